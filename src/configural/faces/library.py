@@ -1,0 +1,140 @@
+"""Heads and the library that holds them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt8
+
+from configural.errors import ConfiguralError, PortraitError
+
+PART_KINDS = ("left_eye", "right_eye", "nose", "mouth")
+"""The part kinds, in the order in which they are pasted. Left and right are the picture's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One part kind cut from one portrait.
+
+    Attributes:
+        kind: One of `PART_KINDS`.
+        pixels: The portrait inside the mask's bounding box, RGB.
+        mask: Which of these pixels belong to the part; touches all four sides.
+        anchor: (row, column) of the bounding box's upper left corner in the portrait.
+    """
+
+    kind: str
+    pixels: UInt8[np.ndarray, "rows cols 3"]
+    mask: Bool[np.ndarray, "rows cols"]
+    anchor: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """One portrait's canvas and its four parts.
+
+    Attributes:
+        name: Unique within its library, such as `Train/7`.
+        person: Who is shown; heads with equal `person` are never on two sides of an identity split.
+        portrait: The picture as it was, RGB.
+        segmentation: 0 where no part is, else 1 + the position in `PART_KINDS`.
+        canvas: The portrait with its parts removed and the skin filled in, RGB.
+        parts: The four parts in the order of `PART_KINDS`.
+    """
+
+    name: str
+    person: str
+    portrait: UInt8[np.ndarray, "rows cols 3"]
+    segmentation: UInt8[np.ndarray, "rows cols"]
+    canvas: UInt8[np.ndarray, "rows cols 3"]
+    parts: tuple[Part, Part, Part, Part]
+
+    @classmethod
+    def cut(
+        cls,
+        name: str,
+        portrait: UInt8[np.ndarray, "rows cols 3"],
+        segmentation: UInt8[np.ndarray, "rows cols"],
+        canvas: UInt8[np.ndarray, "rows cols 3"],
+        person: str | None = None,
+    ) -> "Head":
+        """Cut the four parts out of a portrait by its segmentation.
+
+        Raises:
+            PortraitError: If a part kind is missing from the segmentation, or the portrait is wider than high.
+        """
+        height, width = portrait.shape[:2]
+        if width > height:
+            raise PortraitError(f"{width} columns by {height} rows; a portrait must not be wider than high")
+        parts = tuple(_cut_part(kind, portrait, segmentation) for kind in PART_KINDS)
+        return cls(name, person or name, portrait, segmentation, canvas, parts)  # type: ignore[arg-type]
+
+
+def _cut_part(
+    kind: str, portrait: UInt8[np.ndarray, "h w 3"], segmentation: UInt8[np.ndarray, "h w"]
+) -> Part:
+    mask = segmentation == 1 + PART_KINDS.index(kind)
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        raise PortraitError(f"its segmentation shows no {kind.replace('_', ' ')}")
+    box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    return Part(kind, portrait[box].copy(), mask[box].copy(), (int(rows[0]), int(cols[0])))
+
+
+@dataclass(frozen=True, eq=False)
+class FaceLibrary:
+    """The heads that stimuli are made of.
+
+    Attributes:
+        source: What the library was loaded from, as the user wrote it.
+        heads: At least two.
+        skipped: (portrait, reason) for each portrait that could not be used.
+    """
+
+    source: str
+    heads: Sequence[Head]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.heads) < 2:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:3])
+            raise ConfiguralError(
+                f"{self.source}: {len(self.heads)} usable heads, at least 2 are needed"
+                + (f" (skipped {len(self.skipped)}: {reasons})" if reasons else "")
+            )
+        names = [head.name for head in self.heads]
+        if len(set(names)) < len(names):
+            raise ConfiguralError(f"{self.source}: two heads have the same name")
+
+    def __len__(self) -> int:
+        return len(self.heads)
+
+    def __getitem__(self, position: int) -> Head:
+        return self.heads[position]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over every head's name, person, canvas, portrait and segmentation, as 64 hex digits."""
+        digest = hashlib.sha256()
+        for head in self.heads:
+            digest.update(f"{head.name}\0{head.person}\0{head.portrait.shape}\0".encode())
+            for pixels in (head.portrait, head.segmentation, head.canvas):
+                digest.update(np.ascontiguousarray(pixels))
+        return digest.hexdigest()
+
+    @cached_property
+    def canvas_sizes(self) -> Int[np.ndarray, "heads 2"]:
+        """Rows and columns of every canvas."""
+        return np.array([head.canvas.shape[:2] for head in self.heads])
+
+    @cached_property
+    def anchors(self) -> Int[np.ndarray, "heads 4 2"]:
+        """(row, column) of every head's anchor for every part kind."""
+        return np.array([[part.anchor for part in head.parts] for head in self.heads])
+
+    @cached_property
+    def part_sizes(self) -> Int[np.ndarray, "heads 4 2"]:
+        """Rows and columns of every head's parts."""
+        return np.array([[part.mask.shape for part in head.parts] for head in self.heads])

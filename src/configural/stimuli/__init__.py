@@ -1,0 +1,19 @@
+"""A condition and a seed become a table of stimuli; a renderer turns its rows into pictures and masks."""
+
+from configural.stimuli.conditions import CONDITIONS as CONDITIONS
+from configural.stimuli.conditions import PLACEMENTS as PLACEMENTS
+from configural.stimuli.conditions import Condition as Condition
+from configural.stimuli.conditions import condition as condition
+from configural.stimuli.datasets import PictureDataset as PictureDataset
+from configural.stimuli.datasets import StimulusDataset as StimulusDataset
+from configural.stimuli.datasets import dataset as dataset
+from configural.stimuli.datasets import read_folder as read_folder
+from configural.stimuli.folders import write_folder as write_folder
+from configural.stimuli.rendering import Renderer as Renderer
+from configural.stimuli.sampling import SPLITS as SPLITS
+from configural.stimuli.sampling import sample as sample
+from configural.stimuli.table import CLASS_NAMES as CLASS_NAMES
+from configural.stimuli.table import SUBSETS as SUBSETS
+from configural.stimuli.table import Filling as Filling
+from configural.stimuli.table import Stimulus as Stimulus
+from configural.stimuli.table import StimulusTable as StimulusTable
