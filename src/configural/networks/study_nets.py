@@ -1,0 +1,155 @@
+"""The four networks of the study, layer by layer."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from configural.errors import ConfiguralError
+
+_CLASSES = 2
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What tells the four networks apart.
+
+    Attributes:
+        name: The name users write.
+        convolutions: How many of the five convolution blocks it has.
+        fully_convolutional: Ends in a 1×1 convolution and a global max-pool instead of a dense layer.
+        epochs: How long the study trained it.
+    """
+
+    name: str
+    convolutions: int
+    fully_convolutional: bool
+    epochs: int
+
+
+ARCHITECTURES = (
+    Architecture("cnn-15", 5, False, 20),
+    Architecture("cnn-13", 4, False, 30),
+    Architecture("fcn-16", 5, True, 20),
+    Architecture("fcn-14", 4, True, 30),
+)
+
+_FILTERS = (32, 64, 128, 256, 512)
+_DROPOUT_AFTER = (1, 3)
+_BATCH_NORM_AFTER = (1,)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation with the defaults of Keras: momentum 0.99, epsilon 1e-3.
+
+    The running variance follows the batch's plain variance, as in Keras 3, where PyTorch would multiply it
+    by n / (n − 1).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-3, momentum=0.01)
+
+    def forward(self, batch: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """Normalise over all positions of all pictures; in training mode also update the running values."""
+        if not self.training:
+            return super().forward(batch)
+        assert self.running_var is not None
+        before = self.running_var.clone()
+        normalised = super().forward(batch)
+        n = batch.numel() // batch.shape[1]
+        # PyTorch gave 0.99·before + 0.01·n/(n − 1)·variance; this takes the n/(n − 1) out again. By way of `data`,
+        # since autograd has noted the buffer, although in training its backward pass does not read it.
+        self.running_var.data.lerp_(0.99 * before, 1 / n)
+        return normalised
+
+
+class GlobalMaxPool(nn.Module):
+    """The largest value of each channel."""
+
+    def forward(self, batch: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c"]:
+        """Take the maximum over all positions."""
+        return batch.amax(dim=(2, 3))
+
+
+class StudyNet(nn.Sequential):
+    """One of the study's networks: a preprocessed NCHW batch in, logits of no_face and face out.
+
+    Layers carry the study's names. Each ReLU stands behind its max-pool instead of before it, which gives
+    the same values and gradients on a quarter of the data.
+
+    Attributes:
+        architecture: Which of the four it is.
+        image_size: Rows and columns of its input.
+    """
+
+    def __init__(self, architecture: Architecture, image_size: int) -> None:
+        super().__init__(_layers(architecture, image_size))
+        self.architecture = architecture
+        self.image_size = image_size
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                # The defaults of Keras.
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    @property
+    def name(self) -> str:
+        """The network's name, such as `cnn-15`."""
+        return self.architecture.name
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture of that name.
+
+    Raises:
+        ConfiguralError: If there is none.
+    """
+    for candidate in ARCHITECTURES:
+        if candidate.name == name:
+            return candidate
+    known = ", ".join(candidate.name for candidate in ARCHITECTURES)
+    raise ConfiguralError(f"unknown network '{name}': choose one of {known}")
+
+
+def create(name: str, image_size: int = 224) -> StudyNet:
+    """Make a freshly initialised network, by PyTorch's global random state.
+
+    Args:
+        name: cnn-15, cnn-13, fcn-16 or fcn-14.
+        image_size: Rows and columns of its input pictures; at least 32 for five blocks, 16 for four.
+
+    Raises:
+        ConfiguralError: If the name is unknown or the pictures are too small for the pools.
+    """
+    chosen = architecture(name)
+    smallest = 2**chosen.convolutions
+    if image_size < smallest:
+        raise ConfiguralError(
+            f"image size {image_size} is too small for {name}: its {chosen.convolutions} max-pools need at "
+            f"least {smallest} pixels"
+        )
+    return StudyNet(chosen, image_size)
+
+
+def _layers(architecture: Architecture, image_size: int) -> OrderedDict[str, nn.Module]:
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels, side = 3, image_size
+    for block in range(1, architecture.convolutions + 1):
+        filters = _FILTERS[block - 1]
+        layers[f"Conv_{block}"] = nn.Conv2d(channels, filters, 3, padding=1)
+        layers[f"Max_{block}"] = nn.MaxPool2d(2)
+        layers[f"ReLU_{block}"] = nn.ReLU()
+        if block in _DROPOUT_AFTER:
+            layers[f"DO_{block}"] = nn.Dropout(0.2)
+        if block in _BATCH_NORM_AFTER:
+            layers[f"BN_{block}"] = BatchNorm(filters)
+        channels, side = filters, side // 2
+    if architecture.fully_convolutional:
+        layers["Conv_con"] = nn.Conv2d(channels, _CLASSES, 1)
+        layers["GMax_con"] = GlobalMaxPool()
+    else:
+        layers["Flat_con"] = nn.Flatten()
+        layers["D_con"] = nn.Linear(channels * side * side, _CLASSES)
+    return layers

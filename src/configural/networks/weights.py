@@ -1,0 +1,52 @@
+"""A network's weights in one safetensors file, and back."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from configural import files
+from configural.errors import ConfiguralError
+from configural.networks.study_nets import StudyNet, create
+
+
+def save_network(network: StudyNet, path: Path) -> None:
+    """Write weights and running values, with the network's name and image size in the file's header."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    header = {"network": network.name, "image_size": str(network.image_size), "format": "pt"}
+    files.write_bytes(path, save(tensors, metadata=header))
+
+
+def load_network(path: Path) -> StudyNet:
+    """Read a network that `save_network` wrote; nothing in the file is ever executed.
+
+    Returns:
+        The network in evaluation mode, on the CPU.
+
+    Raises:
+        ConfiguralError: If the file is missing, damaged, or not a network of this library.
+    """
+    if not path.is_file():
+        raise ConfiguralError(
+            f"{path}: there is no such file; expected a saved network (.safetensors or .h5)"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ConfiguralError(f"{path}: not a readable safetensors file ({error})") from error
+    try:
+        # A new network draws its first weights; reading a file leaves the caller's random numbers alone.
+        with torch.random.fork_rng(devices=[]):
+            network = create(header["network"], int(header["image_size"]))
+    except KeyError as error:
+        raise ConfiguralError(f"{path}: holds no network of configural (its header names none)") from error
+    except ValueError as error:
+        raise ConfiguralError(f"{path}: its header describes no network of configural ({error})") from error
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ConfiguralError(f"{path}: its weights do not fit {header['network']}") from error
+    return network.eval()

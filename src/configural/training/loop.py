@@ -1,0 +1,181 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset, default_collate
+from torchmetrics import MeanMetric
+
+from configural import progress
+from configural.errors import ConfiguralError
+from configural.networks import preprocess
+from configural.training.checkpoint import load_checkpoint, save_checkpoint
+from configural.training.history import Epoch, History
+from configural.training.keras_adam import KerasAdam
+from configural.training.recipe import Recipe
+
+Pictures = Dataset[tuple[Tensor, int]]
+
+_FABRIC_PRECISION = {"32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed"}
+
+
+def fit(
+    network: nn.Module,
+    train: Pictures,
+    valid: Pictures,
+    recipe: Recipe,
+    device: str = "auto",
+    checkpoint: Path | None = None,
+    show_progress: bool = False,
+) -> History:
+    """Train a network in place.
+
+    Args:
+        network: Takes preprocessed batches and returns logits of (no_face, face).
+        train: Items of (uint8 RGB picture 3 × size × size, label).
+        valid: The same, to report on after each epoch; nothing is chosen by it.
+        recipe: How to train.
+        device: `auto` (a GPU where there is one), `cpu`, `cuda` or `mps`.
+        checkpoint: Where to keep the state after each epoch. If the file exists, training goes on from it, and
+            on a CPU ends with the same weights as if it had never stopped.
+        show_progress: Show a bar per epoch on standard error.
+
+    Returns:
+        Loss and accuracy per epoch.
+
+    Raises:
+        ConfiguralError: If the device is missing, the checkpoint does not fit, or the loss stops being a number.
+    """
+    for name, pictures in (("train", train), ("valid", valid)):
+        if not len(cast(Sized, pictures)):
+            raise ConfiguralError(f"there are no {name} pictures: use a larger count (42 or more)")
+    fabric = open_device(device, recipe.precision)
+    optimizer = KerasAdam(network.parameters(), lr=recipe.learning_rate)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model, stepper = fabric.setup(network, optimizer)
+    history = History()
+    if checkpoint is not None and checkpoint.exists():
+        history = load_checkpoint(checkpoint, network, optimizer)
+    steps = math.ceil(len(cast(Sized, train)) / recipe.batch_size)
+    with _matmul_precision(recipe.precision):
+        for epoch in range(len(history.epochs) + 1, recipe.epochs + 1):
+            start = time.perf_counter()
+            with (
+                _seeded(recipe.seed, epoch, fabric.device) as shuffling,
+                progress.bar(f"epoch {epoch}/{recipe.epochs}", steps, show_progress) as update,
+            ):
+                model.train()
+                seen = _Averages(fabric.device)
+                for step, (batch, labels) in enumerate(batches(train, recipe.batch_size, shuffling)):
+                    for group in optimizer.param_groups:
+                        group["lr"] = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
+                    labels = labels.to(fabric.device)
+                    stepper.zero_grad()
+                    logits = model(preprocess(batch.to(fabric.device)))
+                    loss = F.cross_entropy(logits, labels)
+                    fabric.backward(loss)
+                    stepper.step()
+                    seen.add(loss.detach(), logits, labels)
+                    if step % 10 == 9 or step == steps - 1:
+                        update(step + 1, note=f"loss {seen.loss:.4f}  accuracy {seen.accuracy:.2%}")
+                if not math.isfinite(seen.loss):
+                    raise ConfiguralError(
+                        f"training came apart in epoch {epoch}: its loss is {seen.loss}; try a lower learning rate"
+                    )
+                checked = _validate(model, valid, recipe.valid_batch_size, fabric.device)
+                note = f"loss {seen.loss:.4f}  accuracy {seen.accuracy:.2%}  valid {checked.accuracy:.2%}"
+                update(steps, note=note)
+            seconds = time.perf_counter() - start
+            figures = Epoch(epoch, seen.loss, seen.accuracy, checked.loss, checked.accuracy, seconds)
+            history = History((*history.epochs, figures))
+            if checkpoint is not None:
+                save_checkpoint(checkpoint, network, optimizer, history)
+    network.eval()
+    return history
+
+
+def open_device(device: str, precision: str = "32") -> Fabric:
+    """A Fabric on the asked-for device.
+
+    Raises:
+        ConfiguralError: If this machine has no such device.
+    """
+    try:
+        return Fabric(accelerator=device, devices=1, precision=cast(Any, _FABRIC_PRECISION[precision]))
+    except (RuntimeError, ValueError) as error:
+        raise ConfiguralError(f"device '{device}' cannot be used here; try --device auto or cpu") from error
+
+
+def batches(
+    pictures: Pictures, batch_size: int, shuffling: torch.Generator | None = None
+) -> DataLoader[tuple[Tensor, Tensor]]:
+    """Batches of (pictures, labels), shuffled if a generator is given; the last may be smaller."""
+    return DataLoader(
+        pictures, batch_size, shuffle=shuffling is not None, generator=shuffling, collate_fn=_collate
+    )
+
+
+def _collate(batch: Any) -> Any:
+    """A dataset that fetches whole batches has collated already."""
+    return batch if isinstance(batch, tuple) else default_collate(batch)
+
+
+class _Averages:
+    """Loss and accuracy over all pictures seen so far, summed on the device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._loss, self._accuracy = MeanMetric().to(device), MeanMetric().to(device)
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        self._loss.update(loss, len(labels))
+        self._accuracy.update((logits.argmax(1) == labels).float())
+
+    @property
+    def loss(self) -> float:
+        return float(self._loss.compute())
+
+    @property
+    def accuracy(self) -> float:
+        return float(self._accuracy.compute())
+
+
+def _validate(model: nn.Module, valid: Pictures, batch_size: int, device: torch.device) -> _Averages:
+    model.eval()
+    seen = _Averages(device)
+    with torch.inference_mode():
+        for batch, labels in batches(valid, batch_size):
+            labels = labels.to(device)
+            logits = model(preprocess(batch.to(device)))
+            seen.add(F.cross_entropy(logits, labels), logits, labels)
+    return seen
+
+
+@contextmanager
+def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Generator]:
+    """Seed shuffling and dropout by the epoch alone, so that nothing random has to be kept between epochs."""
+    shuffling, dropout = (int(word) for word in np.random.SeedSequence([seed, epoch]).generate_state(2))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(dropout)
+        yield torch.Generator().manual_seed(shuffling)
+
+
+@contextmanager
+def _matmul_precision(precision: str) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    tf32 = torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+        torch.backends.cudnn.allow_tf32 = tf32

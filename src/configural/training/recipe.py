@@ -1,0 +1,70 @@
+"""How a network is trained, as data."""
+
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from configural.errors import ConfiguralError
+from configural.networks import architecture
+
+PRESETS = ("quick", "paper")
+
+
+class Recipe(BaseModel):
+    """The settings of one training; the defaults are the study's.
+
+    Attributes:
+        epochs: Passes over the training pictures.
+        batch_size: Pictures per step; the last, partial batch counts.
+        valid_batch_size: Pictures per batch when nothing is learned.
+        learning_rate: Of Adam, at its highest.
+        schedule: `constant`, or `one-cycle`: up over the first quarter of all steps, then down to zero.
+        seed: Of the shuffling and of dropout.
+        precision: `32`, `tf32` (faster on GPUs since 2020) or `bf16` (mixed).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(20, ge=1)
+    valid_batch_size: int = Field(10, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    seed: int = Field(42, ge=0)
+    precision: Literal["32", "tf32", "bf16"] = "32"
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step, counted from 0, of so many in all."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        rise = max(1.0, steps / 4)
+        if step < rise:
+            return self.learning_rate * (step + 1) / (rise + 1)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
+
+
+def recipe(preset: str = "paper", network: str = "cnn-15", **changes: Any) -> Recipe:
+    """The recipe of a preset, with changes.
+
+    Args:
+        preset: `paper`, the study's training, or `quick`, for two CPU cores.
+        network: The paper preset trains cnn-15 and fcn-16 for 20 epochs, cnn-13 and fcn-14 for 30.
+        changes: Fields of `Recipe` to set otherwise.
+
+    Raises:
+        ConfiguralError: If the preset or the network is unknown.
+    """
+    epochs = architecture(network).epochs
+    if preset == "paper":
+        return Recipe(**{"epochs": epochs, **changes})
+    if preset == "quick":
+        quick = {
+            "epochs": 4,
+            "batch_size": 32,
+            "valid_batch_size": 100,
+            "learning_rate": 1e-3,
+            "schedule": "one-cycle",
+        }
+        return Recipe(**{**quick, **changes})  # type: ignore[arg-type]
+    raise ConfiguralError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
