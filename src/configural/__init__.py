@@ -1,0 +1,42 @@
+"""Does an image classifier use how parts relate, or only which parts are there and where they sit?
+
+The packages follow the way of the data: `faces`, `stimuli`, `networks`, `training`, `evaluation`, `study`,
+`report`. They are imported when first used, so that `import configural` is quick.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PACKAGES = ("errors", "evaluation", "faces", "networks", "report", "stimuli", "study", "training")
+_COMMANDS = ("Run", "evaluate", "generate", "load_run", "run")
+
+__all__ = ["__version__", *_PACKAGES, *_COMMANDS]
+
+if TYPE_CHECKING:
+    from configural import errors as errors
+    from configural import evaluation as evaluation
+    from configural import faces as faces
+    from configural import networks as networks
+    from configural import report as report
+    from configural import stimuli as stimuli
+    from configural import study as study
+    from configural import training as training
+    from configural.commands import evaluate as evaluate
+    from configural.commands import generate as generate
+    from configural.commands import run as run
+    from configural.study import Run as Run
+    from configural.study import load_run as load_run
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"configural.{name}")
+    if name in _COMMANDS:
+        return getattr(importlib.import_module("configural.commands"), name)
+    raise AttributeError(f"module 'configural' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

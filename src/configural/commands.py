@@ -1,0 +1,237 @@
+"""The whole jobs, composed of the packages: what a command does, and what Python users call."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from configural import __version__, files, networks, report, stimuli, study
+from configural.errors import ConfiguralError
+from configural.evaluation import Metrics, Predictions, predict
+from configural.faces import FaceLibrary, load
+from configural.stimuli import StimulusTable
+from configural.stimuli.folders import refuse_used
+from configural.study import Run, RunSettings, load_run
+
+__all__ = ["Evaluation", "Run", "evaluate", "generate", "load_run", "run"]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A test of a saved network on some set of pictures.
+
+    Attributes:
+        folder: Where its files lie.
+        predictions: Picture by picture.
+        metrics: Accuracy, loss, confusion matrix.
+    """
+
+    folder: Path
+    predictions: Predictions
+    metrics: Metrics
+
+
+def run(
+    faces: str | FaceLibrary | None = None,
+    condition: str | None = None,
+    split: str | None = None,
+    network: str | None = None,
+    preset: str | None = None,
+    image_size: int | None = None,
+    count: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    precision: str | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    keras: bool = False,
+    show_progress: bool = True,
+) -> Run:
+    """Draw pictures, train a network on them, save, load again, test, and report: the main job.
+
+    Args:
+        faces: A source such as `synthetic` (the default) or `fasseg:FOLDER`, or a loaded library.
+        condition: baseline, ffa (the default) or fct.
+        split: paper (the default) or identity.
+        network: cnn-15 (the default), cnn-13, fcn-16 or fcn-14.
+        preset: quick (the default; two CPU cores) or paper (the study's training).
+        image_size: Rows and columns of the pictures; the preset's if not given, as for all below.
+        count: Pictures in all.
+        epochs: Passes over the training pictures.
+        batch_size: Pictures per step.
+        learning_rate: Of Adam, at its highest.
+        precision: 32, tf32 or bf16.
+        seed: Of everything random; 42 by default.
+        device: auto (the default), cpu, cuda or mps.
+        out: The run folder; runs/<date-time> by default.
+        resume: Go on with the run that `out` holds; settings not given are taken from it.
+        keras: Also write the network as `model.h5`.
+        show_progress: Show bars on standard error.
+
+    Returns:
+        The finished run; its page is `report.html` in its folder.
+
+    Raises:
+        ConfiguralError: If a setting is not possible, or `out` holds something else.
+        OSError: If the disk is full or not writable.
+    """
+    library = faces if isinstance(faces, FaceLibrary) else None
+    given = {
+        "faces": library.source if library else faces,
+        "condition": condition,
+        "split": split,
+        "network": network,
+        "preset": preset,
+        "image_size": image_size,
+        "count": count,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "precision": precision,
+        "seed": seed,
+        "device": device,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if resume and out is None:
+        raise ConfiguralError("--resume needs --out, the folder of the run to go on with")
+    folder = Path(out) if out is not None else _dated_folder()
+    if resume and (folder / "config.yaml").is_file():
+        settings = study.resumed_settings(RunSettings.load(folder / "config.yaml"), given, folder)
+    else:
+        settings = study.run_settings(**given)
+    finished = study.train_and_test(settings, folder, resume, keras, library, show_progress)
+    report.write_run_report(finished)
+    return finished
+
+
+def generate(
+    faces: str | FaceLibrary = "synthetic",
+    condition: str = "ffa",
+    placement: str = "middle",
+    split: str = "paper",
+    count: int = 2000,
+    size: int = 224,
+    seed: int = 0,
+    out: Path | str = "dataset",
+    masks: bool = False,
+    show_progress: bool = True,
+) -> StimulusTable:
+    """Draw a set of pictures into a folder; see `stimuli.sample` and `stimuli.write_folder`."""
+    refuse_used(Path(out))
+    library = load(faces, show_progress=show_progress)
+    table = stimuli.sample(library, condition, split, count, seed, placement)
+    stimuli.write_folder(library, table, size, Path(out), masks, show_progress)
+    return table
+
+
+def evaluate(
+    model: Path | str,
+    data: Path | str | None = None,
+    faces: str | FaceLibrary | None = None,
+    condition: str | None = None,
+    placement: str | None = None,
+    split: str | None = None,
+    count: int | None = None,
+    seed: int | None = None,
+    image_size: int | None = None,
+    device: str = "auto",
+    out: Path | str | None = None,
+    show_progress: bool = True,
+) -> Evaluation:
+    """Test a saved network on another set of pictures.
+
+    Args:
+        model: A run folder, a `.safetensors` file, or a Keras `.h5` file of one of the study's networks.
+        data: A folder of pictures with no_face and face (or test/no_face and test/face).
+        faces: Instead of `data`: draw the test pictures of this source. What is not given is taken from the run,
+            or where `model` is a single file: synthetic, ffa, middle, paper, 20000, seed 42.
+        condition: See `faces`.
+        placement: left, middle (the default), right or shifted; see `faces`.
+        split: See `faces`.
+        count: Of train, valid and test together, as in `run`; the test pictures are 15 % of them.
+        seed: See `faces`.
+        image_size: Of an FCN in a Keras file that does not say it.
+        device: auto, cpu, cuda or mps.
+        out: Where to write; runs/<date-time> by default.
+        show_progress: Show bars on standard error.
+
+    Raises:
+        ConfiguralError: If the model or the data cannot be used, or `out` holds something else.
+    """
+    drawn = {
+        "faces": faces.source if isinstance(faces, FaceLibrary) else faces,
+        "condition": condition,
+        "placement": placement,
+        "split": split,
+        "count": count,
+        "seed": seed,
+    }
+    drawn = {name: value for name, value in drawn.items() if value is not None}
+    if data is not None and drawn:
+        option = next(iter(drawn))
+        raise ConfiguralError(f"--data and --{option} exclude each other: give a folder or say what to draw")
+    folder = Path(out) if out is not None else _dated_folder()
+    refuse_used(folder)
+
+    network, defaults = _load_model(Path(model), image_size)
+    if data is not None:
+        described: dict[str, Any] = {"data": str(data)}
+        pictures = stimuli.read_folder(Path(data), network.image_size, show_progress)
+    else:
+        described = {**defaults, **drawn}
+        library = load(faces if faces is not None else described["faces"], show_progress=show_progress)
+        table = stimuli.sample(
+            library,
+            described["condition"],
+            described["split"],
+            described["count"],
+            described["seed"],
+            described["placement"],
+        ).subset("test")
+        pictures = stimuli.dataset(library, table, network.image_size, show_progress=show_progress)
+    predictions = predict(network, pictures, device=device, show_progress=show_progress)
+
+    settings = {"model": str(model), "network": network.name, "image_size": network.image_size, **described}
+    metrics = {
+        **study.write_test(folder, predictions, pictures),
+        "settings": settings,
+        "images": {"test": len(pictures)},
+        "configural": __version__,
+    }
+    files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    report.write_evaluation_report(folder)
+    return Evaluation(folder, predictions, predictions.metrics())
+
+
+def _load_model(path: Path, image_size: int | None) -> tuple[networks.StudyNet, dict[str, Any]]:
+    """A network, and what its test pictures are drawn from where nothing else is said."""
+    if path.is_dir():
+        source = load_run(path)
+        settings = source.settings
+        return source.network, {
+            "faces": settings.faces,
+            "condition": settings.condition,
+            "placement": "middle",
+            "split": settings.split,
+            "count": settings.count,
+            "seed": settings.seed,
+        }
+    defaults = {
+        "faces": "synthetic",
+        "condition": "ffa",
+        "placement": "middle",
+        "split": "paper",
+        "count": 20000,
+        "seed": 42,
+    }
+    if path.suffix in (".h5", ".hdf5"):
+        return networks.keras_weights.load(path, image_size), defaults
+    return networks.load_network(path), defaults
+
+
+def _dated_folder() -> Path:
+    return Path("runs") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")

@@ -1,0 +1,207 @@
+"""One training with its test: the run and its folder."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from configural import __version__, files, networks
+from configural.errors import ConfiguralError
+from configural.evaluation import (
+    Predictions,
+    accuracy_figure,
+    confusion_matrix_figure,
+    loss_figure,
+    predict,
+    save_figure,
+)
+from configural.faces import FaceLibrary, load
+from configural.stimuli import CLASS_NAMES, PictureDataset, StimulusTable, dataset, sample
+from configural.stimuli.folders import refuse_used, write_png
+from configural.study.settings import RunSettings
+from configural.training import History, fit
+
+_SAMPLES = 6
+"""Pictures of each class that a run folder keeps to look at."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run, read from its folder.
+
+    Attributes:
+        folder: Where it lies.
+        settings: What it was made with.
+        history: Loss and accuracy per epoch.
+        predictions: The test, picture by picture.
+        metrics: What `metrics.json` holds.
+    """
+
+    folder: Path
+    settings: RunSettings
+    history: History
+    predictions: Predictions
+    metrics: Mapping[str, Any]
+
+    @cached_property
+    def network(self) -> networks.StudyNet:
+        """The trained network, on the CPU."""
+        return networks.load_network(self.folder / "model.safetensors")
+
+    @cached_property
+    def table(self) -> StimulusTable:
+        """All of the run's stimuli: train, valid and test."""
+        return StimulusTable.load(self.folder / "stimuli.parquet")
+
+
+def load_run(folder: Path | str) -> Run:
+    """Read a finished run's folder.
+
+    Raises:
+        ConfiguralError: If it is no run folder, or the run in it is not finished.
+    """
+    folder = Path(folder)
+    settings = RunSettings.load(folder / "config.yaml")
+    if not (folder / "metrics.json").is_file():
+        raise ConfiguralError(f"{folder}: this run is not finished; continue it with --resume --out {folder}")
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    except ValueError as error:
+        raise ConfiguralError(f"{folder / 'metrics.json'}: not readable as JSON") from error
+    return Run(
+        folder,
+        settings,
+        History.load(folder / "history.csv"),
+        Predictions.load(folder / "predictions.csv"),
+        metrics,
+    )
+
+
+def train_and_test(
+    settings: RunSettings,
+    out: Path,
+    resume: bool = False,
+    keras: bool = False,
+    library: FaceLibrary | None = None,
+    show_progress: bool = False,
+) -> Run:
+    """Draw, train, save, load again, test, and write the run folder.
+
+    Args:
+        settings: What to do; when resuming, those that the folder's run was begun with.
+        out: The run folder; new or empty unless resuming.
+        resume: Go on with the run that `out` holds, from its last whole epoch. A finished run is only read.
+        keras: Also write the network as `model.h5` for Keras.
+        library: The loaded faces, where the caller has them already.
+        show_progress: Show bars on standard error.
+
+    Raises:
+        ConfiguralError: If the settings cannot be carried out, or `out` holds something else.
+        OSError: If the disk is full or not writable; `resume` goes on from there.
+    """
+    if resume and (out / "config.yaml").is_file():
+        if (out / "metrics.json").is_file():
+            return load_run(out)
+    else:
+        refuse_used(out)
+        settings.save(out / "config.yaml")
+    checkpoint = out / "checkpoint.safetensors"
+
+    start = time.perf_counter()
+    library = library or load(settings.faces, show_progress=show_progress)
+    table = sample(library, settings.condition, settings.split, settings.count, settings.seed)
+    table.save(out / "stimuli.parquet")
+    sets = {}
+    for subset in ("train", "valid", "test"):
+        sets[subset] = dataset(
+            library, table.subset(subset), settings.image_size, show_progress=show_progress
+        )
+    drawn = time.perf_counter()
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = networks.create(settings.network, settings.image_size)
+    history = fit(
+        network,
+        sets["train"],
+        sets["valid"],
+        settings.recipe,
+        settings.device,
+        checkpoint=checkpoint,
+        show_progress=show_progress,
+    )
+    history.save(out / "history.csv")
+    networks.save_network(network, out / "model.safetensors")
+    if keras:
+        networks.keras_weights.save(network, out / "model.h5")
+    loaded = networks.load_network(out / "model.safetensors")
+    _check_equal(network, loaded, out / "model.safetensors")
+
+    tested = time.perf_counter()
+    predictions = predict(loaded, sets["test"], device=settings.device, show_progress=show_progress)
+    summary = networks.summarise(loaded)
+    metrics = {
+        **write_test(out, predictions, sets["test"]),
+        "parameters": {
+            "total": summary.total,
+            "trainable": summary.trainable,
+            "non_trainable": summary.non_trainable,
+        },
+        "images": {name: len(pictures) for name, pictures in sets.items()},
+        "seconds": {
+            "draw": round(drawn - start, 3),
+            "train": round(sum(epoch.seconds for epoch in history.epochs), 3),
+            "test": round(time.perf_counter() - tested, 3),
+        },
+        "receptive_field": summary.receptive_field,
+        "faces_fingerprint": library.fingerprint,
+        "configural": __version__,
+        "torch": torch.__version__,
+    }
+    save_figure(accuracy_figure(history), out / "figures" / "accuracy.png")
+    save_figure(loss_figure(history), out / "figures" / "loss.png")
+    # Last, because a run counts as finished when this file is there.
+    files.write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    checkpoint.unlink(missing_ok=True)
+    return load_run(out)
+
+
+def write_test(out: Path, predictions: Predictions, pictures: PictureDataset) -> dict[str, Any]:
+    """Write a test's predictions, confusion matrix, wrong pictures and first pictures of each class.
+
+    Returns:
+        The part of `metrics.json` about the test.
+    """
+    predictions.save(out / "predictions.csv")
+    metrics = predictions.metrics()
+    save_figure(confusion_matrix_figure(metrics), out / "figures" / "confusion_matrix.png")
+    wrong = predictions.wrong()
+    position = {file: row for row, file in enumerate(pictures.rows["file"])}
+    written = {f"misclassified/{mistake}": rows["file"] for mistake, rows in wrong.items()}
+    for label, name in enumerate(CLASS_NAMES):
+        written[f"samples/{name}"] = pictures.rows["file"][pictures.rows["label"] == label].head(_SAMPLES)
+    for folder, names in written.items():
+        for file in names:
+            picture = pictures[position[file]][0].permute(1, 2, 0).contiguous().numpy()
+            write_png((out / folder / Path(file).name).with_suffix(".png"), picture)
+    return {
+        "test_accuracy": metrics.accuracy,
+        "test_loss": metrics.loss,
+        "confusion_matrix": [list(row) for row in metrics.confusion_matrix],
+        "class_names": list(CLASS_NAMES),
+        "wrong": {mistake: rows[["index", "file"]].to_dict("records") for mistake, rows in wrong.items()},
+    }
+
+
+def _check_equal(network: torch.nn.Module, loaded: torch.nn.Module, path: Path) -> None:
+    """Raise if the saved network is not the trained one, number by number."""
+    before, after = network.state_dict(), loaded.state_dict()
+    if before.keys() != after.keys() or not all(
+        torch.equal(before[name].cpu(), after[name].cpu()) for name in before
+    ):
+        raise ConfiguralError(f"{path}: the saved network differs from the trained one; is the disk sound?")

@@ -1,0 +1,149 @@
+"""The settings of one run."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from configural import files
+from configural.errors import ConfiguralError
+from configural.networks import create
+from configural.stimuli import SPLITS
+from configural.stimuli import condition as find_condition
+from configural.training import PRESETS, Recipe, recipe
+
+_PRESET_PICTURES = {"quick": {"image_size": 64, "count": 4000}, "paper": {"image_size": 224, "count": 20000}}
+
+
+class RunSettings(BaseModel):
+    """Everything that a run's result depends on.
+
+    Attributes:
+        faces: The source of the face library.
+        condition: Name of the condition that the pictures are made under.
+        split: paper or identity.
+        network: Name of the network.
+        preset: What the other settings were taken from where they were not given.
+        image_size: Rows and columns of the pictures.
+        count: Pictures in all; train, valid and test are parts of it.
+        recipe: How to train.
+        seed: Of the stimuli and the first weights; the recipe has it too.
+        device: Where to train.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    faces: str = "synthetic"
+    condition: str = "ffa"
+    split: str = "paper"
+    network: str = "cnn-15"
+    preset: Literal["quick", "paper"] = "quick"
+    image_size: int = Field(64, ge=8)
+    count: int = Field(4000, ge=42)
+    recipe: Recipe
+    seed: int = Field(42, ge=0)
+    device: str = "auto"
+
+    def save(self, path: Path) -> None:
+        """Write as YAML."""
+        files.write_text(path, yaml.safe_dump(self.model_dump(), sort_keys=False))
+
+    @classmethod
+    def load(cls, path: Path) -> "RunSettings":
+        """Read what `save` wrote.
+
+        Raises:
+            ConfiguralError: If the file is missing, or a key or value in it is not understood.
+        """
+        try:
+            return cls(**yaml.safe_load(path.read_text("utf-8")))
+        except FileNotFoundError as error:
+            raise ConfiguralError(f"{path}: there is no such file; is its folder a run folder?") from error
+        except ValidationError as error:
+            raise ConfiguralError(f"{path}: {_first_problem(error)}") from error
+        except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
+            raise ConfiguralError(f"{path}: not a readable configuration") from error
+
+
+def run_settings(
+    faces: str = "synthetic",
+    condition: str = "ffa",
+    split: str = "paper",
+    network: str = "cnn-15",
+    preset: str = "quick",
+    image_size: int | None = None,
+    count: int | None = None,
+    seed: int = 42,
+    device: str = "auto",
+    **recipe_changes: Any,
+) -> RunSettings:
+    """Fill in a run's settings from a preset.
+
+    Args:
+        faces: See `RunSettings`, as for the arguments below.
+        condition: The condition.
+        split: The split.
+        network: The network.
+        preset: quick or paper.
+        image_size: Instead of the preset's 64 or 224.
+        count: Instead of the preset's 4,000 or 20,000.
+        seed: Of everything random.
+        device: auto, cpu, cuda or mps.
+        recipe_changes: Fields of `Recipe` to set otherwise than in the preset.
+
+    Raises:
+        ConfiguralError: If a value is not possible; it is named.
+    """
+    if preset not in PRESETS:
+        raise ConfiguralError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
+    find_condition(condition)
+    if split not in SPLITS:
+        raise ConfiguralError(f"unknown split '{split}': choose one of {', '.join(SPLITS)}")
+    pictures = dict(_PRESET_PICTURES[preset])
+    pictures |= {k: v for k, v in (("image_size", image_size), ("count", count)) if v is not None}
+    try:
+        settings = RunSettings(
+            faces=faces,
+            condition=condition,
+            split=split,
+            network=network,
+            preset=preset,  # type: ignore[arg-type]
+            recipe=recipe(preset, network, seed=seed, **recipe_changes),
+            seed=seed,
+            device=device,
+            **pictures,
+        )
+    except ValidationError as error:
+        raise ConfiguralError(_first_problem(error)) from error
+    create(network, settings.image_size)  # raises where the network cannot take pictures of this size
+    return settings
+
+
+def resumed_settings(stored: RunSettings, given: dict[str, Any], folder: Path) -> RunSettings:
+    """The settings to go on with: the stored ones, which those given now must not contradict.
+
+    Args:
+        stored: What the run in the folder was begun with.
+        given: Arguments of `run_settings`. The device may differ from the stored one.
+        folder: Named in the error.
+
+    Raises:
+        ConfiguralError: If another value than the stored one is given.
+    """
+    known = {**stored.model_dump(), **stored.recipe.model_dump()}
+    for name, value in given.items():
+        if name != "device" and value != known[name]:
+            raise ConfiguralError(
+                f"{folder}: holds a run with {name.replace('_', ' ')} {known[name]}, not {value}; repeat its "
+                "settings or choose another --out"
+            )
+    return stored.model_copy(update={"device": given.get("device", stored.device)})
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(step) for step in first["loc"])
+    given = first["input"]
+    said = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
+    return f"{where.replace('_', ' ')}: {first['msg'][0].lower()}{first['msg'][1:]}{said}"
