@@ -131,9 +131,7 @@ def predict(
     network.train(was_training)
     joined = torch.cat(logits).numpy()
     if not np.isfinite(joined).all():
-        raise ConfiguralError(
-            "the network's output is not a number: its weights are damaged or training failed"
-        )
+        raise ConfiguralError("the network's output is not a number: its weights are damaged or training failed")
     rows: pd.DataFrame | None = getattr(pictures, "rows", None)
     if rows is None:
         rows = pd.DataFrame({"index": range(n), "file": [""] * n})

@@ -118,9 +118,7 @@ def train_and_test(
     table.save(out / "stimuli.parquet")
     sets = {}
     for subset in ("train", "valid", "test"):
-        sets[subset] = dataset(
-            library, table.subset(subset), settings.image_size, show_progress=show_progress
-        )
+        sets[subset] = dataset(library, table.subset(subset), settings.image_size, show_progress=show_progress)
     drawn = time.perf_counter()
 
     with torch.random.fork_rng(devices=[]):

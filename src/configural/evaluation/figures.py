@@ -1,0 +1,231 @@
+"""Figures of a training and of a test, for pages and talks."""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from configural import files
+from configural.evaluation.predictions import Metrics
+from configural.stimuli import CLASS_NAMES
+from configural.training import History
+
+_INK, _GRID = "#1d2126", "#dcdfe3"
+_STYLE = {
+    "font.size": 13,
+    "axes.titlesize": 15,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+}
+
+# Orange and blue by Okabe and Ito: told apart in every kind of colour blindness, and in grey by lightness.
+# Words are set in a darker tone of the same hue, since the orange itself is too pale to read.
+_LINE: dict[str, Any] = {"linewidth": 2.4, "clip_on": False, "zorder": 3}
+_CURVES: dict[str, dict[str, Any]] = {
+    "train": {"color": "#e69f00", "linestyle": (0, (4, 1.6)), "marker": "s", "markersize": 6, **_LINE},
+    "valid": {"color": "#0072b2", "linestyle": "-", "marker": "o", "markersize": 7, **_LINE},
+}
+_WORDS = {"train": "#8a5a00", "valid": "#005a8c"}
+
+_ZOOMS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
+"""Where an axis of percentages may start."""
+
+_BLUES = LinearSegmentedColormap.from_list("share", ["#f4f8fb", "#9ecae1", "#2b7bba", "#08306b"])
+
+
+def accuracy_figure(history: History) -> Figure:
+    """The share of pictures right, in percent, epoch by epoch, for train and valid.
+
+    The axis ends at 100 % and starts as high as the curves allow; where that is not zero, its label says so.
+    """
+    curves = {name: 100 * values for name, values in _curves(history, "accuracy").items()}
+    lowest = min(values.min() for values in curves.values())
+    start = max((zoom for zoom in _ZOOMS if zoom < lowest), default=0)
+    with _styled():
+        figure, axes = _epochs_figure(history, "Accuracy per epoch")
+        axes.set_ylabel("% right" + (f" (axis starts at {start:g})" if start else ""))
+        # A little air above, so that a curve at 100 % is seen whole.
+        axes.set_ylim(start, 100 + 0.04 * (100 - start))
+        axes.set_yticks([tick for tick in MaxNLocator(6).tick_values(start, 100) if start <= tick <= 100])
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        _draw(axes, history, curves, lambda value: f"{percent(value / 100)} %")
+    return figure
+
+
+def loss_figure(history: History) -> Figure:
+    """The mean cross-entropy in nats, epoch by epoch, for train and valid.
+
+    The axis starts at zero, or is logarithmic where the losses span more than two powers of ten.
+    """
+    curves = _curves(history, "loss")
+    both = np.concatenate(list(curves.values()))
+    with _styled():
+        figure, axes = _epochs_figure(history, "Loss per epoch")
+        if both.min() > 0 and both.max() > 100 * both.min():
+            axes.set_yscale("log")
+            axes.set_ylim(both.min() / 1.6, both.max() * 1.6)
+            axes.yaxis.set_major_locator(LogLocator(10))
+            axes.yaxis.set_minor_formatter(NullFormatter())
+            axes.yaxis.set_major_formatter(
+                FuncFormatter(lambda value, _: np.format_float_positional(float(f"{value:.0e}"), trim="-"))
+            )
+            axes.set_ylabel("mean cross-entropy (log scale)")
+        else:
+            axes.set_ylim(0, 1.08 * both.max() or 1)
+            axes.yaxis.set_major_locator(MaxNLocator(6))
+            axes.set_ylabel("mean cross-entropy")
+        _draw(axes, history, curves, lambda value: f"{value:#.3g}".rstrip("."))
+    return figure
+
+
+def confusion_matrix_figure(metrics: Metrics) -> Figure:
+    """How many pictures of each true class (rows) were called which class (columns).
+
+    Each cell has the count and its share in the true class, in percent.
+    """
+    counts = np.array(metrics.confusion_matrix)
+    totals = counts.sum(axis=1)
+    shares = counts / np.maximum(totals, 1)[:, None]
+    with _styled():
+        figure, axes = _figure((5.2, 5.2), "Confusion matrix of the test")
+        axes.imshow(shares, cmap=_BLUES, vmin=0, vmax=1)
+        for row in range(2):
+            for column in range(2):
+                share = shares[row, column]
+                word: dict[str, Any] = {"ha": "center", "va": "center", "color": _readable_on(_BLUES(share))}
+                axes.text(column, row - 0.12, f"{counts[row, column]:,}", fontsize=28, **word)
+                axes.text(column, row + 0.13, f"{percent(share)} %" if totals[row] else "–", fontsize=16, **word)
+                axes.text(column, row + 0.28, f"of {CLASS_NAMES[row]}", fontsize=12, **word)
+        axes.set_xticks([0, 1], CLASS_NAMES, fontsize=14)
+        axes.set_yticks([0, 1], CLASS_NAMES, fontsize=14, rotation=90, va="center")
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
+        axes.tick_params(length=0)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        # White lines part the cells, which otherwise run together where both are pale.
+        axes.set_xticks([0.5], minor=True)
+        axes.set_yticks([0.5], minor=True)
+        axes.grid(which="minor", color="white", linewidth=4)
+        axes.tick_params(which="minor", length=0)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG with 150 dots per inch; equal figures give equal bytes.
+
+    Raises:
+        OSError: If the place cannot be written.
+    """
+    buffer = io.BytesIO()
+    with _styled():
+        figure.savefig(buffer, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+    files.write_bytes(path, buffer.getvalue())
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 in percent with two decimals, where only all is `100` and only nothing is `0`."""
+    if share in (0, 1):
+        return f"{100 * share:.0f}"
+    text = f"{100 * share:.2f}"
+    return {"0.00": "< 0.01", "100.00": "> 99.99"}.get(text, text)
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
+    """Draw alike whatever the user's own settings are, and leave those as they were."""
+    with matplotlib.style.context(["default", _STYLE]):
+        yield
+
+
+def _curves(history: History, what: str) -> dict[str, np.ndarray]:
+    frame = history.as_frame()
+    return {name: frame[f"{name}_{what}"].to_numpy() for name in _CURVES}
+
+
+def _figure(inches: tuple[float, float], title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=inches, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    return figure, axes
+
+
+def _epochs_figure(history: History, title: str) -> tuple[Figure, Axes]:
+    figure, axes = _figure((6.4, 4.2), title)
+    axes.set_xlabel("epoch")
+    first, last = history.epochs[0].epoch, history.epochs[-1].epoch
+    margin = max(0.5, 0.02 * (last - first))
+    axes.set_xlim(first - margin, last + margin)
+    axes.set_xticks(_whole_ticks(first, last))
+    axes.grid(axis="y", color=_GRID, linewidth=1)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _whole_ticks(first: int, last: int) -> list[int]:
+    """Every epoch where there are few, else the round ones, and always the first."""
+    if last - first < 10:
+        return list(range(first, last + 1))
+    step = 5 if last - first < 50 else 10 * -(-(last - first) // 100)
+    return [first, *(epoch for epoch in range(step, last + 1, step) if epoch > first)]
+
+
+def _draw(axes: Axes, history: History, curves: dict[str, np.ndarray], number: Callable[[float], str]) -> None:
+    """Draw the curves, each with its name and its last value beside its end."""
+    epochs = [epoch.epoch for epoch in history.epochs]
+    every = -(-len(epochs) // 30)
+    marked = ((len(epochs) - 1) % every, every)  # the last one always
+    ends = axes.transData.transform([(epochs[-1], values[-1]) for values in curves.values()])[:, 1]
+    places = _apart(axes.transAxes.inverted().transform([(0, end) for end in ends])[:, 1])
+    for (name, values), place in zip(curves.items(), places, strict=True):
+        axes.plot(epochs, values, label=name, markevery=marked, **_CURVES[name])
+        axes.annotate(
+            f"{name}\n{number(float(values[-1]))}",
+            (1.02, place),
+            xycoords="axes fraction",
+            va="center",
+            color=_WORDS[name],
+            fontweight="bold",
+            annotation_clip=False,
+        )
+
+
+def _readable_on(colour: tuple[float, float, float, float]) -> str:
+    """White or ink, whichever stands out more.
+
+    By the contrast ratio of WCAG 2, (lighter luminance + 0.05) / (darker luminance + 0.05).
+    """
+
+    def luminance(rgb: tuple[float, ...]) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb[:3]]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    ground = luminance(colour) + 0.05
+    return "white" if 1.05 / ground > ground / (luminance(to_rgb(_INK)) + 0.05) else _INK
+
+
+def _apart(places: Float[np.ndarray, " 2"], gap: float = 0.17) -> list[float]:
+    """Move two heights on an axis from 0 to 1 so far apart that words of two lines fit beside them."""
+    low, high = np.clip(np.sort(places), gap / 2, 1 - gap / 2).tolist()
+    if high - low < gap:
+        low = float(np.clip((low + high - gap) / 2, gap / 2, 1 - 1.5 * gap))
+        high = low + gap
+    return [low, high] if places[0] <= places[1] else [high, low]

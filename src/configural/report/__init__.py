@@ -1,0 +1,4 @@
+"""Pages about runs and tests, made from their folders."""
+
+from configural.report.page import write_evaluation_report as write_evaluation_report
+from configural.report.page import write_run_report as write_run_report

@@ -1,0 +1,299 @@
+"""One self-contained page about a run, or about a test of a saved network.
+
+All of it is read from the folder, so that a page can be made again at any time, and wherever the folder lies.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from configural import files, networks
+from configural.evaluation import Predictions
+from configural.evaluation.figures import percent
+from configural.stimuli import CLASS_NAMES
+from configural.study import Run, RunSettings
+
+_SHOWN = 100
+"""Of each kind of mistake, so many pictures are shown; the table lists them all."""
+
+_CONDITIONS = {
+    "baseline": "features where they were photographed",
+    "ffa": "features further apart",
+    "fct": "features closer together",
+}
+_SPLITS = {
+    "paper": "test pictures are new collages of heads that training pictures are made of too",
+    "identity": "the persons of train, valid and test are different ones",
+}
+_PLACEMENTS = {"shifted": "a third each on the left, in the middle and on the right"}
+
+_Rows = list[tuple[str, str, str]]
+"""Settings as (name, value, remark)."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG as a page holds it.
+
+    Attributes:
+        source: The whole file as a data URI.
+        width: Columns.
+        height: Rows.
+    """
+
+    source: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network said of one picture.
+
+    Attributes:
+        index: The picture's number within its class.
+        file: Its file in the tested set.
+        true: Its class.
+        predicted: The class that the network gave it.
+        probability: Of face, as text.
+        picture: None if it is not shown.
+    """
+
+    index: int
+    file: str
+    true: str
+    predicted: str
+    probability: str
+    picture: Picture | None
+
+
+def write_run_report(run: Run) -> Path:
+    """Write `report.html` into a run's folder.
+
+    Returns:
+        The page's path.
+    """
+    settings, metrics = run.settings, run.metrics
+    training = {
+        "history": run.history.epochs,
+        "accuracy_figure": _picture(run.folder / "figures" / "accuracy.png"),
+        "loss_figure": _picture(run.folder / "figures" / "loss.png"),
+    }
+    return _write(
+        run.folder,
+        run.predictions,
+        metrics,
+        networks.architecture(settings.network),
+        settings.image_size,
+        settings.split,
+        _run_settings(settings, metrics),
+        training,
+    )
+
+
+def write_evaluation_report(folder: Path) -> Path:
+    """Write `report.html` into the folder of a saved network's test.
+
+    Args:
+        folder: Holds `predictions.csv`, `metrics.json` and the pictures.
+
+    Returns:
+        The page's path.
+    """
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    settings = metrics["settings"]
+    return _write(
+        folder,
+        Predictions.load(folder / "predictions.csv"),
+        metrics,
+        networks.architecture(settings["network"]),
+        settings["image_size"],
+        # Which heads the network was trained on is not known here, nor whether they are in the test.
+        "",
+        _evaluation_settings(metrics),
+        training=None,
+    )
+
+
+def _write(
+    folder: Path,
+    predictions: Predictions,
+    metrics: Mapping[str, Any],
+    architecture: networks.Architecture,
+    image_size: int,
+    split: str,
+    settings: dict[str, _Rows],
+    training: dict[str, Any] | None,
+) -> Path:
+    matrix = metrics["confusion_matrix"]
+    total = sum(map(sum, matrix))
+    wrong = _wrong(predictions, folder)
+    page = (
+        _environment()
+        .get_template("run.html.j2")
+        .render(
+            name=folder.resolve().name,
+            network=architecture,
+            image_size=image_size,
+            split=split,
+            settings=settings,
+            training=training,
+            accuracy=percent(metrics["test_accuracy"]),
+            loss=f"{metrics['test_loss']:.4g}",
+            matrix=matrix,
+            class_names=CLASS_NAMES,
+            total=total,
+            right=matrix[0][0] + matrix[1][1],
+            most=percent(max(map(sum, matrix)) / total),
+            matrix_figure=_picture(folder / "figures" / "confusion_matrix.png"),
+            samples=_samples(predictions, folder),
+            wrong=wrong,
+            shown=_SHOWN,
+            wrong_total=sum(map(len, wrong.values())),
+            wrong_shown=sum(answer.picture is not None for answers in wrong.values() for answer in answers),
+            summary=_summary(architecture.name, image_size),
+            version=metrics["configural"],
+        )
+    )
+    path = folder / "report.html"
+    files.write_text(path, page)
+    return path
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("configural.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": lambda value: f"{value:,}", "percent": percent}
+    return environment
+
+
+def _summary(name: str, image_size: int) -> networks.Summary:
+    # Only shapes are asked for; on the meta device no weights are made and no random numbers drawn.
+    with torch.device("meta"):
+        return networks.summarise(networks.create(name, image_size))
+
+
+def _run_settings(settings: RunSettings, metrics: Mapping[str, Any]) -> dict[str, _Rows]:
+    recipe, images, seconds = settings.recipe, metrics["images"], metrics["seconds"]
+    return {
+        "Pictures": [
+            ("faces", settings.faces, ""),
+            ("condition", settings.condition, _CONDITIONS.get(settings.condition, "")),
+            ("split", settings.split, _SPLITS.get(settings.split, "")),
+            ("fingerprint of the faces", metrics["faces_fingerprint"][:12], ""),
+            ("size", f"{settings.image_size} × {settings.image_size} pixels", ""),
+            ("train", f"{images['train']:,} pictures", ""),
+            ("valid", f"{images['valid']:,} pictures", ""),
+            ("test", f"{images['test']:,} pictures", ""),
+        ],
+        "Training": [
+            ("network", settings.network, f"{metrics['parameters']['total']:,} parameters"),
+            ("preset", settings.preset, ""),
+            ("epochs", str(recipe.epochs), ""),
+            ("batch size", str(recipe.batch_size), ""),
+            ("learning rate", f"{recipe.learning_rate:g}", recipe.schedule),
+            ("precision", "32 bits" if recipe.precision == "32" else recipe.precision, ""),
+            ("seed", str(settings.seed), ""),
+        ],
+        "Machine": [
+            ("device", settings.device, ""),
+            ("drawing", _duration(seconds["draw"]), ""),
+            ("training", _duration(seconds["train"]), ""),
+            ("testing", _duration(seconds["test"]), ""),
+            ("configural", metrics["configural"], ""),
+            ("PyTorch", metrics["torch"], ""),
+        ],
+    }
+
+
+def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, _Rows]:
+    settings = metrics["settings"]
+    remarks = {"condition": _CONDITIONS, "placement": _PLACEMENTS}
+    drawn = ("data", "faces", "condition", "placement", "split", "count", "seed")
+    size = settings["image_size"]
+    return {
+        "Pictures": [
+            *(
+                (name, str(settings[name]), remarks.get(name, {}).get(settings[name], ""))
+                for name in drawn
+                if name in settings
+            ),
+            ("size", f"{size} × {size} pixels", ""),
+            ("test", f"{metrics['images']['test']:,} pictures", ""),
+        ],
+        "Network": [
+            ("model", settings["model"], ""),
+            ("network", settings["network"], ""),
+            ("configural", metrics["configural"], ""),
+        ],
+    }
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _samples(predictions: Predictions, folder: Path) -> dict[str, list[Answer]]:
+    """For each class, the sample pictures that the folder holds."""
+    samples: dict[str, list[Answer]] = {name: [] for name in CLASS_NAMES}
+    for row in predictions.frame.to_dict("records"):
+        name = CLASS_NAMES[row["label"]]
+        path = folder / "samples" / name / f"{Path(row['file']).stem}.png"
+        if path.is_file():
+            samples[name].append(_answer(row, path))
+    return samples
+
+
+def _wrong(predictions: Predictions, folder: Path) -> dict[str, list[Answer]]:
+    """For each mistake, all the pictures that it was made with, the first of them shown."""
+    wrong = {}
+    for mistake, rows in predictions.wrong().items():
+        answers = []
+        for position, row in enumerate(rows.to_dict("records")):
+            path = folder / "misclassified" / mistake / f"{Path(row['file']).stem}.png"
+            answers.append(_answer(row, path if position < _SHOWN else None))
+        wrong[mistake] = answers
+    return wrong
+
+
+def _answer(row: Mapping[Any, Any], path: Path | None) -> Answer:
+    return Answer(
+        row["index"],
+        row["file"],
+        CLASS_NAMES[row["label"]],
+        CLASS_NAMES[row["predicted"]],
+        _probability(row["probability_face"]),
+        _picture(path) if path else None,
+    )
+
+
+def _probability(value: float) -> str:
+    """A probability with four decimals, never rounded to a certainty."""
+    text = f"{value:.4f}"
+    return {"0.0000": "< 0.0001", "1.0000": "> 0.9999"}.get(text, text)
+
+
+def _picture(path: Path) -> Picture | None:
+    """A PNG for the page; None if the file is gone."""
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    # Width and height stand at a fixed place in a PNG's first chunk.
+    width, height = (int.from_bytes(content[start : start + 4]) for start in (16, 20))
+    return Picture(f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}", width, height)
