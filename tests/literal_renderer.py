@@ -25,11 +25,11 @@ def literal_picture(faces: FaceLibrary, stimulus: Stimulus, size: int) -> np.nda
         part = heads[filling.donor].parts[PART_KINDS.index(filling.kind)]
         anchor = host.parts[slot].anchor
         offset = stimulus.condition.offsets[slot]
-        for row, col in np.argwhere(part.mask):
-            r = anchor[0] + offset[0] + filling.jitter[0] + row
-            c = anchor[1] + offset[1] + filling.jitter[1] + col
-            blend = stimulus.condition.blend
-            picture[r, c] = blend * part.pixels[row, col] + (1 - blend) * picture[r, c]
+        rows, cols = np.nonzero(part.mask)
+        r = anchor[0] + offset[0] + filling.jitter[0] + rows
+        c = anchor[1] + offset[1] + filling.jitter[1] + cols
+        blend = stimulus.condition.blend
+        picture[r, c] = blend * part.pixels[rows, cols] + (1 - blend) * picture[r, c]
     small = resize(_square(picture, stimulus.placement), (size, size), anti_aliasing=True)
     return np.round(small).astype(np.uint8)
 

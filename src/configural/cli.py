@@ -1,14 +1,15 @@
 """The command line: reads arguments, calls the jobs, prints what came of them."""
 
+import errno
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from configural.errors import ConfiguralError
+from configural.errors import ConfiguralError, PortraitSkippedWarning
 
 if TYPE_CHECKING:
     from configural.commands import Evaluation
@@ -37,9 +38,7 @@ _Split = Annotated[str | None, typer.Option("--split", help="paper or identity")
 _Count = Annotated[int | None, typer.Option("--count", help="pictures in train, valid and test together")]
 _Seed = Annotated[int | None, typer.Option("--seed", help="of everything random")]
 _Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps")]
-_Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="folder to write; must be new or empty")
-]
+_Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder to write; must be new or empty")]
 _ImageSize = Annotated[int | None, typer.Option("--image-size", help="rows and columns of the pictures")]
 
 
@@ -54,9 +53,7 @@ def run(
     condition: _Condition = None,
     split: _Split = None,
     network: Annotated[str | None, typer.Option(help="cnn-15, cnn-13, fcn-16 or fcn-14")] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="quick (two CPU cores) or paper (as in the study)")
-    ] = None,
+    preset: Annotated[str | None, typer.Option(help="quick (two CPU cores) or paper (as in the study)")] = None,
     image_size: _ImageSize = None,
     count: _Count = None,
     epochs: Annotated[int | None, typer.Option(help="passes over the training pictures")] = None,
@@ -102,9 +99,7 @@ def run(
     "configural evaluate model.h5 --data pictures --out runs/old-model"
 )
 def evaluate(
-    model: Annotated[
-        Path, typer.Argument(metavar="RUN_OR_MODEL", help="run folder, .safetensors or Keras .h5")
-    ],
+    model: Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="run folder, .safetensors or Keras .h5")],
     data: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="pictures in no_face/ and face/, instead of drawing some"),
@@ -156,18 +151,14 @@ def generate(
     """
     from configural import commands
 
-    table = commands.generate(
-        faces or "synthetic", condition, placement, split, count, size, seed, out, masks
-    )
+    table = commands.generate(faces or "synthetic", condition, placement, split, count, size, seed, out, masks)
     counts = ", ".join(f"{len(table.subset(name)):,} {name}" for name in ("train", "valid", "test"))
     typer.echo(f"{out}: {len(table):,} pictures ({counts})")
 
 
 @app.command(epilog="Examples:\n\nconfigural networks\n\nconfigural networks fcn-14 --image-size 64")
 def networks(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="all four if none")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="all four if none")] = None,
     image_size: Annotated[int, typer.Option(help="rows and columns of the pictures")] = 224,
 ) -> None:
     """Print the networks layer by layer: output shapes and parameters."""
@@ -179,7 +170,16 @@ def networks(
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit status 2."""
-    warnings.showwarning = _show_warning
+    warnings.simplefilter("always", PortraitSkippedWarning)
+    show_others = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, PortraitSkippedWarning):
+            typer.secho(f"warning: {message}", fg="yellow", err=True)
+        else:
+            show_others(message, category, *where)
+
+    warnings.showwarning = show  # type: ignore[assignment]
     try:
         sys.exit(app(standalone_mode=False))
     except ConfiguralError as error:
@@ -187,19 +187,22 @@ def main() -> None:
     except typer.TyperException as error:
         _fail(error.format_message())
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        _fail(_describe(error))
     except (KeyboardInterrupt, typer.Abort):
         typer.secho("stopped; repeat the command to go on, a run with --resume", fg="yellow", err=True)
         sys.exit(130)
 
 
+def _describe(error: OSError) -> str:
+    said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        said += "; make room and repeat the command to go on, a run with --resume"
+    return said
+
+
 def _fail(message: str) -> None:
     typer.secho(f"error: {message}", fg="red", err=True)
     sys.exit(2)
-
-
-def _show_warning(message: Warning | str, *_: object) -> None:
-    typer.secho(f"warning: {message}", fg="yellow", err=True)
 
 
 def _print_run(finished: "Run") -> None:

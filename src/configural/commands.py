@@ -80,7 +80,7 @@ def run(
         OSError: If the disk is full or not writable.
     """
     library = faces if isinstance(faces, FaceLibrary) else None
-    given = {
+    options: dict[str, Any] = {
         "faces": library.source if library else faces,
         "condition": condition,
         "split": split,
@@ -95,7 +95,7 @@ def run(
         "seed": seed,
         "device": device,
     }
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     if resume and out is None:
         raise ConfiguralError("--resume needs --out, the folder of the run to go on with")
     folder = Path(out) if out is not None else _dated_folder()

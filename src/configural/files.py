@@ -27,8 +27,11 @@ def write_bytes(path: Path, content: bytes, durable: bool = False) -> None:
         # mkstemp makes the file readable for its owner alone; give it what a plain open would.
         os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            # Name the file that the user knows, not the temporary one.
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

@@ -31,8 +31,8 @@ def bar(task: str, total: int, show: bool = True) -> Iterator[Update]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description:<16}"),
-        BarColumn(24),
+        TextColumn("{task.description:<15}"),
+        BarColumn(14),
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),

@@ -31,9 +31,7 @@ class PictureDataset(Dataset[tuple[Tensor, int]]):
         size: Rows and columns of the pictures.
     """
 
-    def __init__(
-        self, rows: pd.DataFrame, size: int, pictures: UInt8[np.ndarray, "n size size 3"] | None
-    ) -> None:
+    def __init__(self, rows: pd.DataFrame, size: int, pictures: UInt8[np.ndarray, "n size size 3"] | None) -> None:
         self.rows = rows
         self.size = size
         self.labels: Int64[Tensor, " n"] = torch.tensor(rows["label"].tolist(), dtype=torch.int64)
@@ -45,9 +43,7 @@ class PictureDataset(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, position: int) -> tuple[UInt8[Tensor, "3 size size"], int]:
         return self.fetch([position])[0], int(self.labels[position])
 
-    def __getitems__(
-        self, positions: list[int]
-    ) -> tuple[UInt8[Tensor, "n 3 size size"], Int64[Tensor, " n"]]:
+    def __getitems__(self, positions: list[int]) -> tuple[UInt8[Tensor, "n 3 size size"], Int64[Tensor, " n"]]:
         """A batch at once, as PyTorch's data loaders ask for it where they can."""
         return self.fetch(positions), self.labels[positions]
 
@@ -142,9 +138,7 @@ def read_folder(folder: Path, size: int, show_progress: bool = False) -> Picture
     for label, name in enumerate(CLASS_NAMES):
         if not (root / name).is_dir():
             raise ConfiguralError(f"{root}: has no folder '{name}'; expected the folders no_face and face")
-        paths = sorted(
-            p for p in (root / name).iterdir() if p.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp")
-        )
+        paths = sorted(p for p in (root / name).iterdir() if p.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"))
         for position, path in enumerate(paths):
             number = re.search(r"(\d+)$", path.stem)
             found.append((int(number[1]) if number else position, label, path))

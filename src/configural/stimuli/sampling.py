@@ -20,9 +20,7 @@ _EYES_SWAPPED = (1, 0, 2, 3)
 UPRIGHT = (0, 1, 2, 3)
 """The arrangement of a face: each part kind in its own slot."""
 
-SCRAMBLES = tuple(
-    order for order in itertools.permutations(range(4)) if order not in (UPRIGHT, _EYES_SWAPPED)
-)
+SCRAMBLES = tuple(order for order in itertools.permutations(range(4)) if order not in (UPRIGHT, _EYES_SWAPPED))
 """The 22 arrangements of a no_face: position = slot, value = part kind. All shuffles but the face itself
 and the one in which only the eyes have changed places."""
 
@@ -43,7 +41,7 @@ class _Draws:
     jitter: Int[np.ndarray, "n 4 2"]
 
 
-class _HostUnfit(Exception):
+class _HostUnfitError(Exception):
     def __init__(self, host: int, kind: int, slot: int) -> None:
         self.host, self.kind, self.slot = host, kind, slot
 
@@ -79,9 +77,7 @@ def sample(
     if split not in SPLITS:
         raise ConfiguralError(f"unknown split '{split}': choose one of {', '.join(SPLITS)}")
     if placement not in (*PLACEMENTS, "shifted"):
-        raise ConfiguralError(
-            f"unknown placement '{placement}': choose one of {', '.join(PLACEMENTS)}, shifted"
-        )
+        raise ConfiguralError(f"unknown placement '{placement}': choose one of {', '.join(PLACEMENTS)}, shifted")
     if count < 2 or count % 2:
         raise ConfiguralError(f"count {count} must be even and at least 2: half of the pictures are faces")
     if seed < 0:
@@ -97,10 +93,10 @@ def sample(
                 for label in range(len(CLASS_NAMES))
             ]
             break
-        except _HostUnfit as failure:
+        except _HostUnfitError as failure:
             unfit.append(failure.host)
             warnings.warn(
-                f"{faces[failure.host].name}: not used as a host, since no "
+                f"{faces[failure.host].name}: not used as a host: no "
                 f"{PART_KINDS[failure.kind]} fits into its {PART_KINDS[failure.slot]} slot ({condition.name})",
                 PortraitSkippedWarning,
                 stacklevel=2,
@@ -111,9 +107,7 @@ def sample(
         frame["placement"] = np.array(PLACEMENTS)[rank % 3]
     else:
         frame["placement"] = placement
-    return StimulusTable(
-        frame[_COLUMNS], condition, placement, split, count, seed, faces.source, faces.fingerprint
-    )
+    return StimulusTable(frame[_COLUMNS], condition, placement, split, count, seed, faces.source, faces.fingerprint)
 
 
 def subset_of_index(n: int) -> Int[np.ndarray, " n"]:
@@ -126,7 +120,7 @@ def subset_of_index(n: int) -> Int[np.ndarray, " n"]:
     return np.select([5 * index <= 4 * n, 20 * index <= 19 * n], [0, 2], default=1)
 
 
-def _pools(faces: FaceLibrary, split: str, seed: int) -> list[Int[np.ndarray, " heads"]]:
+def _pools(faces: FaceLibrary, split: str, seed: int) -> list[Int[np.ndarray, " _"]]:
     """For each subset, the positions of the heads it draws from."""
     if split == "paper":
         return [np.arange(len(faces))] * len(SUBSETS)
@@ -151,7 +145,7 @@ def _pools(faces: FaceLibrary, split: str, seed: int) -> list[Int[np.ndarray, " 
 def _draw(
     faces: FaceLibrary,
     condition: Condition,
-    pools: list[Int[np.ndarray, " heads"]],
+    pools: list[Int[np.ndarray, " _"]],
     subsets: Int[np.ndarray, " n"],
     label: int,
     seed: int,
@@ -183,11 +177,9 @@ def _draw(
             break
     for row, slot in zip(*np.nonzero(redraw), strict=True):
         # Rare: so few donors fit that drawing misses them. Choose evenly among all that do.
-        choice = _fitting(
-            faces, condition, int(host[row]), int(kind[row, slot]), int(slot), pools[subsets[row]]
-        )
+        choice = _fitting(faces, condition, int(host[row]), int(kind[row, slot]), int(slot), pools[subsets[row]])
         if not len(choice):
-            raise _HostUnfit(int(host[row]), int(kind[row, slot]), int(slot))
+            raise _HostUnfitError(int(host[row]), int(kind[row, slot]), int(slot))
         rng = np.random.default_rng([seed, label, int(row), int(slot), _ATTEMPTS])
         donor[row, slot], *jitter[row, slot] = choice[rng.integers(len(choice))]
     return _Draws(host, kind, donor, jitter)
@@ -206,7 +198,7 @@ def _uniform(seed: int, label: int, stream: str, attempt: int, n: int, width: in
 
 
 def _choose(
-    pools: list[Int[np.ndarray, " heads"]], subsets: Int[np.ndarray, " n"], chance: np.ndarray
+    pools: list[Int[np.ndarray, " _"]], subsets: Int[np.ndarray, " n"], chance: np.ndarray
 ) -> Int[np.ndarray, " n"]:
     """Turn chances from [0, 1) into heads of each stimulus's own pool."""
     chosen = np.empty(len(subsets), int)
@@ -231,7 +223,7 @@ def _fits(
 
 
 def _fitting(
-    faces: FaceLibrary, condition: Condition, host: int, kind: int, slot: int, pool: Int[np.ndarray, " heads"]
+    faces: FaceLibrary, condition: Condition, host: int, kind: int, slot: int, pool: Int[np.ndarray, " _"]
 ) -> Int[np.ndarray, "choices 3"]:
     """All (donor, row jitter, column jitter) with which the part stays on the canvas."""
     steps = np.arange(condition.jitter + 1)

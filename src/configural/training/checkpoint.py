@@ -14,9 +14,7 @@ from configural.errors import ConfiguralError
 from configural.training.history import Epoch, History
 
 
-def save_checkpoint(
-    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, history: History
-) -> None:
+def save_checkpoint(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> None:
     """Write weights, the optimizer's moments and the history, whole or not at all."""
     tensors = {f"network/{name}": value for name, value in network.state_dict().items()}
     for parameter, state in optimizer.state_dict()["state"].items():

@@ -12,8 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, default_collate
-from torchmetrics import MeanMetric
+from torch.utils.data import DataLoader, Dataset, RandomSampler, default_collate
 
 from configural import progress
 from configural.errors import ConfiguralError
@@ -45,15 +44,15 @@ def fit(
         valid: The same, to report on after each epoch; nothing is chosen by it.
         recipe: How to train.
         device: `auto` (a GPU where there is one), `cpu`, `cuda` or `mps`.
-        checkpoint: Where to keep the state after each epoch. If the file exists, training goes on from it, and
-            on a CPU ends with the same weights as if it had never stopped.
+        checkpoint: Where to keep the state after each epoch. If the file exists, training goes on from it,
+            and on a CPU ends with the same weights as if it had never stopped.
         show_progress: Show a bar per epoch on standard error.
 
     Returns:
         Loss and accuracy per epoch.
 
     Raises:
-        ConfiguralError: If the device is missing, the checkpoint does not fit, or the loss stops being a number.
+        ConfiguralError: If the device is missing, the checkpoint does not fit, or the loss is not a number.
     """
     for name, pictures in (("train", train), ("valid", valid)):
         if not len(cast(Sized, pictures)):
@@ -86,13 +85,14 @@ def fit(
                     stepper.step()
                     seen.add(loss.detach(), logits, labels)
                     if step % 10 == 9 or step == steps - 1:
-                        update(step + 1, note=f"loss {seen.loss:.4f}  accuracy {seen.accuracy:.2%}")
-                if not math.isfinite(seen.loss):
-                    raise ConfiguralError(
-                        f"training came apart in epoch {epoch}: its loss is {seen.loss}; try a lower learning rate"
-                    )
+                        if not math.isfinite(seen.loss):
+                            raise ConfiguralError(
+                                f"training came apart in epoch {epoch}: the loss is {seen.loss}; lower the "
+                                "learning rate"
+                            )
+                        update(step + 1, note=f"loss {seen.loss:.4f} accuracy {seen.accuracy:.2%}")
                 checked = _validate(model, valid, recipe.valid_batch_size, fabric.device)
-                note = f"loss {seen.loss:.4f}  accuracy {seen.accuracy:.2%}  valid {checked.accuracy:.2%}"
+                note = f"loss {seen.loss:.4f} accuracy {seen.accuracy:.2%} valid {checked.accuracy:.2%}"
                 update(steps, note=note)
             seconds = time.perf_counter() - start
             figures = Epoch(epoch, seen.loss, seen.accuracy, checked.loss, checked.accuracy, seconds)
@@ -119,9 +119,8 @@ def batches(
     pictures: Pictures, batch_size: int, shuffling: torch.Generator | None = None
 ) -> DataLoader[tuple[Tensor, Tensor]]:
     """Batches of (pictures, labels), shuffled if a generator is given; the last may be smaller."""
-    return DataLoader(
-        pictures, batch_size, shuffle=shuffling is not None, generator=shuffling, collate_fn=_collate
-    )
+    sampler = None if shuffling is None else RandomSampler(cast(Sized, pictures), generator=shuffling)
+    return DataLoader(cast(Any, pictures), batch_size, sampler=sampler, collate_fn=_collate)
 
 
 def _collate(batch: Any) -> Any:
@@ -133,19 +132,21 @@ class _Averages:
     """Loss and accuracy over all pictures seen so far, summed on the device."""
 
     def __init__(self, device: torch.device) -> None:
-        self._loss, self._accuracy = MeanMetric().to(device), MeanMetric().to(device)
+        self._sums = torch.zeros(2, dtype=torch.float64, device=device)
+        self._pictures = 0
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        self._loss.update(loss, len(labels))
-        self._accuracy.update((logits.argmax(1) == labels).float())
+        right = (logits.argmax(1) == labels).sum()
+        self._sums += torch.stack([loss * len(labels), right])
+        self._pictures += len(labels)
 
     @property
     def loss(self) -> float:
-        return float(self._loss.compute())
+        return float(self._sums[0]) / self._pictures
 
     @property
     def accuracy(self) -> float:
-        return float(self._accuracy.compute())
+        return float(self._sums[1]) / self._pictures
 
 
 def _validate(model: nn.Module, valid: Pictures, batch_size: int, device: torch.device) -> _Averages:

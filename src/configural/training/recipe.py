@@ -66,5 +66,5 @@ def recipe(preset: str = "paper", network: str = "cnn-15", **changes: Any) -> Re
             "learning_rate": 1e-3,
             "schedule": "one-cycle",
         }
-        return Recipe(**{**quick, **changes})  # type: ignore[arg-type]
+        return Recipe(**{**quick, **changes})
     raise ConfiguralError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")

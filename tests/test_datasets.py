@@ -1,0 +1,121 @@
+import json
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import configural as cf
+from configural.errors import ConfiguralError
+from configural.stimuli import Renderer, StimulusTable, dataset, read_folder, sample, write_folder
+from configural.stimuli.folders import label_picture
+
+
+@pytest.fixture(scope="module")
+def table(blocks):
+    return sample(blocks, "baseline", count=200, seed=4)
+
+
+def test_items_are_the_drawn_pictures(blocks, table):
+    pictures = dataset(blocks, table, 40)
+    assert pictures.table is table
+    assert len(pictures) == 200
+    for position in (0, 57, 199):
+        picture, label = pictures[position]
+        assert np.array_equal(picture.permute(1, 2, 0), Renderer(blocks, 40).draw(table[position]))
+        assert label == table[position].label
+
+
+def test_works_in_a_plain_data_loader(blocks, table):
+    pictures = dataset(blocks, table, 24)
+    batch, labels = next(iter(torch.utils.data.DataLoader(pictures, batch_size=8, collate_fn=lambda b: b)))
+    assert batch.shape == (8, 3, 24, 24)
+    assert batch.dtype == torch.uint8
+    assert labels.tolist() == [0] * 8
+
+
+def test_another_library_is_refused(blocks, painted, table):
+    with pytest.raises(ConfiguralError, match="another face library"):
+        dataset(painted, table, 24)
+
+
+def test_folder_layout_and_contents(blocks, table, tmp_path):
+    out = tmp_path / "set"
+    write_folder(blocks, table, 40, out, masks=True)
+    renderer = Renderer(blocks, 40)
+    for stimulus, name in zip(table, table.frame["file"], strict=True):
+        stored = cv2.imread(str(out / name))[:, :, ::-1]
+        assert np.array_equal(stored, renderer.draw(stimulus))
+        mask = cv2.imread(str(out / "masks" / name), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(mask, label_picture(renderer, stimulus))
+        for value, kind in enumerate(("left_eye", "right_eye", "nose", "mouth"), start=1):
+            slot = [filling.kind for filling in stimulus.fillings].index(kind)
+            assert np.array_equal(mask == value, renderer.draw_masks(stimulus)[slot])
+    assert len(list(out.glob("*/*/*.png"))) == 200
+    assert list(StimulusTable.load(out / "stimuli.parquet")) == list(table)
+    assert len(pd.read_parquet(out / "stimuli.parquet")) == 200
+    described = json.loads((out / "dataset.json").read_text())
+    assert described["fingerprint"] == blocks.fingerprint
+    assert described["images"] == {"train": 162, "valid": 8, "test": 30}
+    assert described["configural"] == cf.__version__
+    assert (described["condition"]["name"], described["seed"], described["count"]) == ("baseline", 4, 200)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_broken_off_folder_is_continued(blocks, table, tmp_path, monkeypatch):
+    from configural.stimuli import folders
+
+    calls = []
+
+    def fails_late(path, picture):
+        calls.append(path)
+        if len(calls) == 50:
+            raise OSError(28, "No space left on device", str(path))
+        real(path, picture)
+
+    real = folders.write_png
+    monkeypatch.setattr(folders, "write_png", fails_late)
+    with pytest.raises(OSError, match="No space left"):
+        write_folder(blocks, table, 24, tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+    with pytest.raises(ConfiguralError, match="begun with other settings"):
+        write_folder(blocks, table, 25, tmp_path / "set")
+    calls.clear()
+    write_folder(blocks, table, 24, tmp_path / "set")
+    assert len(calls) == 200 - 49
+    write_folder(blocks, table, 24, tmp_path / "fresh")
+    for path in (tmp_path / "fresh").rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "set" / path.relative_to(tmp_path / "fresh")).read_bytes()
+    with pytest.raises(ConfiguralError, match="not empty"):
+        write_folder(blocks, table, 24, tmp_path / "set")
+
+
+def test_reading_a_folder_back(blocks, table, tmp_path):
+    write_folder(blocks, table, 40, tmp_path / "set")
+    pictures = read_folder(tmp_path / "set", 40)
+    test = table.subset("test")
+    assert pictures.rows["file"].tolist() == test.frame["file"].tolist()
+    assert pictures.rows["index"].tolist() == test.frame["index"].tolist()
+    drawn = dataset(blocks, test, 40)
+    assert torch.equal(pictures.fetch(list(range(30))), drawn.fetch(list(range(30))))
+    assert torch.equal(pictures.labels, drawn.labels)
+
+
+def test_reading_bad_folders(blocks, table, tmp_path):
+    with pytest.raises(ConfiguralError, match="no such folder"):
+        read_folder(tmp_path / "none", 40)
+    with pytest.raises(ConfiguralError, match="has no folder 'no_face'"):
+        read_folder(tmp_path, 40)
+    (tmp_path / "no_face").mkdir()
+    (tmp_path / "face").mkdir()
+    with pytest.raises(ConfiguralError, match="holds no pictures"):
+        read_folder(tmp_path, 40)
+    done, encoded = cv2.imencode(".png", np.zeros((8, 9, 3), np.uint8))
+    assert done
+    (tmp_path / "face" / "a.png").write_bytes(encoded.tobytes())
+    with pytest.raises(ConfiguralError, match="9×8 pixels, but the network takes 40×40"):
+        read_folder(tmp_path, 40)
+    (tmp_path / "face" / "a.png").write_bytes(encoded.tobytes()[:-20])
+    with pytest.raises(ConfiguralError, match=r"a\.png"):
+        read_folder(tmp_path, 40)

@@ -1,0 +1,87 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from plain_scores import accuracy, confusion, cross_entropy
+
+from configural import networks
+from configural.errors import ConfiguralError
+from configural.evaluation import Predictions, predict
+from configural.stimuli import dataset, sample
+
+
+class Preset(torch.nn.Module):
+    """Gives out logits that were chosen beforehand."""
+
+    def __init__(self, logits: torch.Tensor) -> None:
+        super().__init__()
+        self.logits = torch.nn.Parameter(logits)
+        self.given = 0
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        self.given += len(batch)
+        return self.logits[self.given - len(batch) : self.given]
+
+
+@pytest.fixture(scope="module")
+def pictures(blocks):
+    return dataset(blocks, sample(blocks, "baseline", count=400).subset("test"), 32)
+
+
+def test_predictions_follow_from_the_logits(pictures):
+    logits = 3 * torch.randn(len(pictures), 2, generator=torch.Generator().manual_seed(0))
+    predictions = predict(Preset(logits), pictures, batch_size=7)
+    frame = predictions.frame
+    assert list(frame.columns) == ["index", "file", "label", "predicted", "probability_face", "log_odds"]
+    assert frame["file"].tolist() == pictures.rows["file"].tolist()
+    assert np.allclose(frame["probability_face"], torch.softmax(logits.double(), 1)[:, 1])
+    truth, found = pictures.labels.tolist(), logits.argmax(1).tolist()
+    metrics = predictions.metrics()
+    assert metrics.accuracy == pytest.approx(accuracy(truth, found))
+    assert metrics.confusion_matrix == confusion(truth, found)
+    assert metrics.loss == pytest.approx(cross_entropy(truth, logits.tolist()))
+
+
+def test_wrong_pictures_by_class_and_index(pictures):
+    right = torch.nn.functional.one_hot(pictures.labels, 2).float()
+    right[3], right[5], right[len(pictures) - 1] = 1 - right[3], 1 - right[5], 1 - right[-1]
+    wrong = predict(Preset(right), pictures).wrong()
+    rows = pictures.rows
+    assert wrong["no_face_as_face"]["index"].tolist() == [rows["index"][3], rows["index"][5]]
+    assert wrong["face_as_no_face"]["file"].tolist() == [rows["file"].iloc[-1]]
+
+
+def test_extreme_logits_do_not_overflow(pictures):
+    logits = torch.zeros(len(pictures), 2)
+    logits[:, 1] = 1e4 * (2 * pictures.labels - 1)
+    metrics = predict(Preset(logits), pictures).metrics()
+    assert (metrics.accuracy, metrics.loss) == (1.0, 0.0)
+    assert predict(Preset(-logits), pictures).metrics().loss == pytest.approx(1e4)
+
+
+def test_not_a_number_is_an_error(pictures):
+    logits = torch.full((len(pictures), 2), torch.nan)
+    with pytest.raises(ConfiguralError, match="not a number"):
+        predict(Preset(logits), pictures)
+
+
+def test_prediction_does_not_depend_on_the_batch_size(pictures):
+    torch.manual_seed(0)
+    network = networks.create("cnn-15", 32)
+    one, many = (predict(network, pictures, batch_size=n).frame["log_odds"] for n in (1, 64))
+    assert np.allclose(one, many, atol=1e-4)
+    assert network.training  # as it was
+
+
+def test_round_trip_and_bad_files(pictures, tmp_path):
+    predictions = predict(networks.create("fcn-14", 32), pictures)
+    path = tmp_path / "predictions.csv"
+    predictions.save(path)
+    back = Predictions.load(path)
+    pd.testing.assert_frame_equal(back.frame, predictions.frame)
+    assert back.metrics() == predictions.metrics()
+    predictions.frame.drop(columns="label").to_csv(path)
+    with pytest.raises(ConfiguralError, match="lacks the column label"):
+        Predictions.load(path)
+    with pytest.raises(ConfiguralError, match="not a readable table"):
+        Predictions.load(tmp_path / "none.csv")

@@ -1,0 +1,212 @@
+import collections
+import itertools
+
+import numpy as np
+import pytest
+from conftest import block_head
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from configural.errors import ConfiguralError, PortraitSkippedWarning
+from configural.faces import PART_KINDS, FaceLibrary
+from configural.stimuli import CONDITIONS, Condition, StimulusTable, sample
+from configural.stimuli.sampling import SCRAMBLES
+
+CONDITION_NAMES = [condition.name for condition in CONDITIONS]
+
+
+@pytest.mark.parametrize(
+    ("count", "train", "valid", "test"), [(20000, 16002, 998, 3000), (2000, 1602, 98, 300), (42, 34, 2, 6)]
+)
+def test_subset_sizes_are_the_studys(blocks, count, train, valid, test):
+    table = sample(blocks, count=count)
+    assert [len(table.subset(name)) for name in ("train", "valid", "test")] == [train, valid, test]
+
+
+def test_indices_and_file_names_are_the_studys(blocks):
+    table = sample(blocks, count=20000)
+    for label, name in enumerate(("no_face", "face")):
+        rows = table.frame[table.frame["label"] == label]
+        assert rows["index"].tolist() == list(range(10000))
+        for subset, first, last in (("train", 0, 8000), ("test", 8001, 9500), ("valid", 9501, 9999)):
+            files = rows[rows["subset"] == subset]["file"].tolist()
+            assert files[0] == f"{subset}/{name}/pic_{first:05d}.png"
+            assert files[-1] == f"{subset}/{name}/pic_{last:05d}.png"
+
+
+def test_offsets_are_the_studys():
+    offsets = {condition.name: condition.offsets for condition in CONDITIONS}
+    assert offsets == {
+        "baseline": ((0, 0), (0, 0), (0, 0), (0, 0)),
+        "ffa": ((-20, -10), (-20, 5), (0, 0), (20, 0)),
+        "fct": ((16, 8), (16, -8), (0, 0), (-12, 0)),
+    }
+    assert {(condition.jitter, condition.blend) for condition in CONDITIONS} == {(9, 0.8)}
+
+
+def _arrangements(table: StimulusTable, label: int) -> list[tuple[str, ...]]:
+    rows = table.frame[table.frame["label"] == label]
+    return list(zip(*(rows[f"{slot}_kind"] for slot in PART_KINDS), strict=True))
+
+
+def test_arrangement_rule(blocks):
+    table = sample(blocks, count=20000, seed=3)
+    assert set(_arrangements(table, 1)) == {PART_KINDS}
+    seen = collections.Counter(_arrangements(table, 0))
+    left, right, nose, mouth = PART_KINDS
+    allowed = set(itertools.permutations(PART_KINDS)) - {PART_KINDS, (right, left, nose, mouth)}
+    assert set(seen) == allowed
+    assert (left, right, mouth, nose) in seen
+    # Evenly: 10,000 over 22, chi-square below its 99.99 % point for 21 degrees of freedom.
+    expected = 10000 / len(SCRAMBLES)
+    assert sum((n - expected) ** 2 / expected for n in seen.values()) < 55
+
+
+def test_jitter_is_even_and_one_sided(blocks):
+    frame = sample(blocks, "baseline", count=8000).frame
+    for slot in PART_KINDS:
+        for axis in ("row", "col"):
+            counts = np.bincount(frame[f"{slot}_{axis}"], minlength=10)
+            assert len(counts) == 10
+            assert ((counts - 800) ** 2 / 800).sum() < 34  # 99.99 % point, 9 degrees of freedom
+
+
+def test_hosts_and_donors_are_even_and_independent(blocks):
+    frame = sample(blocks, "baseline", count=12000).frame
+    for column in ["host", *(f"{slot}_donor" for slot in PART_KINDS)]:
+        counts = frame[column].value_counts()
+        assert len(counts) == len(blocks)
+        assert (abs(counts - 1000) < 150).all()
+    own = (frame["host"] == frame["nose_donor"]).mean()
+    assert abs(own - 1 / 12) < 0.02
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(1, 300).map(lambda half: 2 * half),
+    condition=st.sampled_from(CONDITION_NAMES),
+    split=st.sampled_from(["paper", "identity"]),
+    placement=st.sampled_from(["left", "middle", "right", "shifted"]),
+)
+def test_every_table_obeys_the_rules(blocks, seed, count, condition, split, placement):
+    table = sample(blocks, condition, split, count, seed, placement)
+    frame = table.frame
+    assert frame.equals(sample(blocks, condition, split, count, seed, placement).frame)
+    assert (frame["label"] == 1).sum() == (frame["label"] == 0).sum() == count // 2
+    heads = {head.name: head for head in blocks.heads}
+    for stimulus in table:
+        kinds = [filling.kind for filling in stimulus.fillings]
+        assert sorted(kinds) == sorted(PART_KINDS)
+        assert (tuple(kinds) == PART_KINDS) == (stimulus.label == 1)
+        rows, cols = heads[stimulus.host].canvas.shape[:2]
+        for slot, filling in enumerate(stimulus.fillings):
+            part = heads[filling.donor].parts[PART_KINDS.index(filling.kind)]
+            top, left = np.add(
+                np.add(heads[stimulus.host].parts[slot].anchor, stimulus.condition.offsets[slot]), filling.jitter
+            )
+            assert 0 <= top <= rows - part.mask.shape[0]
+            assert 0 <= left <= cols - part.mask.shape[1]
+    if placement == "shifted":
+        for _, rows in frame.groupby(["label", "subset"]):
+            counts = rows["placement"].value_counts()
+            assert counts.max() - counts.reindex(["left", "middle", "right"], fill_value=0).min() <= 1
+    else:
+        assert set(frame["placement"]) == {placement}
+
+
+def test_shifted_test_set_holds_500_each(blocks):
+    test = sample(blocks, count=20000, placement="shifted").subset("test").frame
+    assert set(test.groupby(["label", "placement"]).size()) == {500}
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_identity_split_keeps_persons_apart(blocks, seed):
+    table = sample(blocks, "baseline", "identity", 400, seed)
+    person = {head.name: head.person for head in blocks.heads}
+    used = {}
+    for name in ("train", "valid", "test"):
+        frame = table.subset(name).frame
+        columns = ["host", *(f"{slot}_donor" for slot in PART_KINDS)]
+        used[name] = {person[head] for column in columns for head in frame[column]}
+        assert frame["host"].nunique() >= 2
+    assert not used["train"] & used["test"]
+    assert not used["train"] & used["valid"]
+    assert not used["valid"] & used["test"]
+
+
+def test_same_draws_whatever_the_count_and_the_condition(blocks):
+    columns = ["host", "nose_kind"]
+    short, long = sample(blocks, "baseline", count=200), sample(blocks, "fct", count=6000)
+    for label in (0, 1):
+        few = short.frame[short.frame["label"] == label]
+        many = long.frame[long.frame["label"] == label].head(100)
+        assert few[columns].to_numpy().tolist() == many[columns].to_numpy().tolist()
+
+
+def test_seeds_differ(blocks):
+    assert not sample(blocks, seed=1).frame.equals(sample(blocks, seed=2).frame)
+
+
+def test_a_head_without_room_is_no_host_but_still_a_donor():
+    # In this head's mouth slot nothing but the smallest donors would fit, and of those there are none.
+    cramped = block_head("cramped", rows=70, cols=70, shade=61)
+    library = FaceLibrary("mixed", [cramped, *(block_head(f"b{n}", shade=60 + n) for n in range(3))])
+    with pytest.warns(PortraitSkippedWarning, match="cramped: not used as a host"):
+        frame = sample(library, "baseline", count=400).frame
+    assert "cramped" not in set(frame["host"])
+    assert "cramped" in set(frame["left_eye_donor"])
+
+
+def test_no_host_at_all_is_an_error(blocks):
+    far = Condition("far", ((0, 0), (0, 0), (0, 0), (500, 0)))
+    with pytest.warns(PortraitSkippedWarning), pytest.raises(ConfiguralError, match="can serve as a host"):
+        sample(blocks, far)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"condition": "closer"}, "unknown condition 'closer': choose one of baseline, ffa, fct"),
+        ({"split": "random"}, "unknown split 'random'"),
+        ({"placement": "top"}, "unknown placement 'top'"),
+        ({"count": 7}, "count 7 must be even"),
+        ({"count": 0}, "count 0 must be even and at least 2"),
+        ({"seed": -1}, "seed -1"),
+    ],
+)
+def test_bad_arguments(blocks, change, message):
+    with pytest.raises(ConfiguralError, match=message):
+        sample(blocks, **change)
+
+
+def test_too_few_persons_for_the_identity_split(blocks):
+    with pytest.raises(ConfiguralError, match="too few for the identity split"):
+        sample(FaceLibrary("five", blocks.heads[:5]), split="identity")
+
+
+def test_table_round_trip(blocks, tmp_path):
+    table = sample(blocks, "fct", "identity", 200, 5, "shifted")
+    table.save(tmp_path / "stimuli.parquet")
+    back = StimulusTable.load(tmp_path / "stimuli.parquet")
+    assert back.settings() == table.settings()
+    assert list(back) == list(table)
+
+
+def test_damaged_and_foreign_tables(blocks, tmp_path):
+    path = tmp_path / "t.parquet"
+    with pytest.raises(ConfiguralError, match="no such file"):
+        StimulusTable.load(path)
+    path.write_bytes(b"PAR1 not really")
+    with pytest.raises(ConfiguralError, match="not a readable Parquet"):
+        StimulusTable.load(path)
+    sample(blocks).frame.to_parquet(path)
+    with pytest.raises(ConfiguralError, match="not a table of stimuli"):
+        StimulusTable.load(path)
+
+
+def test_real_portraits_need_no_exclusion(real):
+    for condition in CONDITION_NAMES:
+        table = sample(real, condition, count=20000)  # a warning would be an error here
+        assert table.frame["host"].nunique() == len(real)

@@ -1,0 +1,191 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from configural import networks
+from configural.errors import ConfiguralError
+from configural.stimuli import dataset, sample
+from configural.training import History, KerasAdam, Recipe, fit, recipe
+from configural.training.checkpoint import load_checkpoint
+
+
+@pytest.fixture(scope="module")
+def sets(blocks):
+    table = sample(blocks, "baseline", count=240, seed=1)
+    return {name: dataset(blocks, table.subset(name), 32) for name in ("train", "valid", "test")}
+
+
+def _network(seed: int = 0) -> networks.StudyNet:
+    torch.manual_seed(seed)
+    return networks.create("cnn-13", 32)
+
+
+SHORT = Recipe(epochs=3, batch_size=20, learning_rate=1e-3, seed=5)
+
+
+def test_the_recipe_of_the_paper():
+    assert recipe("paper", "cnn-15") == Recipe(
+        epochs=20,
+        batch_size=20,
+        valid_batch_size=10,
+        learning_rate=1e-4,
+        schedule="constant",
+        seed=42,
+        precision="32",
+    )
+    assert [recipe("paper", name).epochs for name in ("cnn-15", "cnn-13", "fcn-16", "fcn-14")] == [20, 30, 20, 30]
+    adam = KerasAdam(_network().parameters())
+    assert adam.param_groups[0]["betas"] == (0.9, 0.999)
+
+
+def test_learning_rates():
+    constant = Recipe(learning_rate=0.5)
+    assert {constant.rate(step, 100) for step in range(100)} == {0.5}
+    rates = [Recipe(learning_rate=0.5, schedule="one-cycle").rate(step, 100) for step in range(100)]
+    assert max(rates) == pytest.approx(0.5)
+    assert rates[:26] == sorted(rates[:26])
+    assert rates[25:] == sorted(rates[25:], reverse=True)
+    assert 0 < rates[-1] < 0.001
+    assert all(math.isfinite(Recipe(schedule="one-cycle").rate(0, steps)) for steps in (1, 2, 3))
+
+
+def test_a_network_learns(sets):
+    network = _network()
+    history = fit(network, sets["train"], sets["valid"], SHORT)
+    assert [epoch.epoch for epoch in history.epochs] == [1, 2, 3]
+    assert history.epochs[-1].train_loss < 0.5 * history.epochs[0].train_loss
+    assert not network.training
+
+
+def test_figures_are_those_of_a_plain_loop(sets):
+    """One epoch by hand, with the same order of pictures, gives the same losses and weights."""
+    network, by_hand = _network(), _network()
+    one = SHORT.model_copy(update={"epochs": 1})
+    for net in (network, by_hand):
+        for module in net.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+    history = fit(network, sets["train"], sets["valid"], one)
+
+    shuffling, _ = np.random.SeedSequence([5, 1]).generate_state(2)
+    sampler = torch.utils.data.RandomSampler(sets["train"], generator=torch.Generator().manual_seed(int(shuffling)))
+    order = list(sampler)
+    assert sorted(order) == list(range(len(sets["train"])))
+    adam = KerasAdam(by_hand.parameters(), lr=1e-3)
+    by_hand.train()
+    losses, right = [], 0
+    for start in range(0, len(order), 20):
+        items = [sets["train"][position] for position in order[start : start + 20]]
+        labels = torch.tensor([label for _, label in items])
+        logits = by_hand(networks.preprocess(torch.stack([picture for picture, _ in items])))
+        loss = F.cross_entropy(logits, labels, reduction="none")
+        adam.zero_grad()
+        loss.mean().backward()
+        adam.step()
+        losses += loss.tolist()
+        right += int((logits.argmax(1) == labels).sum())
+    by_hand.eval()
+    with torch.inference_mode():
+        pictures = torch.stack([picture for picture, _ in sets["valid"]])
+        valid = F.cross_entropy(by_hand(networks.preprocess(pictures)), sets["valid"].labels)
+
+    (epoch,) = history.epochs
+    assert epoch.train_loss == pytest.approx(np.mean(losses), rel=1e-4)
+    assert epoch.train_accuracy == pytest.approx(right / len(order))
+    assert epoch.valid_loss == pytest.approx(float(valid), rel=1e-3)
+
+
+def test_same_seed_same_weights_other_seed_other_weights(sets):
+    weights = []
+    for seed in (5, 5, 6):
+        network = _network()
+        fit(network, sets["train"], sets["valid"], SHORT.model_copy(update={"seed": seed, "epochs": 2}))
+        weights.append(torch.cat([p.flatten() for p in network.parameters()]))
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_training_leaves_the_global_random_state_alone(sets):
+    torch.manual_seed(9)
+    expected = torch.rand(3)
+    torch.manual_seed(9)
+    network = networks.create("cnn-13", 32)  # draws
+    torch.manual_seed(9)
+    fit(network, sets["train"], sets["valid"], SHORT.model_copy(update={"epochs": 1}))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_broken_off_and_resumed_is_as_undisturbed(sets, tmp_path):
+    undisturbed = _network()
+    full = fit(undisturbed, sets["train"], sets["valid"], SHORT)
+
+    class PowerCutError(Exception):
+        pass
+
+    class Fails(type(sets["train"])):
+        left = 1.5 * len(sets["train"])
+
+        def fetch(self, positions):
+            self.left -= len(positions)
+            if self.left < 0:
+                raise PowerCutError
+            return super().fetch(positions)
+
+    train = sets["train"]
+    failing = Fails.__new__(Fails)
+    failing.__dict__.update(train.__dict__)
+    checkpoint = tmp_path / "c.safetensors"
+    with pytest.raises(PowerCutError):
+        fit(_network(), failing, sets["valid"], SHORT, checkpoint=checkpoint)
+    resumed = _network(seed=99)  # whatever it starts from, the checkpoint counts
+    history = fit(resumed, train, sets["valid"], SHORT, checkpoint=checkpoint)
+    assert len(history.epochs) == 3
+    for before, after in zip(full.epochs, history.epochs, strict=True):
+        assert (before.train_loss, before.valid_loss) == (after.train_loss, after.valid_loss)
+    for name, value in undisturbed.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_bad_checkpoints(sets, tmp_path):
+    path = tmp_path / "c.safetensors"
+    fit(_network(), sets["train"], sets["valid"], SHORT.model_copy(update={"epochs": 1}), checkpoint=path)
+    other = networks.create("fcn-14", 32)
+    with pytest.raises(ConfiguralError, match="cannot be used"):
+        load_checkpoint(path, other, KerasAdam(other.parameters()))
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ConfiguralError, match=r"c\.safetensors: this checkpoint cannot be used"):
+        fit(_network(), sets["train"], sets["valid"], SHORT, checkpoint=path)
+
+
+def test_history_round_trip(sets, tmp_path):
+    history = fit(_network(), sets["train"], sets["valid"], SHORT.model_copy(update={"epochs": 1}))
+    history.save(tmp_path / "history.csv")
+    assert History.load(tmp_path / "history.csv") == history
+
+
+def test_any_dataset_of_pictures_and_labels_will_do(sets):
+    train = torch.utils.data.Subset(sets["train"], range(40))
+    fit(_network(), train, [sets["valid"][0]], SHORT.model_copy(update={"epochs": 1}))
+
+
+def test_bf16_and_streaming(blocks, sets):
+    streamed = dataset(blocks, sets["train"].table, 32, keep=False)
+    assert torch.equal(streamed[3][0], sets["train"][3][0])
+    history = fit(_network(), streamed, sets["valid"], SHORT.model_copy(update={"precision": "bf16"}))
+    assert history.epochs[-1].train_loss < history.epochs[0].train_loss
+
+
+def test_errors(sets):
+    with pytest.raises(ConfiguralError, match="device 'cuda' cannot be used"):
+        if torch.cuda.is_available():
+            pytest.skip("this machine has a GPU")
+        fit(_network(), sets["train"], sets["valid"], SHORT, device="cuda")
+    with pytest.raises(ConfiguralError, match="there are no valid pictures"):
+        fit(_network(), sets["train"], torch.utils.data.Subset(sets["valid"], []), SHORT)
+    with pytest.raises(ConfiguralError, match="lower the learning rate"):
+        fit(_network(), sets["train"], sets["valid"], SHORT.model_copy(update={"learning_rate": 1e30}))
+    with pytest.raises(ConfiguralError, match="unknown preset 'slow'"):
+        recipe("slow")
