@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -26,8 +26,8 @@ class Part:
     """
 
     kind: str
-    pixels: UInt8[np.ndarray, "rows cols 3"]
-    mask: Bool[np.ndarray, "rows cols"]
+    pixels: UInt8[np.ndarray, "rows cols 3"] = field(repr=False)
+    mask: Bool[np.ndarray, "rows cols"] = field(repr=False)
     anchor: tuple[int, int]
 
 
@@ -46,9 +46,9 @@ class Head:
 
     name: str
     person: str
-    portrait: UInt8[np.ndarray, "rows cols 3"]
-    segmentation: UInt8[np.ndarray, "rows cols"]
-    canvas: UInt8[np.ndarray, "rows cols 3"]
+    portrait: UInt8[np.ndarray, "rows cols 3"] = field(repr=False)
+    segmentation: UInt8[np.ndarray, "rows cols"] = field(repr=False)
+    canvas: UInt8[np.ndarray, "rows cols 3"] = field(repr=False)
     parts: tuple[Part, Part, Part, Part]
 
     @classmethod
@@ -72,9 +72,7 @@ class Head:
         return cls(name, person or name, portrait, segmentation, canvas, parts)  # type: ignore[arg-type]
 
 
-def _cut_part(
-    kind: str, portrait: UInt8[np.ndarray, "h w 3"], segmentation: UInt8[np.ndarray, "h w"]
-) -> Part:
+def _cut_part(kind: str, portrait: UInt8[np.ndarray, "h w 3"], segmentation: UInt8[np.ndarray, "h w"]) -> Part:
     mask = segmentation == 1 + PART_KINDS.index(kind)
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
@@ -111,6 +109,9 @@ class FaceLibrary:
     def __len__(self) -> int:
         return len(self.heads)
 
+    def __repr__(self) -> str:
+        return f"FaceLibrary({self.source!r}, {len(self)} heads, {len(self.skipped)} skipped)"
+
     def __getitem__(self, position: int) -> Head:
         return self.heads[position]
 
@@ -121,7 +122,7 @@ class FaceLibrary:
         for head in self.heads:
             digest.update(f"{head.name}\0{head.person}\0{head.portrait.shape}\0".encode())
             for pixels in (head.portrait, head.segmentation, head.canvas):
-                digest.update(np.ascontiguousarray(pixels))
+                digest.update(pixels.tobytes())
         return digest.hexdigest()
 
     @cached_property
