@@ -81,9 +81,9 @@ def test_a_broken_off_folder_is_continued(blocks, table, tmp_path, monkeypatch):
     assert not (tmp_path / "set").exists()
     with pytest.raises(ConfiguralError, match="begun with other settings"):
         write_folder(blocks, table, 25, tmp_path / "set")
-    calls.clear()
+    calls.extend([None] * 50)
     write_folder(blocks, table, 24, tmp_path / "set")
-    assert len(calls) == 200 - 49
+    assert len(calls) == 100 + 200 - 49
     write_folder(blocks, table, 24, tmp_path / "fresh")
     for path in (tmp_path / "fresh").rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "set" / path.relative_to(tmp_path / "fresh")).read_bytes()

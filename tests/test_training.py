@@ -54,9 +54,9 @@ def test_learning_rates():
 
 def test_a_network_learns(sets):
     network = _network()
-    history = fit(network, sets["train"], sets["valid"], SHORT)
-    assert [epoch.epoch for epoch in history.epochs] == [1, 2, 3]
-    assert history.epochs[-1].train_loss < 0.5 * history.epochs[0].train_loss
+    history = fit(network, sets["train"], sets["valid"], recipe("quick", "cnn-13", epochs=10, batch_size=10))
+    assert [epoch.epoch for epoch in history.epochs] == list(range(1, 11))
+    assert history.epochs[-1].train_accuracy > 0.95
     assert not network.training
 
 
@@ -71,9 +71,7 @@ def test_figures_are_those_of_a_plain_loop(sets):
     history = fit(network, sets["train"], sets["valid"], one)
 
     shuffling, _ = np.random.SeedSequence([5, 1]).generate_state(2)
-    sampler = torch.utils.data.RandomSampler(sets["train"], generator=torch.Generator().manual_seed(int(shuffling)))
-    order = list(sampler)
-    assert sorted(order) == list(range(len(sets["train"])))
+    order = torch.randperm(len(sets["train"]), generator=torch.Generator().manual_seed(int(shuffling))).tolist()
     adam = KerasAdam(by_hand.parameters(), lr=1e-3)
     by_hand.train()
     losses, right = [], 0
@@ -168,7 +166,8 @@ def test_history_round_trip(sets, tmp_path):
 
 def test_any_dataset_of_pictures_and_labels_will_do(sets):
     train = torch.utils.data.Subset(sets["train"], range(40))
-    fit(_network(), train, [sets["valid"][0]], SHORT.model_copy(update={"epochs": 1}))
+    valid = torch.utils.data.Subset(sets["valid"], [0, 5])
+    fit(_network(), train, valid, SHORT.model_copy(update={"epochs": 1}))
 
 
 def test_bf16_and_streaming(blocks, sets):
