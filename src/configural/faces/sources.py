@@ -35,8 +35,7 @@ def load(source: str | FaceLibrary = "synthetic", seed: int = 0, show_progress: 
     if kind == "fasseg" and rest:
         return _fasseg(source, Path(rest).expanduser(), show_progress)
     raise ConfiguralError(
-        f"faces '{source}' is not understood: write synthetic, synthetic:N (such as synthetic:48) or "
-        "fasseg:FOLDER"
+        f"faces '{source}' is not understood: write synthetic, synthetic:N (such as synthetic:48) or fasseg:FOLDER"
     )
 
 
