@@ -69,7 +69,7 @@ def load(path: Path | str, image_size: int | None = None) -> StudyNet:
             return _read(file, path, image_size)
     except ConfiguralError:
         raise
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # h5py, of damaged files
         raise ConfiguralError(
             f"{path}: not a readable HDF5 file; expected a Keras model saved as .h5 ({error})"
         ) from error
@@ -116,8 +116,7 @@ def _read(file: h5py.File, path: Path, image_size: int | None) -> StudyNet:
         expected = tuple(_to_keras(tensor, network).shape)
         if dataset.shape != expected:
             raise ConfiguralError(
-                f"{path}: the {variable} of {layer} has the shape {dataset.shape}; {chosen.name} expects "
-                f"{expected}"
+                f"{path}: the {variable} of {layer} has the shape {dataset.shape}; {chosen.name} expects {expected}"
             )
         tensor.copy_(_from_keras(torch.from_numpy(dataset[()].astype(np.float32)), network))
     return network.eval()
@@ -131,8 +130,9 @@ def _layers(file: h5py.File) -> dict[str, _Variables]:
     """
     datasets: _Variables = {}
 
-    def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset) and item.shape:  # leaves single numbers out
+    def note(name: str | bytes, item: h5py.Group | h5py.Dataset) -> None:
+        # A name that is no UTF-8 stays bytes; no layer of the study is called so. Nor is one a single number.
+        if isinstance(name, str) and isinstance(item, h5py.Dataset) and item.shape:
             datasets[name] = item
 
     file.visititems(note)  # goes along hard links alone, so never to another file
@@ -203,9 +203,7 @@ def _input_shape(config: Any) -> Any:
     return None
 
 
-def _image_size(
-    layers: dict[str, _Variables], architecture: Architecture, stated: int | None, path: Path
-) -> int:
+def _image_size(layers: dict[str, _Variables], architecture: Architecture, stated: int | None, path: Path) -> int:
     """The stated size if the dense layer allows it; if none is stated, the smallest that it allows."""
     if architecture.fully_convolutional:
         return 224 if stated is None else stated
@@ -229,9 +227,7 @@ def _image_size(
     return stated
 
 
-def _dataset(
-    layers: dict[str, _Variables], layer: str, variable: str, place: int, path: Path
-) -> h5py.Dataset:
+def _dataset(layers: dict[str, _Variables], layer: str, variable: str, place: int, path: Path) -> h5py.Dataset:
     """One variable, known to hold floating-point numbers that lie in the file itself."""
     variables = layers[layer]
     dataset = variables.get(variable, variables.get(str(place)))

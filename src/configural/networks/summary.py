@@ -76,9 +76,7 @@ def summarise(network: StudyNet) -> Summary:
                 continue  # part of its convolution in the study's counting
             parameters = sum(p.numel() for p in module.parameters())
             running = 2 * module.num_features if isinstance(module, BatchNorm) else 0
-            layers.append(
-                Layer(name, _kind(module), tuple(value.shape[1:]), parameters + running, parameters)
-            )
+            layers.append(Layer(name, _kind(module), tuple(value.shape[1:]), parameters + running, parameters))
     network.train(was_training)
     if network.architecture.fully_convolutional:
         layers.append(Layer("softmax", "softmax", tuple(value.shape[1:]), 0, 0))

@@ -58,3 +58,9 @@ class KerasAdam(torch.optim.Adam):
         """Go on from a `state_dict()`, exactly as if there had been no break."""
         super().load_state_dict(state_dict)
         self._steps = None
+        # Files keep no memory format, and fused Adam walks through weights and moments side by side in memory:
+        # where their formats differ it silently pairs the wrong numbers.
+        for weights, state in self.state.items():
+            for name, value in state.items():
+                if value.shape == weights.shape:
+                    state[name] = torch.empty_like(weights).copy_(value)

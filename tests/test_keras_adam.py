@@ -1,0 +1,238 @@
+"""Training as in Keras: its Adam, its batch normalisation, and whole steps of the networks."""
+
+import copy
+import pickle
+
+import keras_study
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from configural.networks import create, preprocess
+from configural.networks.study_nets import BatchNorm
+from configural.training import KerasAdam
+
+IMPLEMENTATIONS = ({"foreach": False}, {"foreach": True}, {"fused": True})
+
+
+def gradients(steps, seed=0):
+    """Gradients of all magnitudes from 1e-10, where epsilon rules, to 1."""
+    rng = np.random.default_rng(seed)
+    magnitude = 10 ** rng.uniform(-10, 0, 300)
+    return (rng.normal(size=(steps, 300)) * magnitude).astype(np.float32)
+
+
+def descend(optimizer_class, all_gradients, **options):
+    weights = nn.Parameter(torch.zeros(300))
+    optimizer = optimizer_class([weights], **options)
+    for gradient in all_gradients:
+        weights.grad = torch.from_numpy(gradient)
+        optimizer.step()
+    return weights.detach().numpy()
+
+
+@pytest.mark.parametrize("options", IMPLEMENTATIONS)
+@pytest.mark.parametrize("steps", [1, 3, 40])
+def test_adam_follows_the_formula(steps, options):
+    lr, beta_1, beta_2, epsilon = 1e-4, 0.9, 0.999, 1e-7
+    weights, m, v = np.zeros((3, 300))
+    for t, gradient in enumerate(gradients(steps).astype(np.float64), start=1):
+        m = beta_1 * m + (1 - beta_1) * gradient
+        v = beta_2 * v + (1 - beta_2) * gradient**2
+        weights -= lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (np.sqrt(v) + epsilon)
+    ours = descend(KerasAdam, gradients(steps), **options)
+    np.testing.assert_allclose(ours, weights, rtol=1e-5, atol=1e-9)
+    plain = descend(torch.optim.Adam, gradients(steps), lr=lr, eps=epsilon, **options)
+    assert np.abs(plain - weights).max() > 0.2 * lr  # the difference that KerasAdam is for
+
+
+@pytest.mark.parametrize("options", IMPLEMENTATIONS)
+def test_adam_follows_keras(options):
+    keras = keras_study.import_keras()
+    weights = keras.Variable(np.zeros(300, np.float32))
+    optimizer = keras.optimizers.Adam(learning_rate=3e-3, beta_1=0.8, beta_2=0.99, epsilon=1e-6)
+    for gradient in gradients(20):
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weights])
+    ours = descend(KerasAdam, gradients(20), lr=3e-3, betas=(0.8, 0.99), eps=1e-6, **options)
+    np.testing.assert_allclose(ours, weights.numpy(), rtol=2e-5, atol=1e-8)
+
+
+def test_defaults_are_those_of_the_study():
+    group = KerasAdam([nn.Parameter(torch.zeros(1))]).param_groups[0]
+    assert (group["lr"], group["betas"], group["eps"]) == (1e-4, (0.9, 0.999), 1e-7)
+    assert (group["weight_decay"], group["amsgrad"]) == (0, False)
+
+
+def from_state_dict(weights, optimizer, options):
+    result = KerasAdam([weights], **options)
+    result.load_state_dict(optimizer.state_dict())
+    return result
+
+
+def from_moments_alone(weights, optimizer, options):
+    """As a checkpoint that keeps what the optimizer learned, but not its settings."""
+    result = KerasAdam([weights], **options)
+    settings = result.state_dict()["param_groups"]
+    result.load_state_dict({"state": optimizer.state_dict()["state"], "param_groups": settings})
+    return result
+
+
+def from_pickle(weights, optimizer, options):
+    result = pickle.loads(pickle.dumps(optimizer))
+    result.param_groups[0]["params"][0].data.copy_(weights)
+    return result
+
+
+def the_same_with_an_older_state(weights, optimizer, options):
+    """As when a training is set back: the optimizer has gone on before it is given the state."""
+    state = copy.deepcopy(optimizer.state_dict())
+    weights.grad = torch.ones(300)
+    kept = weights.detach().clone()
+    optimizer.step()
+    weights.data.copy_(kept)
+    optimizer.load_state_dict(state)
+    return optimizer
+
+
+@pytest.mark.parametrize("resume", [from_state_dict, from_moments_alone, from_pickle, the_same_with_an_older_state])
+@pytest.mark.parametrize("options", IMPLEMENTATIONS)
+def test_resuming_is_exact(options, resume):
+    undisturbed = descend(KerasAdam, gradients(9), **options)
+    weights = nn.Parameter(torch.zeros(300))
+    optimizer = KerasAdam([weights], **options)
+    for gradient in gradients(9)[:4]:
+        weights.grad = torch.from_numpy(gradient)
+        optimizer.step()
+    optimizer = resume(weights, optimizer, options)
+    weights = optimizer.param_groups[0]["params"][0]
+    for gradient in gradients(9)[4:]:
+        weights.grad = torch.from_numpy(gradient)
+        optimizer.step()
+    np.testing.assert_array_equal(weights.detach().numpy(), undisturbed)
+
+
+@pytest.mark.parametrize("options", IMPLEMENTATIONS)
+def test_resuming_is_exact_whatever_the_memory_format_of_the_state(options):
+    all_gradients = torch.from_numpy(gradients(6)).reshape(6, 5, 5, 4, 3)
+
+    def descend_in_channels_last(break_after):
+        weights = nn.Parameter(torch.zeros(5, 5, 4, 3).to(memory_format=torch.channels_last))
+        optimizer = KerasAdam([weights], **options)
+        for step, gradient in enumerate(all_gradients):
+            if step == break_after:
+                state = optimizer.state_dict()
+                moments = {name: value.contiguous() for name, value in state["state"][0].items()}
+                optimizer = KerasAdam([weights], **options)
+                optimizer.load_state_dict(state | {"state": {0: moments}})
+            weights.grad = gradient.to(memory_format=torch.channels_last)
+            optimizer.step()
+        return weights.detach()
+
+    assert descend_in_channels_last(break_after=3).equal(descend_in_channels_last(break_after=None))
+
+
+def test_a_step_leaves_the_settings_as_they_were_and_returns_the_loss():
+    weights = nn.Parameter(torch.ones(2))
+    optimizer = KerasAdam([weights])
+    settings = copy.deepcopy(optimizer.state_dict()["param_groups"])
+
+    def loss():
+        optimizer.zero_grad()
+        result = (weights**2).sum()
+        result.backward()
+        return result
+
+    assert optimizer.step(loss) == 2
+    assert optimizer.state_dict()["param_groups"] == settings
+    assert weights.detach().numpy() == pytest.approx(1 - 1e-4, abs=1e-7)
+
+
+def test_batch_normalisation_follows_keras():
+    keras = keras_study.import_keras()
+    theirs = keras.layers.BatchNormalization()
+    theirs.build((None, None, None, 5))
+    ours = BatchNorm(5)
+    rng = np.random.default_rng(0)
+    scale, shift = rng.uniform(0.5, 2, (2, 5)).astype(np.float32)
+    theirs.set_weights([scale, shift, *theirs.get_weights()[2:]])
+    with torch.no_grad():
+        ours.weight.copy_(torch.from_numpy(scale))
+        ours.bias.copy_(torch.from_numpy(shift))
+
+    def assert_same(batch, training):
+        expected = keras.ops.convert_to_numpy(theirs(batch, training=training))
+        got = ours.train(training)(torch.from_numpy(batch).permute(0, 3, 1, 2))
+        np.testing.assert_allclose(got.permute(0, 2, 3, 1).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
+        mean, variance = theirs.get_weights()[2:]
+        np.testing.assert_allclose(ours.running_mean.numpy(), mean, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(ours.running_var.numpy(), variance, rtol=1e-5)
+
+    # Few numbers per channel, so that dividing by n and by n − 1 differ much.
+    for shape in [(2, 3, 1, 5), (3, 2, 2, 5), (1, 1, 5, 5)] * 20:
+        batch = rng.normal(rng.normal(0, 2, 5), rng.uniform(1, 3, 5), shape).astype(np.float32)
+        assert_same(batch, training=True)
+    before = ours.running_var.clone()
+    assert_same(batch, training=False)
+    assert ours.running_var.equal(before)
+
+
+def differences_after_training(name, dtype, steps, seed):
+    """Train in Keras and here, without dropout, from the same numbers on the same pictures.
+
+    Returns:
+        The largest difference of any weight, and of any running value in relation to its size.
+    """
+    keras = keras_study.import_keras()
+    keras.utils.set_random_seed(seed)
+    model = keras_study.build(name, 32, dropout=0, dtype=dtype)
+    keras_study.roughen(model, seed)
+    model.compile(optimizer=keras.optimizers.Adam(1e-4), loss=keras.losses.CategoricalCrossentropy(dtype=dtype))
+    start = keras_study.numbers(model)
+
+    network = create(name, 32).to(getattr(torch, dtype)).train()
+    network.load_state_dict({key: torch.from_numpy(value) for key, value in start.items()}, strict=False)
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    optimizer = KerasAdam(network.parameters(), fused=True)
+
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        rgb = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
+        labels = np.arange(8) % 2
+        their_loss = model.train_on_batch(keras_study.prepared(rgb), np.eye(2)[labels])
+        batch = preprocess(torch.from_numpy(rgb).permute(0, 3, 1, 2)).to(getattr(torch, dtype))
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network(batch), torch.from_numpy(labels))
+        loss.backward()
+        optimizer.step()
+        assert 0.2 < loss.item() < 2  # not saturated, where Keras clips its probabilities
+        assert loss.item() == pytest.approx(float(their_loss), abs=1e-5)
+
+    expected = keras_study.numbers(model)
+    assert all(np.abs(value - start[key]).max() > 5e-5 for key, value in expected.items())  # all have moved
+    change = {key: np.abs(network.state_dict()[key].numpy() - value) for key, value in expected.items()}
+    running = ("BN_1.running_mean", "BN_1.running_var")
+    return (
+        max(value.max() for key, value in change.items() if key not in running),
+        max((change[key] / np.abs(expected[key]).clip(1)).max() for key in running),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "steps", "tolerance"),
+    [
+        *((name, "float32", 1, 1e-5) for name in ("cnn-15", "cnn-13", "fcn-16", "fcn-14")),
+        *((name, "float64", 3, 2e-6) for name in ("cnn-15", "fcn-14")),
+    ],
+)
+def test_training_moves_all_numbers_as_in_keras(name, dtype, steps, tolerance):
+    # In one draw of sixty, rounding decides which of two nearly equal numbers wins a max-pool, and Adam makes
+    # full steps of the difference. So one of two draws has to agree.
+    for seed in (0, 1):
+        weights, running = differences_after_training(name, dtype, steps, seed)
+        if weights <= tolerance and running <= 5e-6:
+            return
+    pytest.fail(f"the weights differ by up to {weights:.1e}, the running values by {running:.1e} of their size")
