@@ -177,11 +177,13 @@ def test_bf16_and_streaming(blocks, sets):
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss
 
 
-def test_errors(sets):
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_missing_gpu_is_an_error(sets):
     with pytest.raises(ConfiguralError, match="device 'cuda' cannot be used"):
-        if torch.cuda.is_available():
-            pytest.skip("this machine has a GPU")
         fit(_network(), sets["train"], sets["valid"], SHORT, device="cuda")
+
+
+def test_errors(sets):
     with pytest.raises(ConfiguralError, match="there are no valid pictures"):
         fit(_network(), sets["train"], torch.utils.data.Subset(sets["valid"], []), SHORT)
     with pytest.raises(ConfiguralError, match="lower the learning rate"):

@@ -233,8 +233,10 @@ def _print_evaluation(done: "Evaluation") -> None:
 
 
 def _scores(accuracy: float, loss: float, matrix: Sequence[Sequence[int]]) -> list[tuple[str, str]]:
+    from configural.evaluation.figures import percent
+
     return [
-        ("test accuracy", f"{accuracy:.2%}"),
+        ("test accuracy", f"{percent(accuracy)} %"),
         ("test loss", f"{loss:.4g}"),
         ("no_face", f"{matrix[0][0]:,} right, {matrix[0][1]:,} called face"),
         ("face", f"{matrix[1][1]:,} right, {matrix[1][0]:,} called no_face"),

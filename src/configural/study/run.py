@@ -24,7 +24,7 @@ from configural.faces import FaceLibrary, load
 from configural.stimuli import CLASS_NAMES, PictureDataset, StimulusTable, dataset, sample
 from configural.stimuli.folders import refuse_used, write_png
 from configural.study.settings import RunSettings
-from configural.training import History, fit
+from configural.training import History, fit, open_device
 
 _SAMPLES = 6
 """Pictures of each class that a run folder keeps to look at."""
@@ -156,6 +156,7 @@ def train_and_test(
             "train": round(sum(epoch.seconds for epoch in history.epochs), 3),
             "test": round(time.perf_counter() - tested, 3),
         },
+        "device": str(open_device(settings.device).device),
         "receptive_field": summary.receptive_field,
         "faces_fingerprint": library.fingerprint,
         "configural": __version__,

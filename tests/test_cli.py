@@ -1,0 +1,150 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import block_head
+
+COLOURS = {0: (255, 255, 0), 1: (0, 0, 255), 2: (0, 0, 255), 3: (0, 255, 255), 4: (0, 255, 0)}
+
+
+def configural(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "configural.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100", **environment},
+    )
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in errors[0]
+
+
+@pytest.fixture
+def portraits(tmp_path: Path) -> Path:
+    """Six tiny portraits in the layout of FASSEG."""
+    folder = tmp_path / "portraits"
+    for number in range(1, 7):
+        head = block_head(f"{number}", shade=60 + 9 * number)
+        label = np.zeros((*head.segmentation.shape, 3), np.uint8)
+        for value, colour in COLOURS.items():
+            label[head.segmentation == value] = colour
+        for name, picture in (("RGB", head.portrait), ("Labels", label)):
+            path = folder / f"Train_{name}" / f"{number}.bmp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(path), picture[:, :, ::-1])
+    return folder
+
+
+SMALL = ["--condition", "baseline", "--network", "fcn-14", "--image-size", "32", "--count", "60", "--epochs", "1"]
+
+
+def test_run_then_evaluate_then_refuse(portraits, tmp_path):
+    out = tmp_path / "run"
+    done = configural("run", "--faces", f"fasseg:{portraits}", *SMALL, "--out", out, "--keras")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"report: {out / 'report.html'}"
+    assert "test accuracy" in done.stdout
+    assert "epoch 1/1" in done.stderr
+    drawn = f"--faces fasseg:{portraits} --condition baseline --placement shifted --count 60".split()
+    shifted = configural("evaluate", out / "model.h5", "--image-size", 32, *drawn, "--out", tmp_path / "e")
+    assert shifted.returncode == 0, shifted.stderr
+    assert_one_line(configural("run", *SMALL, "--out", out), str(out), "not empty", "--out")
+    cnn = configural("evaluate", out / "model.h5", "--data", tmp_path / "none", "--out", tmp_path / "f")
+    assert_one_line(cnn, "none")
+
+
+def test_generate(portraits, tmp_path):
+    out = tmp_path / "set"
+    arguments = f"generate --faces fasseg:{portraits} --condition baseline --count 42 --size 24 --masks --out {out}"
+    done = configural(*arguments.split())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"{out}: 42 pictures (34 train, 2 valid, 6 test)"
+    assert len(list(out.rglob("pic_*.png"))) == 84
+    assert_one_line(configural(*arguments.split()), str(out), "not empty")
+
+
+def test_defective_portraits_are_skipped_by_name(portraits, tmp_path):
+    rgb, labels = portraits / "Train_RGB", portraits / "Train_Labels"
+    (rgb / "1.bmp").write_bytes((rgb / "1.bmp").read_bytes()[:900])
+    (rgb / "2.bmp").write_bytes(b"not a picture")
+    cv2.imwrite(str(labels / "3.bmp"), np.zeros((10, 10, 3), np.uint8))
+    no_nose = cv2.imread(str(labels / "4.bmp"))
+    no_nose[(no_nose == (255, 255, 0)).all(axis=2)] = (0, 255, 255)
+    cv2.imwrite(str(labels / "4.bmp"), no_nose)
+    arguments = (
+        f"generate --faces fasseg:{portraits} --condition baseline --count 42 --size 24 --out {tmp_path / 'o'}"
+    )
+    done = configural(*arguments.split())
+    assert done.returncode == 0, done.stderr
+    for number, reason in ((1, "cut off"), (2, "not a readable picture"), (3, "10×10"), (4, "no nose")):
+        assert re.search(rf"warning: .*skipped Train/{number}: .*{reason}", done.stderr.replace("\n", " "))
+    (rgb / "5.bmp").write_bytes(b"")
+    few = configural(*arguments.replace(str(tmp_path / "o"), str(tmp_path / "p")).split())
+    assert_one_line(few, str(portraits), "1 usable heads, at least 2 are needed")
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("run --faces fasseg:/no/such/folder --out OUT", ["/no/such/folder", "Train_RGB"]),
+        ("run --condition wider --out OUT", ["'wider'", "baseline, ffa, fct"]),
+        ("run --network resnet --out OUT", ["'resnet'", "cnn-15"]),
+        ("run --image-size 20 --out OUT", ["20", "cnn-15", "32"]),
+        ("run --device cuda --faces synthetic:2 --image-size 32 --count 42 --out OUT", ["cuda", "--device"]),
+        ("run --epochs few --out OUT", ["--epochs", "few"]),
+        ("run --frames 3", ["--frames"]),
+        ("evaluate nothing.h5 --out OUT", ["nothing.h5"]),
+        ("evaluate /etc/hostname --out OUT", ["/etc/hostname"]),
+        ("networks cnn-99", ["cnn-99"]),
+        ("walk", ["walk"]),
+    ],
+)
+def test_mistakes_end_in_one_line(arguments, words, tmp_path):
+    if "cuda" in arguments:
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("this machine has a GPU")
+    assert_one_line(configural(*arguments.replace("OUT", str(tmp_path / "x")).split()), *words)
+    assert not (tmp_path / "x" / "metrics.json").exists()
+
+
+def test_full_disk(portraits, tmp_path):
+    """A disk that takes no file above 100 kB: one line, nothing half-written, and room made, it goes on."""
+    out = tmp_path / "run"
+    arguments = ["run", "--faces", f"fasseg:{portraits}", *SMALL, "--out", str(out)]
+    limited = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY)); "
+        "from configural.cli import main; sys.argv[0] = 'configural'; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", limited, *arguments], capture_output=True, text=True)
+    assert_one_line(done, "File too large", "--resume")
+    assert not list(out.rglob("*.tmp"))
+    assert not (out / "model.safetensors").exists()
+    resumed = configural(*arguments, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (out / "metrics.json").is_file()
+
+
+def test_help_shows_examples_and_networks_are_tables():
+    for command in ("run", "evaluate", "generate", "networks"):
+        assert f"configural {command}" in configural(command, "--help").stdout
+    printed = configural("networks").stdout
+    for total, trainable in (("1,618,882", "1,618,818"), ("488,898", "488,834"), ("1,569,730", "1,569,666"),
+                             ("389,058", "388,994")):  # fmt: skip
+        assert f"total {total}, trainable {trainable}, non-trainable 64" in printed
+    assert re.search(r"Flat_con .* 25,088 ", printed)

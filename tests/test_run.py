@@ -1,0 +1,245 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+import configural as cf
+from configural.errors import ConfiguralError
+
+SMALL = {"image_size": 32, "count": 240, "epochs": 3, "batch_size": 20, "network": "cnn-13", "show_progress": False}
+
+
+@pytest.fixture(scope="module")
+def finished(blocks, tmp_path_factory):
+    return cf.run(
+        faces=blocks, condition="baseline", out=tmp_path_factory.mktemp("runs") / "a", keras=True, **SMALL
+    )
+
+
+def test_the_run_folder_is_complete(finished):
+    names = {path.relative_to(finished.folder).as_posix() for path in finished.folder.rglob("*") if path.is_file()}
+    assert names >= {
+        "config.yaml",
+        "history.csv",
+        "model.safetensors",
+        "model.h5",
+        "predictions.csv",
+        "metrics.json",
+        "figures/accuracy.png",
+        "figures/loss.png",
+        "figures/confusion_matrix.png",
+        "stimuli.parquet",
+        "report.html",
+    }
+    assert not [name for name in names if "checkpoint" in name or name.endswith(".tmp")]
+
+
+def test_metrics_json(finished):
+    metrics = json.loads((finished.folder / "metrics.json").read_text())
+    assert metrics["class_names"] == ["no_face", "face"]
+    assert metrics["images"] == {"train": 194, "valid": 10, "test": 36}
+    assert set(metrics["seconds"]) == {"draw", "train", "test"}
+    parameters = metrics["parameters"]
+    assert parameters["total"] == parameters["trainable"] + parameters["non_trainable"]
+    assert parameters["non_trainable"] == 64
+    frame = pd.read_csv(finished.folder / "predictions.csv")
+    matrix = metrics["confusion_matrix"]
+    for label in (0, 1):
+        for predicted in (0, 1):
+            assert matrix[label][predicted] == ((frame["label"] == label) & (frame["predicted"] == predicted)).sum()
+    assert metrics["test_accuracy"] == (matrix[0][0] + matrix[1][1]) / 36
+    assert len(metrics["wrong"]["face_as_no_face"]) == matrix[1][0]
+    assert len(metrics["wrong"]["no_face_as_face"]) == matrix[0][1]
+
+
+def test_wrong_pictures_are_kept_by_index(finished, blocks):
+    renderer = cf.stimuli.Renderer(blocks, 32)
+    test = finished.table.subset("test")
+    shown = 0
+    for mistake, wrong in finished.metrics["wrong"].items():
+        for row in wrong:
+            path = finished.folder / "misclassified" / mistake / f"pic_{row['index']:05d}.png"
+            position = test.frame["file"].tolist().index(row["file"])
+            assert np.array_equal(cv2.imread(str(path))[:, :, ::-1], renderer.draw(test[position]))
+            shown += 1
+    assert len(list(finished.folder.glob("misclassified/*/*.png"))) == shown
+
+
+def test_saved_networks_say_what_the_run_said(finished, blocks):
+    """The safetensors and the Keras file, loaded and tested again, give the stored probabilities."""
+    test = cf.stimuli.dataset(blocks, finished.table.subset("test"), 32)
+    for network in (
+        cf.load_run(finished.folder).network,
+        cf.networks.keras_weights.load(finished.folder / "model.h5"),
+    ):
+        again = cf.evaluation.predict(network, test).frame
+        assert np.allclose(again["log_odds"], finished.predictions.frame["log_odds"], atol=1e-4)
+
+
+def test_settings_are_stored(finished):
+    stored = yaml.safe_load((finished.folder / "config.yaml").read_text())
+    assert stored["recipe"]["epochs"] == 3
+    assert (stored["condition"], stored["network"], stored["seed"]) == ("baseline", "cnn-13", 42)
+    assert cf.load_run(finished.folder).settings == finished.settings
+
+
+def test_a_moved_folder_loads(finished, tmp_path):
+    moved = shutil.copytree(finished.folder, tmp_path / "elsewhere" / "b")
+    assert cf.load_run(moved).metrics == finished.metrics
+
+
+def test_same_seed_same_bytes(finished, blocks, tmp_path):
+    again = cf.run(faces=blocks, condition="baseline", out=tmp_path / "b", **SMALL)
+    for name in ("model.safetensors", "stimuli.parquet", "predictions.csv", "figures/loss.png"):
+        assert (again.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
+    other = cf.run(faces=blocks, condition="baseline", out=tmp_path / "c", seed=1, **SMALL)
+    assert (other.folder / "model.safetensors").read_bytes() != (finished.folder / "model.safetensors").read_bytes()
+
+
+def test_a_used_folder_is_refused_and_a_finished_one_resumes_at_once(finished, blocks):
+    before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if path.name != "report.html"}
+    with pytest.raises(ConfiguralError, match="exists and is not empty"):
+        cf.run(faces=blocks, condition="baseline", out=finished.folder, **SMALL)
+    with pytest.raises(ConfiguralError, match="holds a run with condition baseline, not ffa"):
+        cf.run(condition="ffa", out=finished.folder, resume=True)
+    again = cf.run(out=finished.folder, resume=True, show_progress=False)
+    assert again.metrics == finished.metrics
+    for path, when in before.items():
+        assert path.name == "figures" or path.is_dir() or path.stat().st_mtime_ns == when
+    with pytest.raises(ConfiguralError, match="--resume needs --out"):
+        cf.run(resume=True)
+
+
+def test_unfinished_and_foreign_folders(tmp_path):
+    with pytest.raises(ConfiguralError, match=r"config\.yaml: there is no such file"):
+        cf.load_run(tmp_path)
+    (tmp_path / "config.yaml").write_text("epochs: many\n")
+    with pytest.raises(ConfiguralError, match=r"config\.yaml: "):
+        cf.load_run(tmp_path)
+    cf.study.run_settings().save(tmp_path / "config.yaml")
+    with pytest.raises(ConfiguralError, match="not finished; continue it with --resume"):
+        cf.load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"condition": "up"}, "unknown condition 'up'"),
+        ({"network": "vgg"}, "unknown network 'vgg': choose one of cnn-15, cnn-13, fcn-16, fcn-14"),
+        ({"preset": "big"}, "unknown preset 'big'"),
+        ({"split": "no"}, "unknown split 'no'"),
+        ({"image_size": 31}, "image size 31 is too small for cnn-15"),
+        ({"epochs": 0}, "epochs: input should be greater than or equal to 1"),
+        ({"count": 20}, "count: input should be greater than or equal to 42"),
+        ({"count": 101}, "count 101 must be even"),
+        ({"precision": "8"}, "precision: "),
+        ({"faces": "cats"}, "faces 'cats' is not understood"),
+        ({"faces": "synthetic:1"}, "at least 2"),
+        ({"faces": "fasseg:nowhere"}, "nowhere"),
+    ],
+)
+def test_impossible_settings_leave_nothing_behind(tmp_path, change, message):
+    with pytest.raises(ConfiguralError, match=message):
+        cf.run(out=tmp_path / "x", show_progress=False, **change)
+    assert not (tmp_path / "x" / "model.safetensors").exists()
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_evaluate_on_other_pictures(finished, blocks, tmp_path):
+    done = cf.evaluate(finished.folder, faces=blocks, out=tmp_path / "same", show_progress=False)
+    assert np.allclose(done.predictions.frame["log_odds"], finished.predictions.frame["log_odds"], atol=1e-4)
+    shifted = cf.evaluate(
+        finished.folder, faces=blocks, placement="shifted", condition="fct", out=tmp_path / "s", show_progress=False
+    )
+    assert len(shifted.predictions.frame) == 36
+    metrics = json.loads((tmp_path / "s" / "metrics.json").read_text())
+    assert (metrics["settings"]["placement"], metrics["settings"]["condition"]) == ("shifted", "fct")
+    assert metrics["test_accuracy"] == shifted.metrics.accuracy
+    assert (tmp_path / "s" / "report.html").is_file()
+
+
+def test_evaluate_on_a_folder_and_from_single_files(finished, blocks, tmp_path):
+    cf.generate(blocks, "baseline", count=240, size=32, seed=42, out=tmp_path / "set", show_progress=False)
+    for model in (finished.folder, finished.folder / "model.safetensors", finished.folder / "model.h5"):
+        out = tmp_path / f"on-{model.name}"
+        done = cf.evaluate(model, data=tmp_path / "set", out=out, show_progress=False)
+        assert np.allclose(done.predictions.frame["log_odds"], finished.predictions.frame["log_odds"], atol=1e-4)
+    with pytest.raises(ConfiguralError, match="--data and --condition exclude each other"):
+        cf.evaluate(finished.folder, data=tmp_path / "set", condition="ffa", out=tmp_path / "x")
+    with pytest.raises(ConfiguralError, match=r"none\.safetensors: there is no such file"):
+        cf.evaluate(tmp_path / "none.safetensors", out=tmp_path / "x")
+
+
+KILLED = {"faces": "synthetic:3", "image-size": 32, "count": 800, "epochs": 8, "batch-size": 20}
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "configural.cli", *arguments]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_and_resumed(tmp_path):
+    """Kill -9 again and again; the weights in the end are those of an undisturbed run."""
+    options = [
+        "--faces",
+        "synthetic:3",
+        "--image-size",
+        "32",
+        "--count",
+        "800",
+        "--epochs",
+        "8",
+        "--batch-size",
+        "20",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    undisturbed = tmp_path / "undisturbed"
+    start = time.perf_counter()
+    subprocess.run(_command("run", *options, "--out", str(undisturbed)), check=True, env=environment)
+    length = time.perf_counter() - start
+    out, kills = tmp_path / "killed", 0
+    # Moments spread over the whole run, the earliest while it still imports.
+    for share in (0.1, 0.6, 0.75, 0.85):
+        process = subprocess.Popen(_command("run", *options, "--out", str(out), "--resume"), env=environment)
+        try:
+            process.wait(share * length)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+        assert not (out / "metrics.json").exists() or process.returncode == 0
+    assert kills >= 2
+    subprocess.run(_command("run", *options, "--out", str(out), "--resume"), check=True, env=environment)
+    for name in ("model.safetensors", "predictions.csv", "stimuli.parquet"):
+        assert (out / name).read_bytes() == (undisturbed / name).read_bytes(), name
+    assert (out / "report.html").is_file()
+    assert not (out / "checkpoint.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_the_quick_preset_learns_painted_faces(tmp_path):
+    done = cf.run(faces="synthetic:12", count=3000, out=tmp_path / "run", show_progress=False)
+    assert done.metrics["test_accuracy"] >= 0.97
+
+
+def test_import_is_quick_and_lazy():
+    code = "import sys, configural as cf; assert 'torch' not in sys.modules; assert 'run' in dir(cf); cf.faces"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'walk'"):
+        _ = cf.walk
+
+
+def test_gpu_or_not_the_device_is_chosen(blocks, tmp_path):
+    assert cf.training.open_device("auto").device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert Path("runs") == cf.commands._dated_folder().parent
