@@ -207,7 +207,7 @@ def _run_settings(settings: RunSettings, metrics: Mapping[str, Any]) -> dict[str
             ("seed", str(settings.seed), ""),
         ],
         "Machine": [
-            ("device", settings.device, ""),
+            ("device", str(metrics["device"]), ""),
             ("drawing", _duration(seconds["draw"]), ""),
             ("training", _duration(seconds["train"]), ""),
             ("testing", _duration(seconds["test"]), ""),
