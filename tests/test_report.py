@@ -97,6 +97,7 @@ def a_run(folder, wrong=(2, 1), n=20, epochs=4, **settings):
         "faces_fingerprint": "0123456789abcdef" * 4,
         "configural": "9.8.7",
         "torch": "6.5.4",
+        "device": "cpu",
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return load_run(folder), answers, pixels
