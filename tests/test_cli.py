@@ -104,7 +104,7 @@ def test_defective_portraits_are_skipped_by_name(portraits, tmp_path):
         ("run --network resnet --out OUT", ["'resnet'", "cnn-15"]),
         ("run --image-size 20 --out OUT", ["20", "cnn-15", "32"]),
         ("run --device cuda --faces synthetic:2 --image-size 32 --count 42 --out OUT", ["cuda", "--device"]),
-        ("run --epochs few --out OUT", ["--epochs", "few"]),
+        ("run --epochs few --out OUT", ["--epochs", "integer"]),
         ("run --frames 3", ["--frames"]),
         ("evaluate nothing.h5 --out OUT", ["nothing.h5"]),
         ("evaluate /etc/hostname --out OUT", ["/etc/hostname"]),
