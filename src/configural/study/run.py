@@ -109,12 +109,14 @@ def train_and_test(
             return load_run(out)
     else:
         refuse_used(out)
-        settings.save(out / "config.yaml")
     checkpoint = out / "checkpoint.safetensors"
 
+    # Whatever can be wrong with the settings shows before the first file is written.
+    device = open_device(settings.device, settings.recipe.precision).device
     start = time.perf_counter()
     library = library or load(settings.faces, show_progress=show_progress)
     table = sample(library, settings.condition, settings.split, settings.count, settings.seed)
+    settings.save(out / "config.yaml")
     table.save(out / "stimuli.parquet")
     sets = {}
     for subset in ("train", "valid", "test"):
@@ -156,7 +158,7 @@ def train_and_test(
             "train": round(sum(epoch.seconds for epoch in history.epochs), 3),
             "test": round(time.perf_counter() - tested, 3),
         },
-        "device": str(open_device(settings.device).device),
+        "device": str(device),
         "receptive_field": summary.receptive_field,
         "faces_fingerprint": library.fingerprint,
         "configural": __version__,
