@@ -3,6 +3,7 @@
 import gc
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from typer.testing import CliRunner
 from configural.cli import app
 from configural.errors import ConfiguralError
 from configural.faces import PART_KINDS, load
-from configural.stimuli import Renderer, StimulusTable, sample, write_folder
+from configural.stimuli import Renderer, StimulusTable, sample, verify_folder, write_folder
 from configural.stimuli.folders import label_picture
 from configural.stimuli.formats.card import data_card
 from configural.stimuli.formats.coco import run_lengths
@@ -291,6 +292,27 @@ write_folder(faces, table, 16, Path(sys.argv[1]), format="webdataset", shard_siz
         write_folder(faces, sample(faces, count=42), 16, tmp_path / name, format="webdataset", shard_size=10)
     assert contents(tmp_path / "set") == contents(tmp_path / "fresh")
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("parquet", "train-00000-of-00003.parquet"), ("webdataset", "train-000000.tar")]
+)
+def test_a_full_disk_names_the_shard(form, name, blocks, table, tmp_path):
+    """No file above 25 kB can be written: nothing half-written stays, and room made, the same call ends well."""
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (25_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=f"File too large.*{name}"):
+            write_folder(blocks, table, 96, tmp_path / "set", format=form, shard_size=20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert {path.name for path in tmp_path.rglob("*.*")} == {
+        "set.partial", "README.md", "dataset.json", "stimuli.parquet"
+    }  # fmt: skip
+    write_folder(blocks, table, 96, tmp_path / "set", format=form, shard_size=20)
+    assert verify_folder(tmp_path / "set", 1, blocks).sound
 
 
 @pytest.mark.parametrize("form", FORMATS)

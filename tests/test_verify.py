@@ -153,13 +153,20 @@ def test_damaged_annotations(copy, blocks):
         folder / "annotations/train.json", lambda text: text.replace(b'"category_id": 3', b'"category_id": 4', 1)
     )
     edit_file(folder / "annotations/valid.json", lambda text: text[:-40])
-    edit_file(folder / "annotations/test.json", lambda text: text.replace(b'{"id": ', b'{"id": 9', 1))
-    where = [place for kind, place in found(folder, blocks) if kind == "damaged"]
-    assert where[0].startswith("annotations/train.json image ")
-    assert where[1] == "annotations/valid.json"
-    assert where[2].startswith("annotations/test.json")
+    edit_file(folder / "annotations/test.json", lambda text: text.replace(b'\n{"id": ', b'\n{"id": 9', 1))
+    extra, train, valid, test = found(folder, blocks)
+    assert extra[0] == "extra"
+    assert extra[1].startswith("annotations/test.json line ")
+    assert train[1].startswith("annotations/train.json image ")
+    assert valid == ("damaged", "annotations/valid.json")
+    assert test[1].startswith("annotations/test.json image ")
     edit_file(folder / "annotations/valid.json", lambda text: b"")
-    assert ("damaged", "annotations/valid.json") in found(folder, blocks)
+    edit_file(folder / "annotations/test.json", lambda text: text.replace(b'"name": "nose"', b'"name": "chin"'))
+    edit_file(folder / "annotations/train.json", lambda text: text.replace(b'"area": ', b'"area": x'))
+    assert found(folder, blocks, 1) == [
+        ("extra", extra[1]),
+        *(("damaged", f"annotations/{subset}.json") for subset in ("train", "valid", "test")),
+    ]
 
 
 def test_damaged_archives(copy, blocks):

@@ -35,7 +35,7 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno and error.filename in (None, temporary):
             # Name the file that the user knows, not the temporary one.
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise

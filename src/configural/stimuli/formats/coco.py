@@ -14,6 +14,19 @@ from configural.stimuli.formats import imagefolder
 from configural.stimuli.formats.faults import Fault, compare_bytes
 from configural.stimuli.formats.plan import Entry, Plan, Update
 
+_CATEGORIES = [
+    {"id": number, "name": kind, "supercategory": "part"} for number, kind in enumerate(PART_KINDS, start=1)
+]
+
+_FRAME = (
+    b'"licenses": [],\n',
+    f'"categories": {json.dumps(_CATEGORIES)},\n'.encode(),
+    b'"images": [\n',
+    b'], "annotations": [\n',
+    b"]}\n",
+)
+"""What stands around the images and the annotations, after the first line."""
+
 
 def paths(plan: Plan) -> Iterator[str]:
     """All files of the dataset."""
@@ -71,17 +84,14 @@ def _annotations(subset: str) -> str:
 def _lines(plan: Plan, subset: str) -> Iterator[bytes]:
     """The annotation file, one object per line, so that it need never be in memory as a whole."""
     info = {"description": "Picasso faces made by configural", "version": __version__}
-    categories = [
-        {"id": number, "name": kind, "supercategory": "part"} for number, kind in enumerate(PART_KINDS, start=1)
-    ]
-    yield f'{{"info": {json.dumps(info)},\n"licenses": [],\n'.encode()
-    yield f'"categories": {json.dumps(categories)},\n'.encode()
-    yield b'"images": [\n'
+    yield f'{{"info": {json.dumps(info)},\n'.encode()
+    *before_images, before_parts, end = _FRAME
+    yield from before_images
     shards = plan.of_subset(subset)
     yield from _separated(_image(plan, entry) for entry in plan.entries(shards))
-    yield b'],\n"annotations": [\n'
+    yield before_parts
     yield from _separated(item for entry in plan.entries(shards) for item in _parts(entry))
-    yield b"]}\n"
+    yield end
 
 
 def _separated(items: Iterator[dict[str, Any]]) -> Iterator[bytes]:
@@ -125,10 +135,11 @@ def _compare_annotations(plan: Plan, folder: Path, subset: str, wanted: frozense
     images: dict[int, dict[str, Any]] = {}
     parts: dict[int, list[dict[str, Any]]] = {}
     known = {row for shard in plan.of_subset(subset) for row in shard.rows.tolist()}
-    seen, line = 0, b""
+    seen, frame = 0, []
     with (folder / where).open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.startswith(b'{"id": '):
+                frame.append(line)
                 continue
             try:
                 item = json.loads(line.rstrip(b",\n"))
@@ -143,9 +154,9 @@ def _compare_annotations(plan: Plan, folder: Path, subset: str, wanted: frozense
                 parts.setdefault(row, []).append(item)
             elif row in wanted:
                 images[row] = item
-        if line != b"]}\n":
-            yield Fault("damaged", where, "is cut off")
-            return
+    if tuple(frame[1:]) != _FRAME:
+        yield Fault("damaged", where, "is cut off, or its categories are others")
+        return
     if seen != len(known):
         yield Fault("damaged", where, f"describes {seen:,} pictures instead of {len(known):,}")
     shards = [shard for shard in plan.of_subset(subset) if not wanted.isdisjoint(shard.rows.tolist())]
