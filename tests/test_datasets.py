@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import configural as cf
+import configural.files
 from configural.errors import ConfiguralError
 from configural.stimuli import Renderer, StimulusTable, dataset, read_folder, sample, write_folder
 from configural.stimuli.folders import label_picture
@@ -64,18 +65,17 @@ def test_folder_layout_and_contents(blocks, table, tmp_path):
 
 
 def test_a_broken_off_folder_is_continued(blocks, table, tmp_path, monkeypatch):
-    from configural.stimuli import folders
-
     calls = []
 
-    def fails_late(path, picture):
-        calls.append(path)
-        if len(calls) == 50:
-            raise OSError(28, "No space left on device", str(path))
-        real(path, picture)
+    def fails_late(path, content, durable=False):
+        if path.suffix == ".png":
+            calls.append(path)
+            if len(calls) == 50:
+                raise OSError(28, "No space left on device", str(path))
+        real(path, content, durable)
 
-    real = folders.write_png
-    monkeypatch.setattr(folders, "write_png", fails_late)
+    real = cf.files.write_bytes
+    monkeypatch.setattr(cf.files, "write_bytes", fails_late)
     with pytest.raises(OSError, match="No space left"):
         write_folder(blocks, table, 24, tmp_path / "set")
     assert not (tmp_path / "set").exists()

@@ -129,7 +129,8 @@ def evaluate(
 @app.command(
     epilog="Examples:\n\n"
     "configural generate --condition ffa --count 2000 --out pictures/ffa\n\n"
-    "configural generate --faces fasseg:FASSEG/V2 --placement shifted --count 20000 --masks --out pictures/shifted"
+    "configural generate --faces fasseg:FASSEG/V2 --placement shifted --count 2000 --masks --out pictures/moved\n\n"
+    "configural generate --count 1000000 --size 64 --format webdataset --out pictures/million"
 )
 def generate(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder to write; must be new or empty")],
@@ -143,15 +144,18 @@ def generate(
     masks: Annotated[
         bool, typer.Option("--masks", help="also write a label picture of the parts for each")
     ] = False,
+    format: Annotated[str, typer.Option(help="imagefolder, coco, parquet or webdataset")] = "imagefolder",
 ) -> None:
     """Draw a set of pictures to disk, for use with other tools.
 
-    Writes train/, valid/ and test/ with no_face/ and face/, stimuli.parquet and dataset.json. Broken off, the same
-    command goes on where it stopped.
+    Writes the pictures in the format asked for, stimuli.parquet, dataset.json and a data card, README.md. Broken
+    off, the same command goes on where it stopped.
     """
     from configural import commands
 
-    table = commands.generate(faces or "synthetic", condition, placement, split, count, size, seed, out, masks)
+    table = commands.generate(
+        faces or "synthetic", condition, placement, split, count, size, seed, out, masks, format=format
+    )
     counts = ", ".join(f"{len(table.subset(name)):,} {name}" for name in ("train", "valid", "test"))
     typer.echo(f"{out}: {len(table):,} pictures ({counts})")
 
@@ -166,6 +170,36 @@ def networks(
 
     for name in names or [architecture.name for architecture in ARCHITECTURES]:
         _print_network(summarise(create(name, image_size)))
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "configural verify pictures/ffa\n\n"
+    "configural verify pictures/shifted --sample all --faces fasseg:FASSEG/V2"
+)
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that generate wrote")],
+    sample: Annotated[str, typer.Option(metavar="N", help="how many pictures to draw again, or all")] = "200",
+    faces: _Faces = None,
+) -> None:
+    """Check a dataset: draw a sample again from its stimuli.parquet and compare the bytes.
+
+    Names missing, extra and damaged files; exit status 1 if there are any. The faces are loaded from where
+    dataset.json says, unless --faces names another place.
+    """
+    from configural import commands
+
+    if sample != "all" and not sample.isdecimal():
+        raise ConfiguralError(f"--sample '{sample}' must be a whole number of at least 1, or all")
+    done = commands.verify(folder, None if sample == "all" else int(sample), faces)
+    for fault in done.faults:
+        typer.echo(f"{fault.kind}: {fault.where}" + (f" ({fault.why})" if fault.why else ""))
+    repacked = f"; {done.repacked:,} were packed by another PNG library, pixels the same" if done.repacked else ""
+    number = len(done.faults)
+    found = {0: "nothing is wrong", 1: "1 fault"}.get(number, f"{number:,} faults")
+    typer.echo(f"{folder}: {done.sampled:,} of {done.images:,} pictures drawn again, {found}{repacked}")
+    if not done.sound:
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -10,11 +10,12 @@ from configural import __version__, files, networks, report, stimuli, study
 from configural.errors import ConfiguralError
 from configural.evaluation import Metrics, Predictions, predict
 from configural.faces import FaceLibrary, load
-from configural.stimuli import StimulusTable
+from configural.stimuli import StimulusTable, Verification
 from configural.stimuli.folders import refuse_used
+from configural.stimuli.formats import find_format
 from configural.study import Run, RunSettings, load_run
 
-__all__ = ["Evaluation", "Run", "evaluate", "generate", "load_run", "run"]
+__all__ = ["Evaluation", "Run", "evaluate", "generate", "load_run", "run", "verify"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,13 +120,25 @@ def generate(
     out: Path | str = "dataset",
     masks: bool = False,
     show_progress: bool = True,
+    format: str = "imagefolder",
 ) -> StimulusTable:
     """Draw a set of pictures into a folder; see `stimuli.sample` and `stimuli.write_folder`."""
     refuse_used(Path(out))
+    find_format(format)  # before the work begins
     library = load(faces, show_progress=show_progress)
     table = stimuli.sample(library, condition, split, count, seed, placement)
-    stimuli.write_folder(library, table, size, Path(out), masks, show_progress)
+    stimuli.write_folder(library, table, size, Path(out), masks, show_progress, format)
     return table
+
+
+def verify(
+    folder: Path | str,
+    sample: int | None = 200,
+    faces: str | FaceLibrary | None = None,
+    show_progress: bool = True,
+) -> Verification:
+    """Compare a dataset on disk with what its own table says; see `stimuli.verify_folder`."""
+    return stimuli.verify_folder(Path(folder), sample, faces, show_progress)
 
 
 def evaluate(

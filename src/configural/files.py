@@ -2,7 +2,43 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
+    """Open a file to be filled piece by piece; `path` appears when the block ends well, and not at all otherwise.
+
+    Args:
+        path: Where the file shall be; missing parent folders are made.
+        durable: Wait until the disk holds it, so that it also survives a power cut.
+
+    Yields:
+        A file open for writing bytes.
+
+    Raises:
+        OSError: If the disk is full or the place cannot be written; `path` is then as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        # mkstemp makes the file readable for its owner alone; give it what a plain open would.
+        os.chmod(temporary, 0o666 & ~_UMASK)
+        os.replace(temporary, path)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, temporary):
+            # Name the file that the user knows, not the temporary one.
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def write_bytes(path: Path, content: bytes, durable: bool = False) -> None:
@@ -16,23 +52,8 @@ def write_bytes(path: Path, content: bytes, durable: bool = False) -> None:
     Raises:
         OSError: If the disk is full or the place cannot be written; `path` is then as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        # mkstemp makes the file readable for its owner alone; give it what a plain open would.
-        os.chmod(temporary, 0o666 & ~_UMASK)
-        os.replace(temporary, path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            # Name the file that the user knows, not the temporary one.
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
+    with whole_file(path, durable) as file:
+        file.write(content)
 
 
 def write_text(path: Path, content: str) -> None:

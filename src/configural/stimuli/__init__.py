@@ -9,6 +9,7 @@ from configural.stimuli.datasets import StimulusDataset as StimulusDataset
 from configural.stimuli.datasets import dataset as dataset
 from configural.stimuli.datasets import read_folder as read_folder
 from configural.stimuli.folders import write_folder as write_folder
+from configural.stimuli.formats import FORMATS as FORMATS
 from configural.stimuli.rendering import Renderer as Renderer
 from configural.stimuli.sampling import SPLITS as SPLITS
 from configural.stimuli.sampling import sample as sample
@@ -17,3 +18,5 @@ from configural.stimuli.table import SUBSETS as SUBSETS
 from configural.stimuli.table import Filling as Filling
 from configural.stimuli.table import Stimulus as Stimulus
 from configural.stimuli.table import StimulusTable as StimulusTable
+from configural.stimuli.verify import Verification as Verification
+from configural.stimuli.verify import verify_folder as verify_folder

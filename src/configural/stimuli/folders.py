@@ -1,18 +1,22 @@
-"""Writing stimuli to disk as an ImageFolder."""
+"""Writing stimuli to disk as a dataset."""
 
 import json
 import os
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from configural import __version__, files, progress
 from configural.errors import ConfiguralError
 from configural.faces import PART_KINDS, FaceLibrary
+from configural.stimuli.formats import Plan, find_format
+from configural.stimuli.formats.card import data_card
+from configural.stimuli.formats.plan import encode_png
+from configural.stimuli.formats.plan import label_picture as label_picture
 from configural.stimuli.rendering import Renderer
-from configural.stimuli.table import CLASS_NAMES, SUBSETS, Stimulus, StimulusTable
+from configural.stimuli.table import CLASS_NAMES, SUBSETS, StimulusTable
 
 
 def write_folder(
@@ -22,29 +26,39 @@ def write_folder(
     out: Path,
     masks: bool = False,
     show_progress: bool = False,
+    format: str = "imagefolder",
+    shard_size: int = 2000,
 ) -> None:
-    """Draw all stimuli of a table into `out`, as `{train,valid,test}/{no_face,face}/pic_08001.png`.
+    """Draw all stimuli of a table into the folder `out`.
 
-    Also writes `stimuli.parquet` (the table), `dataset.json` (settings and counts) and, if asked, for every
-    picture a label picture of the same name under `masks/`: 0 where no part shows, else 1 left_eye,
-    2 right_eye, 3 nose, 4 mouth, by the kind of part that is seen.
+    In every format there are `stimuli.parquet` (the table), `dataset.json` (settings and counts) and `README.md`
+    (the data card). A label picture is 0 where no part shows, else 1 left_eye, 2 right_eye, 3 nose, 4 mouth, by the
+    kind of part that is seen.
 
     The folder is built beside `out` as `OUT.partial` and renamed when it is whole. If that is interrupted, the
-    same call goes on where it stopped.
+    same call goes on where it stopped: files that are there are whole and are not written again.
+
+    Args:
+        faces: The library that the stimuli were sampled from.
+        table: The stimuli. Further columns than its own are written along.
+        size: Rows and columns of the pictures.
+        out: A folder that is new or empty.
+        masks: Also write a label picture for every picture.
+        show_progress: Show a bar on standard error.
+        format: `imagefolder`: `{train,valid,test}/{no_face,face}/pic_08001.png`, label pictures of the same name
+            under `masks/`, and `{train,valid,test}/metadata.jsonl`. `coco`: the same and
+            `annotations/{train,valid,test}.json`. `parquet`: `data/train-00000-of-00009.parquet` and so on.
+            `webdataset`: `train-000000.tar` and so on.
+        shard_size: Pictures per Parquet file or tar archive.
 
     Raises:
-        ConfiguralError: If `out` exists, or `OUT.partial` was begun with other settings.
+        ConfiguralError: If `out` exists, `OUT.partial` was begun with other settings, or there is no such format.
         OSError: If the disk is full or not writable; `OUT.partial` then stays for another try.
     """
+    form = find_format(format)
     partial = out.with_name(out.name + ".partial")
-    description = {
-        "configural": __version__,
-        **table.settings(),
-        "image_size": size,
-        "masks": {"values": dict(enumerate(("none", *PART_KINDS)))} if masks else None,
-        "class_names": list(CLASS_NAMES),
-        "images": {name: int((table.frame["subset"] == name).sum()) for name in SUBSETS},
-    }
+    plan = Plan(table, Renderer(faces, size), masks, shard_size)
+    description = describe(plan, format)
     text = json.dumps(description, indent=2) + "\n"
     refuse_used(out)
     if partial.exists() and (
@@ -53,19 +67,30 @@ def write_folder(
         raise ConfiguralError(
             f"{partial}: was begun with other settings; remove it, or repeat the command that began it"
         )
+    for left_over in partial.rglob(".*.tmp"):  # of a process that was killed while it wrote
+        left_over.unlink()
     files.write_text(partial / "dataset.json", text)
+    files.write_text(partial / "README.md", data_card(description, form.data_files, list(table.frame.columns)))
     table.save(partial / "stimuli.parquet")
-    renderer = Renderer(faces, size)
     with progress.bar("drawing", len(table), show_progress) as update:
-        for position, (stimulus, name) in enumerate(zip(table, table.frame["file"], strict=True)):
-            if masks and not (partial / "masks" / name).exists():
-                write_png(partial / "masks" / name, label_picture(renderer, stimulus))
-            if not (partial / name).exists():
-                write_png(partial / name, renderer.draw(stimulus))
-            update(position + 1)
+        form.write(plan, partial, update)
     if out.exists():  # an empty folder, checked above
         out.rmdir()
     os.replace(partial, out)
+
+
+def describe(plan: Plan, format: str) -> dict[str, Any]:
+    """What `dataset.json` holds: with the faces, all that is needed to write the same dataset again."""
+    return {
+        "configural": __version__,
+        "format": format,
+        **plan.table.settings(),
+        "image_size": plan.renderer.size,
+        "shard_size": plan.shard_size,
+        "masks": {"values": dict(enumerate(("none", *PART_KINDS)))} if plan.masks else None,
+        "class_names": list(CLASS_NAMES),
+        "images": {name: int((plan.table.frame["subset"] == name).sum()) for name in SUBSETS},
+    }
 
 
 def refuse_used(out: Path) -> None:
@@ -74,17 +99,6 @@ def refuse_used(out: Path) -> None:
         raise ConfiguralError(f"{out}: exists and is not empty; choose another --out or remove it")
 
 
-def label_picture(renderer: Renderer, stimulus: Stimulus) -> UInt8[np.ndarray, "size size"]:
-    """The masks of a stimulus as one picture: 0 where no part shows, else 1 + the kind's place in PART_KINDS."""
-    labels = np.zeros((renderer.size, renderer.size), np.uint8)
-    for filling, mask in zip(stimulus.fillings, renderer.draw_masks(stimulus), strict=True):
-        labels[mask] = 1 + PART_KINDS.index(filling.kind)
-    return labels
-
-
 def write_png(path: Path, picture: UInt8[np.ndarray, "..."]) -> None:
     """Write an RGB or grey picture as PNG."""
-    stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    done, encoded = cv2.imencode(".png", stored)
-    assert done
-    files.write_bytes(path, encoded.tobytes())
+    files.write_bytes(path, encode_png(picture))

@@ -1,0 +1,127 @@
+"""What a dataset on disk is to hold, taken in pieces that fit into memory."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from configural.faces import PART_KINDS
+from configural.stimuli.rendering import Renderer
+from configural.stimuli.table import SUBSETS, Stimulus, StimulusTable
+
+Update = Callable[[int], None]
+"""Is called with the number of pictures done so far."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One stimulus with what a dataset says of it.
+
+    Attributes:
+        row: Its position in the whole table.
+        columns: Its row in the table, every column, as plain values.
+        stimulus: What to draw.
+        renderer: What draws it.
+    """
+
+    row: int
+    columns: dict[str, Any]
+    stimulus: Stimulus
+    renderer: Renderer
+
+    def picture(self) -> bytes:
+        """The picture as a PNG file."""
+        return encode_png(self.renderer.draw(self.stimulus))
+
+    def mask(self) -> bytes:
+        """The label picture as a PNG file."""
+        return encode_png(label_picture(self.renderer, self.stimulus))
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """Some stimuli of one subset that are written together.
+
+    Attributes:
+        subset: train, valid or test.
+        number: From 0, in its subset.
+        of: How many shards the subset has.
+        rows: The stimuli's positions in the table.
+    """
+
+    subset: str
+    number: int
+    of: int
+    rows: Int[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The dataset that shall be on disk: the same plan writes it and checks it.
+
+    Attributes:
+        table: All stimuli.
+        renderer: What draws them.
+        masks: Whether label pictures belong to it.
+        shard_size: Stimuli per shard.
+    """
+
+    table: StimulusTable
+    renderer: Renderer
+    masks: bool
+    shard_size: int = 2000
+
+    @cached_property
+    def shards(self) -> list[Shard]:
+        """All stimuli, subset by subset and shard by shard, the two classes taking turns.
+
+        A table holds one class after the other; readers that shuffle only among neighbours need them mixed.
+        """
+        index, subset = self.table.frame["index"].to_numpy(), self.table.frame["subset"]
+        shards = []
+        for name in SUBSETS:
+            rows = np.flatnonzero((subset == name).to_numpy())
+            rows = rows[np.argsort(index[rows], kind="stable")]
+            count = -(-len(rows) // self.shard_size)
+            for number in range(count):
+                mine = rows[number * self.shard_size : (number + 1) * self.shard_size]
+                shards.append(Shard(name, number, count, mine))
+        return shards
+
+    @property
+    def subsets(self) -> list[str]:
+        """The names of the subsets that hold anything."""
+        return [name for name in SUBSETS if any(shard.subset == name for shard in self.shards)]
+
+    def of_subset(self, name: str) -> list[Shard]:
+        """The shards of one subset."""
+        return [shard for shard in self.shards if shard.subset == name]
+
+    def entries(self, shards: Iterable[Shard]) -> Iterator[Entry]:
+        """The stimuli of shards, in order."""
+        for shard in shards:
+            # A slice of the table, so that only a shard's rows ever become Python objects.
+            table = replace(self.table, frame=self.table.frame.take(shard.rows).reset_index(drop=True))
+            records = table.frame.to_dict("records")
+            for place, row in enumerate(shard.rows.tolist()):
+                yield Entry(row, records[place], table[place], self.renderer)
+
+
+def label_picture(renderer: Renderer, stimulus: Stimulus) -> UInt8[np.ndarray, "size size"]:
+    """The masks of a stimulus as one picture: 0 where no part shows, else 1 + the kind's place in PART_KINDS."""
+    labels = np.zeros((renderer.size, renderer.size), np.uint8)
+    for filling, mask in zip(stimulus.fillings, renderer.draw_masks(stimulus), strict=True):
+        labels[mask] = 1 + PART_KINDS.index(filling.kind)
+    return labels
+
+
+def encode_png(picture: UInt8[np.ndarray, "..."]) -> bytes:
+    """An RGB or grey picture as a PNG file."""
+    stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
+    done, encoded = cv2.imencode(".png", stored)
+    assert done
+    return encoded.tobytes()

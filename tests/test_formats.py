@@ -1,0 +1,388 @@
+"""Datasets in every format, read back by the libraries that they are made for."""
+
+import gc
+import json
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from hypothesis import given, settings, strategies
+from hypothesis.extra import numpy as arrays
+from typer.testing import CliRunner
+
+from configural.cli import app
+from configural.errors import ConfiguralError
+from configural.faces import PART_KINDS, load
+from configural.stimuli import Renderer, StimulusTable, sample, verify_folder, write_folder
+from configural.stimuli.folders import label_picture
+from configural.stimuli.formats.card import data_card
+from configural.stimuli.formats.coco import run_lengths
+
+FORMATS = ("imagefolder", "coco", "parquet", "webdataset")
+SIZE = 24
+
+# From inside the libraries that read the data back.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:pycocotools")
+
+# It never closes its shards. A test with this mark collects them before it ends, where the mark still counts.
+webdataset_leaves_files_open = pytest.mark.filterwarnings(r"ignore:unclosed file.*\.tar:ResourceWarning")
+
+
+@pytest.fixture(scope="module")
+def load_dataset(tmp_path_factory):
+    """`datasets.load_dataset` without a network and with all its files in a temporary folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        import datasets
+    datasets.disable_progress_bars()
+    return datasets.load_dataset
+
+
+@pytest.fixture(scope="module")
+def table(blocks) -> StimulusTable:
+    """Sixty stimuli with one more column than the library knows."""
+    drawn = sample(blocks, "baseline", count=60, seed=4)
+    return replace(drawn, frame=drawn.frame.assign(pair=drawn.frame["index"] + 1000))
+
+
+@pytest.fixture(scope="module")
+def truth(blocks, table) -> dict[str, tuple[np.ndarray, np.ndarray, dict]]:
+    """By file: picture, label picture and row of the table."""
+    renderer = Renderer(blocks, SIZE)
+    rows = table.frame.to_dict("records")
+    return {
+        row["file"]: (renderer.draw(stimulus), label_picture(renderer, stimulus), row)
+        for stimulus, row in zip(table, rows, strict=True)
+    }
+
+
+@pytest.fixture(scope="module")
+def written(blocks, table, tmp_path_factory) -> dict[tuple[str, bool], Path]:
+    """A dataset of every format, without and with masks; the places are named to lead split finders astray."""
+    root = tmp_path_factory.mktemp("train") / "test"
+    places = {(form, masks): root / f"{form}-{masks}" for form in FORMATS for masks in (False, True)}
+    for (form, masks), place in places.items():
+        write_folder(blocks, table, SIZE, place, masks, format=form, shard_size=20)
+    return places
+
+
+def assert_whole(pictures, truth, masked: bool, mask_of) -> None:
+    """All splits hold their pictures, each with its label and columns."""
+    assert {name: len(split) for name, split in pictures.items()} == {"train": 50, "validation": 2, "test": 8}
+    seen = []
+    for split in pictures.values():
+        for item in split:
+            picture, mask, row = truth[item["file"]]
+            assert np.array_equal(np.asarray(item["image"]), picture)
+            assert {name: item[name] for name in row} == row
+            if masked:
+                assert np.array_equal(np.asarray(mask_of(item)), mask)
+            else:
+                assert "mask" not in item
+            seen.append(item["file"])
+    assert sorted(seen) == sorted(truth)
+
+
+@pytest.mark.parametrize("masks", [False, True])
+@pytest.mark.parametrize("form", ["imagefolder", "coco"])
+def test_datasets_reads_an_imagefolder(form, masks, written, truth, load_dataset):
+    folder = written[form, masks]
+
+    def mask_of(item):
+        return cv2.imread(str(folder / item["mask"]), cv2.IMREAD_UNCHANGED)
+
+    assert_whole(load_dataset("imagefolder", data_dir=str(folder)), truth, masks, mask_of)
+    assert_whole(load_dataset(str(folder)), truth, masks, mask_of)  # by the data card
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_datasets_reads_parquet(masks, written, truth, load_dataset):
+    pictures = load_dataset(str(written["parquet", masks]))
+    assert_whole(pictures, truth, masks, lambda item: item["mask"])
+    assert pictures["test"].features["label"].names == ["no_face", "face"]
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_datasets_reads_webdataset(masks, written, truth, load_dataset):
+    pictures = load_dataset(str(written["webdataset", masks]))
+    flat = {
+        name: [{"image": item["png"], **item["json"], "cls": item["cls"]} | (
+            {"mask": item["mask.png"]} if masks else {}) for item in split]
+        for name, split in pictures.items()
+    }  # fmt: skip
+    assert_whole(flat, truth, masks, lambda item: item["mask"])
+    assert all(item["cls"] == item["label"] for split in flat.values() for item in split)
+
+
+def test_pandas_reads_parquet(written, truth):
+    frame = pd.read_parquet(written["parquet", True] / "data")
+    assert sorted(frame["file"]) == sorted(truth)
+    for item in frame.to_dict("records"):
+        picture, mask, row = truth[item["file"]]
+        assert np.array_equal(cv2.imdecode(np.frombuffer(item["image"]["bytes"], np.uint8), 1)[:, :, ::-1], picture)
+        assert np.array_equal(cv2.imdecode(np.frombuffer(item["mask"]["bytes"], np.uint8), -1), mask)
+        assert (item["image"]["path"], item["mask"]["path"]) == (item["file"], f"masks/{item['file']}")
+        assert {name: item[name] for name in row} == row
+    names = sorted(path.name for path in (written["parquet", True] / "data").iterdir())
+    assert names == [
+        "test-00000-of-00001.parquet",
+        "train-00000-of-00003.parquet",
+        "train-00001-of-00003.parquet",
+        "train-00002-of-00003.parquet",
+        "valid-00000-of-00001.parquet",
+    ]
+
+
+@webdataset_leaves_files_open
+def test_webdataset_reads_its_shards(written, truth):
+    import webdataset
+
+    folder = written["webdataset", True]
+    seen = []
+    for subset, shards in (("train", 3), ("valid", 1), ("test", 1)):
+        urls = [str(folder / f"{subset}-{number:06d}.tar") for number in range(shards)]
+        for item in webdataset.WebDataset(urls, shardshuffle=False).decode("pil"):
+            picture, mask, row = truth[item["json"]["file"]]
+            assert np.array_equal(np.asarray(item["png"].convert("RGB")), picture)
+            assert np.array_equal(np.asarray(item["mask.png"].convert("L")), mask)
+            assert item["json"] == row
+            assert (item["cls"], row["subset"]) == (row["label"], subset)
+            seen.append(row["file"])
+    assert sorted(seen) == sorted(truth)
+    gc.collect()
+
+
+def test_shards_are_plain_tar_files_with_both_classes_mixed(written):
+    with tarfile.open(written["webdataset", False] / "train-000001.tar") as archive:
+        members = archive.getmembers()
+    assert [member.name for member in members[:6]] == [
+        f"{name}_00010.{kind}" for name in ("no_face", "face") for kind in ("png", "cls", "json")
+    ]
+    assert {(member.mtime, member.uid, member.gid, member.uname) for member in members} == {(0, 0, 0, "")}
+    labels = pq.read_table(written["parquet", False] / "data" / "train-00001-of-00003.parquet")["label"]
+    assert labels.to_pylist() == [0, 1] * 10
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_pycocotools_reads_the_parts(masks, written, truth, blocks, table):
+    from pycocotools.coco import COCO
+
+    renderer = Renderer(blocks, SIZE)
+    stimuli = dict(zip(table.frame["file"], table, strict=True))
+    folder = written["coco", masks]
+    assert (folder / "masks").exists() == masks
+    identifiers, seen = [], []
+    for subset in ("train", "valid", "test"):
+        coco = COCO(folder / "annotations" / f"{subset}.json")
+        assert [(c["id"], c["name"]) for c in coco.loadCats(coco.getCatIds())] == list(enumerate(PART_KINDS, 1))
+        for image in coco.loadImgs(coco.getImgIds()):
+            file = image["file_name"]
+            picture, _, row = truth[file]
+            assert np.array_equal(cv2.imread(str(folder / file))[:, :, ::-1], picture)
+            assert (image["height"], image["width"]) == picture.shape[:2]
+            assert {name: image[name] for name in row if name != "file"} == {k: row[k] for k in row if k != "file"}
+            parts = {part["slot"]: part for part in coco.loadAnns(coco.getAnnIds(imgIds=image["id"]))}
+            stimulus = stimuli[file]
+            for slot, filling, mask in zip(
+                PART_KINDS, stimulus.fillings, renderer.draw_masks(stimulus), strict=True
+            ):
+                assert (slot in parts) == mask.any()
+                if mask.any():
+                    part = parts[slot]
+                    assert np.array_equal(coco.annToMask(part), mask)
+                    assert coco.loadCats(part["category_id"])[0]["name"] == filling.kind
+                    assert (part["donor"], part["area"], part["iscrowd"]) == (filling.donor, mask.sum(), 0)
+                    left, top, width, height = part["bbox"]
+                    assert mask[top : top + height, left : left + width].sum() == mask.sum()
+                    identifiers.append(part["id"])
+            seen.append(file)
+    assert sorted(seen) == sorted(truth)
+    assert len(set(identifiers)) == len(identifiers) > 200
+
+
+@settings(max_examples=200, deadline=None)
+@given(arrays.arrays(bool, strategies.tuples(strategies.integers(1, 90), strategies.integers(1, 90))))
+def test_run_lengths_are_those_of_coco(mask):
+    from pycocotools import mask as reference
+
+    assert run_lengths(mask) == reference.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+
+
+def test_long_runs():
+    from pycocotools import mask as reference
+
+    for seed in range(20):  # lengths of up to four characters, rising and falling
+        rng = np.random.default_rng(seed)
+        flat = np.repeat(np.arange(40) % 2 == seed % 2, rng.integers(1, [5, 6000] * 20))
+        mask = flat[:, None]
+        assert run_lengths(mask) == reference.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_same_stimuli_same_bytes_and_a_stopped_writing_goes_on(form, blocks, table, written, tmp_path, monkeypatch):
+    """Ctrl-C at the 45th picture; then the same again: what was whole is left alone, the rest is the same."""
+    draws, real = [], Renderer.draw
+
+    def stops(self, stimulus):
+        draws.append(stimulus)
+        if len(draws) == 45:
+            raise KeyboardInterrupt
+        return real(self, stimulus)
+
+    monkeypatch.setattr(Renderer, "draw", stops)
+    out = tmp_path / "set"
+    with pytest.raises(KeyboardInterrupt):
+        write_folder(blocks, table, SIZE, out, True, format=form, shard_size=20)
+    assert not out.exists()
+    partial = tmp_path / "set.partial"
+    kept = {
+        path.relative_to(partial): path.stat().st_ino for path in partial.rglob("*.*") if path.parent != partial
+    } | {path.relative_to(partial): path.stat().st_ino for path in partial.glob("*.tar")}
+    assert len(kept) == {"parquet": 2, "webdataset": 2}.get(form, 44 + 45)
+    with pytest.raises(ConfiguralError, match="begun with other settings"):
+        write_folder(blocks, table, SIZE, out, True, format=form, shard_size=30)
+    write_folder(blocks, table, SIZE, out, True, format=form, shard_size=20)
+    # Shards are written whole, so the pictures of the broken one are drawn again.
+    assert len(draws) == 45 + (20 if form in ("parquet", "webdataset") else 16)
+    assert {path: (out / path).stat().st_ino for path in kept} == kept
+    assert contents(out) == contents(written[form, True])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_killed_writing_goes_on(tmp_path):
+    """SIGKILL in the middle of a shard: nothing can tidy up, and still the result is the same."""
+    script = """
+import os, signal, sys
+from pathlib import Path
+from configural.faces import load
+from configural.stimuli import Renderer, sample, write_folder
+faces = load("synthetic:2")
+table = sample(faces, count=42)
+real, draws = Renderer.draw, []
+def draw(self, stimulus):
+    draws.append(1)
+    if len(draws) == 25:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, stimulus)
+Renderer.draw = draw
+write_folder(faces, table, 16, Path(sys.argv[1]), format="webdataset", shard_size=10)
+"""
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "set")], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list((tmp_path / "set.partial").glob(".*.tmp"))) == 1
+    assert len(list((tmp_path / "set.partial").glob("*.tar"))) == 2
+    faces = load("synthetic:2")
+    for name in ("set", "fresh"):
+        write_folder(faces, sample(faces, count=42), 16, tmp_path / name, format="webdataset", shard_size=10)
+    assert contents(tmp_path / "set") == contents(tmp_path / "fresh")
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("parquet", "train-00000-of-00003.parquet"), ("webdataset", "train-000000.tar")]
+)
+def test_a_full_disk_names_the_shard(form, name, blocks, table, tmp_path):
+    """No file above 25 kB can be written: nothing half-written stays, and room made, the same call ends well."""
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (25_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=f"File too large.*{name}"):
+            write_folder(blocks, table, 96, tmp_path / "set", format=form, shard_size=20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert {path.name for path in tmp_path.rglob("*.*")} == {
+        "set.partial", "README.md", "dataset.json", "stimuli.parquet"
+    }  # fmt: skip
+    write_folder(blocks, table, 96, tmp_path / "set", format=form, shard_size=20)
+    assert verify_folder(tmp_path / "set", 1, blocks).sound
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_empty_subsets_are_left_out(form, blocks, tmp_path, load_dataset):
+    write_folder(blocks, sample(blocks, "baseline", count=2), SIZE, tmp_path / "set", True, format=form)
+    pictures = load_dataset(str(tmp_path / "set"))
+    assert {name: len(split) for name, split in pictures.items()} == {"train": 2}
+
+
+def test_unknown_format(blocks, table, tmp_path):
+    with pytest.raises(ConfiguralError, match="'tfrecord': choose one of imagefolder, coco, parquet, webdataset"):
+        write_folder(blocks, table, SIZE, tmp_path / "set", format="tfrecord")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_hub_understands_the_card(form, written, blocks):
+    from huggingface_hub import DatasetCard
+
+    card = DatasetCard.load(written[form, True] / "README.md")
+    fields = card.data.to_dict()
+    assert fields["task_categories"] == ["image-classification", "image-segmentation"]
+    assert fields["size_categories"] == ["n<1K"]
+    assert [entry["split"] for entry in fields["configs"][0]["data_files"]] == ["train", "validation", "test"]
+    assert "Picasso" in fields["pretty_name"]
+    assert blocks.fingerprint in card.text
+    assert "Labels: 0 no_face, 1 face. Masks: 0 none, 1 left_eye" in card.text
+    for row in ("| train | `train` | 50 |", "| condition | baseline |", "| seed | 4 |", "| split | paper |"):
+        assert row in card.text
+    described = json.loads((written[form, True] / "dataset.json").read_text())
+    assert json.loads(re.search(r"```json\n(.*?)\n```", card.text, re.S)[1]) == described["condition"]
+
+
+@pytest.mark.parametrize(
+    ("source", "license", "words"),
+    [
+        ("synthetic:8", "cc0-1.0", "free for any use"),
+        ("fasseg:/home/me/FASSEG/V2", "other", "**Do not redistribute these pictures.**"),
+        ("folder:/home/me/portraits", "other", "**Do not redistribute these pictures** unless"),
+    ],
+)
+def test_the_card_tells_the_licence_and_no_path(source, license, words, written):
+    described = json.loads((written["parquet", False] / "dataset.json").read_text())
+    text = data_card({**described, "faces": source}, "data/{}-*.parquet", ["index", "pair"])
+    header = yaml.safe_load(text.split("---\n")[1])
+    assert header["license"] == license
+    assert header["task_categories"] == ["image-classification"]
+    assert words in text
+    assert "/home/me" not in text
+    assert "`pair`" in text
+    many = data_card({**described, "images": {"train": 999_999, "valid": 1, "test": 0}}, "{}", [])
+    assert yaml.safe_load(many.split("---\n")[1])["size_categories"] == ["1M<n<10M"]
+
+
+@webdataset_leaves_files_open
+def test_the_documentation_runs(tmp_path, monkeypatch, load_dataset):
+    """Every command and every line of Python in docs/datasets.md, in order, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[1] / "docs" / "datasets.md").read_text("utf-8")
+    blocks = re.findall(r"```(sh|python)\n(.*?)```", text, re.S)
+    assert {language for language, _ in blocks} == {"sh", "python"}
+    names: dict[str, object] = {}
+    for language, block in blocks:
+        if language == "python":
+            exec(compile(block, "docs/datasets.md", "exec"), names)
+            continue
+        for line in block.strip().splitlines():
+            command, *arguments = line.partition("#")[0].split()
+            assert command == "configural"
+            done = CliRunner().invoke(app, arguments)
+            assert done.exit_code == 0, (line, done.output, done.exception)
+    names.clear()
+    gc.collect()
