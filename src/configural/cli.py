@@ -1,6 +1,7 @@
 """The command line: reads arguments, calls the jobs, prints what came of them."""
 
 import errno
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -202,6 +203,9 @@ def verify(
         raise typer.Exit(1)
 
 
+_STOPPED = 130
+
+
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit status 2."""
     warnings.simplefilter("always", PortraitSkippedWarning)
@@ -215,16 +219,28 @@ def main() -> None:
 
     warnings.showwarning = show  # type: ignore[assignment]
     try:
-        sys.exit(app(standalone_mode=False))
+        status = app(standalone_mode=False)
+        if status == _STOPPED:  # Typer's answer to Ctrl-C
+            raise KeyboardInterrupt
+        sys.exit(status)
     except ConfiguralError as error:
         _fail(str(error))
     except typer.TyperException as error:
+        if not error.format_message():  # no command given: the help has been shown
+            sys.exit(2)
         _fail(error.format_message())
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch has no class of its own for a memory that is full.
+        if isinstance(error, RuntimeError) and not re.search("allocate memory|out of memory", str(error)):
+            raise
+        _fail("not enough memory: try a smaller --image-size, --count or --batch-size")
     except OSError as error:
         _fail(_describe(error))
     except (KeyboardInterrupt, typer.Abort):
-        typer.secho("stopped; repeat the command to go on, a run with --resume", fg="yellow", err=True)
-        sys.exit(130)
+        typer.secho(
+            "stopped; repeat the command to go on, a run with --resume and --out its folder", fg="yellow", err=True
+        )
+        sys.exit(_STOPPED)
 
 
 def _describe(error: OSError) -> str:

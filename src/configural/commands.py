@@ -1,6 +1,7 @@
 """The whole jobs, composed of the packages: what a command does, and what Python users call."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -190,13 +191,19 @@ def evaluate(
     folder = Path(out) if out is not None else _dated_folder()
     refuse_used(folder)
 
-    network, defaults = _load_model(Path(model), image_size)
+    network, defaults, trained = _load_model(Path(model), image_size)
     if data is not None:
         described: dict[str, Any] = {"data": str(data)}
         pictures = stimuli.read_folder(Path(data), network.image_size, show_progress)
     else:
         described = {**defaults, **drawn}
+        if trained is not None:
+            _refuse_training_material(trained.settings, described)
         library = load(faces if faces is not None else described["faces"], show_progress=show_progress)
+        if trained is not None and faces is None and library.fingerprint != trained.metrics["faces_fingerprint"]:
+            raise ConfiguralError(
+                f"{model}: was trained on other faces than {library.source} gives now; name the faces with --faces"
+            )
         table = stimuli.sample(
             library,
             described["condition"],
@@ -209,30 +216,61 @@ def evaluate(
     predictions = predict(network, pictures, device=device, show_progress=show_progress)
 
     settings = {"model": str(model), "network": network.name, "image_size": network.image_size, **described}
-    metrics = {
-        **study.write_test(folder, predictions, pictures),
-        "settings": settings,
-        "images": {"test": len(pictures)},
-        "configural": __version__,
-    }
-    files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    report.write_evaluation_report(folder)
+    try:
+        metrics = {
+            **study.write_test(folder, predictions, pictures),
+            "settings": settings,
+            "images": {"test": len(pictures)},
+            "configural": __version__,
+        }
+        files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        report.write_evaluation_report(folder)
+    except BaseException:
+        # The folder was new or empty, so all in it is ours; without it the same command can be repeated.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return Evaluation(folder, predictions, predictions.metrics())
 
 
-def _load_model(path: Path, image_size: int | None) -> tuple[networks.StudyNet, dict[str, Any]]:
-    """A network, and what its test pictures are drawn from where nothing else is said."""
+def _refuse_training_material(trained: RunSettings, described: dict[str, Any]) -> None:
+    """Raise if test pictures drawn as described would be, or show, what the run was trained on."""
+    if described["faces"] != trained.faces:
+        return
+    # Stimulus i is the same for every count, and the test begins at 0.8 of a class.
+    same_heads = trained.split == described["split"] == "paper"
+    if same_heads and described["seed"] == trained.seed and described["count"] < trained.count:
+        raise ConfiguralError(
+            f"--count {described['count']} makes a test of pictures that the network was trained on; use "
+            f"{trained.count} or more, or another --seed"
+        )
+    if trained.split == described["split"] == "identity" and described["seed"] != trained.seed:
+        raise ConfiguralError(
+            f"--seed {described['seed']} deals the persons out anew, so that some that the network was trained on "
+            f"come into the test; with the identity split keep seed {trained.seed}"
+        )
+
+
+def _load_model(path: Path, image_size: int | None) -> tuple[networks.StudyNet, dict[str, Any], Run | None]:
+    """A network, what its test pictures are drawn from where nothing else is said, and its run if there is one."""
     if path.is_dir():
         source = load_run(path)
+        if image_size not in (None, source.settings.image_size):
+            raise ConfiguralError(
+                f"--image-size {image_size}: {path} was trained on {source.settings.image_size} pixels, keep that"
+            )
         settings = source.settings
-        return source.network, {
-            "faces": settings.faces,
-            "condition": settings.condition,
-            "placement": "middle",
-            "split": settings.split,
-            "count": settings.count,
-            "seed": settings.seed,
-        }
+        return (
+            source.network,
+            {
+                "faces": settings.faces,
+                "condition": settings.condition,
+                "placement": "middle",
+                "split": settings.split,
+                "count": settings.count,
+                "seed": settings.seed,
+            },
+            source,
+        )
     defaults = {
         "faces": "synthetic",
         "condition": "ffa",
@@ -242,8 +280,8 @@ def _load_model(path: Path, image_size: int | None) -> tuple[networks.StudyNet, 
         "seed": 42,
     }
     if path.suffix in (".h5", ".hdf5"):
-        return networks.keras_weights.load(path, image_size), defaults
-    return networks.load_network(path), defaults
+        return networks.keras_weights.load(path, image_size), defaults, None
+    return networks.load_network(path), defaults, None
 
 
 def _dated_folder() -> Path:

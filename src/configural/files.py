@@ -61,6 +61,12 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove what `write_bytes` left under `folder` when it was killed while writing a file of that name."""
+    for path in folder.rglob(f".{name}.????????.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def _read_umask() -> int:
     """The process's file-creation mask, which can only be read by setting it."""
     mask = os.umask(0o022)

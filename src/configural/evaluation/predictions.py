@@ -94,6 +94,8 @@ class Predictions:
             raise ConfiguralError(f"{path}: not a readable table of predictions") from error
         if missing := [name for name in _COLUMNS if name not in frame.columns]:
             raise ConfiguralError(f"{path}: lacks the column {missing[0]}")
+        if not len(frame) or not frame[["label", "predicted"]].isin([0, 1]).all(axis=None):
+            raise ConfiguralError(f"{path}: label and predicted must be 0 or 1 in one row or more")
         return cls(frame)
 
 

@@ -12,15 +12,15 @@ from configural.errors import ConfiguralError
 from configural.networks.study_nets import StudyNet, create
 
 
-def save_network(network: StudyNet, path: Path) -> None:
+def save_network(network: StudyNet, path: Path | str) -> None:
     """Write weights and running values, with the network's name and image size in the file's header."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     # One entry: the format keeps several in no fixed order, and the same network shall give the same bytes.
     header = {"configural": json.dumps({"network": network.name, "image_size": network.image_size})}
-    files.write_bytes(path, save(tensors, metadata=header))
+    files.write_bytes(Path(path), save(tensors, metadata=header))
 
 
-def load_network(path: Path) -> StudyNet:
+def load_network(path: Path | str) -> StudyNet:
     """Read a network that `save_network` wrote; nothing in the file is ever executed.
 
     Returns:
@@ -29,6 +29,7 @@ def load_network(path: Path) -> StudyNet:
     Raises:
         ConfiguralError: If the file is missing, damaged, or not a network of this library.
     """
+    path = Path(path)
     if not path.is_file():
         raise ConfiguralError(f"{path}: there is no such file; expected a saved network (.safetensors or .h5)")
     try:

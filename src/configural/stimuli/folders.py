@@ -55,6 +55,8 @@ def write_folder(
         ConfiguralError: If `out` exists, `OUT.partial` was begun with other settings, or there is no such format.
         OSError: If the disk is full or not writable; `OUT.partial` then stays for another try.
     """
+    if out.name in ("", ".."):
+        raise ConfiguralError(f"{out}: choose an --out with a name of its own, such as {out / 'pictures'}")
     form = find_format(format)
     partial = out.with_name(out.name + ".partial")
     plan = Plan(table, Renderer(faces, size), masks, shard_size)
@@ -67,8 +69,7 @@ def write_folder(
         raise ConfiguralError(
             f"{partial}: was begun with other settings; remove it, or repeat the command that began it"
         )
-    for left_over in partial.rglob(".*.tmp"):  # of a process that was killed while it wrote
-        left_over.unlink()
+    files.remove_leftovers(partial)  # of a process that was killed while it wrote
     files.write_text(partial / "dataset.json", text)
     files.write_text(partial / "README.md", data_card(description, form.data_files, list(table.frame.columns)))
     table.save(partial / "stimuli.parquet")

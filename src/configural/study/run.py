@@ -26,6 +26,9 @@ from configural.stimuli.folders import refuse_used, write_png
 from configural.study.settings import RunSettings
 from configural.training import History, fit, open_device
 
+_KEYS = {"test_accuracy", "test_loss", "confusion_matrix", "parameters", "images", "seconds", "faces_fingerprint"}
+"""What a run's metrics.json has at least."""
+
 _SAMPLES = 6
 """Pictures of each class that a run folder keeps to look at."""
 
@@ -73,6 +76,8 @@ def load_run(folder: Path | str) -> Run:
         metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     except ValueError as error:
         raise ConfiguralError(f"{folder / 'metrics.json'}: not readable as JSON") from error
+    if not isinstance(metrics, dict) or not metrics.keys() >= _KEYS:
+        raise ConfiguralError(f"{folder / 'metrics.json'}: not the metrics of a run; is the file damaged?")
     return Run(
         folder,
         settings,
@@ -104,10 +109,14 @@ def train_and_test(
         ConfiguralError: If the settings cannot be carried out, or `out` holds something else.
         OSError: If the disk is full or not writable; `resume` goes on from there.
     """
-    if resume and (out / "config.yaml").is_file():
-        if (out / "metrics.json").is_file():
-            return load_run(out)
-    else:
+    begun = resume and (out / "config.yaml").is_file()
+    files.remove_leftovers(out, "*" if begun else "config.yaml")
+    if begun and (out / "metrics.json").is_file():
+        finished = load_run(out)
+        if keras and not (out / "model.h5").is_file():
+            networks.keras_weights.save(finished.network, out / "model.h5")
+        return finished
+    if not begun:
         refuse_used(out)
     checkpoint = out / "checkpoint.safetensors"
 
@@ -116,7 +125,15 @@ def train_and_test(
     start = time.perf_counter()
     library = library or load(settings.faces, show_progress=show_progress)
     table = sample(library, settings.condition, settings.split, settings.count, settings.seed)
-    settings.save(out / "config.yaml")
+    if (out / "stimuli.parquet").is_file() and (
+        StimulusTable.load(out / "stimuli.parquet").fingerprint != table.fingerprint
+    ):
+        raise ConfiguralError(
+            f"{out}: was begun with other faces than {library.source} gives now; restore those or choose another "
+            "--out"
+        )
+    if not begun:
+        settings.save(out / "config.yaml")
     table.save(out / "stimuli.parquet")
     sets = {}
     for subset in ("train", "valid", "test"):

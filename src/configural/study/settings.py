@@ -42,7 +42,7 @@ class RunSettings(BaseModel):
     image_size: int = Field(64, ge=8)
     count: int = Field(4000, ge=42)
     recipe: Recipe
-    seed: int = Field(42, ge=0)
+    seed: int = Field(42, ge=0, lt=2**63)
     device: str = "auto"
 
     def save(self, path: Path) -> None:

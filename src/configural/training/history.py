@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from configural import files
+from configural.errors import ConfiguralError
 
 
 @dataclass(frozen=True)
@@ -51,5 +52,12 @@ class History:
 
     @classmethod
     def load(cls, path: Path) -> "History":
-        """Read what `save` wrote."""
-        return cls.from_frame(pd.read_csv(path))
+        """Read what `save` wrote.
+
+        Raises:
+            ConfiguralError: If the file is missing or damaged.
+        """
+        try:
+            return cls.from_frame(pd.read_csv(path))
+        except (OSError, TypeError, ValueError) as error:
+            raise ConfiguralError(f"{path}: not a readable history of epochs") from error
