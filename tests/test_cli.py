@@ -1,7 +1,9 @@
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -148,3 +150,47 @@ def test_help_shows_examples_and_networks_are_tables():
                              ("389,058", "388,994")):  # fmt: skip
         assert f"total {total}, trainable {trainable}, non-trainable 64" in printed
     assert re.search(r"Flat_con .* 25,088 ", printed)
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    out = tmp_path / "run"
+    options = [
+        "--faces",
+        "synthetic:2",
+        "--image-size",
+        "64",
+        "--count",
+        "2000",
+        "--epochs",
+        "50",
+        "--out",
+        str(out),
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "configural.cli", "run", *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    while not (out / "checkpoint.safetensors").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped; repeat the command to go on, a run with --resume" in said
+    assert "Traceback" not in said
+
+
+def test_no_command_shows_the_help_and_version_the_version():
+    bare = configural()
+    assert bare.returncode == 2
+    assert "Usage" in bare.stdout + bare.stderr
+    assert "error" not in bare.stderr
+    assert re.fullmatch(r"configural \d+\.\d+\.\d+\n", configural("--version").stdout)
+
+
+def test_sizes_beyond_the_memory_end_in_one_line(tmp_path):
+    done = configural("networks", "cnn-15", "--image-size", 1_000_000)
+    assert_one_line(done, "not enough memory", "--image-size")

@@ -109,7 +109,7 @@ def test_reading_bad_folders(blocks, table, tmp_path):
         read_folder(tmp_path, 40)
     (tmp_path / "no_face").mkdir()
     (tmp_path / "face").mkdir()
-    with pytest.raises(ConfiguralError, match="holds no pictures"):
+    with pytest.raises(ConfiguralError, match="no_face: holds no pictures"):
         read_folder(tmp_path, 40)
     done, encoded = cv2.imencode(".png", np.zeros((8, 9, 3), np.uint8))
     assert done

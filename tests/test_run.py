@@ -243,4 +243,54 @@ def test_import_is_quick_and_lazy():
 
 def test_gpu_or_not_the_device_is_chosen(blocks, tmp_path):
     assert cf.training.open_device("auto").device.type == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert Path("runs") == cf.commands._dated_folder().parent
+    assert Path("runs") == cf.commands.dated_folder().parent
+
+
+def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_path):
+    out = {"out": tmp_path / "x", "show_progress": False}
+    with pytest.raises(
+        ConfiguralError, match="--count 120 makes a test of pictures that the network was trained on"
+    ):
+        cf.evaluate(finished.folder, faces=blocks, count=120, **out)
+    # It is right to: those test pictures are training pictures of the run.
+    small = cf.stimuli.sample(blocks, "baseline", count=120, seed=42).subset("test")
+    train = set(cf.stimuli.sample(blocks, "baseline", count=240, seed=42).subset("train"))
+    assert set(small) <= train
+    cf.evaluate(finished.folder, faces=blocks, count=120, seed=1, **out)
+    other = cf.faces.FaceLibrary("blocks", blocks.heads[:8])
+    unfinished = shutil.copytree(finished.folder, tmp_path / "unfinished")
+    (unfinished / "metrics.json").unlink()
+    with pytest.raises(ConfiguralError, match="was begun with other faces"):
+        cf.run(faces=other, out=unfinished, resume=True, show_progress=False)
+
+
+def test_evaluate_keeps_persons_apart_under_the_identity_split(blocks, tmp_path):
+    identity = cf.run(faces=blocks, condition="baseline", split="identity", out=tmp_path / "i", **SMALL)
+    with pytest.raises(ConfiguralError, match="--seed 1 deals the persons out anew"):
+        cf.evaluate(identity.folder, faces=blocks, seed=1, out=tmp_path / "x", show_progress=False)
+    with pytest.raises(ConfiguralError, match="--image-size 64"):
+        cf.evaluate(identity.folder, faces=blocks, image_size=64, out=tmp_path / "x", show_progress=False)
+
+
+def test_a_finished_run_can_still_be_written_for_keras(blocks, tmp_path):
+    first = cf.run(faces=blocks, condition="baseline", out=tmp_path / "r", **{**SMALL, "epochs": 1})
+    assert not (first.folder / "model.h5").exists()
+    cf.run(out=first.folder, resume=True, keras=True, show_progress=False)
+    assert (first.folder / "model.h5").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("metrics.json", "[]"), ("history.csv", "a,b\n"), ("predictions.csv", "")]
+)
+def test_damaged_run_folders_are_named(finished, tmp_path, name, content):
+    broken = shutil.copytree(finished.folder, tmp_path / "broken")
+    (broken / name).write_text(content)
+    with pytest.raises(ConfiguralError, match=name.replace(".", r"\.")):
+        cf.load_run(broken)
+
+
+def test_resuming_a_folder_of_other_files(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(ConfiguralError, match="holds other files and no run to go on with"):
+        cf.run(faces="synthetic:2", out=tmp_path, resume=True, show_progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]

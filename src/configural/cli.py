@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from configural import __version__
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 
 if TYPE_CHECKING:
@@ -43,6 +44,19 @@ _Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder 
 _ImageSize = Annotated[int | None, typer.Option("--image-size", help="rows and columns of the pictures")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"configural {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def configural(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Does an image classifier use how parts relate, or only which parts are there and where they sit?"""
+
+
 @app.command(
     epilog="Examples:\n\n"
     "configural run --out runs/demo\n\n"
@@ -73,23 +87,29 @@ def run(
     """
     from configural import commands
 
+    folder = out
+    if folder is None and not resume:
+        folder = commands.dated_folder()
+        typer.echo(f"run folder: {folder}", err=True)
+    elif resume and folder is not None and not (folder / "config.yaml").is_file():
+        typer.echo(f"{folder}: holds no run to go on with, so a new one begins", err=True)
     finished = commands.run(
-        faces,
-        condition,
-        split,
-        network,
-        preset,
-        image_size,
-        count,
-        epochs,
-        batch_size,
-        learning_rate,
-        precision,
-        seed,
-        device,
-        out,
-        resume,
-        keras,
+        faces=faces,
+        condition=condition,
+        split=split,
+        network=network,
+        preset=preset,
+        image_size=image_size,
+        count=count,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        precision=precision,
+        seed=seed,
+        device=device,
+        out=folder,
+        resume=resume,
+        keras=keras,
     )
     _print_run(finished)
 
@@ -117,12 +137,23 @@ def evaluate(
 ) -> None:
     """Test a saved network on another set of pictures.
 
-    What is drawn follows the run's own settings wherever no option says otherwise.
+    What is drawn follows the run's own settings wherever no option says otherwise. For a single file that is: the
+    3,000 test pictures of 20,000, synthetic faces, ffa, middle, paper split, seed 0.
     """
     from configural import commands
 
     done = commands.evaluate(
-        model, data, faces, condition, placement, split, count, seed, image_size, device or "auto", out
+        model,
+        data=data,
+        faces=faces,
+        condition=condition,
+        placement=placement,
+        split=split,
+        count=count,
+        seed=seed,
+        image_size=image_size,
+        device=device or "auto",
+        out=out,
     )
     _print_evaluation(done)
 

@@ -100,7 +100,7 @@ def run(
     given = {name: value for name, value in options.items() if value is not None}
     if resume and out is None:
         raise ConfiguralError("--resume needs --out, the folder of the run to go on with")
-    folder = Path(out) if out is not None else _dated_folder()
+    folder = Path(out) if out is not None else dated_folder()
     if resume and (folder / "config.yaml").is_file():
         settings = study.resumed_settings(RunSettings.load(folder / "config.yaml"), given, folder)
     else:
@@ -162,7 +162,7 @@ def evaluate(
         model: A run folder, a `.safetensors` file, or a Keras `.h5` file of one of the study's networks.
         data: A folder of pictures with no_face and face (or test/no_face and test/face).
         faces: Instead of `data`: draw the test pictures of this source. What is not given is taken from the run,
-            or where `model` is a single file: synthetic, ffa, middle, paper, 20000, seed 42.
+            or where `model` is a single file: synthetic, ffa, middle, paper, 20000, seed 0.
         condition: See `faces`.
         placement: left, middle (the default), right or shifted; see `faces`.
         split: See `faces`.
@@ -188,7 +188,7 @@ def evaluate(
     if data is not None and drawn:
         option = next(iter(drawn))
         raise ConfiguralError(f"--data and --{option} exclude each other: give a folder or say what to draw")
-    folder = Path(out) if out is not None else _dated_folder()
+    folder = Path(out) if out is not None else dated_folder()
     refuse_used(folder)
 
     network, defaults, trained = _load_model(Path(model), image_size)
@@ -277,12 +277,14 @@ def _load_model(path: Path, image_size: int | None) -> tuple[networks.StudyNet, 
         "placement": "middle",
         "split": "paper",
         "count": 20000,
-        "seed": 42,
+        # Not a run's default seed: with that, some of these pictures could be those of its training.
+        "seed": 0,
     }
     if path.suffix in (".h5", ".hdf5"):
         return networks.keras_weights.load(path, image_size), defaults, None
     return networks.load_network(path), defaults, None
 
 
-def _dated_folder() -> Path:
+def dated_folder() -> Path:
+    """Where a run goes that was given no folder: runs/<date-time>."""
     return Path("runs") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")

@@ -16,7 +16,7 @@ from torchmetrics.functional.classification import binary_confusion_matrix
 from configural import files, progress
 from configural.errors import ConfiguralError
 from configural.networks import preprocess
-from configural.training import batches, open_device
+from configural.training import batches, matmul_precision, open_device
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,7 +125,7 @@ def predict(
     network.eval()
     n = len(cast(Sized, pictures))
     logits, labels = [], []
-    with torch.inference_mode(), progress.bar("testing", n, show_progress) as update:
+    with torch.inference_mode(), matmul_precision("32"), progress.bar("testing", n, show_progress) as update:
         for batch, batch_labels in batches(pictures, batch_size):
             logits.append(network(preprocess(batch.to(fabric.device))).double().cpu())
             labels.append(batch_labels)

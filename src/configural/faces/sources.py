@@ -40,7 +40,7 @@ def load(source: str | FaceLibrary = "synthetic", seed: int = 0, show_progress: 
 
 
 def _synthetic(source: str, number: str, seed: int, show_progress: bool) -> FaceLibrary:
-    if number and not (number.isdecimal() and int(number) >= 2):
+    if number and not (number.isascii() and number.isdecimal() and int(number) >= 2):
         raise ConfiguralError(f"faces '{source}': the number of heads must be a whole number of at least 2")
     count = int(number) if number else DEFAULT_HEADS
     heads = []

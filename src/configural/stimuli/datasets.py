@@ -1,5 +1,6 @@
 """Pictures with labels for training and testing, drawn from stimuli or read from a folder."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -138,12 +139,15 @@ def read_folder(folder: Path, size: int, show_progress: bool = False) -> Picture
     for label, name in enumerate(CLASS_NAMES):
         if not (root / name).is_dir():
             raise ConfiguralError(f"{root}: has no folder '{name}'; expected the folders no_face and face")
-        paths = sorted(p for p in (root / name).iterdir() if p.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"))
+        paths = sorted(p for p in (root / name).iterdir() if p.is_file() and not p.name.startswith("."))
+        if not paths:
+            raise ConfiguralError(f"{root / name}: holds no pictures")
+        for first, second in itertools.pairwise(paths):
+            if first.stem == second.stem:
+                raise ConfiguralError(f"{first} and {second.name}: two pictures of one name; rename one")
         for position, path in enumerate(paths):
             number = re.search(r"(\d+)$", path.stem)
             found.append((int(number[1]) if number else position, label, path))
-    if not found:
-        raise ConfiguralError(f"{root}: holds no pictures (.png, .jpg or .bmp) in no_face and face")
     pictures = np.empty((len(found), size, size, 3), np.uint8)
     with progress.bar("reading pictures", len(found), show_progress) as update:
         for position, (_, _, path) in enumerate(found):

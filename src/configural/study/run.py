@@ -116,6 +116,8 @@ def train_and_test(
         if keras and not (out / "model.h5").is_file():
             networks.keras_weights.save(finished.network, out / "model.h5")
         return finished
+    if resume and not begun and out.is_dir() and any(out.iterdir()):
+        raise ConfiguralError(f"{out}: holds other files and no run to go on with (no config.yaml)")
     if not begun:
         refuse_used(out)
     checkpoint = out / "checkpoint.safetensors"

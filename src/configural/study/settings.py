@@ -11,7 +11,7 @@ from configural.errors import ConfiguralError
 from configural.networks import create
 from configural.stimuli import SPLITS
 from configural.stimuli import condition as find_condition
-from configural.training import PRESETS, Recipe, recipe
+from configural.training import PRESETS, Recipe, first_problem, recipe
 
 _PRESET_PICTURES = {"quick": {"image_size": 64, "count": 4000}, "paper": {"image_size": 224, "count": 20000}}
 
@@ -61,7 +61,7 @@ class RunSettings(BaseModel):
         except FileNotFoundError as error:
             raise ConfiguralError(f"{path}: there is no such file; is its folder a run folder?") from error
         except ValidationError as error:
-            raise ConfiguralError(f"{path}: {_first_problem(error)}") from error
+            raise ConfiguralError(f"{path}: {first_problem(error)}") from error
         except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
             raise ConfiguralError(f"{path}: not a readable configuration") from error
 
@@ -115,7 +115,7 @@ def run_settings(
             **pictures,
         )
     except ValidationError as error:
-        raise ConfiguralError(_first_problem(error)) from error
+        raise ConfiguralError(first_problem(error)) from error
     create(network, settings.image_size)  # raises where the network cannot take pictures of this size
     return settings
 
@@ -139,11 +139,3 @@ def resumed_settings(stored: RunSettings, given: dict[str, Any], folder: Path) -
                 "settings or choose another --out"
             )
     return stored.model_copy(update={"device": given.get("device", stored.device)})
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(step) for step in first["loc"])
-    given = first["input"]
-    said = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
-    return f"{where.replace('_', ' ')}: {first['msg'][0].lower()}{first['msg'][1:]}{said}"

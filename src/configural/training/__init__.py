@@ -5,7 +5,9 @@ from configural.training.history import History as History
 from configural.training.keras_adam import KerasAdam as KerasAdam
 from configural.training.loop import batches as batches
 from configural.training.loop import fit as fit
+from configural.training.loop import matmul_precision as matmul_precision
 from configural.training.loop import open_device as open_device
 from configural.training.recipe import PRESETS as PRESETS
 from configural.training.recipe import Recipe as Recipe
+from configural.training.recipe import first_problem as first_problem
 from configural.training.recipe import recipe as recipe

@@ -65,7 +65,7 @@ def fit(
     if checkpoint is not None and checkpoint.exists():
         history = load_checkpoint(checkpoint, network, optimizer)
     steps = math.ceil(len(cast(Sized, train)) / recipe.batch_size)
-    with _matmul_precision(recipe.precision):
+    with matmul_precision(recipe.precision):
         for epoch in range(len(history.epochs) + 1, recipe.epochs + 1):
             start = time.perf_counter()
             with (
@@ -170,7 +170,8 @@ def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Gener
 
 
 @contextmanager
-def _matmul_precision(precision: str) -> Iterator[None]:
+def matmul_precision(precision: str) -> Iterator[None]:
+    """Let matrix products on GPUs round to TF32 for `tf32`, and not at all otherwise, while the block runs."""
     before = torch.get_float32_matmul_precision()
     tf32 = torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")

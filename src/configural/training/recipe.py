@@ -3,7 +3,7 @@
 import math
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configural.errors import ConfiguralError
 from configural.networks import architecture
@@ -53,18 +53,31 @@ def recipe(preset: str = "paper", network: str = "cnn-15", **changes: Any) -> Re
         changes: Fields of `Recipe` to set otherwise.
 
     Raises:
-        ConfiguralError: If the preset or the network is unknown.
+        ConfiguralError: If the preset or the network is unknown, or a change is not possible.
     """
     epochs = architecture(network).epochs
     if preset == "paper":
-        return Recipe(**{"epochs": epochs, **changes})
-    if preset == "quick":
-        quick = {
+        settings: dict[str, Any] = {"epochs": epochs}
+    elif preset == "quick":
+        settings = {
             "epochs": 4,
             "batch_size": 32,
             "valid_batch_size": 100,
             "learning_rate": 1e-3,
             "schedule": "one-cycle",
         }
-        return Recipe(**{**quick, **changes})
-    raise ConfiguralError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
+    else:
+        raise ConfiguralError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
+    try:
+        return Recipe(**{**settings, **changes})
+    except ValidationError as error:
+        raise ConfiguralError(first_problem(error)) from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that is wrong with some settings, on one line: key, what is wrong, what was given."""
+    first = error.errors()[0]
+    where = ".".join(str(step) for step in first["loc"])
+    given = first["input"]
+    said = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
+    return f"{where.replace('_', ' ')}: {first['msg'][0].lower()}{first['msg'][1:]}{said}"
