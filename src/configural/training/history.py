@@ -58,6 +58,9 @@ class History:
             ConfiguralError: If the file is missing or damaged.
         """
         try:
-            return cls.from_frame(pd.read_csv(path))
+            frame = pd.read_csv(path)
+            if frame.empty:
+                raise ValueError("no epochs")
+            return cls.from_frame(frame)
         except (OSError, TypeError, ValueError) as error:
             raise ConfiguralError(f"{path}: not a readable history of epochs") from error
