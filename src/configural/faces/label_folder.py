@@ -167,6 +167,12 @@ class LabelFolder:
         for path in sorted(found, key=lambda path: natural(str(path.relative_to(folder)))):
             self._pictures.setdefault(path.stem, []).append(path)
         self.names: Sequence[str] = list(self._pictures)
+        nobody = [name for name in self.names if self._person(name) is None]
+        if nobody:
+            raise ConfiguralError(
+                f"{folder / DESCRIPTION}: person: {self.description.person} finds nobody in the name {nobody[0]}"
+                + (f" and {len(nobody) - 1} more" if len(nobody) > 1 else "")
+            )
 
     def files(self, name: str) -> Sequence[Path]:
         """All that a portrait is made of, whether the files exist or not."""
@@ -185,8 +191,6 @@ class LabelFolder:
         first, *others = self._pictures[name]
         if others:
             raise PortraitError(f"{first.name} and {others[0].name} have the same name; rename one of them")
-        if self.description.person is not None and self._person(name) is None:
-            raise PortraitError(f"its name does not match person: {self.description.person}")
         masks = self._from_masks(name) if self.description.masks is not None else self._from_label(name)
         if self.description.sides == "person":
             masks = {_MIRRORED.get(kind, kind): mask for kind, mask in masks.items()}
@@ -204,9 +208,9 @@ class LabelFolder:
 
     def _person(self, name: str) -> str | None:
         if self.description.person is None:
-            return None
+            return name
         found = re.search(self.description.person, name)
-        return found.group(1) or None if found else None
+        return (found.group(1) or None) if found else None
 
     def _place(self, pattern: str, name: str) -> Path:
         return self.folder / pattern.replace("{name}", name)

@@ -259,7 +259,7 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFil
 
 def _read_members(path: Path, *names: str) -> list[UInt8[np.ndarray, " _"]]:
     # The zip's checksums tell damage, member by member; the others are not read.
-    with np.load(path, allow_pickle=False) as members:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as members:
         return [members[name] for name in names]
 
 
@@ -284,7 +284,7 @@ class _Face:
     parts: tuple[Part, Part, Part, Part]
 
 
-class StoredHeads(Sequence[Head]):
+class StoredHeads(Sequence):  # of Head; naming it here would make type checks at run time read pixels
     """Heads whose pixels are read from the cache when they are asked for.
 
     Those asked for last stay in memory, up to some hundred megabytes. A head's file that is missing or damaged
