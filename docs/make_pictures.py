@@ -3,13 +3,18 @@
 Usage: python docs/make_pictures.py
 """
 
+import os
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
 from configural.evaluation import save_figure
-from configural.faces import FaceLibrary, load
+from configural.faces import PART_KINDS, FaceLibrary, Head, load
+from configural.faces.sheet import sheet
 from configural.stimuli import CONDITIONS, Renderer, sample
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -55,7 +60,51 @@ def heads_picture(faces: FaceLibrary, count: int = 6) -> Figure:
     return figure
 
 
+def write_celebamask(heads: Sequence[Head], folder: Path) -> None:
+    """Write heads in the layout of CelebAMask-HQ: square pictures of twice the size of their masks."""
+    pictures, masks = folder / "CelebA-HQ-img", folder / "CelebAMask-HQ-mask-anno" / "0"
+    for place in (pictures, masks):
+        place.mkdir(parents=True)
+    for number, head in enumerate(heads):
+        rows, cols = head.size
+        sides = (0, 0, (rows - cols) // 2, rows - cols - (rows - cols) // 2)
+        square = cv2.copyMakeBorder(head.portrait, *sides, cv2.BORDER_REPLICATE)
+        large = cv2.resize(square, (2 * rows, 2 * rows), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(pictures / f"{number}.jpg"), large[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+        parts = cv2.copyMakeBorder(head.segmentation, *sides, cv2.BORDER_CONSTANT, value=0)
+        # The files' sides are the person's.
+        for name, kind in (("r_eye", "left_eye"), ("l_eye", "right_eye"), ("nose", "nose"), ("mouth", "mouth")):
+            mask = np.where(parts == 1 + PART_KINDS.index(kind), 255, 0).astype(np.uint8)
+            cv2.imwrite(str(masks / f"{number:05d}_{name}.png"), np.repeat(mask[..., None], 3, axis=2))
+
+
+def write_folder(heads: Sequence[Head], folder: Path) -> None:
+    """Write heads as the worked example of faces.md does."""
+    colours = np.array([[0, 0, 0], [0, 0, 255], [255, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
+    for name, head in zip(("ada_1", "ada_2", "bo_1", "bo_2"), heads, strict=False):
+        for sub, picture in (("photos", head.portrait), ("labels", colours[head.segmentation])):
+            (folder / sub).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / sub / f"{name}.png"), picture[..., ::-1])
+    text = (Path(__file__).parent / "faces.md").read_text("utf-8")
+    (folder / "faces.yaml").write_text(text.split("```yaml\n")[1].split("```")[0], "utf-8")
+
+
+def source_sheets(heads: Sequence[Head]) -> dict[str, bytes]:
+    """Contact sheets of the same painted heads, read from three kinds of sources."""
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["CONFIGURAL_CACHE"] = f"{scratch}/cache"
+        write_celebamask(heads[:6], Path(scratch, "celebamask"))
+        write_folder(heads, Path(scratch, "folder"))
+        return {
+            "synthetic": sheet(heads),
+            "celebamask": sheet(load(f"celebamask:{scratch}/celebamask").heads),
+            "folder": sheet(load(f"folder:{scratch}/folder").heads),
+        }
+
+
 if __name__ == "__main__":
     library = load("synthetic:12")
     save_figure(conditions_picture(library), FOLDER / "conditions.png")
     save_figure(heads_picture(library), FOLDER / "heads.png")
+    for name, page in source_sheets(library.heads).items():
+        (FOLDER / f"faces_{name}.png").write_bytes(page)

@@ -14,6 +14,14 @@ def _fasseg_folder() -> Path:
     return Path(named) if named else Path(__file__).parents[2] / "shared" / "data" / "fasseg" / "V2"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder of the tests' own, for subprocesses too."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["CONFIGURAL_CACHE"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def painted() -> FaceLibrary:
     """Eight synthetic heads."""

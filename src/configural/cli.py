@@ -15,6 +15,7 @@ from configural.errors import ConfiguralError, PortraitSkippedWarning
 
 if TYPE_CHECKING:
     from configural.commands import Evaluation
+    from configural.faces import FaceLibrary
     from configural.networks import Summary
     from configural.study import Run
 
@@ -32,7 +33,11 @@ app = typer.Typer(
 
 _Faces = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--faces", metavar="SOURCE", help="synthetic, synthetic:N or fasseg:FOLDER"),
+    typer.Option(
+        "--faces",
+        metavar="SOURCE",
+        help="synthetic, synthetic:N, fasseg (fetched), fasseg:FOLDER, celebamask:FOLDER or folder:FOLDER",
+    ),
 ]
 _Condition = Annotated[str | None, typer.Option("--condition", help="baseline, ffa or fct")]
 _Placement = Annotated[str | None, typer.Option("--placement", help="left, middle, right or shifted")]
@@ -234,6 +239,51 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "configural faces fasseg:FASSEG/V2 --out sheets/fasseg\n\n"
+    "configural faces folder:my_portraits --out sheets/mine"
+)
+def faces(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="synthetic, synthetic:N, fasseg (fetched), fasseg:FOLDER, celebamask:FOLDER or folder:FOLDER",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder to write; must be new or empty")],
+    count: Annotated[int, typer.Option(help="heads on the sheets at most; the tables have all")] = 120,
+) -> None:
+    """Show what was understood of a face source: contact sheets, part sizes, skipped portraits.
+
+    Writes sheet_001.png and so on (portrait, parts and canvas of each head), parts.csv and skipped.csv.
+    """
+    from configural import commands
+
+    # Each portrait that is skipped is in the table; the warnings would only repeat it.
+    warnings.simplefilter("ignore", PortraitSkippedWarning)
+    library, sheets = commands.faces(source, out, count)
+    _print_library(library, sheets)
+
+
+@app.command(epilog="Example:\n\nconfigural fetch fasseg")
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="fasseg")],
+    base_url: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help="download from here instead of the publisher")
+    ] = None,
+) -> None:
+    """Download public portraits into the cache folder; then --faces fasseg needs no path.
+
+    Every file is checked against its SHA-256. Broken off, the same command goes on where it stopped. The
+    environment variable CONFIGURAL_CACHE names another cache folder than the user's.
+    """
+    from configural import commands
+
+    typer.echo(f"{name}: {commands.fetch(name, base_url)}")
+
+
 _STOPPED = 130
 
 
@@ -304,6 +354,32 @@ def _print_run(finished: "Run") -> None:
         ],
     )
     typer.echo(f"report: {finished.folder / 'report.html'}")
+
+
+def _print_library(library: "FaceLibrary", sheets: list[Path]) -> None:
+    from configural.faces import PART_KINDS
+
+    sizes = library.canvas_sizes
+    rows, cols = (
+        f"{low:,}" if low == high else f"{low:,} to {high:,}"
+        for low, high in zip(sizes.min(axis=0), sizes.max(axis=0), strict=True)
+    )
+    table = [
+        ("heads", f"{len(library):,}"),
+        ("persons", f"{len({head.person for head in library.heads}):,}"),
+        ("rows, columns", f"{rows}; {cols}"),
+    ]
+    for kind, (high, wide) in zip(PART_KINDS, library.part_sizes.mean(axis=0), strict=True):
+        table.append((kind, f"{high:.0f} × {wide:.0f} pixels on average"))
+    table.append(("skipped", f"{len(library.skipped):,}"))
+    if library.licence:
+        table.append(("licence", library.licence))
+    _print_table(library.source, table)
+    for name, reason in library.skipped[:5]:
+        typer.echo(f"skipped {name}: {reason}")
+    if len(library.skipped) > 5:
+        typer.echo(f"skipped {len(library.skipped) - 5:,} more, see skipped.csv")
+    typer.echo(f"sheets: {sheets[0]}" + (f" to {sheets[-1].name}" if len(sheets) > 1 else ""))
 
 
 def _print_evaluation(done: "Evaluation") -> None:

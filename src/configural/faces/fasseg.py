@@ -1,19 +1,18 @@
 """Portraits from the FASSEG folder layout."""
 
-import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 
 from configural.errors import ConfiguralError, PortraitError
 from configural.faces.canvas import fill_parts
-from configural.faces.library import PART_KINDS, Head
-from configural.faces.pictures import read_picture
+from configural.faces.library import Head
+from configural.faces.pictures import natural, read_picture
+from configural.faces.regions import assemble
 
 _SETS = ("Train", "Test")
 
@@ -27,8 +26,6 @@ _PALETTE = {
     "hair": (127, 0, 0),
     "background": (255, 0, 0),
 }
-
-_SMALLEST_PIECE = 1e-4  # of the picture's area; smaller pieces are where the edges of two colours mix
 
 # The same person twice in the published set, by the fingerprints (CRC-32) of the portraits' pixels. Judged by
 # eye: all 70 portraits were looked at together, and the most alike of them by correlation side by side. This
@@ -45,38 +42,79 @@ _SAME_PERSON = (
 )
 
 
+LICENCE = (
+    "FASSEG frontal02 (Khan, Mauro and Leonardi, ICIP 2015), photographs of people, published without a licence "
+    "text: for research, with citation; do not pass pictures on without asking its authors"
+)
+
+
+class Fasseg:
+    """Portraits and their drawn segmentations.
+
+    The layout is that of FASSEG's frontal01 and frontal02 (Khan, Mauro and Leonardi, "Multi-class semantic
+    segmentation of faces", ICIP 2015), which are its folders V1 and V2: `Train_RGB/7.bmp` is a portrait,
+    `Train_Labels/7.bmp` its segmentation in colours; the same for `Test`. Either of the two sets may be absent.
+    Heads are named as `Train/7`, Train first and by number.
+    """
+
+    recipe = "fasseg"
+
+    def __init__(self, folder: Path) -> None:
+        """List the portraits.
+
+        Raises:
+            ConfiguralError: If the folder is missing or holds no such portraits.
+        """
+        self.folder = folder
+        self.names: Sequence[str] = _portrait_names(folder)
+
+    def files(self, name: str) -> Sequence[Path]:
+        """Picture and label, whether they exist or not."""
+        portrait_set, stem = name.split("/", 1)
+        return [self.folder / f"{portrait_set}_{kind}" / f"{stem}.bmp" for kind in ("RGB", "Labels")]
+
+    def read(self, name: str) -> Head:
+        """Make a head; its person is not known here.
+
+        Raises:
+            PortraitError: If this portrait cannot be used.
+        """
+        return _read_head(self.folder, name)
+
+    def persons(self, portraits: Mapping[str, int]) -> Mapping[str, str]:
+        """In the published set some people are shown twice: these are named after the first of their heads."""
+        same = {fingerprint: group[0] for group in _SAME_PERSON for fingerprint in group}
+        first: dict[int, str] = {}
+        return {name: first.setdefault(same.get(crc, crc), name) for name, crc in portraits.items()}
+
+
 def fasseg_heads(
     folder: Path, progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[Head], list[tuple[str, str]]]:
-    """Read portraits and their drawn segmentations.
-
-    The layout is that of FASSEG's frontal02 (Khan, Mauro and Leonardi, "Multi-class semantic segmentation of
-    faces", ICIP 2015): `Train_RGB/7.bmp` is a portrait, `Train_Labels/7.bmp` its segmentation in colours; the
-    same for `Test`. Either of the two sets may be absent.
+    """Read all portraits into memory, without the cache; see `Fasseg`.
 
     Args:
         folder: Where `Train_RGB`, `Train_Labels`, `Test_RGB` and `Test_Labels` are.
         progress: Called as `progress(done, total)` after each portrait.
 
     Returns:
-        The heads, named as `Train/7`, Train first and by number; and (name, reason) for each portrait that
-        could not be used. In the published set some people are shown twice, some in the same picture: such
-        heads have the first one's name as their `person`.
+        The heads; and (name, reason) for each portrait that could not be used.
 
     Raises:
         ConfiguralError: If the folder is missing or holds no such portraits.
     """
-    names = _portrait_names(folder)
+    portraits = Fasseg(folder)
     heads: list[Head] = []
     skipped: list[tuple[str, str]] = []
-    for done, name in enumerate(names, start=1):
+    for done, name in enumerate(portraits.names, start=1):
         try:
-            heads.append(_read_head(folder, name))
+            heads.append(portraits.read(name))
         except PortraitError as error:
             skipped.append((name, str(error)))
         if progress is not None:
-            progress(done, len(names))
-    return _with_persons(heads), skipped
+            progress(done, len(portraits.names))
+    persons = portraits.persons({head.name: zlib.crc32(head.portrait.tobytes()) for head in heads})
+    return [replace(head, person=persons[head.name]) for head in heads], skipped
 
 
 def _portrait_names(folder: Path) -> list[str]:
@@ -94,15 +132,10 @@ def _portrait_names(folder: Path) -> list[str]:
             for file in folder.glob(f"{portrait_set}_{kind}/*.bmp")
             if not file.name.startswith(".")
         }
-        names += [f"{portrait_set}/{stem}" for stem in sorted(stems, key=_natural)]
+        names += [f"{portrait_set}/{stem}" for stem in sorted(stems, key=natural)]
     if not names:
         raise ConfiguralError(f"{folder}: no portraits; {expected}")
     return names
-
-
-def _natural(stem: str) -> list[tuple[int, int, str]]:
-    """Sort key under which 2 comes before 10."""
-    return [(0, int(s), "") if s.isdecimal() else (1, 0, s) for s in re.split(r"(\d+)", stem) if s]
 
 
 def _read_head(folder: Path, name: str) -> Head:
@@ -124,17 +157,6 @@ def _read_head(folder: Path, name: str) -> Head:
     return Head.cut(name, portrait, segmentation, fill_parts(portrait, segmentation))
 
 
-def _with_persons(heads: list[Head]) -> list[Head]:
-    same = {fingerprint: group[0] for group in _SAME_PERSON for fingerprint in group}
-    first: dict[int, str] = {}
-    result = []
-    for head in heads:
-        fingerprint = zlib.crc32(head.portrait.tobytes())
-        person = first.setdefault(same.get(fingerprint, fingerprint), head.name)
-        result.append(replace(head, person=person))
-    return result
-
-
 def _segment(label: UInt8[np.ndarray, "rows cols 3"]) -> UInt8[np.ndarray, "rows cols"]:
     """The label's colours as 0 where no part is, else 1 + the position in `PART_KINDS`."""
     # |pixel − colour|² without |pixel|², which is the same for all colours
@@ -143,38 +165,5 @@ def _segment(label: UInt8[np.ndarray, "rows cols 3"]) -> UInt8[np.ndarray, "rows
     nearest = np.argmin(distances, axis=2)
     drawn = dict(zip(_PALETTE, (nearest == position for position in range(len(_PALETTE))), strict=True))
 
-    segmentation = np.zeros(label.shape[:2], np.uint8)
-    eyes = _pieces(drawn["eye"] | drawn["right eye"])[:2]
-    # What is left of an eye's edge is far smaller than the other eye.
-    if len(eyes) < 2 or eyes[1].sum() < 0.1 * eyes[0].sum():
-        raise PortraitError(f"its label shows {'one eye' if eyes else 'no eyes'}; two are needed")
-    left, right = sorted(eyes, key=lambda eye: float(np.nonzero(eye)[1].mean()))
-    noses, mouths = _pieces(drawn["nose"]), _pieces(drawn["mouth"])
-    for kind, pieces in (("nose", noses), ("mouth", mouths)):
-        if not pieces:
-            raise PortraitError(f"its label shows no {kind}")
-    for kind, mask in zip(PART_KINDS, (left, right, noses[0], _whole_mouth(mouths)), strict=True):
-        segmentation[mask] = 1 + PART_KINDS.index(kind)
-    return segmentation
-
-
-def _whole_mouth(pieces: list[Bool[np.ndarray, "rows cols"]]) -> Bool[np.ndarray, "rows cols"]:
-    """The largest piece and those near it: the lips of an open mouth are drawn apart."""
-    largest = pieces[0]
-    reach = round(largest.shape[0] / 20)
-    around = cv2.dilate(largest.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
-    near = [piece for piece in pieces if piece.sum() >= 0.1 * largest.sum() and (piece & around).any()]
-    return np.any(near, axis=0)
-
-
-def _pieces(mask: Bool[np.ndarray, "rows cols"]) -> list[Bool[np.ndarray, "rows cols"]]:
-    """The connected pieces of a mask with their holes filled, largest first, specks left out."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = stats[:, cv2.CC_STAT_AREA]
-    large = [n for n in range(1, count) if areas[n] >= _SMALLEST_PIECE * mask.size]
-    return [_without_holes(labels == n) for n in sorted(large, key=lambda n: -areas[n])]
-
-
-def _without_holes(mask: Bool[np.ndarray, "rows cols"]) -> Bool[np.ndarray, "rows cols"]:
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(np.zeros(mask.shape, np.uint8), outlines, -1, 1, cv2.FILLED) > 0
+    eyes = drawn["eye"] | drawn["right eye"]
+    return assemble({"eyes": eyes, "nose": drawn["nose"], "mouth": drawn["mouth"]})

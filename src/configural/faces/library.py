@@ -51,6 +51,30 @@ class Head:
     canvas: UInt8[np.ndarray, "rows cols 3"] = field(repr=False)
     parts: tuple[Part, Part, Part, Part]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the portrait, and of the canvas."""
+        rows, cols = self.canvas.shape[:2]
+        return rows, cols
+
+    @property
+    def anchors(self) -> tuple[tuple[int, int], ...]:
+        """(row, column) of every part's anchor."""
+        return tuple(part.anchor for part in self.parts)
+
+    @property
+    def part_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of every part."""
+        return tuple((part.mask.shape[0], part.mask.shape[1]) for part in self.parts)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over size, portrait, segmentation and canvas, as 64 hex digits."""
+        digest = hashlib.sha256(f"{self.portrait.shape}\0".encode())
+        for pixels in (self.portrait, self.segmentation, self.canvas):
+            digest.update(pixels.tobytes())
+        return digest.hexdigest()
+
     @classmethod
     def cut(
         cls,
@@ -87,13 +111,16 @@ class FaceLibrary:
 
     Attributes:
         source: What the library was loaded from, as the user wrote it.
-        heads: At least two.
+        heads: At least two. Heads of a folder are read from the cache when they are asked for; their names,
+            persons, sizes and digests are at hand at once.
         skipped: (portrait, reason) for each portrait that could not be used.
+        licence: What is known of the rights in the portraits, to be passed on with pictures made of them.
     """
 
     source: str
     heads: Sequence[Head]
     skipped: tuple[tuple[str, str], ...] = ()
+    licence: str = ""
 
     def __post_init__(self) -> None:
         if len(self.heads) < 2:
@@ -117,25 +144,23 @@ class FaceLibrary:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over every head's name, person, canvas, portrait and segmentation, as 64 hex digits."""
+        """SHA-256 over every head's name, person and digest, as 64 hex digits."""
         digest = hashlib.sha256()
         for head in self.heads:
-            digest.update(f"{head.name}\0{head.person}\0{head.portrait.shape}\0".encode())
-            for pixels in (head.portrait, head.segmentation, head.canvas):
-                digest.update(pixels.tobytes())
+            digest.update(f"{head.name}\0{head.person}\0{head.digest}\0".encode())
         return digest.hexdigest()
 
     @cached_property
     def canvas_sizes(self) -> Int[np.ndarray, "heads 2"]:
         """Rows and columns of every canvas."""
-        return np.array([head.canvas.shape[:2] for head in self.heads])
+        return np.array([head.size for head in self.heads])
 
     @cached_property
     def anchors(self) -> Int[np.ndarray, "heads 4 2"]:
         """(row, column) of every head's anchor for every part kind."""
-        return np.array([[part.anchor for part in head.parts] for head in self.heads])
+        return np.array([head.anchors for head in self.heads])
 
     @cached_property
     def part_sizes(self) -> Int[np.ndarray, "heads 4 2"]:
         """Rows and columns of every head's parts."""
-        return np.array([[part.mask.shape for part in head.parts] for head in self.heads])
+        return np.array([head.part_sizes for head in self.heads])

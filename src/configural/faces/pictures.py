@@ -1,5 +1,6 @@
-"""Reading picture files, whole or not at all."""
+"""Reading picture files, whole or not at all, and in their natural order."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -87,3 +88,27 @@ def _jpeg_is_whole(data: bytes) -> bool:
             continue
         start += 2 + int.from_bytes(data[start + 2 : start + 4], "big")
     return False
+
+
+def shrink_to(
+    picture: UInt8[np.ndarray, "large wide 3"], rows: int, cols: int
+) -> UInt8[np.ndarray, "{rows} {cols} 3"]:
+    """Bring a picture to the size of its smaller label, each pixel the mean of the area that it covers.
+
+    Raises:
+        PortraitError: If the picture is smaller than that, or has another shape.
+    """
+    height, width = picture.shape[:2]
+    if (height, width) == (rows, cols):
+        return picture
+    if height < rows or abs(height * cols - width * rows) > max(rows, cols):
+        raise PortraitError(
+            f"the picture is {width}×{height} pixels, its label {cols}×{rows}; they must be equal, "
+            "or the label a smaller one of the same shape"
+        )
+    return np.asarray(cv2.resize(picture, (cols, rows), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key under which 2 comes before 10."""
+    return [(0, int(s), "") if s.isdecimal() else (1, 0, s) for s in re.split(r"(\d+)", name) if s]

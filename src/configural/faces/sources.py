@@ -1,23 +1,38 @@
 """From a source, as users write it, to a face library."""
 
+import hashlib
+import re
 import warnings
 from pathlib import Path
 
 from configural import progress
 from configural.errors import ConfiguralError, PortraitSkippedWarning
-from configural.faces.fasseg import fasseg_heads
+from configural.faces import celebamask, fasseg
+from configural.faces.celebamask import CelebAMask
+from configural.faces.fasseg import Fasseg
+from configural.faces.fetch import fetched_fasseg
+from configural.faces.label_folder import LabelFolder
 from configural.faces.library import FaceLibrary
+from configural.faces.store import PortraitFolder, cache_folder, prepare
 from configural.faces.synthetic import synthetic_head
 
 DEFAULT_HEADS = 48
+FORMS = "synthetic, synthetic:N (such as synthetic:48), fasseg, fasseg:FOLDER, celebamask:FOLDER or folder:FOLDER"
+
+_WARNED = 10  # portraits that are warned of one by one
 
 
 def load(source: str | FaceLibrary = "synthetic", seed: int = 0, show_progress: bool = False) -> FaceLibrary:
     """Load a face library.
 
+    Heads of a folder are prepared once and kept in the user's cache folder (the environment variable
+    CONFIGURAL_CACHE names another). Loading them again reads no pixels; these are read when they are needed.
+
     Args:
-        source: `synthetic` (48 painted heads), `synthetic:N` (N of them), or `fasseg:FOLDER` (a folder with
-            Train_RGB, Train_Labels, Test_RGB and Test_Labels). A library is returned as it is.
+        source: `synthetic` (48 painted heads), `synthetic:N` (N of them), `fasseg:FOLDER` (a folder with
+            Train_RGB, Train_Labels, Test_RGB and Test_Labels), `fasseg` (what `configural fetch fasseg` has
+            downloaded), `celebamask:FOLDER` (CelebAMask-HQ) or `folder:FOLDER` (pictures and labels described
+            by the folder's faces.yaml). A library is returned as it is.
         seed: Which synthetic heads to paint; the other sources do not depend on it.
         show_progress: Show a bar on standard error.
 
@@ -25,18 +40,24 @@ def load(source: str | FaceLibrary = "synthetic", seed: int = 0, show_progress: 
         ConfiguralError: If the source is not understood or has fewer than two usable portraits.
 
     Warns:
-        PortraitSkippedWarning: For each portrait that cannot be used.
+        PortraitSkippedWarning: For each portrait that cannot be used; from the tenth on, once for all of them.
     """
     if isinstance(source, FaceLibrary):
         return source
     kind, _, rest = source.partition(":")
     if kind == "synthetic":
         return _synthetic(source, rest, seed, show_progress)
+    if source == "fasseg":
+        return _stored(source, Fasseg(fetched_fasseg()), fasseg.LICENCE, show_progress)
+    folder = Path(rest).expanduser()
     if kind == "fasseg" and rest:
-        return _fasseg(source, Path(rest).expanduser(), show_progress)
-    raise ConfiguralError(
-        f"faces '{source}' is not understood: write synthetic, synthetic:N (such as synthetic:48) or fasseg:FOLDER"
-    )
+        return _stored(source, Fasseg(folder), fasseg.LICENCE, show_progress)
+    if kind == "celebamask" and rest:
+        return _stored(source, CelebAMask(folder), celebamask.LICENCE, show_progress)
+    if kind == "folder" and rest:
+        described = LabelFolder(folder)
+        return _stored(source, described, described.description.licence, show_progress)
+    raise ConfiguralError(f"faces '{source}' is not understood: write {FORMS}")
 
 
 def _synthetic(source: str, number: str, seed: int, show_progress: bool) -> FaceLibrary:
@@ -48,12 +69,25 @@ def _synthetic(source: str, number: str, seed: int, show_progress: bool) -> Face
         for index in range(count):
             heads.append(synthetic_head(seed, index))
             update(index + 1)
-    return FaceLibrary(source, heads)
+    return FaceLibrary(source, heads, licence="Painted by configural; they show nobody and need no licence")
 
 
-def _fasseg(source: str, folder: Path, show_progress: bool) -> FaceLibrary:
-    with progress.bar("reading heads", 1, show_progress) as update:
-        heads, skipped = fasseg_heads(folder, update)
-    for name, reason in skipped:
-        warnings.warn(f"{folder}: skipped {name}: {reason}", PortraitSkippedWarning, stacklevel=3)
-    return FaceLibrary(source, heads, tuple(skipped))
+def _stored(source: str, portraits: PortraitFolder, licence: str, show_progress: bool) -> FaceLibrary:
+    with progress.bar("preparing heads", len(portraits.names), show_progress) as update:
+        heads, skipped = prepare(portraits, _cache(source.partition(":")[0], portraits.folder), update)
+    for name, reason in skipped[:_WARNED]:
+        warnings.warn(f"{portraits.folder}: skipped {name}: {reason}", PortraitSkippedWarning, stacklevel=3)
+    if len(skipped) > _WARNED:
+        warnings.warn(
+            f"{portraits.folder}: skipped {len(skipped) - _WARNED:,} more; configural faces lists them all",
+            PortraitSkippedWarning,
+            stacklevel=3,
+        )
+    return FaceLibrary(source, heads, tuple(skipped), licence)
+
+
+def _cache(kind: str, folder: Path) -> Path:
+    """The part of the cache that belongs to one folder of portraits."""
+    place = str(folder.resolve())
+    digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return cache_folder() / "heads" / f"{kind}-{re.sub(r'[^A-Za-z0-9]+', '-', folder.resolve().name)}-{digest}"

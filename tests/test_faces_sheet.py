@@ -1,0 +1,109 @@
+"""Contact sheets and tables: what they show is what the library holds."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from conftest import block_head
+
+from configural import commands
+from configural.errors import ConfiguralError
+from configural.faces import PART_KINDS, FaceLibrary
+from configural.faces.sheet import sheet
+
+
+def decoded(data):
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+
+
+def test_a_sheet_shows_portrait_parts_and_canvas():
+    # As high as the sheet's pictures, so that pixels are kept.
+    head = block_head("b$lock", rows=200, cols=160)
+    page = decoded(sheet([head, head]))
+    left = [14, 14 + 3 * 160 + 28]
+    for start in left:
+        shown = page[38 : 38 + 200, start : start + 480]
+        np.testing.assert_array_equal(shown[:, :160], head.portrait)
+        np.testing.assert_array_equal(shown[:, 320:], head.canvas)
+        over = shown[:, 160:320]
+        grey = over.max(axis=2) - over.min(axis=2) <= 1
+        np.testing.assert_array_equal(~grey, head.segmentation > 0)
+        colours = {tuple(over[head.segmentation == kind].mean(axis=0).round(-1)) for kind in range(1, 5)}
+        assert len(colours) == 4
+    assert (page[14:36, 14:200] < 128).any()  # the name
+    assert (page[-30:, 14:400] < 128).any()  # the legend
+
+
+def test_heads_of_different_shapes_share_a_page():
+    heads = [block_head(f"h/{n}", rows=124 + 9 * n, cols=96 - 3 * n) for n in range(12)]
+    one, all_heads = decoded(sheet(heads[:1])), decoded(sheet(heads))
+    assert all_heads.shape[0] == one.shape[0] + 3 * (200 + 24 + 14)
+    assert all_heads.shape[1] > 2 * one.shape[1]
+
+
+def test_tables_hold_every_head_and_every_skipped_portrait(tmp_path):
+    heads = [block_head(f"head, {n}", shade=60 + 9 * n, person=f"p{n // 2}") for n in range(14)]
+    library = FaceLibrary("some", heads, (("bad", 'no nose, "none"'), ("worse", "cut off")))
+    shown, sheets = commands.faces(library, tmp_path / "out", count=13, show_progress=False)
+    assert shown is library
+    assert [path.name for path in sheets] == ["sheet_001.png", "sheet_002.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "parts.csv", "sheet_001.png", "sheet_002.png", "skipped.csv",
+    ]  # fmt: skip
+    with open(tmp_path / "out" / "parts.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == [head.name for head in heads]
+    for row, head in zip(rows, heads, strict=True):
+        assert row["person"] == head.person
+        assert (int(row["rows"]), int(row["cols"])) == head.portrait.shape[:2]
+        for number, kind in enumerate(PART_KINDS, start=1):
+            where = np.argwhere(head.segmentation == number)
+            top, left = where.min(axis=0)
+            high, wide = where.max(axis=0) - (top, left) + 1
+            measured = [int(row[f"{kind}_{what}"]) for what in ("row", "col", "rows", "cols")]
+            assert measured == [top, left, high, wide]
+    with open(tmp_path / "out" / "skipped.csv", newline="") as file:
+        assert list(csv.reader(file)) == [["portrait", "reason"], *map(list, library.skipped)]
+
+
+def test_a_used_folder_and_no_heads_are_refused(tmp_path, blocks):
+    (tmp_path / "note.txt").touch()
+    with pytest.raises(ConfiguralError, match="not empty"):
+        commands.faces(blocks, tmp_path)
+    with pytest.raises(ConfiguralError, match="--count 0"):
+        commands.faces(blocks, tmp_path / "new", count=0)
+
+
+def test_the_command_prints_a_summary(tmp_path):
+    for number in range(1, 5):
+        head = block_head(str(number), shade=60 + 9 * number)
+        label = np.array([[255, 255, 0], [0, 0, 255], [0, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
+        for name, picture in (("RGB", head.portrait), ("Labels", label[head.segmentation])):
+            path = tmp_path / "in" / f"Train_{name}" / f"{number}.bmp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), picture[..., ::-1])
+    (tmp_path / "in" / "Train_Labels" / "3.bmp").unlink()
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "configural.cli",
+            "faces",
+            f"fasseg:{tmp_path / 'in'}",
+            "--out",
+            str(tmp_path / "out"),
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "skipped Train/3: its label Train_Labels/3.bmp is missing" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"sheets: {tmp_path / 'out' / 'sheet_001.png'}"
+    for row in (("heads", "3"), ("skipped", "1"), ("licence", "FASSEG")):
+        assert any(all(word in line for word in row) for line in done.stdout.splitlines())
+    assert "warning" not in done.stderr

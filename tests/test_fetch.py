@@ -1,0 +1,196 @@
+"""Downloads, from a server on this machine."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from configural.errors import ConfiguralError
+from configural.faces import load
+from configural.faces.fetch import fasseg_registry, fetch
+
+FILES = {
+    f"{kind}/{number}.bmp": f"{kind} {number} ".encode() * 400 for kind in ("RGB", "Labels") for number in range(5)
+}
+REGISTRY = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+
+
+class Server:
+    """Serves what is in `files`; `cut` names files that it breaks off half-way."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.cut: set[str] = set()
+        self.asked: list[str] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                name = self.path.removeprefix("/V2/")
+                outer.asked.append(name)
+                content = outer.files.get(name)
+                if content is None:
+                    self.send_error(404)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[: len(content) // 2] if name in outer.cut else content)
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/V2/"
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = Server()
+    server.files.update(FILES)
+    yield server
+    server.close()
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_whole_download_and_then_nothing(server, tmp_path):
+    assert fetch(tmp_path, server.url, REGISTRY, show_progress=False) == len(FILES)
+    assert held(tmp_path) == FILES
+    server.asked.clear()
+    assert fetch(tmp_path, server.url.rstrip("/"), REGISTRY, show_progress=False) == 0
+    assert server.asked == []
+
+
+# Requests leaves the socket of a broken-off answer to the garbage collector.
+@pytest.mark.filterwarnings("ignore:.*socket.socket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("how", ["gone", "cut"])
+def test_a_broken_off_download_goes_on(server, tmp_path, how):
+    third = list(FILES)[3]
+    if how == "gone":
+        del server.files[third]
+    else:
+        server.cut.add(third)
+    with pytest.raises(ConfiguralError, match=r"repeat the command|SHA-256") as caught:
+        fetch(tmp_path, server.url, REGISTRY, show_progress=False)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert third in message
+    assert ("404" in message) == (how == "gone")
+    assert list(held(tmp_path)) == list(FILES)[:3] or set(held(tmp_path)) == set(list(FILES)[:3])
+    server.files.update(FILES)
+    server.cut.clear()
+    server.asked.clear()
+    assert fetch(tmp_path, server.url, REGISTRY, show_progress=False) == 7
+    assert server.asked == list(FILES)[3:]
+    assert held(tmp_path) == FILES
+
+
+def test_damaged_and_cut_files_are_fetched_again(server, tmp_path):
+    fetch(tmp_path, server.url, REGISTRY, show_progress=False)
+    one, two = "RGB/1.bmp", "Labels/4.bmp"
+    (tmp_path / one).write_bytes(FILES[one][:-1])
+    (tmp_path / two).write_bytes(b"x" + FILES[two][1:])
+    server.asked.clear()
+    assert fetch(tmp_path, server.url, REGISTRY, show_progress=False) == 2
+    assert server.asked == [one, two]
+    assert held(tmp_path) == FILES
+
+
+def test_another_file_under_the_name_is_refused(server, tmp_path):
+    server.files["RGB/2.bmp"] = b"something else"
+    with pytest.raises(ConfiguralError, match=r"RGB/2\.bmp.*SHA-256") as caught:
+        fetch(tmp_path, server.url, REGISTRY, show_progress=False)
+    assert "\n" not in str(caught.value)
+    assert "RGB/2.bmp" not in held(tmp_path)
+
+
+def test_no_server_and_no_address(tmp_path):
+    with pytest.raises(ConfiguralError, match="0 of 10 files are there"):
+        fetch(tmp_path, "http://127.0.0.1:9/", REGISTRY, show_progress=False)
+    with pytest.raises(ConfiguralError, match="no address"):
+        fetch(tmp_path, "ftp://127.0.0.1/", REGISTRY, show_progress=False)
+
+
+def test_registry_is_the_published_folder(fasseg_folder):
+    registry = fasseg_registry()
+    assert set(registry) == {str(path.relative_to(fasseg_folder)) for path in fasseg_folder.rglob("*.bmp")}
+    for name, digest in registry.items():
+        assert hashlib.sha256((fasseg_folder / name).read_bytes()).hexdigest() == digest
+
+
+def test_registry_names_every_portrait_with_its_label():
+    registry = fasseg_registry()
+    assert len(registry) == 140
+    for name, digest in registry.items():
+        assert name.replace("_RGB", "_Labels") in registry
+        assert len(digest) == 64
+
+
+def configural(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "configural.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+    )
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in errors[0]
+
+
+def test_mistakes_on_the_command_line_end_in_one_line(server, tmp_path):
+    place = {"CONFIGURAL_CACHE": str(tmp_path)}
+    assert_one_line(configural("faces", "fasseg", "--out", str(tmp_path / "o"), **place), "configural fetch fasseg")
+    assert_one_line(configural("fetch", "fasseg", "--from", server.url, **place), "404", "0 of 140")
+    first = next(iter(fasseg_registry()))
+    server.files[first] = b"no portrait"
+    assert_one_line(configural("fetch", "fasseg", "--from", server.url, **place), first, "SHA-256")
+    assert_one_line(configural("fetch", "celeba", **place), "'celeba'", "fasseg")
+
+
+def test_partly_fetched_portraits_are_no_source(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONFIGURAL_CACHE", str(tmp_path))
+    with pytest.raises(ConfiguralError, match="run configural fetch fasseg"):
+        load("fasseg")
+    first = tmp_path / "fasseg" / "V2" / next(iter(fasseg_registry()))
+    first.parent.mkdir(parents=True)
+    first.touch()
+    with pytest.raises(ConfiguralError, match=r"only 1 of 140.*run configural fetch fasseg"):
+        load("fasseg")
+
+
+@pytest.mark.slow
+def test_fetched_portraits_need_no_path(server, tmp_path, monkeypatch, fasseg_folder, real):
+    server.files = {name: (fasseg_folder / name).read_bytes() for name in fasseg_registry()}
+    done = configural("fetch", "fasseg", "--from", server.url, CONFIGURAL_CACHE=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["fasseg:", str(tmp_path / "fasseg" / "V2")]
+    assert "140/140" in done.stderr
+    monkeypatch.setenv("CONFIGURAL_CACHE", str(tmp_path))
+    assert load("fasseg").fingerprint == real.fingerprint

@@ -1,0 +1,301 @@
+"""Folders that faces.yaml describes: what it may say, what it may not, and that both ways give the same heads."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import block_head
+
+from configural.errors import ConfiguralError, PortraitSkippedWarning
+from configural.faces import PART_KINDS, FaceLibrary, load
+from configural.faces.fasseg import fasseg_heads
+
+COLOURS = np.array([[0, 0, 0], [0, 0, 255], [255, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
+LABELS = """\
+pictures: "photos/*.png"
+labels: "labels/{name}.png"
+colours:
+  left_eye: [0, 0, 255]
+  right_eye: [255, 0, 255]
+  nose: [0, 255, 255]
+  mouth: [0, 255, 0]
+"""
+MASKS = """\
+pictures: "photos/*.png"
+masks:
+  left_eye: "masks/{name}_left_eye.png"
+  right_eye: "masks/{name}_right_eye.png"
+  nose: "masks/{name}_nose.png"
+  mouth: "masks/{name}_mouth.png"
+"""
+
+
+def save(path: Path, picture: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), picture[..., ::-1] if picture.ndim == 3 else picture)
+
+
+HEADS = [block_head(name, shade=60 + 9 * n) for n, name in enumerate(("anna_1", "anna_2", "ben_10", "ben_9"))]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four heads as pictures, labels, masks and canvases."""
+    for head in HEADS:
+        save(tmp_path / "photos" / f"{head.name}.png", head.portrait)
+        save(tmp_path / "labels" / f"{head.name}.png", COLOURS[head.segmentation])
+        save(tmp_path / "canvases" / f"{head.name}.png", head.canvas)
+        for number, kind in enumerate(PART_KINDS, start=1):
+            mask = (head.segmentation == number).astype(np.uint8)
+            save(tmp_path / "masks" / f"{head.name}_{kind}.png", mask * (255 if number % 2 else 1))
+    return tmp_path
+
+
+def described(folder: Path, text: str) -> FaceLibrary:
+    (folder / "faces.yaml").write_text(text)
+    return load(f"folder:{folder}")
+
+
+@pytest.mark.parametrize("text", [LABELS, MASKS])
+def test_labels_and_masks_give_the_heads_they_were_made_of(folder, text):
+    library = described(folder, text + 'canvases: "canvases/{name}.png"\nlicence: for tests\n')
+    assert [head.name for head in library.heads] == ["anna_1", "anna_2", "ben_9", "ben_10"]
+    assert library.licence == "for tests"
+    made_of = {head.name: head for head in HEADS}
+    for head in library.heads:
+        assert head.digest == made_of[head.name].digest
+        assert head.person == head.name
+        for name in ("portrait", "segmentation", "canvas"):
+            np.testing.assert_array_equal(getattr(head, name), getattr(made_of[head.name], name))
+
+
+def test_parts_are_filled_in_where_no_canvas_is_given(folder):
+    head = described(folder, LABELS)[0]
+    inside = head.segmentation > 0
+    assert (head.canvas != head.portrait).any(axis=2)[inside].mean() > 0.9
+
+
+def test_the_persons_sides_are_the_pictures_mirrored(folder):
+    swapped = LABELS.replace("left_eye", "x").replace("right_eye", "left_eye").replace("x:", "right_eye:")
+    for text in (LABELS, swapped + "sides: person\n"):
+        head = described(folder, text)[0]
+        assert head.parts[0].anchor == (30, 18)
+        assert head.parts[1].anchor == (31, 42)
+
+
+def test_both_eyes_may_have_one_colour_or_mask(folder):
+    for head in HEADS:
+        eyes = np.isin(head.segmentation, (1, 2))
+        save(folder / "labels" / f"{head.name}.png", COLOURS[np.where(eyes, 1, head.segmentation)])
+        save(folder / "masks" / f"{head.name}_eyes.png", 255 * eyes.astype(np.uint8))
+    one = re.sub("  right_eye.*\n", "", LABELS).replace("left_eye", "eyes")
+    two = re.sub("  right_eye.*\n", "", MASKS).replace("left_eye", "eyes")
+    for text in (one, two):
+        np.testing.assert_array_equal(described(folder, text)[0].segmentation, HEADS[0].segmentation)
+
+
+def test_a_part_may_have_several_colours_or_masks(folder):
+    for head in HEADS:
+        label = COLOURS[head.segmentation]
+        label[62:65][head.segmentation[62:65] == 4] = (9, 9, 9)
+        save(folder / "labels" / f"{head.name}.png", label)
+        lips = np.where(head.segmentation == 4, 255, 0).astype(np.uint8)
+        for name, cut in (("upper", np.s_[65:]), ("lower", np.s_[:65])):
+            lip = lips.copy()
+            lip[cut] = 0
+            save(folder / "masks" / f"{head.name}_{name}.png", lip)
+    two_colours = LABELS.replace("[0, 255, 0]", "[[0, 255, 0], [9, 9, 9]]")
+    two_masks = MASKS.replace('"masks/{name}_mouth.png"', '["masks/{name}_upper.png", "masks/{name}_lower.png"]')
+    for text in (two_colours, two_masks):
+        np.testing.assert_array_equal(described(folder, text)[0].segmentation, HEADS[0].segmentation)
+
+
+def test_tolerance_takes_in_labels_saved_as_jpeg(folder):
+    for head in HEADS:
+        label = COLOURS[head.segmentation]
+        path = folder / "labels" / f"{head.name}.jpg"
+        assert cv2.imwrite(str(path), label[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+    text = LABELS.replace("{name}.png", "{name}.jpg")
+    with pytest.raises(ConfiguralError, match="0 usable heads"), pytest.warns(PortraitSkippedWarning):
+        described(folder, text)
+    head = described(folder, text + "tolerance: 110\n")[0]
+    assert (head.segmentation == HEADS[0].segmentation).mean() > 0.99
+
+
+def test_persons_come_from_names(folder):
+    library = described(folder, LABELS + "person: '^([a-z]+)_'\n")
+    assert [head.person for head in library.heads] == ["anna", "anna", "ben", "ben"]
+    library = described(folder, LABELS + "person: '(anna|9|10)'\n")
+    assert [head.person for head in library.heads] == ["anna", "anna", "9", "10"]
+    with pytest.raises(ConfiguralError, match="finds nobody in the name anna_1 and 1 more"):
+        described(folder, LABELS + "person: '(9|10)'\n")
+
+
+def test_larger_pictures_are_brought_to_their_labels_size(folder):
+    for head in HEADS:
+        save(folder / "photos" / f"{head.name}.png", np.repeat(np.repeat(head.portrait, 3, axis=0), 3, axis=1))
+    for head, made_of in zip(described(folder, LABELS).heads, HEADS[:2], strict=False):
+        np.testing.assert_array_equal(head.portrait, made_of.portrait)
+
+
+def test_each_defect_costs_one_portrait_and_says_why(folder):
+    for number in range(8):
+        head = block_head(f"more_{number}", shade=100)
+        save(folder / "photos" / f"{head.name}.png", head.portrait)
+        save(folder / "labels" / f"{head.name}.png", COLOURS[head.segmentation])
+    (folder / "labels" / "more_0.png").unlink()
+    save(folder / "labels" / "more_1.png", COLOURS[HEADS[0].segmentation][:-20])
+    save(folder / "labels" / "more_2.png", COLOURS[np.where(HEADS[0].segmentation == 3, 0, HEADS[0].segmentation)])
+    (folder / "photos" / "more_3.png").write_bytes((folder / "photos" / "more_3.png").read_bytes()[:100])
+    (folder / "photos" / "more_4.jpg").write_bytes((folder / "photos" / "more_4.png").read_bytes())
+    wide = np.ascontiguousarray(HEADS[0].portrait.swapaxes(0, 1))
+    save(folder / "photos" / "more_5.png", wide)
+    save(folder / "labels" / "more_5.png", np.ascontiguousarray(COLOURS[HEADS[0].segmentation].swapaxes(0, 1)))
+    with pytest.warns(PortraitSkippedWarning):
+        library = described(folder, LABELS.replace("*.png", "*.*g"))
+    assert len(library) == 6
+    reasons = dict(library.skipped)
+    for number, words in enumerate(
+        ["labels/more_0.png is missing", "96×124", "no nose", "cut off", "same name", "wider than high"]
+    ):
+        assert words in reasons[f"more_{number}"]
+        assert "\n" not in reasons[f"more_{number}"]
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "words"),
+    [
+        ((LABELS, "picture: a\n" + LABELS), 1, ["picture", "unknown key", "pictures, labels"]),
+        (('"photos/*.png"', "/photos/*.png"), 1, ["pictures", "relative"]),
+        (("labels/{name}.png", "labels/name.png"), 2, ["labels", "{name}"]),
+        (("left_eye", "lefteye"), 4, ["colours.lefteye", "unknown key"]),
+        (("[255, 0, 255]", "[255, 0, 256]"), 5, ["right_eye", "less than or equal to 255"]),
+        (("[0, 255, 255]", "[0, 255]"), 6, ["nose"]),
+        (("[0, 255, 255]", "blue"), 6, ["nose"]),
+        (("  mouth: [0, 255, 0]\n", ""), 3, ["colours", "nose and mouth"]),
+        ((LABELS, LABELS + "sides: left\n"), 8, ["sides", "'picture' or 'person'"]),
+        ((LABELS, LABELS + "tolerance: -1\n"), 8, ["tolerance"]),
+        ((LABELS, LABELS + "person: '^('\n"), 8, ["person", "regular expression"]),
+        ((LABELS, LABELS + "person: abc\n"), 8, ["person", "round brackets"]),
+        ((LABELS, LABELS + MASKS[MASKS.index("masks") :]), 1, ["not both"]),
+        ((LABELS, 'pictures: "photos/*.png"\n'), 1, ["masks, or labels and colours"]),
+        ((LABELS, MASKS.replace("{name}_nose", "nose")), 2, ["masks", "nose.png", "{name}"]),
+        (("nose:", "nose"), 7, ["no YAML"]),
+        ((LABELS, LABELS + "licence: !!python/object/apply:os.system [id]\n"), 8, ["no YAML"]),
+    ],
+)
+def test_mistakes_in_the_description_name_its_line(folder, change, line, words):
+    before, after = change
+    assert before in LABELS
+    with pytest.raises(ConfiguralError) as caught:
+        described(folder, LABELS.replace(before, after, 1))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert f"{folder / 'faces.yaml'}, line {line}:" in message
+    for word in words:
+        assert word in message
+
+
+def test_missing_descriptions_and_pictures_are_named(folder):
+    with pytest.raises(ConfiguralError, match=r"no faces\.yaml"):
+        load(f"folder:{folder}")
+    with pytest.raises(ConfiguralError, match="no such folder"):
+        load(f"folder:{folder / 'none'}")
+    for text in ("", "- a\n", "3\n"):
+        with pytest.raises(ConfiguralError, match="key: value"):
+            described(folder, text)
+    with pytest.raises(ConfiguralError, match=r"no files match pictures: photos/\*\.gif"):
+        described(folder, LABELS.replace("*.png", "*.gif"))
+
+
+def test_changed_colours_are_prepared_again(folder):
+    assert described(folder, LABELS)[0].parts[0].anchor == (30, 18)
+    eyes_swapped = LABELS.replace("[0, 0, 255]", "[1]").replace("[255, 0, 255]", "[0, 0, 255]")
+    assert described(folder, eyes_swapped.replace("[1]", "[255, 0, 255]"))[0].parts[0].anchor == (31, 42)
+
+
+def coarse(label: np.ndarray, by: int = 4) -> np.ndarray:
+    rows, cols = label.shape[:2]
+    small = cv2.resize(label, (cols // by, rows // by), interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(small, (cols, rows), interpolation=cv2.INTER_NEAREST)
+
+
+def assert_coarse_is_alike(folder: Path, fine: Path, names: list[str]) -> None:
+    rough, rough_skipped = fasseg_heads(folder)
+    assert [head.name for head in rough] == names
+    assert rough_skipped == []
+    exact = {head.name: head for head in fasseg_heads(fine)[0]}
+    for head in rough:
+        for mine, other in zip(head.parts, exact[head.name].parts, strict=True):
+            overlap = (head.segmentation == 1 + PART_KINDS.index(mine.kind)) & (
+                exact[head.name].segmentation == 1 + PART_KINDS.index(other.kind)
+            )
+            assert overlap.sum() > 0.6 * other.mask.sum()
+
+
+def test_coarse_labels_and_the_studys_colours_load_as_fasseg_does(tmp_path, painted):
+    """V1's labels are rougher; the study's give the right eye a colour of its own."""
+    skin = np.array([[255, 255, 0], [0, 0, 255], [0, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
+    study = skin.copy()
+    study[2] = (255, 0, 255)
+    for number, head in enumerate(painted.heads[:3], start=1):
+        for place, label in (
+            ("V2", skin[head.segmentation]),
+            ("V1", coarse(skin[head.segmentation])),
+            ("study", study[head.segmentation]),
+        ):
+            save(tmp_path / place / "Train_RGB" / f"{number}.bmp", head.portrait)
+            save(tmp_path / place / "Train_Labels" / f"{number}.bmp", label)
+    assert_coarse_is_alike(tmp_path / "V1", tmp_path / "V2", ["Train/1", "Train/2", "Train/3"])
+    for one, other in zip(fasseg_heads(tmp_path / "V2")[0], fasseg_heads(tmp_path / "study")[0], strict=True):
+        np.testing.assert_array_equal(one.segmentation, other.segmentation)
+
+
+def test_coarse_labels_of_the_published_portraits_load(tmp_path, fasseg_folder):
+    names = [f"Train/{number}" for number in range(1, 6)]
+    for place, change in (("V2", lambda label: label), ("V1", coarse)):
+        for name in names:
+            for kind in ("RGB", "Labels"):
+                file = name.replace("/", f"_{kind}/") + ".bmp"
+                picture = cv2.imread(str(fasseg_folder / file))[..., ::-1]
+                save(
+                    tmp_path / place / file, change(np.ascontiguousarray(picture)) if kind == "Labels" else picture
+                )
+    assert_coarse_is_alike(tmp_path / "V1", tmp_path / "V2", names)
+
+
+def test_the_example_in_the_documentation_works_as_written(tmp_path):
+    """Every block after 'A worked example' is carried out in order, as a reader would."""
+    text = (Path(__file__).parents[1] / "docs" / "faces.md").read_text("utf-8")
+    example = text.split("### A worked example\n")[1].split("\n### ")[0].split("\n## ")[0]
+    blocks = re.findall(r"```(\w+)\n(.*?)```", example, flags=re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["python", "yaml", "sh", "text"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+    for kind, block in blocks:
+        if kind == "python":
+            subprocess.run([sys.executable, "-c", block], cwd=tmp_path, env=environment, check=True)
+        elif kind == "yaml":
+            (tmp_path / "portraits" / "faces.yaml").write_text(block)
+        elif kind == "sh":
+            for line in block.splitlines():
+                command = line.split("#")[0].split()
+                assert command[0] == "configural"
+                done = subprocess.run(
+                    [sys.executable, "-m", "configural.cli", *command[1:]],
+                    cwd=tmp_path,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                )
+                assert done.returncode == 0, done.stderr
+        else:
+            written = sorted(path.name for path in (tmp_path / "sheet").iterdir())
+            assert written == sorted(line.split()[0] for line in block.splitlines())
+    library = load(f"folder:{tmp_path / 'portraits'}")
+    assert len(library) == 4
+    assert {head.person for head in library.heads} == {"ada", "bo"}
