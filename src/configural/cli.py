@@ -57,7 +57,9 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def configural(
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Does an image classifier use how parts relate, or only which parts are there and where they sit?"""
 
