@@ -96,7 +96,7 @@ def _place(host: Head, stimulus: Stimulus, slot: int, shape: tuple[int, ...]) ->
 def _middle(host: Head, stimulus: Stimulus) -> np.ndarray:
     middles = [np.array(part.anchor) + (np.array(part.mask.shape) - 1) / 2 for part in host.parts]
     left = 0 if stimulus.condition.background == "canvas" else _margins(host, stimulus.placement)[0]
-    return np.mean(middles, axis=0) + (0, left)
+    return np.mean(middles, axis=0) + np.array([0, left])
 
 
 def _layers(faces: FaceLibrary, stimulus: Stimulus) -> list[tuple[int, np.ndarray, np.ndarray]]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.faces import PART_KINDS, FaceLibrary
-from configural.stimuli import CONDITIONS, Condition, StimulusTable, condition, sample
+from configural.stimuli import CONDITIONS, Condition, StimulusTable, sample
 
 CONDITION_NAMES = [condition.name for condition in CONDITIONS]
 STUDY_COLUMNS = [

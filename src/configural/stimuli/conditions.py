@@ -37,7 +37,7 @@ class MovedPart:
     distance: float
 
 
-class _ValueProblem(ConfiguralError):
+class _ValueError(ConfiguralError):
     """An impossible value of one key; whoever knows where it was stated says so."""
 
     def __init__(self, key: str, message: str) -> None:
@@ -100,8 +100,8 @@ class Condition:
     def __post_init__(self) -> None:
         try:
             self._check()
-        except _ValueProblem as problem:
-            raise _ValueProblem(problem.key, f"condition {self.name}: {problem}") from None
+        except _ValueError as problem:
+            raise _ValueError(problem.key, f"condition {self.name}: {problem}") from None
 
     @property
     def posed(self) -> bool:
@@ -130,7 +130,7 @@ class Condition:
 
     def _check(self) -> None:
         if len(self.offsets) != 4:
-            raise _ValueProblem("offsets", "offsets must be four pairs of rows and columns")
+            raise _ValueError("offsets", "offsets must be four pairs of rows and columns")
         choices = {
             "offset_unit": ("pixels", "eye_distance"),
             "placement": (*PLACEMENTS, "shifted"),
@@ -139,57 +139,57 @@ class Condition:
         }
         for key, allowed in choices.items():
             if getattr(self, key) not in allowed:
-                raise _ValueProblem(key, f"{key} '{getattr(self, key)}' must be one of {', '.join(allowed)}")
+                raise _ValueError(key, f"{key} '{getattr(self, key)}' must be one of {', '.join(allowed)}")
         for key in ("jitter", "feather"):
             if getattr(self, key) < 0:
-                raise _ValueProblem(key, f"{key} {getattr(self, key)} must not be negative")
+                raise _ValueError(key, f"{key} {getattr(self, key)} must not be negative")
         if not 0 < self.blend <= 1:
-            raise _ValueProblem("blend", f"blend {self.blend} must be above 0 and at most 1")
+            raise _ValueError("blend", f"blend {self.blend} must be above 0 and at most 1")
         if not 0 <= self.inverted <= 1:
-            raise _ValueProblem("inverted", f"inverted {self.inverted} must be from 0 to 1")
+            raise _ValueError("inverted", f"inverted {self.inverted} must be from 0 to 1")
         if isinstance(self.shift, str) and self.shift != "anywhere":
-            raise _ValueProblem("shift", f"shift '{self.shift}' must be 'anywhere' or ranges of rows and columns")
+            raise _ValueError("shift", f"shift '{self.shift}' must be 'anywhere' or ranges of rows and columns")
         ranges = {"rotation": [self.rotation], "scale": [self.scale]}
         ranges["shift"] = list(self.shift) if isinstance(self.shift, tuple) else []
         for key, pairs in ranges.items():
             for least, most in pairs:
                 if least > most:
-                    raise _ValueProblem(key, f"{key} range [{least}, {most}] must not fall")
+                    raise _ValueError(key, f"{key} range [{least}, {most}] must not fall")
         if not 0.1 <= self.scale[0] <= self.scale[1] <= 10:
-            raise _ValueProblem("scale", f"scale {list(self.scale)} must be from 0.1 to 10")
+            raise _ValueError("scale", f"scale {list(self.scale)} must be from 0.1 to 10")
         self._check_arrangement()
 
     def _check_arrangement(self) -> None:
         unknown = [kind for kind in self.filled if kind not in PART_KINDS]
         if unknown or not self.filled or len(set(self.filled)) < len(self.filled):
-            raise _ValueProblem(
+            raise _ValueError(
                 "filled", f"filled {list(self.filled)} must name some of {', '.join(PART_KINDS)} once"
             )
         rule = self.arrangement
         if isinstance(rule, MovedPart):
             if rule.part not in self.filled:
-                raise _ValueProblem("arrangement", f"arrangement: moved part '{rule.part}' is not a filled slot")
+                raise _ValueError("arrangement", f"arrangement: moved part '{rule.part}' is not a filled slot")
             if rule.distance <= 0:
-                raise _ValueProblem("arrangement", f"arrangement: distance {rule.distance} must be above 0")
+                raise _ValueError("arrangement", f"arrangement: distance {rule.distance} must be above 0")
         elif isinstance(rule, tuple):
             if sorted(rule) != sorted(PART_KINDS) or rule == PART_KINDS:
-                raise _ValueProblem(
+                raise _ValueError(
                     "arrangement", "arrangement: the order must hold all four part kinds and not be that of a face"
                 )
             if any(kind not in self.filled and kind != rule[slot] for slot, kind in enumerate(PART_KINDS)):
-                raise _ValueProblem(
+                raise _ValueError(
                     "arrangement", "arrangement: the order must leave the empty slots' kinds in place"
                 )
         elif rule == "eyes_only":
             if not {"left_eye", "right_eye"} <= set(self.filled):
-                raise _ValueProblem("arrangement", "arrangement: eyes_only needs both eyes to be filled")
+                raise _ValueError("arrangement", "arrangement: eyes_only needs both eyes to be filled")
         elif rule != "shuffle":
-            raise _ValueProblem(
+            raise _ValueError(
                 "arrangement",
-                f"arrangement '{rule}' must be shuffle, eyes_only, an order of the part kinds, or part and distance",
+                f"arrangement '{rule}' must be shuffle, eyes_only, an order of part kinds, or part and distance",
             )
         elif not self.scrambles:
-            raise _ValueProblem("filled", f"filled {list(self.filled)} leaves nothing to shuffle")
+            raise _ValueError("filled", f"filled {list(self.filled)} leaves nothing to shuffle")
 
 
 PRESETS = (
@@ -233,7 +233,7 @@ def condition(name: str | Path | Condition) -> Condition:
     stated |= {"name": "+".join(names), "description": " ".join(descriptions)}
     try:
         return condition_from_values(stated)
-    except _ValueProblem as problem:
+    except _ValueError as problem:
         said = str(problem).removeprefix(f"condition {stated['name']}: ")
         raise ConfiguralError(f"{places.get(problem.key, name)}: {said}") from None
 
@@ -247,7 +247,7 @@ def condition_from_values(values: Mapping[str, Any]) -> Condition:
     known = [field.name for field in fields(Condition)]
     for key in values:
         if key not in known:
-            raise _ValueProblem(key, f"unknown key '{key}': choose from {', '.join(known)}")
+            raise _ValueError(key, f"unknown key '{key}': choose from {', '.join(known)}")
     return Condition(**{key: _understood(key, value) for key, value in values.items()})
 
 
@@ -263,7 +263,7 @@ def _read_part(part: str) -> tuple[dict[str, Any], dict[str, str]]:
     preset, *parameters = part.split(":")
     if preset not in PRESETS:
         raise ConfiguralError(
-            f"unknown condition '{part}': choose one of {', '.join(PRESETS)}, join some with +, or name a .yaml file"
+            f"unknown condition '{part}': choose one of {', '.join(PRESETS)}, join some by +, or name a .yaml"
         )
     text = (resources.files(__package__) / "presets" / f"{preset}.yaml").read_text("utf-8")
     values, lines = _read_yaml(text, f"{preset}.yaml")
@@ -318,9 +318,7 @@ def _understood(key: str, value: Any) -> Any:
         if isinstance(value, Mapping):
             unknown = [slot for slot in value if slot not in PART_KINDS]
             if unknown:
-                raise _ValueProblem(
-                    key, f"offsets: unknown slot '{unknown[0]}': choose from {', '.join(PART_KINDS)}"
-                )
+                raise _ValueError(key, f"offsets: unknown slot '{unknown[0]}': choose from {', '.join(PART_KINDS)}")
             value = [value.get(slot, (0, 0)) for slot in PART_KINDS]
         return tuple(_pair(key, pair) for pair in _of_type(key, value, list | tuple, "a pair per slot"))
     if key == "shift":
@@ -328,17 +326,17 @@ def _understood(key: str, value: Any) -> Any:
             return value
         if isinstance(value, Mapping):
             if set(value) != {"rows", "cols"}:
-                raise _ValueProblem(key, "shift must be 'anywhere' or state the ranges rows and cols")
+                raise _ValueError(key, "shift must be 'anywhere' or state the ranges rows and cols")
             value = (value["rows"], value["cols"])
         ranges = tuple(_pair(key, pair) for pair in _of_type(key, value, list | tuple, "two ranges"))
         if len(ranges) != 2:
-            raise _ValueProblem(key, "shift must be 'anywhere' or state the ranges rows and cols")
+            raise _ValueError(key, "shift must be 'anywhere' or state the ranges rows and cols")
         return ranges
     if isinstance(value, MovedPart):
         return value
     if isinstance(value, Mapping):
         if set(value) != {"part", "distance"}:
-            raise _ValueProblem(key, "arrangement: a moved part needs part and distance and nothing else")
+            raise _ValueError(key, "arrangement: a moved part needs part and distance and nothing else")
         part = _of_type(key, value["part"], str, "one part kind")
         return MovedPart(part, _number(key, value["distance"]))
     if isinstance(value, list | tuple):
@@ -348,20 +346,20 @@ def _understood(key: str, value: Any) -> Any:
 
 def _of_type(key: str, value: Any, kind: Any, wanted: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise _ValueProblem(key, f"{key} must be {wanted} (given: {value!r})")
+        raise _ValueError(key, f"{key} must be {wanted} (given: {value!r})")
     return value
 
 
 def _number(key: str, value: Any) -> float:
     number: float = _of_type(key, value, int | float, "a number")
     if not abs(number) < 1e9:  # also refuses nan
-        raise _ValueProblem(key, f"{key} must be a finite number (given: {value!r})")
+        raise _ValueError(key, f"{key} must be a finite number (given: {value!r})")
     return number
 
 
 def _pair(key: str, value: Any) -> tuple[float, float]:
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise _ValueProblem(key, f"{key}: expected two numbers (given: {value!r})")
+        raise _ValueError(key, f"{key}: expected two numbers (given: {value!r})")
     return _number(key, value[0]), _number(key, value[1])
 
 

@@ -110,6 +110,16 @@ class Renderer:
             masks[slot][window] = weights[0] >= 0.5 - 1e-5
         return masks[:, ::-1, ::-1] if stimulus.inverted else masks
 
+    def draw_footprints(self, stimulus: Stimulus) -> Bool[np.ndarray, "4 size size"]:
+        """Where the part in each slot lies, as in `draw_masks`, but including what later parts hide of it."""
+        host = self._position(stimulus.host)
+        masks = np.zeros((4, self.size, self.size), bool)
+        for slot, paste in self._pastes(stimulus, host, self._surface(stimulus, host)).items():
+            shown = (paste.alpha >= paste.alpha.max() / 2).astype(np.float32)[None]
+            window, weights = self._resize_box(shown, host, stimulus, paste.box)
+            masks[slot][window] = weights[0] >= 0.5 - 1e-5
+        return masks[:, ::-1, ::-1] if stimulus.inverted else masks
+
     def _draw_planes(self, stimulus: Stimulus) -> UInt8[np.ndarray, "3 size size"]:
         host = self._position(stimulus.host)
         large = self._surface(stimulus, host)
@@ -166,7 +176,7 @@ class Renderer:
         turned = stimulus.rotation != 0 or stimulus.scale != 1
         low, high = start, start + size
         if turned:
-            middle = constellation_middle(faces, hosts) + (0, left)
+            middle = constellation_middle(faces, hosts) + np.array([0, left])
             pose = np.array([stimulus.rotation], float), np.array([stimulus.scale], float)
             low, high = posed_extent(start, size, middle, *pose)
         lows, highs = (low[0] + stimulus.shift).tolist(), (high[0] + stimulus.shift).tolist()
@@ -253,7 +263,7 @@ class Renderer:
     def _make_part(
         self, donor: int, kind: int, host_rows: int, condition: Condition
     ) -> tuple[Float32[np.ndarray, "3 rows cols"], Float32[np.ndarray, "rows cols"], Float32[np.ndarray, "3"]]:
-        """A part at a host's resolution: pixels, share in the mixture, mean colour of the donor's canvas under it."""
+        """A part at a host's resolution: pixels, share in the mixture, mean colour of the skin it covered."""
         head = self.faces[donor]
         part = head.parts[kind]
         mask = part.mask
