@@ -10,6 +10,7 @@ from literal_renderer import literal_masks, literal_picture
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.faces import PART_KINDS
 from configural.stimuli import PRESETS, Condition, MovedPart, Renderer, StimulusTable, condition, sample
+from configural.stimuli.shortcuts import _accuracy, shortcut_accuracies
 
 
 def test_every_preset_is_read_and_says_what_it_controls_for():
@@ -162,3 +163,11 @@ def test_a_donor_of_twice_the_height_gives_the_same_part(painted):
     filling = dataclasses.replace(stimulus.fillings[0], donor="twice", jitter=(0, 0))
     moved = dataclasses.replace(stimulus, host=painted.heads[0].name, fillings=(filling, *stimulus.fillings[1:]))
     assert Renderer(library, 64).draw_masks(moved)[0].any()
+
+
+def test_a_cue_that_tells_the_classes_is_found_and_chance_is_not(blocks):
+    telling = Condition("telling", background="grey", filled=("left_eye", "right_eye", "mouth"))
+    assert shortcut_accuracies(blocks, telling, count=200, size=32)["thumbnail"] > 0.9
+    table = sample(blocks, "baseline", count=2000)
+    anything = np.random.default_rng(0).normal(size=(2000, 30))
+    assert abs(_accuracy(anything, table) - 0.5) < 0.1  # 300 test pictures: 3.5 standard errors
