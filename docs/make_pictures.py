@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from configural.evaluation import save_figure
 from configural.faces import PART_KINDS, FaceLibrary, Head, load
 from configural.faces.sheet import sheet
-from configural.stimuli import CONDITIONS, Renderer, sample
+from configural.stimuli import CONDITIONS, PRESETS, Renderer, sample
 
 FOLDER = Path(__file__).parent / "pictures"
 
@@ -102,9 +102,29 @@ def source_sheets(heads: Sequence[Head]) -> dict[str, bytes]:
         }
 
 
+def presets_picture(faces: FaceLibrary) -> Figure:
+    """Three pictures of each class under every preset and the joined one that closes most shortcuts."""
+    renderer = Renderer(faces, 224)
+    names = [*PRESETS, "floating+matched+seamless"]
+    figure = Figure(figsize=(11, 1.75 * len(names)), layout="constrained")
+    for row, name in zip(figure.subplots(len(names), 6), names, strict=True):
+        table = sample(faces, name, count=42, seed=20)
+        for axis, position in zip(row, (21, 22, 23, 0, 1, 2), strict=True):
+            axis.imshow(renderer.draw(table[position]), interpolation="lanczos")
+            axis.set_axis_off()
+        row[0].text(
+            -0.1, 0.5, name.replace("+", "\n+"), transform=row[0].transAxes, va="center", ha="right", fontsize=11
+        )
+        if name == names[0]:
+            row[1].set_title("face")
+            row[4].set_title("no_face")
+    return figure
+
+
 if __name__ == "__main__":
     library = load("synthetic:12")
     save_figure(conditions_picture(library), FOLDER / "conditions.png")
     save_figure(heads_picture(library), FOLDER / "heads.png")
     for name, page in source_sheets(library.heads).items():
         (FOLDER / f"faces_{name}.png").write_bytes(page)
+    save_figure(presets_picture(library), FOLDER / "presets.png")

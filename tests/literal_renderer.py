@@ -1,56 +1,161 @@
-"""The study's procedure written out: slow, and independent of the library's renderer.
+"""The procedure written out: slow, and independent of the library's renderer.
 
 Paste at full resolution in floating point, pad, resize with scikit-image, round once at the end.
 """
 
-import numpy as np
-from skimage.transform import resize
+import math
 
-from configural.faces import PART_KINDS, FaceLibrary
+import numpy as np
+from scipy.spatial import cKDTree
+from skimage.transform import resize, warp
+
+from configural.faces import PART_KINDS, FaceLibrary, Head
 from configural.stimuli import Stimulus
 
+OUTWARD = {  # where a part hangs in its slot if spaced apart: (rows, cols), 0 first, 0.5 middle, 1 last
+    "left_eye": (0, 0),
+    "right_eye": (0, 1),
+    "nose": (0.5, 0.5),
+    "mouth": (1, 0.5),
+}
 
-def _square(picture: np.ndarray, placement: str) -> np.ndarray:
-    spare = picture.shape[0] - picture.shape[1]
+
+def _margins(host: Head, placement: str) -> tuple[int, int]:
+    spare = host.canvas.shape[0] - host.canvas.shape[1]
     before = {"left": 0, "middle": spare // 2, "right": spare}[placement]
-    widths = [(0, 0), (before, spare - before)] + [(0, 0)] * (picture.ndim - 2)
-    return np.pad(picture, widths)
+    return before, spare - before
+
+
+def _square(picture: np.ndarray, host: Head, stimulus: Stimulus) -> np.ndarray:
+    if picture.shape[0] != picture.shape[1]:
+        widths = [(0, 0), _margins(host, stimulus.placement)] + [(0, 0)] * (picture.ndim - 2)
+        picture = np.pad(picture, widths)
+    return np.rot90(picture, 2) if stimulus.inverted else picture
+
+
+def _background(host: Head, stimulus: Stimulus) -> np.ndarray:
+    rows = host.canvas.shape[0]
+    kind = stimulus.condition.background
+    if kind == "canvas":
+        return host.canvas.astype(float)
+    picture = np.full((rows, rows, 3), 128.0)
+    if kind == "skin":
+        skin = [host.canvas[r, c] for r, c in zip(*np.nonzero(host.segmentation), strict=True)]
+        picture[:] = np.median(skin, axis=0)
+    if kind == "noise":
+        cells = np.random.default_rng(stimulus.noise).integers(64, 192, (64, 64))
+        for r, c in np.ndindex(rows, rows):
+            picture[r, c] = cells[r * 64 // rows, c * 64 // rows]
+    return picture
+
+
+def _resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    if picture.shape[:2] == shape:
+        return picture.astype(float)
+    return resize(picture.astype(float), shape, anti_aliasing=True)
+
+
+def _part(donor: Head, kind: str, host: Head, feather: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels, opacity and mean colour of the skin it covered at home."""
+    part = donor.parts[PART_KINDS.index(kind)]
+    factor = host.canvas.shape[0] / donor.canvas.shape[0]
+    shape = tuple(max(1, math.floor(side * factor + 0.5)) for side in part.mask.shape)
+    share = _resized(part.mask, shape)
+    mask = share >= share.max() / 2 - 1e-5
+    top, left = part.anchor
+    home = donor.canvas[top : top + part.mask.shape[0], left : left + part.mask.shape[1]]
+    opacity = mask.astype(float)
+    width = feather * host.canvas.shape[0] / 512
+    if width > 0.5:
+        outside = cKDTree(np.argwhere(~np.pad(mask, 1)))
+        for r, c in np.argwhere(mask):
+            distance = outside.query((r + 1, c + 1))[0]
+            opacity[r, c] = min(1, (distance - 0.5) / width)
+    home = _resized(home, shape)
+    skin = np.average(home.reshape(-1, 3), axis=0, weights=opacity.ravel())
+    return _resized(part.pixels, shape), opacity, skin
+
+
+def _place(host: Head, stimulus: Stimulus, slot: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Row and column of a part's upper left corner on the surface, before any pose."""
+    condition = stimulus.condition
+    own = host.parts[slot]
+    unit = host.canvas.shape[0] / 512
+    if condition.offset_unit == "eye_distance":
+        eyes = [np.array(eye.anchor) + np.array(eye.mask.shape) / 2 for eye in host.parts[:2]]
+        unit = math.dist(*eyes)
+    place = np.array(own.anchor) + np.round(np.array(condition.offsets[slot]) * unit).astype(int)
+    if condition.spacing == "apart":
+        for axis in (0, 1):
+            place[axis] += math.floor((own.mask.shape[axis] - shape[axis]) * OUTWARD[own.kind][axis])
+    if condition.background != "canvas":
+        place[1] += _margins(host, stimulus.placement)[0]
+    return place + stimulus.fillings[slot].jitter
+
+
+def _middle(host: Head, stimulus: Stimulus) -> np.ndarray:
+    middles = [np.array(part.anchor) + (np.array(part.mask.shape) - 1) / 2 for part in host.parts]
+    left = 0 if stimulus.condition.background == "canvas" else _margins(host, stimulus.placement)[0]
+    return np.mean(middles, axis=0) + np.array([0, left])
+
+
+def _layers(faces: FaceLibrary, stimulus: Stimulus) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """Slot, pixels and opacity of each part, as large as the surface."""
+    heads = {head.name: head for head in faces.heads}
+    host = heads[stimulus.host]
+    condition = stimulus.condition
+    background = _background(host, stimulus)
+    middle = _middle(host, stimulus)
+    angle = math.radians(stimulus.rotation)
+
+    def before(points: np.ndarray) -> np.ndarray:
+        """Where the points (column, row) of the posed surface were before."""
+        row = points[:, 1] - middle[0] - stimulus.shift[0]
+        col = points[:, 0] - middle[1] - stimulus.shift[1]
+        unturned_row = (math.cos(angle) * row - math.sin(angle) * col) / stimulus.scale
+        unturned_col = (math.sin(angle) * row + math.cos(angle) * col) / stimulus.scale
+        return np.stack([unturned_col + middle[1], unturned_row + middle[0]], axis=1)
+
+    layers = []
+    for slot, filling in enumerate(stimulus.fillings):
+        if PART_KINDS[slot] not in condition.filled:
+            continue
+        pixels, opacity, skin = _part(heads[filling.donor], filling.kind, host, condition.feather)
+        top, left = _place(host, stimulus, slot, opacity.shape)
+        moved = {
+            "inverse_map": lambda points, corner=(left, top): before(points) - corner + 2,
+            "output_shape": background.shape[:2],
+            "order": 1,
+            "preserve_range": True,
+        }
+        # Two pixels around the part, so that its border is mixed with nothing but its own colour.
+        opacity = warp(np.pad(opacity, 2), **moved)
+        pixels = warp(np.pad(pixels, ((2, 2), (2, 2), (0, 0)), mode="edge"), **moved)
+        if condition.colour_transfer:
+            under = np.average(background.reshape(-1, 3), axis=0, weights=opacity.ravel())
+            pixels = np.clip(pixels * np.clip(under / np.maximum(skin, 1), 0.5, 2), 0, 255)
+        layers.append((slot, pixels, condition.blend * opacity))
+    return layers
 
 
 def literal_picture(faces: FaceLibrary, stimulus: Stimulus, size: int) -> np.ndarray:
-    heads = {head.name: head for head in faces.heads}
-    host = heads[stimulus.host]
-    picture = host.canvas.astype(np.float64)
-    for slot, filling in enumerate(stimulus.fillings):
-        part = heads[filling.donor].parts[PART_KINDS.index(filling.kind)]
-        anchor = host.parts[slot].anchor
-        offset = stimulus.condition.offsets[slot]
-        rows, cols = np.nonzero(part.mask)
-        r = anchor[0] + offset[0] + filling.jitter[0] + rows
-        c = anchor[1] + offset[1] + filling.jitter[1] + cols
-        blend = stimulus.condition.blend
-        picture[r, c] = blend * part.pixels[rows, cols] + (1 - blend) * picture[r, c]
-    small = resize(_square(picture, stimulus.placement), (size, size), anti_aliasing=True)
+    host = {head.name: head for head in faces.heads}[stimulus.host]
+    picture = _background(host, stimulus)
+    for _, pixels, opacity in _layers(faces, stimulus):
+        picture = opacity[..., None] * pixels + (1 - opacity[..., None]) * picture
+    small = resize(_square(picture, host, stimulus), (size, size), anti_aliasing=True)
     return np.round(small).astype(np.uint8)
 
 
 def literal_masks(faces: FaceLibrary, stimulus: Stimulus, size: int) -> np.ndarray:
     """The share of each small pixel that shows each slot's part: 4 × size × size, 0 to 1."""
-    heads = {head.name: head for head in faces.heads}
-    host = heads[stimulus.host]
-    owner = np.zeros(host.canvas.shape[:2], int)
-    for slot, filling in enumerate(stimulus.fillings):
-        part = heads[filling.donor].parts[PART_KINDS.index(filling.kind)]
-        rows, cols = np.nonzero(part.mask)
-        place = np.add(np.add(host.parts[slot].anchor, stimulus.condition.offsets[slot]), filling.jitter)
-        owner[place[0] + rows, place[1] + cols] = slot + 1
+    host = {head.name: head for head in faces.heads}[stimulus.host]
+    owner = np.zeros(_background(host, stimulus).shape[:2], int)
+    for slot, _, opacity in _layers(faces, stimulus):
+        owner[opacity >= opacity.max() / 2] = slot + 1
     return np.stack(
         [
-            resize(
-                _square((owner == slot + 1).astype(float), stimulus.placement),
-                (size, size),
-                anti_aliasing=True,
-            )
+            resize(_square((owner == slot + 1).astype(float), host, stimulus), (size, size), anti_aliasing=True)
             for slot in range(4)
         ]
     )

@@ -113,9 +113,18 @@ def test_reading_bad_folders(blocks, table, tmp_path):
         read_folder(tmp_path, 40)
     done, encoded = cv2.imencode(".png", np.zeros((8, 9, 3), np.uint8))
     assert done
+    (tmp_path / "no_face" / "a.png").write_bytes(encoded.tobytes())
+    with pytest.raises(ConfiguralError, match="face: holds no pictures"):
+        read_folder(tmp_path, 40)
     (tmp_path / "face" / "a.png").write_bytes(encoded.tobytes())
+    (tmp_path / "face" / "a.jpg").write_bytes(b"")
+    with pytest.raises(ConfiguralError, match="two pictures of one name"):
+        read_folder(tmp_path, 40)
+    (tmp_path / "face" / "a.jpg").unlink()
+    (tmp_path / "face" / "._a.png").write_bytes(b"")  # as macOS leaves them
     with pytest.raises(ConfiguralError, match="9×8 pixels, but the network takes 40×40"):
         read_folder(tmp_path, 40)
     (tmp_path / "face" / "a.png").write_bytes(encoded.tobytes()[:-20])
+    (tmp_path / "no_face" / "a.png").write_bytes(encoded.tobytes()[:-20])
     with pytest.raises(ConfiguralError, match=r"a\.png"):
         read_folder(tmp_path, 40)

@@ -39,7 +39,9 @@ _Faces = Annotated[
         help="synthetic, synthetic:N, fasseg (fetched), fasseg:FOLDER, celebamask:FOLDER or folder:FOLDER",
     ),
 ]
-_Condition = Annotated[str | None, typer.Option("--condition", help="baseline, ffa or fct")]
+_Condition = Annotated[
+    str | None, typer.Option("--condition", help="a preset such as ffa or floating+matched, or a .yaml file")
+]
 _Placement = Annotated[str | None, typer.Option("--placement", help="left, middle, right or shifted")]
 _Split = Annotated[str | None, typer.Option("--split", help="paper or identity")]
 _Count = Annotated[int | None, typer.Option("--count", help="pictures in train, valid and test together")]
@@ -174,7 +176,7 @@ def evaluate(
 def generate(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder to write; must be new or empty")],
     faces: _Faces = "synthetic",
-    condition: Annotated[str, typer.Option(help="baseline, ffa or fct")] = "ffa",
+    condition: Annotated[str, typer.Option(help="a preset such as ffa or floating+matched, or a .yaml")] = "ffa",
     placement: Annotated[str, typer.Option(help="left, middle, right or shifted")] = "middle",
     split: Annotated[str, typer.Option(help="paper or identity")] = "paper",
     count: Annotated[int, typer.Option(help="pictures in train, valid and test together")] = 2000,

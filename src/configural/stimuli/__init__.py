@@ -2,7 +2,9 @@
 
 from configural.stimuli.conditions import CONDITIONS as CONDITIONS
 from configural.stimuli.conditions import PLACEMENTS as PLACEMENTS
+from configural.stimuli.conditions import PRESETS as PRESETS
 from configural.stimuli.conditions import Condition as Condition
+from configural.stimuli.conditions import MovedPart as MovedPart
 from configural.stimuli.conditions import condition as condition
 from configural.stimuli.datasets import PictureDataset as PictureDataset
 from configural.stimuli.datasets import StimulusDataset as StimulusDataset

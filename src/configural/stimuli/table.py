@@ -13,12 +13,23 @@ import pandas as pd
 from configural import files
 from configural.errors import ConfiguralError
 from configural.faces import PART_KINDS
-from configural.stimuli.conditions import Condition
+from configural.stimuli.conditions import Condition, condition_from_values
 
 CLASS_NAMES = ("no_face", "face")
 """The two classes; a label is a position in this tuple."""
 
 SUBSETS = ("train", "valid", "test")
+
+POSE_COLUMNS = {
+    "pair": -1,
+    "shift_row": 0,
+    "shift_col": 0,
+    "rotation": 0.0,
+    "scale": 1.0,
+    "inverted": False,
+    "noise": 0,
+}
+"""What is drawn per stimulus besides its parts, with the value that leaves the picture as it is."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,8 @@ class Filling:
     Attributes:
         kind: The part kind.
         donor: Name of the head that the part comes from.
-        jitter: Rows down and columns to the right, from the slot's place.
+        jitter: Rows down and columns to the right, from the slot's place, in pixels of the host. A part that the
+            arrangement moves has that in it too.
     """
 
     kind: str
@@ -46,7 +58,13 @@ class Stimulus:
         host: Name of the head whose canvas is used.
         fillings: One per slot, in the order left_eye, right_eye, nose, mouth.
         placement: left, middle or right.
-        condition: The slots' offsets and the blend.
+        condition: The slots' offsets, the blend, the background and so on.
+        pair: The stimulus of the other class with the same number is made of the same material; -1 if none is.
+        shift: How far the whole constellation is moved: rows down and columns to the right, in pixels of the host.
+        rotation: Degrees by which it is turned clockwise.
+        scale: Factor by which it is enlarged.
+        inverted: Whether the picture is upside down.
+        noise: What the noise of the background is drawn by.
     """
 
     index: int
@@ -55,6 +73,12 @@ class Stimulus:
     fillings: tuple[Filling, Filling, Filling, Filling]
     placement: str
     condition: Condition
+    pair: int = -1
+    shift: tuple[int, int] = (0, 0)
+    rotation: float = 0.0
+    scale: float = 1.0
+    inverted: bool = False
+    noise: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +87,8 @@ class StimulusTable:
 
     Attributes:
         frame: The columns index, subset, label, class_name, file, host, placement and, for each slot, its
-            kind, donor, row and col (the jitter).
+            kind, donor, row and col (the jitter); also pair, shift_row, shift_col, rotation, scale, inverted and
+            noise (see `Stimulus`), which a table need not have.
         condition: How the pictures are made.
         placement: left, middle, right, or shifted (a third each).
         split: paper or identity.
@@ -102,6 +127,12 @@ class StimulusTable:
             fillings,  # type: ignore[arg-type]
             columns["placement"][row],
             self.condition,
+            columns["pair"][row],
+            (columns["shift_row"][row], columns["shift_col"][row]),
+            columns["rotation"][row],
+            columns["scale"][row],
+            columns["inverted"][row],
+            columns["noise"][row],
         )
 
     def __iter__(self) -> Iterator[Stimulus]:
@@ -110,7 +141,8 @@ class StimulusTable:
     @cached_property
     def _columns(self) -> dict[str, list[Any]]:
         """The columns as plain lists; a data frame's own row access is a hundred times slower."""
-        return {name: self.frame[name].tolist() for name in self.frame.columns}
+        neutral = {name: [value] * len(self) for name, value in POSE_COLUMNS.items()}
+        return neutral | {name: self.frame[name].tolist() for name in self.frame.columns}
 
     def subset(self, name: str) -> "StimulusTable":
         """The rows of train, valid or test."""
@@ -164,6 +196,5 @@ class StimulusTable:
             raise ConfiguralError(f"{path}: not a readable Parquet file") from error
         except (KeyError, ValueError) as error:
             raise ConfiguralError(f"{path}: a Parquet file, but not a table of stimuli") from error
-        described = settings.pop("condition")
-        described["offsets"] = tuple(tuple(offset) for offset in described["offsets"])
-        return cls(frame=table.to_pandas(), condition=Condition(**described), **settings)
+        condition = condition_from_values(settings.pop("condition"))
+        return cls(frame=table.to_pandas(), condition=condition, **settings)

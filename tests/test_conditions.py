@@ -1,0 +1,173 @@
+import dataclasses
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from literal_renderer import literal_masks, literal_picture
+
+from configural.errors import ConfiguralError, PortraitSkippedWarning
+from configural.faces import PART_KINDS
+from configural.stimuli import PRESETS, Condition, MovedPart, Renderer, StimulusTable, condition, sample
+from configural.stimuli.shortcuts import _accuracy, shortcut_accuracies
+
+
+def test_every_preset_is_read_and_says_what_it_controls_for():
+    for name in PRESETS:
+        assert condition(name).name == name
+        assert len(condition(name).description) > 40
+
+
+def test_joined_conditions_take_the_later_value(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("jitter: 3\nblend: 0.5\n")
+    joined = condition(f"seamless+{path}+matched")
+    assert (joined.blend, joined.feather, joined.jitter, joined.matched) == (0.5, 8, 3, True)
+    assert condition(f"{path}+seamless").blend == 1
+
+
+def test_the_moved_part_is_a_parameter():
+    assert condition("one-part-moved:nose:20").arrangement == MovedPart("nose", 20)
+    for wrong in ("ffa:nose:20", "one-part-moved:nose", "one-part-moved:nose:far"):
+        with pytest.raises(ConfiguralError, match="only one-part-moved:PART:DISTANCE"):
+            condition(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("jitter: 1\ncolor: red", 2, "unknown key 'color'"),
+        ("jitter: -1", 1, "jitter -1 must not be negative"),
+        ("jitter: many", 1, "jitter must be a whole number"),
+        ("# blend\nblend: 0", 2, "blend 0 must be above 0"),
+        ("scale: [2, 1]", 1, "must not fall"),
+        ("offsets:\n  chin: [0, 0]", 1, "unknown slot 'chin'"),
+        ("background: sky", 1, "must be one of canvas, skin, grey, noise"),
+        ("filled: [left_eye, right_eye]", 1, "leaves nothing to shuffle"),
+        ("arrangement: [left_eye, right_eye, nose, mouth]", 1, "not be that of a face"),
+        ("arrangement: {part: chin, distance: 3}", 1, "moved part 'chin'"),
+        ("matched: 1", 1, "matched must be true or false"),
+        ("blend: .nan", 1, "finite"),
+        ("jitter: 1\njitter: 2", 2, "stated twice"),
+        ("jitter: [", 1, "not readable as YAML"),
+    ],
+)
+def test_errors_name_file_and_line(tmp_path, text, line, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfiguralError) as caught:
+        condition(path)
+    assert str(caught.value).startswith(f"{path}, line {line}: ")
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(ConfiguralError, match="no such file"):
+        condition(tmp_path / "none.yaml")
+
+
+_RANGE = st.tuples(st.integers(-40, 0), st.integers(0, 40))
+CHOICES_AT_RANDOM = st.fixed_dictionaries(
+    {
+        "jitter": st.integers(0, 20),
+        "blend": st.floats(0.1, 1),
+        "feather": st.sampled_from([0, 4, 12]),
+        "colour_transfer": st.booleans(),
+        "shift": st.none() | st.just("anywhere") | st.tuples(_RANGE, _RANGE),
+        "rotation": st.sampled_from([(0, 0), (-25, 25), (-180, 180)]),
+        "scale": st.sampled_from([(1, 1), (0.6, 1.2)]),
+        "inverted": st.sampled_from([0, 0.5, 1]),
+        "background": st.sampled_from(["canvas", "skin", "grey", "noise"]),
+        "filled": st.sampled_from([PART_KINDS, ("left_eye", "right_eye", "mouth")]),
+        "arrangement": st.sampled_from(
+            ["shuffle", "eyes_only", MovedPart("mouth", 30), ("mouth", "right_eye", "nose", "left_eye")]
+        ),
+        "spacing": st.sampled_from(["free", "apart"]),
+        "matched": st.booleans(),
+    }
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    choices=CHOICES_AT_RANDOM, seed=st.integers(0, 10**6), placement=st.sampled_from(["left", "middle", "right"])
+)
+def test_any_condition(blocks, tmp_path_factory, choices, seed, placement):
+    """Counts, rules, repetition, pairs, the file, and agreement with the literal renderer."""
+    made = Condition("random", **choices)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PortraitSkippedWarning)
+            table, again = (sample(blocks, made, count=20, seed=seed, placement=placement) for _ in range(2))
+    except ConfiguralError as error:  # a spacing that these tiny heads have no room for
+        assume("can serve as a host" not in str(error))
+        raise
+    assert table.as_parquet() == again.as_parquet()
+    assert (table.frame["label"] == 0).sum() == (table.frame["label"] == 1).sum() == 10
+    path = tmp_path_factory.mktemp("table") / "stimuli.parquet"
+    table.save(path)
+    assert list(StimulusTable.load(path)) == list(table)
+    for stimulus in table:
+        order = tuple(PART_KINDS.index(filling.kind) for filling in stimulus.fillings)
+        assert order in (((0, 1, 2, 3),) if stimulus.label else made.scrambles)
+    if made.matched:
+        for no_face, face in zip(list(table)[:10], list(table)[10:], strict=True):
+            assert no_face.pair == face.pair == face.index
+            for shared in ("host", "placement", "shift", "rotation", "scale", "inverted", "noise"):
+                assert getattr(no_face, shared) == getattr(face, shared)
+            parts = [sorted((f.kind, f.donor) for f in s.fillings) for s in (no_face, face)]
+            assert parts[0] == parts[1]
+    renderer = Renderer(blocks, 60)
+    for stimulus in (table[0], table[19]):
+        picture, masks = renderer.draw(stimulus), renderer.draw_masks(stimulus)
+        assert np.array_equal(picture, Renderer(blocks, 60).draw(stimulus))
+        difference = np.abs(picture.astype(int) - literal_picture(blocks, stimulus, 60))
+        assert difference.max() <= 2
+        assert (difference > 1).mean() <= 0.001
+        share = literal_masks(blocks, stimulus, 60)
+        sure = np.abs(share - 0.5) > 1e-4
+        assert np.array_equal(masks[sure], (share >= 0.5)[sure])
+        assert masks.sum(axis=0).max() <= 1
+        assert not masks[[kind not in made.filled for kind in PART_KINDS]].any()
+
+
+def test_parts_apart_share_no_pixel(painted):
+    renderer = Renderer(painted, 512)
+    for stimulus in list(sample(painted, "floating+matched", count=42, seed=2))[::6]:
+        assert renderer.draw_footprints(stimulus).sum(axis=0).max() == 1
+
+
+def test_a_moved_part_moves_by_its_distance(painted):
+    table = list(sample(painted, "one-part-moved:nose:20", count=42))
+    for no_face, face in zip(table[:21], table[21:], strict=True):
+        moved = np.subtract([f.jitter for f in no_face.fillings], [f.jitter for f in face.fillings])
+        assert np.linalg.norm(moved[2]) == pytest.approx(20, abs=0.71)
+        assert not moved[[0, 1, 3]].any()
+
+
+def test_a_donor_of_twice_the_height_gives_the_same_part(painted):
+    """Resampled to the host, as the literal renderer does it."""
+    from configural.faces import FaceLibrary, Head
+
+    large = painted.heads[1]
+    twice = Head.cut(
+        "twice", *(np.kron(p, np.ones((2, 2) + (1,) * (p.ndim - 2), np.uint8)) for p in
+                   (large.portrait, large.segmentation, large.canvas))
+    )  # fmt: skip
+    library = FaceLibrary("two", [painted.heads[0], twice])
+    for stimulus in list(sample(library, "seamless", count=42))[::14]:
+        difference = Renderer(library, 64).draw(stimulus).astype(int) - literal_picture(library, stimulus, 64)
+        assert np.abs(difference).max() <= 2
+    stimulus = sample(library, "baseline", count=2)[0]
+    filling = dataclasses.replace(stimulus.fillings[0], donor="twice", jitter=(0, 0))
+    moved = dataclasses.replace(stimulus, host=painted.heads[0].name, fillings=(filling, *stimulus.fillings[1:]))
+    assert Renderer(library, 64).draw_masks(moved)[0].any()
+
+
+def test_a_cue_that_tells_the_classes_is_found_and_chance_is_not(blocks):
+    telling = Condition("telling", background="grey", filled=("left_eye", "right_eye", "mouth"))
+    assert shortcut_accuracies(blocks, telling, count=200, size=32)["thumbnail"] > 0.9
+    table = sample(blocks, "baseline", count=2000)
+    anything = np.random.default_rng(0).normal(size=(2000, 30))
+    assert abs(_accuracy(anything, table) - 0.5) < 0.1  # 300 test pictures: 3.5 standard errors
