@@ -43,7 +43,7 @@ _SAME_PERSON = (
 
 
 LICENCE = (
-    "FASSEG frontal02 (Khan, Mauro and Leonardi, ICIP 2015), photographs of people, published without a licence "
+    "FASSEG (Khan, Mauro and Leonardi, ICIP 2015), photographs of people, published without a licence "
     "text: for research, with citation; do not pass pictures on without asking its authors"
 )
 

@@ -19,7 +19,7 @@ _ROWS = 200  # of each picture, in pixels
 _CAPTION, _GAP, _FOOT = 24, 14, 34
 # Okabe and Ito's colours, which colour-blind readers tell apart, in the order of PART_KINDS.
 _COLOURS = ((0, 114, 178), (86, 180, 233), (230, 159, 0), (204, 121, 167))
-_COVER = 0.7  # of the colours over the portrait
+_COVER = 0.6  # of the colours over the portrait
 
 
 def write_tables(library: FaceLibrary, folder: Path) -> None:
