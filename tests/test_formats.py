@@ -22,6 +22,7 @@ from hypothesis.extra import numpy as arrays
 from typer.testing import CliRunner
 
 from configural.cli import app
+from configural.commands import generate
 from configural.errors import ConfiguralError
 from configural.faces import PART_KINDS, load
 from configural.stimuli import Renderer, StimulusTable, sample, verify_folder, write_folder
@@ -386,3 +387,18 @@ def test_the_documentation_runs(tmp_path, monkeypatch, load_dataset):
             assert done.exit_code == 0, (line, done.output, done.exception)
     names.clear()
     gc.collect()
+
+
+def test_pairs_differ_in_the_arrangement_alone(blocks, tmp_path):
+    generate(blocks, "baseline", count=60, size=24, out=tmp_path / "set", pairs=True, show_progress=False)
+    rows = pd.read_json(tmp_path / "set" / "train" / "metadata.jsonl", lines=True)
+    face, no_face = (rows[rows["label"] == label].set_index("pair").sort_index() for label in (1, 0))
+    assert list(face.index) == list(no_face.index)
+    assert face.index.is_unique
+    assert (face["host"] == no_face["host"]).all()
+    for kind in PART_KINDS:
+        donors = [
+            [row[f"{slot}_donor"] for row in rows for slot in PART_KINDS if row[f"{slot}_kind"] == kind]
+            for rows in (face.to_dict("records"), no_face.to_dict("records"))
+        ]
+        assert donors[0] == donors[1]

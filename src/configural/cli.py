@@ -177,13 +177,18 @@ def generate(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder to write; must be new or empty")],
     faces: _Faces = "synthetic",
     condition: Annotated[str, typer.Option(help="a preset such as ffa or floating+matched, or a .yaml")] = "ffa",
-    placement: Annotated[str, typer.Option(help="left, middle, right or shifted")] = "middle",
+    placement: Annotated[
+        str | None, typer.Option(help="left, middle, right or shifted; the condition's own if not given")
+    ] = None,
     split: Annotated[str, typer.Option(help="paper or identity")] = "paper",
     count: Annotated[int, typer.Option(help="pictures in train, valid and test together")] = 2000,
     size: Annotated[int, typer.Option(help="rows and columns of the pictures")] = 224,
     seed: Annotated[int, typer.Option(help="of everything random")] = 0,
     masks: Annotated[
         bool, typer.Option("--masks", help="also write a label picture of the parts for each")
+    ] = False,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="match the classes: a pair differs in the arrangement alone")
     ] = False,
     format: Annotated[str, typer.Option(help="imagefolder, coco, parquet or webdataset")] = "imagefolder",
 ) -> None:
@@ -195,7 +200,7 @@ def generate(
     from configural import commands
 
     table = commands.generate(
-        faces or "synthetic", condition, placement, split, count, size, seed, out, masks, format=format
+        faces or "synthetic", condition, placement, split, count, size, seed, out, masks, format=format, pairs=pairs
     )
     counts = ", ".join(f"{len(table.subset(name)):,} {name}" for name in ("train", "valid", "test"))
     typer.echo(f"{out}: {len(table):,} pictures ({counts})")

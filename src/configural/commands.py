@@ -115,7 +115,7 @@ def run(
 def generate(
     faces: str | FaceLibrary = "synthetic",
     condition: str = "ffa",
-    placement: str = "middle",
+    placement: str | None = None,
     split: str = "paper",
     count: int = 2000,
     size: int = 224,
@@ -124,12 +124,13 @@ def generate(
     masks: bool = False,
     show_progress: bool = True,
     format: str = "imagefolder",
+    pairs: bool = False,
 ) -> StimulusTable:
     """Draw a set of pictures into a folder; see `stimuli.sample` and `stimuli.write_folder`."""
     refuse_used(Path(out))
     find_format(format)  # before the work begins
     library = load(faces, show_progress=show_progress)
-    table = stimuli.sample(library, condition, split, count, seed, placement)
+    table = stimuli.sample(library, condition, split, count, seed, placement, pairs)
     stimuli.write_folder(library, table, size, Path(out), masks, show_progress, format)
     return table
 
