@@ -4,6 +4,6 @@ from configural.evaluation.figures import accuracy_figure as accuracy_figure
 from configural.evaluation.figures import confusion_matrix_figure as confusion_matrix_figure
 from configural.evaluation.figures import loss_figure as loss_figure
 from configural.evaluation.figures import save_figure as save_figure
-from configural.evaluation.predictions import Metrics as Metrics
+from configural.evaluation.metrics import Metrics as Metrics
 from configural.evaluation.predictions import Predictions as Predictions
 from configural.evaluation.predictions import predict as predict

@@ -16,7 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from configural import files
-from configural.evaluation.predictions import Metrics
+from configural.evaluation.metrics import Metrics
 from configural.stimuli import CLASS_NAMES
 from configural.training import History
 

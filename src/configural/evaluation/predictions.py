@@ -15,6 +15,7 @@ from torchmetrics.functional.classification import binary_confusion_matrix
 
 from configural import files, progress
 from configural.errors import ConfiguralError
+from configural.evaluation.metrics import Metrics
 from configural.networks import preprocess
 from configural.training import batches, matmul_precision, open_device
 
@@ -22,21 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = ("index", "file", "label", "predicted", "probability_face", "log_odds")
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """Scores of one test.
-
-    Attributes:
-        accuracy: Share of pictures right, 0 to 1.
-        loss: Mean cross-entropy, in nats.
-        confusion_matrix: [[no_face right, no_face as face], [face as no_face, face right]].
-    """
-
-    accuracy: float
-    loss: float
-    confusion_matrix: tuple[tuple[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True, eq=False)
