@@ -51,10 +51,11 @@ _Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder 
 _ImageSize = Annotated[int | None, typer.Option("--image-size", help="rows and columns of the pictures")]
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"configural {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
