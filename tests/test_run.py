@@ -294,3 +294,16 @@ def test_resuming_a_folder_of_other_files(tmp_path):
     with pytest.raises(ConfiguralError, match="holds other files and no run to go on with"):
         cf.run(faces="synthetic:2", out=tmp_path, resume=True, show_progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_evaluate_keeps_the_placement_of_the_condition(finished, blocks, tmp_path):
+    own = tmp_path / "left.yaml"
+    own.write_text("name: at-the-left\nplacement: left\n")
+    out = {"faces": blocks, "condition": str(own), "show_progress": False}
+    cf.evaluate(finished.folder, out=tmp_path / "own", **out)
+    cf.evaluate(finished.folder, out=tmp_path / "asked", placement="right", **out)
+    placements = [
+        json.loads((tmp_path / name / "metrics.json").read_text())["settings"]["placement"]
+        for name in ("own", "asked")
+    ]
+    assert placements == ["left", "right"]

@@ -167,7 +167,7 @@ def evaluate(
         faces: Instead of `data`: draw the test pictures of this source. What is not given is taken from the run,
             or where `model` is a single file: synthetic, ffa, middle, paper, 20000, seed 0.
         condition: See `faces`.
-        placement: left, middle (the default), right or shifted; see `faces`.
+        placement: left, middle, right or shifted; the condition's own by default, which is middle in all presets.
         split: See `faces`.
         count: Of train, valid and test together, as in `run`; the test pictures are 15 % of them.
         seed: See `faces`.
@@ -215,6 +215,7 @@ def evaluate(
             described["seed"],
             described["placement"],
         ).subset("test")
+        described["placement"] = table.placement
         pictures = stimuli.dataset(library, table, network.image_size, show_progress=show_progress)
     predictions = predict(network, pictures, device=device, show_progress=show_progress)
 
@@ -267,7 +268,7 @@ def _load_model(path: Path, image_size: int | None) -> tuple[networks.StudyNet, 
             {
                 "faces": settings.faces,
                 "condition": settings.condition,
-                "placement": "middle",
+                "placement": None,
                 "split": settings.split,
                 "count": settings.count,
                 "seed": settings.seed,
@@ -277,7 +278,7 @@ def _load_model(path: Path, image_size: int | None) -> tuple[networks.StudyNet, 
     defaults = {
         "faces": "synthetic",
         "condition": "ffa",
-        "placement": "middle",
+        "placement": None,  # the condition's own
         "split": "paper",
         "count": 20000,
         # Not a run's default seed: with that, some of these pictures could be those of its training.
