@@ -113,6 +113,7 @@ def train_and_test(
     files.remove_leftovers(out, "*" if begun else "config.yaml")
     if begun and (out / "metrics.json").is_file():
         finished = load_run(out)
+        (out / "checkpoint.safetensors").unlink(missing_ok=True)
         if keras and not (out / "model.h5").is_file():
             networks.keras_weights.save(finished.network, out / "model.h5")
         return finished

@@ -1,4 +1,4 @@
-"""The whole jobs, composed of the packages: what a command does, and what Python users call."""
+"""Training runs, and tests of what they trained."""
 
 import json
 import shutil
@@ -7,18 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from configural import __version__, files, networks, progress, report, stimuli, study
+from configural import __version__, files, networks, report, stimuli, study
 from configural.errors import ConfiguralError
 from configural.evaluation import Metrics, Predictions, predict
 from configural.faces import FaceLibrary, load
-from configural.faces import sheet as face_sheet
-from configural.faces.fetch import FASSEG_URL, fetch_fasseg
-from configural.stimuli import StimulusTable, Verification
 from configural.stimuli.folders import refuse_used
-from configural.stimuli.formats import find_format
 from configural.study import Run, RunSettings, load_run
-
-__all__ = ["Evaluation", "Run", "evaluate", "faces", "fetch", "generate", "load_run", "run", "verify"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,39 +104,6 @@ def run(
     finished = study.train_and_test(settings, folder, resume, keras, library, show_progress)
     report.write_run_report(finished)
     return finished
-
-
-def generate(
-    faces: str | FaceLibrary = "synthetic",
-    condition: str = "ffa",
-    placement: str | None = None,
-    split: str = "paper",
-    count: int = 2000,
-    size: int = 224,
-    seed: int = 0,
-    out: Path | str = "dataset",
-    masks: bool = False,
-    show_progress: bool = True,
-    format: str = "imagefolder",
-    pairs: bool = False,
-) -> StimulusTable:
-    """Draw a set of pictures into a folder; see `stimuli.sample` and `stimuli.write_folder`."""
-    refuse_used(Path(out))
-    find_format(format)  # before the work begins
-    library = load(faces, show_progress=show_progress)
-    table = stimuli.sample(library, condition, split, count, seed, placement, pairs)
-    stimuli.write_folder(library, table, size, Path(out), masks, show_progress, format)
-    return table
-
-
-def verify(
-    folder: Path | str,
-    sample: int | None = 200,
-    faces: str | FaceLibrary | None = None,
-    show_progress: bool = True,
-) -> Verification:
-    """Compare a dataset on disk with what its own table says; see `stimuli.verify_folder`."""
-    return stimuli.verify_folder(Path(folder), sample, faces, show_progress)
 
 
 def evaluate(
@@ -292,50 +253,3 @@ def _load_model(path: Path, image_size: int | None) -> tuple[networks.StudyNet, 
 def dated_folder() -> Path:
     """Where a run goes that was given no folder: runs/<date-time>."""
     return Path("runs") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-
-
-def faces(
-    source: str | FaceLibrary, out: Path | str, count: int = 120, show_progress: bool = True
-) -> tuple[FaceLibrary, list[Path]]:
-    """Show what was understood of a face source, in a folder.
-
-    Args:
-        source: As in `faces.load`.
-        out: Where sheet_001.png and so on, parts.csv and skipped.csv are written; must be new or empty.
-        count: Heads on the sheets at most; the tables have all of them.
-        show_progress: Show bars on standard error.
-
-    Returns:
-        The library, and the sheets' files.
-
-    Raises:
-        ConfiguralError: If the source cannot be used, or `out` holds something else.
-    """
-    folder = Path(out)
-    refuse_used(folder)
-    if count < 1:
-        raise ConfiguralError(f"--count {count}: at least one head must be on the sheets")
-    library = load(source, show_progress=show_progress)
-    with progress.bar("drawing sheets", 1, show_progress) as update:
-        sheets = face_sheet.write_sheets(library, folder, count, update)
-    face_sheet.write_tables(library, folder)
-    return library, sheets
-
-
-def fetch(name: str, base_url: str | None = None, show_progress: bool = True) -> Path:
-    """Download portraits into the user's cache folder, for use without a path.
-
-    Args:
-        name: `fasseg`, the only ones that may be downloaded without asking.
-        base_url: Another place than the publisher's to download from.
-        show_progress: Show a bar on standard error.
-
-    Returns:
-        The folder that holds them.
-
-    Raises:
-        ConfiguralError: If a file cannot be had, or is not the published one; the same call goes on from there.
-    """
-    if name != "fasseg":
-        raise ConfiguralError(f"'{name}' cannot be fetched; what can is: fasseg")
-    return fetch_fasseg(base_url or FASSEG_URL, show_progress)

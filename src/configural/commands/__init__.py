@@ -1,0 +1,12 @@
+"""The whole jobs, composed of the packages: what a command does, and what Python users call."""
+
+from configural.commands.datasets import generate as generate
+from configural.commands.datasets import verify as verify
+from configural.commands.portraits import faces as faces
+from configural.commands.portraits import fetch as fetch
+from configural.commands.runs import Evaluation as Evaluation
+from configural.commands.runs import Run as Run
+from configural.commands.runs import dated_folder as dated_folder
+from configural.commands.runs import evaluate as evaluate
+from configural.commands.runs import load_run as load_run
+from configural.commands.runs import run as run

@@ -1,0 +1,42 @@
+"""Datasets on disk: written, and compared with what they say of themselves."""
+
+from pathlib import Path
+
+from configural import stimuli
+from configural.faces import FaceLibrary, load
+from configural.stimuli import StimulusTable, Verification
+from configural.stimuli.folders import refuse_used
+from configural.stimuli.formats import find_format
+
+
+def generate(
+    faces: str | FaceLibrary = "synthetic",
+    condition: str = "ffa",
+    placement: str | None = None,
+    split: str = "paper",
+    count: int = 2000,
+    size: int = 224,
+    seed: int = 0,
+    out: Path | str = "dataset",
+    masks: bool = False,
+    show_progress: bool = True,
+    format: str = "imagefolder",
+    pairs: bool = False,
+) -> StimulusTable:
+    """Draw a set of pictures into a folder; see `stimuli.sample` and `stimuli.write_folder`."""
+    refuse_used(Path(out))
+    find_format(format)  # before the work begins
+    library = load(faces, show_progress=show_progress)
+    table = stimuli.sample(library, condition, split, count, seed, placement, pairs)
+    stimuli.write_folder(library, table, size, Path(out), masks, show_progress, format)
+    return table
+
+
+def verify(
+    folder: Path | str,
+    sample: int | None = 200,
+    faces: str | FaceLibrary | None = None,
+    show_progress: bool = True,
+) -> Verification:
+    """Compare a dataset on disk with what its own table says; see `stimuli.verify_folder`."""
+    return stimuli.verify_folder(Path(folder), sample, faces, show_progress)
