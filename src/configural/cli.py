@@ -87,6 +87,9 @@ def run(
     precision: Annotated[str | None, typer.Option(help="32, tf32 or bf16")] = None,
     seed: _Seed = None,
     device: _Device = None,
+    devices: Annotated[
+        int | None, typer.Option(metavar="N", help="train on N GPUs, or in N processes on a CPU")
+    ] = None,
     out: _Out = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the run that DIR holds")] = False,
     keras: Annotated[bool, typer.Option("--keras", help="also save the network as model.h5")] = False,
@@ -117,6 +120,7 @@ def run(
         precision=precision,
         seed=seed,
         device=device,
+        devices=devices,
         out=folder,
         resume=resume,
         keras=keras,

@@ -78,6 +78,10 @@ class Renderer:
         self._scratch = lru_cache(maxsize=kept)(self._make_scratch)
         self._part = lru_cache(maxsize=8 * kept)(self._make_part)
 
+    def __reduce__(self) -> tuple[type["Renderer"], tuple[FaceLibrary, int]]:
+        # To another process goes what it was made from, without the caches.
+        return Renderer, (self.faces, self.size)
+
     def draw(self, stimulus: Stimulus) -> UInt8[np.ndarray, "size size 3"]:
         """Draw one picture, RGB."""
         return np.ascontiguousarray(self._draw_planes(stimulus).transpose(1, 2, 0))

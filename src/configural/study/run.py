@@ -24,7 +24,7 @@ from configural.faces import FaceLibrary, load
 from configural.stimuli import CLASS_NAMES, PictureDataset, StimulusTable, dataset, sample
 from configural.stimuli.folders import refuse_used, write_png
 from configural.study.settings import RunSettings
-from configural.training import History, fit, open_device
+from configural.training import History, check_devices, fit, open_device
 
 _KEYS = {"test_accuracy", "test_loss", "confusion_matrix", "parameters", "images", "seconds", "faces_fingerprint"}
 """What a run's metrics.json has at least."""
@@ -125,6 +125,7 @@ def train_and_test(
 
     # Whatever can be wrong with the settings shows before the first file is written.
     device = open_device(settings.device, settings.recipe.precision).device
+    check_devices(device, settings.devices, settings.recipe.batch_size)
     start = time.perf_counter()
     library = library or load(settings.faces, show_progress=show_progress)
     table = sample(library, settings.condition, settings.split, settings.count, settings.seed)
@@ -154,6 +155,7 @@ def train_and_test(
         settings.device,
         checkpoint=checkpoint,
         show_progress=show_progress,
+        devices=settings.devices,
     )
     history.save(out / "history.csv")
     networks.save_network(network, out / "model.safetensors")
@@ -179,6 +181,7 @@ def train_and_test(
             "test": round(time.perf_counter() - tested, 3),
         },
         "device": str(device),
+        "devices": settings.devices,
         "receptive_field": summary.receptive_field,
         "faces_fingerprint": library.fingerprint,
         "configural": __version__,

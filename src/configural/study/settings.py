@@ -30,6 +30,7 @@ class RunSettings(BaseModel):
         recipe: How to train.
         seed: Of the stimuli and the first weights; the recipe has it too.
         device: Where to train.
+        devices: How many GPUs, or processes on a CPU, train together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +45,7 @@ class RunSettings(BaseModel):
     recipe: Recipe
     seed: int = Field(42, ge=0, lt=2**63)
     device: str = "auto"
+    devices: int = Field(1, ge=1)
 
     def save(self, path: Path) -> None:
         """Write as YAML."""
@@ -76,6 +78,7 @@ def run_settings(
     count: int | None = None,
     seed: int = 42,
     device: str = "auto",
+    devices: int = 1,
     **recipe_changes: Any,
 ) -> RunSettings:
     """Fill in a run's settings from a preset.
@@ -90,6 +93,7 @@ def run_settings(
         count: Instead of the preset's 4,000 or 20,000.
         seed: Of everything random.
         device: auto, cpu, cuda or mps.
+        devices: How many GPUs, or processes on a CPU, train together.
         recipe_changes: Fields of `Recipe` to set otherwise than in the preset.
 
     Raises:
@@ -112,6 +116,7 @@ def run_settings(
             recipe=recipe(preset, network, seed=seed, **recipe_changes),
             seed=seed,
             device=device,
+            devices=devices,
             **pictures,
         )
     except ValidationError as error:
@@ -125,7 +130,7 @@ def resumed_settings(stored: RunSettings, given: dict[str, Any], folder: Path) -
 
     Args:
         stored: What the run in the folder was begun with.
-        given: Arguments of `run_settings`. The device may differ from the stored one.
+        given: Arguments of `run_settings`. The device and the number of devices may differ from the stored ones.
         folder: Named in the error.
 
     Raises:
@@ -133,9 +138,9 @@ def resumed_settings(stored: RunSettings, given: dict[str, Any], folder: Path) -
     """
     known = {**stored.model_dump(), **stored.recipe.model_dump()}
     for name, value in given.items():
-        if name != "device" and value != known[name]:
+        if name not in ("device", "devices") and value != known[name]:
             raise ConfiguralError(
                 f"{folder}: holds a run with {name.replace('_', ' ')} {known[name]}, not {value}; repeat its "
                 "settings or choose another --out"
             )
-    return stored.model_copy(update={"device": given.get("device", stored.device)})
+    return stored.model_copy(update={name: given[name] for name in ("device", "devices") if name in given})

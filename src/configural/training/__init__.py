@@ -1,5 +1,6 @@
 """One recipe, one readable loop."""
 
+from configural.training.distributed import check_devices as check_devices
 from configural.training.history import Epoch as Epoch
 from configural.training.history import History as History
 from configural.training.keras_adam import KerasAdam as KerasAdam
