@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from configural import files
 from configural.errors import ConfiguralError
@@ -28,7 +28,8 @@ class RunSettings(BaseModel):
         image_size: Rows and columns of the pictures.
         count: Pictures in all; train, valid and test are parts of it.
         recipe: How to train.
-        seed: Of the stimuli and the first weights; the recipe has it too.
+        seed: Of the first weights; the recipe has it too.
+        data_seed: Of the stimuli; the same as `seed` if not given.
         device: Where to train.
         devices: How many GPUs, or processes on a CPU, train together.
     """
@@ -44,8 +45,16 @@ class RunSettings(BaseModel):
     count: int = Field(4000, ge=42)
     recipe: Recipe
     seed: int = Field(42, ge=0, lt=2**63)
+    data_seed: int = Field(42, ge=0, lt=2**63)
     device: str = "auto"
     devices: int = Field(1, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_seed_for_all(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "data_seed" not in values:
+            return {**values, "data_seed": values.get("seed", 42)}
+        return values
 
     def save(self, path: Path) -> None:
         """Write as YAML."""
@@ -78,6 +87,7 @@ def run_settings(
     count: int | None = None,
     seed: int = 42,
     device: str = "auto",
+    data_seed: int | None = None,
     devices: int = 1,
     **recipe_changes: Any,
 ) -> RunSettings:
@@ -93,6 +103,7 @@ def run_settings(
         count: Instead of the preset's 4,000 or 20,000.
         seed: Of everything random.
         device: auto, cpu, cuda or mps.
+        data_seed: Of the stimuli, where that shall be another than `seed`.
         devices: How many GPUs, or processes on a CPU, train together.
         recipe_changes: Fields of `Recipe` to set otherwise than in the preset.
 
@@ -115,6 +126,7 @@ def run_settings(
             preset=preset,  # type: ignore[arg-type]
             recipe=recipe(preset, network, seed=seed, **recipe_changes),
             seed=seed,
+            data_seed=seed if data_seed is None else data_seed,
             device=device,
             devices=devices,
             **pictures,
