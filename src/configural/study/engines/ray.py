@@ -3,7 +3,6 @@
 import logging
 import os
 import platform
-import shutil
 import signal
 import tempfile
 import threading
@@ -67,7 +66,7 @@ def run_jobs(
         import ray
         from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
 
-        gpus = _gpus(jobs, gpus_per_job, address)
+        gpus = _gpus(jobs, gpus_per_job)
         # Tries are counted here and not by Ray, which begins a job that fills the memory again without end.
         do = ray.remote(_do).options(num_cpus=threads, num_gpus=gpus, max_retries=0)
         shared = ray.put(work)
@@ -111,7 +110,7 @@ def _do(work: Callable[[Job], None], job: Job, folder: str, threads: int) -> Out
     return attempt(work, job)
 
 
-def _gpus(jobs: Sequence[Job], asked: float | None, address: str | None) -> float:
+def _gpus(jobs: Sequence[Job], asked: float | None) -> float:
     """GPUs of each job."""
     import ray
 
@@ -119,8 +118,9 @@ def _gpus(jobs: Sequence[Job], asked: float | None, address: str | None) -> floa
     if asked is None:
         return 1.0 if most and any(job.settings.device != "cpu" for job in jobs) else 0.0
     if asked > most:
-        where = f"the Ray cluster {address}" if address else "this machine"
-        raise ConfiguralError(f"--gpus-per-job {asked:g}: {where} has {most:g} on one machine at most; use that many")
+        raise ConfiguralError(
+            f"--gpus-per-job {asked:g}: the cluster's largest machine has {most:g}; ask for that many or fewer"
+        )
     return asked
 
 
@@ -166,8 +166,8 @@ def _connect(address: str) -> None:
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except Exception as error:
         raise ConfiguralError(
-            f"--ray-address {address}: no Ray cluster can be used there ({_first_line(error)}); begin one with 'ray "
-            "start --head', or leave the address out to use this machine"
+            f"--ray-address {address}: no Ray cluster can be used there ({_first_line(error)}); begin one with "
+            "'ray start --head', or leave the address out to use this machine"
         ) from error
 
 
