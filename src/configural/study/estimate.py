@@ -27,8 +27,8 @@ _STEPS = 4
 _DRAWN = 20
 """Pictures whose drawing is timed."""
 
-_START = 8.0
-"""Seconds that a worker process takes to start, and a job for its page and files, at a guess."""
+JOB_OVERHEAD = 8.0
+"""Seconds that a job takes for its files, figures and page, and its share of a worker's start: a guess."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Estimate:
 
     Attributes:
         seconds: In all, with so many workers.
-        of_job: For each network, seconds that one of its whole jobs takes: training and tests.
+        of_job: For each network, seconds that one of its whole jobs takes.
         of_drawing: Seconds for the pictures.
         result_bytes: What the run folders hold in the end; wrongly predicted pictures come on top.
         passing_bytes: What else is on the disk meanwhile: pictures and checkpoints.
@@ -98,7 +98,7 @@ def estimate(
     unfinished = [status for status in statuses if status.state != "finished"]
     of_drawing = draw_one * pictures if unfinished else 0.0
     work = sum(
-        status.epochs_left * of_epoch[status.job.network] + of_test[status.job.network] + _START
+        status.epochs_left * of_epoch[status.job.network] + of_test[status.job.network] + JOB_OVERHEAD
         for status in unfinished
     )
     parameters = {name: _parameters(group[0].job) for name, group in by_network.items()}
@@ -107,7 +107,7 @@ def estimate(
         # Whole jobs are dealt out, so that the last of them may leave other workers without any.
         seconds=(work + of_drawing) / at_a_time,
         of_job={
-            name: group[0].job.settings.recipe.epochs * of_epoch[name] + of_test[name]
+            name: group[0].job.settings.recipe.epochs * of_epoch[name] + of_test[name] + JOB_OVERHEAD
             for name, group in by_network.items()
         },
         of_drawing=of_drawing,
