@@ -20,15 +20,21 @@ from configural.study import RESULT_COLUMNS, RunSettings, StudyPlan, pictures, r
 from configural.study.engines import Outcome, attempt, find_engine
 from configural.study.jobs import plan_jobs, run_job
 
-PLAN = StudyPlan(
-    networks=("cnn-13", "fcn-14"),
-    conditions=("baseline", "fct"),
-    seeds=(1, 2),
-    image_size=32,
-    count=120,
-    epochs=1,
-    batch_size=20,
-)
+
+def a_plan(**changes):
+    values = {
+        "networks": ("cnn-13", "fcn-14"),
+        "conditions": ("baseline", "fct"),
+        "seeds": (1, 2),
+        "image_size": 32,
+        "count": 120,
+        "epochs": 1,
+        "batch_size": 20,
+    }
+    return StudyPlan(**{**values, **changes})
+
+
+PLAN = a_plan()
 
 
 def in_this_process(jobs, work, workers, report):
@@ -168,7 +174,7 @@ def test_pictures_are_drawn_once_and_only_kept_while_they_are_needed(blocks, tmp
             report(job)
             yield job, Outcome("no luck")
 
-    plan = PLAN.model_copy(update={"networks": ("fcn-14",), "seeds": (1, 2)})
+    plan = a_plan(networks=("fcn-14",), seeds=(1, 2))
     study(blocks, tmp_path / "s", plan, some_fail)
     assert sorted(drawn) == ["baseline-middle", "baseline-shifted", "fct-middle", "fct-shifted"]
     assert (tmp_path / "s" / "pictures").is_dir()
@@ -216,7 +222,7 @@ def test_a_finished_study_repeats_nothing(finished, blocks):
 
 
 def test_another_plan_is_refused_with_the_difference(finished, blocks):
-    other = PLAN.model_copy(update={"seeds": (1, 3)})
+    other = a_plan(seeds=(1, 3))
     with pytest.raises(ConfiguralError, match=r"holds a study with seeds \[1, 2\], not \[1, 3\]; repeat its plan"):
         study(blocks, finished.folder, other)
     with pytest.raises(ConfiguralError, match="holds a study with faces blocks, not synthetic:2"):
@@ -229,7 +235,7 @@ def test_another_plan_is_refused_with_the_difference(finished, blocks):
 def test_a_condition_that_was_rewritten_is_refused(blocks, tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text("jitter: 3\n")
-    plan = PLAN.model_copy(update={"conditions": (str(own),)})
+    plan = a_plan(conditions=(str(own),))
 
     def nothing(jobs, work, workers, report):
         for job in jobs:
@@ -296,7 +302,7 @@ def test_a_run_folder_that_was_removed_is_made_again(copied, finished, blocks):
 
 
 def test_failed_jobs_are_recorded_and_tried_again(blocks, tmp_path, monkeypatch):
-    plan = PLAN.model_copy(update={"networks": ("fcn-14",), "seeds": (1,)})
+    plan = a_plan(networks=("fcn-14",), seeds=(1,))
 
     def one_fails(jobs, work, workers, report):
         def sometimes(job):
@@ -322,7 +328,7 @@ def test_failed_jobs_are_recorded_and_tried_again(blocks, tmp_path, monkeypatch)
 
 
 def test_status_says_how_far_every_job_is(blocks, tmp_path):
-    plan = PLAN.model_copy(update={"networks": ("fcn-14",), "epochs": {"fcn-14": 3}})
+    plan = a_plan(networks=("fcn-14",), epochs={"fcn-14": 3})
     seen = []
 
     def broken_off(jobs, work, workers, report):
@@ -348,7 +354,7 @@ def test_status_says_how_far_every_job_is(blocks, tmp_path):
 
 
 def test_the_estimate_measures_every_network(blocks, tmp_path):
-    outlook = plan_study(PLAN, blocks, tmp_path / "s", workers=2, show_progress=False)
+    outlook = plan_study(PLAN, blocks, tmp_path / "s", workers=2, device="cpu", show_progress=False)
     assert not (tmp_path / "s").exists()
     assert len(outlook.status.jobs) == 8
     estimate = outlook.estimate
@@ -365,9 +371,9 @@ def test_the_estimated_disk_is_about_what_a_study_takes(finished, blocks, tmp_pa
     taken = sum(
         path.stat().st_size
         for path in (finished.folder / "runs").rglob("*")
-        if path.is_file() and "misclassified" not in path.parts and path.name != "report.html"
+        if path.is_file() and "misclassified" not in path.parts
     )
-    assert 0.5 * estimated < taken < 1.5 * estimated
+    assert 0.7 * estimated < taken < 1.3 * estimated
 
 
 def test_old_settings_have_one_seed_for_all(tmp_path):
@@ -466,9 +472,7 @@ def test_reasons_of_failures_are_one_line():
 
 def test_a_jobs_results_count_only_when_they_are_whole(blocks, tmp_path, monkeypatch):
     """Broken off before the page is made, a job is not finished, and neither trained nor lost."""
-    (job,) = plan_jobs(
-        StudyPlan(networks=("fcn-14",), conditions=("ffa",), seeds=(1,), image_size=32, count=60, epochs=1)
-    )
+    (job,) = plan_jobs(a_plan(networks=("fcn-14",), conditions=("ffa",), seeds=(1,)))
 
     def broken(run):
         raise KeyboardInterrupt

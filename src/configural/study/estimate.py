@@ -27,6 +27,11 @@ _STEPS = 4
 _DRAWN = 20
 """Pictures whose drawing is timed."""
 
+_PREDICTION = 82
+_STIMULUS = 24
+_REST = 650_000
+"""Bytes of a prediction in CSV, of a stimulus in Parquet, and of a run's page, figures and samples, as measured."""
+
 JOB_OVERHEAD = 8.0
 """Seconds that a job takes for its files, figures and page, and its share of a worker's start: a guess."""
 
@@ -102,7 +107,7 @@ def estimate(
         for status in unfinished
     )
     parameters = {name: _parameters(group[0].job) for name, group in by_network.items()}
-    test_rows = len(first.tests) * _images(first)["test"]
+    predictions = (1 + len(first.tests)) * _images(first)["test"]
     return Estimate(
         # Whole jobs are dealt out, so that the last of them may leave other workers without any.
         seconds=(work + of_drawing) / at_a_time,
@@ -112,7 +117,10 @@ def estimate(
         },
         of_drawing=of_drawing,
         result_bytes=sum(
-            4 * parameters[status.job.network] + _ROW * test_rows + _STIMULUS * status.job.settings.count + _REST
+            4 * parameters[status.job.network]
+            + _PREDICTION * predictions
+            + _STIMULUS * status.job.settings.count
+            + _REST
             for status in unfinished
         ),
         passing_bytes=(
@@ -123,16 +131,6 @@ def estimate(
         ),
         source=source,
     )
-
-
-_ROW = 110
-"""Bytes of a prediction in CSV, and its share in the table of predictions of the own test."""
-
-_STIMULUS = 40
-"""Bytes of a stimulus in Parquet."""
-
-_REST = 1_500_000
-"""Bytes of figures, samples and the page."""
 
 
 def free_bytes(folder: Path) -> int:
