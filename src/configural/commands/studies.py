@@ -1,7 +1,8 @@
 """Studies: grids of runs, carried out, continued and watched."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from configural import files, report
+from configural import report
 from configural.errors import ConfiguralError
 from configural.faces import FaceLibrary, load
 from configural.locks import locked
@@ -17,7 +18,7 @@ from configural.stimuli.folders import refuse_used
 from configural.study import StudyPlan
 from configural.study.display import describe_event, live
 from configural.study.engines import Engine, find_engine
-from configural.study.estimate import Estimate, estimate
+from configural.study.estimate import Estimate, estimate, free_bytes
 from configural.study.jobs import Job, is_finished, mend, plan_jobs, run_job
 from configural.study.plan import read_plan
 from configural.study.record import Attempts, StudyRecord
@@ -53,11 +54,13 @@ class Outlook:
         status: Its jobs, and how far each is already.
         workers: Jobs at a time.
         estimate: Time and disk for what is left.
+        free_bytes: Room on the disk of the study's folder.
     """
 
     status: StudyStatus
     workers: int
     estimate: Estimate
+    free_bytes: int
 
 
 def run_study(
@@ -65,7 +68,7 @@ def run_study(
     faces: str | FaceLibrary | None = None,
     out: Path | str = "study",
     workers: int | None = None,
-    engine: str = "local",
+    engine: str | Engine = "local",
     device: str = "auto",
     show_progress: bool = True,
 ) -> Study:
@@ -77,7 +80,7 @@ def run_study(
         faces: A source such as `synthetic` (the default) or `fasseg:FOLDER`, or a loaded library.
         out: The study's folder: new, empty, or that of a study of the same plan.
         workers: Jobs at a time; by default one per processor core, or two per GPU.
-        engine: What carries out the jobs: local, or ray.
+        engine: What carries out the jobs: local, ray, or an `Engine`.
         device: auto, cpu, cuda or mps.
         show_progress: Show the progress on standard error.
 
@@ -89,19 +92,22 @@ def run_study(
         OSError: If the disk is full or not writable.
     """
     folder = Path(out)
-    carry_out = find_engine(engine)
+    carry_out = find_engine(engine) if isinstance(engine, str) else engine
     if workers is not None and workers < 1:
         raise ConfiguralError(f"--workers {workers}: at least 1 must work")
     record, library = _record(plan, faces, folder, show_progress)
     jobs = plan_jobs(record.plan, record.faces, device)
     with locked(folder, "this study", _PATIENCE):
-        files.remove_leftovers(folder, "*.json")
+        for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+            leftover.unlink(missing_ok=True)
         record.save(folder)
         attempts = Attempts()
         attempts.save(folder)
         at_a_time = workers or _default_workers()
         _carry_out(jobs, folder, library, carry_out, at_a_time, attempts, show_progress)
         results = collect_results(folder, jobs)
+        save_results(results, folder)
+        attempts.save(folder)
         if not attempts.failed:
             # They are only drawn again, from seeds, and take more room than all else.
             shutil.rmtree(folder / "pictures", ignore_errors=True)
@@ -132,7 +138,8 @@ def plan_study(
     record, library = _record(plan, faces, Path(out), show_progress)
     status = status_of(Path(out), plan_jobs(record.plan, record.faces, device), False)
     at_a_time = workers or _default_workers()
-    return Outlook(status, at_a_time, estimate(status.jobs, library, at_a_time, show_progress))
+    expected = estimate(status.jobs, library, at_a_time, show_progress)
+    return Outlook(status, at_a_time, expected, free_bytes(Path(out)))
 
 
 def study_status(folder: Path | str) -> StudyStatus:
@@ -176,26 +183,41 @@ def _carry_out(
     attempts: Attempts,
     show_progress: bool,
 ) -> None:
-    def begun(job: Job) -> None:
-        attempts.running.append(job.name)
-        attempts.save(folder)
+    with ExitStack() as at_end:
+        tell = at_end.enter_context(live(lambda: status_of(folder, jobs, True), show_progress))
 
-    with live(lambda: status_of(folder, jobs, True), show_progress) as tell:
+        def begun(job: Job) -> None:
+            if job.name not in attempts.running:
+                attempts.running.append(job.name)
+            note(attempts)
+
+        def note(attempts: Attempts, results: bool = False) -> None:
+            # With a full disk the jobs fail one by one, and whatever still can be done is done.
+            try:
+                attempts.save(folder)
+                if results:
+                    save_results(collect_results(folder, jobs), folder)
+            except OSError as error:
+                tell(str(error))
+
         for job in jobs:
             if (mended := mend(job, folder)) is not None:
                 tell(mended)
-        save_results(collect_results(folder, jobs), folder)
-        work = partial(run_job, folder=folder, library=library, write_page=report.write_run_report)
         left = [job for job in jobs if not is_finished(job, folder)]
-        for job, outcome in engine(left, work, workers, begun) if left else ():
+        note(attempts, results=True)
+        if not left:
+            return
+        work = partial(run_job, folder=folder, library=library, write_page=report.write_run_report)
+        outcomes = engine(left, work, workers, begun)
+        if isinstance(outcomes, Generator):
+            at_end.callback(outcomes.close)  # ends the workers, whatever happens here
+        for job, outcome in outcomes:
             attempts.running.remove(job.name)
             if outcome.failure:
                 attempts.failed[job.name] = outcome.failure
                 if outcome.details:
                     attempts.details[job.name] = outcome.details
-            else:
-                save_results(collect_results(folder, jobs), folder)
-            attempts.save(folder)
+            note(attempts, results=not outcome.failure)
             tell(describe_event(status_of(folder, jobs, True), job.name))
 
 

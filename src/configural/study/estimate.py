@@ -27,8 +27,13 @@ _STEPS = 4
 _DRAWN = 20
 """Pictures whose drawing is timed."""
 
-_START = 8.0
-"""Seconds that a worker process takes to start, and a job for its page and files, at a guess."""
+_PREDICTION = 82
+_STIMULUS = 24
+_REST = 650_000
+"""Bytes of a prediction in CSV, of a stimulus in Parquet, and of a run's page, figures and samples, as measured."""
+
+JOB_OVERHEAD = 8.0
+"""Seconds that a job takes for its files, figures and page, and its share of a worker's start: a guess."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Estimate:
 
     Attributes:
         seconds: In all, with so many workers.
-        of_job: For each network, seconds that one of its whole jobs takes: training and tests.
+        of_job: For each network, seconds that one of its whole jobs takes.
         of_drawing: Seconds for the pictures.
         result_bytes: What the run folders hold in the end; wrongly predicted pictures come on top.
         passing_bytes: What else is on the disk meanwhile: pictures and checkpoints.
@@ -98,21 +103,24 @@ def estimate(
     unfinished = [status for status in statuses if status.state != "finished"]
     of_drawing = draw_one * pictures if unfinished else 0.0
     work = sum(
-        status.epochs_left * of_epoch[status.job.network] + of_test[status.job.network] + _START
+        status.epochs_left * of_epoch[status.job.network] + of_test[status.job.network] + JOB_OVERHEAD
         for status in unfinished
     )
     parameters = {name: _parameters(group[0].job) for name, group in by_network.items()}
-    test_rows = len(first.tests) * _images(first)["test"]
+    predictions = (1 + len(first.tests)) * _images(first)["test"]
     return Estimate(
         # Whole jobs are dealt out, so that the last of them may leave other workers without any.
         seconds=(work + of_drawing) / at_a_time,
         of_job={
-            name: group[0].job.settings.recipe.epochs * of_epoch[name] + of_test[name]
+            name: group[0].job.settings.recipe.epochs * of_epoch[name] + of_test[name] + JOB_OVERHEAD
             for name, group in by_network.items()
         },
         of_drawing=of_drawing,
         result_bytes=sum(
-            4 * parameters[status.job.network] + _ROW * test_rows + _STIMULUS * status.job.settings.count + _REST
+            4 * parameters[status.job.network]
+            + _PREDICTION * predictions
+            + _STIMULUS * status.job.settings.count
+            + _REST
             for status in unfinished
         ),
         passing_bytes=(
@@ -123,16 +131,6 @@ def estimate(
         ),
         source=source,
     )
-
-
-_ROW = 110
-"""Bytes of a prediction in CSV, and its share in the table of predictions of the own test."""
-
-_STIMULUS = 40
-"""Bytes of a stimulus in Parquet."""
-
-_REST = 1_500_000
-"""Bytes of figures, samples and the page."""
 
 
 def free_bytes(folder: Path) -> int:

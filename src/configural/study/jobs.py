@@ -139,8 +139,10 @@ def read_tests(job: Job, folder: Path) -> pd.DataFrame:
     """
     path = folder / job.run / "tests.csv"
     try:
-        frame = pd.read_csv(io.StringIO(path.read_text("utf-8")), float_precision="round_trip")
-    except (OSError, ValueError) as error:
+        # As text first: not every version of pandas reads back the very number that was written.
+        frame = pd.read_csv(io.StringIO(path.read_text("utf-8")), dtype={"loss": str, "accuracy": str})
+        frame = frame.assign(loss=frame["loss"].map(float), accuracy=frame["accuracy"].map(float))
+    except (OSError, KeyError, ValueError) as error:
         raise ConfiguralError(f"{path}: not a readable table of tests") from error
     sets = {(condition_label(condition), placement) for condition, placement in job.tests}
     if list(frame.columns) != list(TEST_COLUMNS) or not sets <= set(

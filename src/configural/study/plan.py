@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pydantic
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from configural import files
 from configural.errors import ConfiguralError
@@ -109,7 +109,7 @@ class StudyPlan(BaseModel):
 
     @field_validator("image_size")
     @classmethod
-    def _large_enough(cls, size: int | None, info: ValidationInfo) -> int | None:
+    def _large_enough(cls, size: int | None, info: Any) -> int | None:
         if size is not None:
             for name in info.data.get("networks", ()):
                 create(name, size)  # raises if it cannot take pictures of this size
@@ -124,7 +124,7 @@ class StudyPlan(BaseModel):
 
     @field_validator("epochs", mode="before")
     @classmethod
-    def _epochs_of_each(cls, epochs: Any, info: ValidationInfo) -> Any:
+    def _epochs_of_each(cls, epochs: Any, info: Any) -> Any:
         networks = info.data.get("networks", ())
         if epochs is None:
             return {}

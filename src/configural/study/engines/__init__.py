@@ -8,7 +8,7 @@ import importlib
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from configural.errors import ConfiguralError
 from configural.study.jobs import Job
@@ -29,6 +29,7 @@ class Outcome:
     details: str = ""
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Carries out jobs, several at a time, and yields each one's outcome as it ends, in whatever order they end.
 
