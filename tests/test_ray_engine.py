@@ -15,6 +15,7 @@ import pytest
 import configural as cf
 from configural.errors import ConfiguralError
 from configural.study import StudyPlan
+from configural.study.engines import find_engine
 from configural.study.jobs import plan_jobs
 
 pytest.importorskip("ray")
@@ -168,3 +169,14 @@ def test_clusters_that_cannot_be_used(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     with pytest.raises(ConfiguralError, match=r"^--ray-address 10\.0\.0\.1:6379: no Ray .* \(nobody answers\)"):
         next(engine.run_jobs(jobs, print, 1, print))
+
+
+def test_settings_of_ray_are_for_ray(monkeypatch):
+    given = {}
+    monkeypatch.setattr(engine, "run_jobs", lambda *positional, **settings: given.update(settings))
+    find_engine("ray", "10.0.0.1:6379", 0.5)([], print, 1, print)
+    assert given == {"address": "10.0.0.1:6379", "gpus_per_job": 0.5}
+    with pytest.raises(ConfiguralError, match="--ray-address and --gpus-per-job need --engine ray"):
+        find_engine("local", gpus_per_job=1)
+    with pytest.raises(ConfiguralError, match="--gpus-per-job -1: must be 0 or more"):
+        find_engine("ray", gpus_per_job=-1)

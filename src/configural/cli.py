@@ -347,6 +347,12 @@ def study(
         int | None, typer.Option(help="jobs at a time; one per processor core, or two per GPU, if not given")
     ] = None,
     engine: Annotated[str, typer.Option(help="local (processes) or ray (a cluster)")] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help="of a running Ray cluster; else RAY_ADDRESS, or one of this machine alone")
+    ] = None,
+    gpus_per_job: Annotated[
+        float | None, typer.Option(help="on a Ray cluster; 1 where there are any, if not given")
+    ] = None,
     device: _Device = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the jobs and what they would take")] = False,
 ) -> None:
@@ -370,7 +376,10 @@ def study(
     if dry_run:
         _print_outlook(commands.plan_study(wanted, faces, out, workers, device or "auto"))
         return
-    done = commands.run_study(wanted, faces, out, workers, engine, device or "auto")
+    from configural.study.engines import find_engine
+
+    chosen = find_engine(engine, ray_address, gpus_per_job)
+    done = commands.run_study(wanted, faces, out, workers, chosen, device or "auto")
     typer.echo(f"results: {done.folder / 'results.csv'} ({len(done.results):,} tests)")
     if done.failed:
         name, reason = next(iter(done.failed.items()))
