@@ -274,6 +274,18 @@ def test_the_failure_of_one_ends_all(tmp_path, monkeypatch, how, kind, message):
         assert not psutil.pid_exists(int(path.read_text()))
 
 
+class TooLarge:
+    """What PyTorch says when a picture does not fit into /dev/shm."""
+
+    def __reduce__(self):
+        raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1_2_0>: No space left on device")
+
+
+def test_too_little_shared_memory(tmp_path):
+    with pytest.raises(ConfiguralError, match="do not fit into the memory that processes share, /dev/shm"):
+        in_processes(2, _fail, TooLarge(), tmp_path)
+
+
 @pytest.mark.slow
 def test_the_answer_is_that_of_the_first(tmp_path):
     assert in_processes(2, _fail, "not at all", tmp_path) == "well"

@@ -95,6 +95,7 @@ def _fit_share(
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
     spread(network, share)
     history = _fit(network, train, valid, recipe, fabric, share, checkpoint, show_progress and rank == 0)
+    torch.distributed.destroy_process_group()
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()} if rank == 0 else {}
     return history, save(weights)
 

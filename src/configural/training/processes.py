@@ -40,7 +40,7 @@ def in_processes(processes: int, work: Callable[..., T], *arguments: Any) -> T:
         What `work` returned in the process of rank 0.
 
     Raises:
-        ConfiguralError: If a process raised one or was killed.
+        ConfiguralError: If a process raised one or was killed, or shared memory is full.
         OSError: If a process raised one.
         RuntimeError: If a process raised anything else; the message is its traceback.
     """
@@ -62,6 +62,13 @@ def in_processes(processes: int, work: Callable[..., T], *arguments: Any) -> T:
                 with contextlib.suppress(ConnectionError):  # it ended: `_answers` says how
                     pipe.send((work, Path(folder) / "meeting", arguments))
             return _answers(started, pipes)[0]
+        except RuntimeError as error:
+            if "unable to allocate shared memory" not in str(error):
+                raise
+            raise ConfiguralError(
+                "the pictures do not fit into the memory that processes share, /dev/shm: make it larger (for "
+                "docker: --shm-size), or use --devices 1"
+            ) from error
         finally:
             _end(started)
             for pipe in pipes:
