@@ -146,7 +146,7 @@ def test_a_killed_study_takes_its_cluster_along(tmp_path):
     finally:
         study.kill()
         study.wait()
-    _, alive = psutil.wait_procs(started, timeout=120)
+    _, alive = psutil.wait_procs(started, timeout=600)
     assert not alive
 
 

@@ -79,6 +79,7 @@ def _answers(started: list[BaseProcess], pipes: list[Connection]) -> list[Any]:
     """What each process returned; raises if one failed."""
     answers: dict[int, Any] = {}
     failures: list[Exception | str] = []
+    silent: list[int] = []
     listening = dict(enumerate(pipes))
     until: float | None = None
     while listening and (until is None or time.monotonic() < until):
@@ -89,29 +90,30 @@ def _answers(started: list[BaseProcess], pipes: list[Connection]) -> list[Any]:
             del listening[rank]
             try:
                 well, answer = pipe.recv()
-            except (EOFError, OSError):  # it ended without a word
-                well, answer = False, None
-            if well:
-                answers[rank] = answer
-                continue
-            if answer is not None:
+            except (EOFError, OSError):  # it is ending without a word
+                silent.append(rank)
+            else:
+                if well:
+                    answers[rank] = answer
+                    continue
                 failures.append(answer)
             # The failure of one makes the others fail, so which of them is the cause shows when all have ended.
             until = until or time.monotonic() + _GRACE
     if len(answers) == len(pipes):
         return [answers[rank] for rank in range(len(pipes))]
-    raise _cause(started, failures)
+    raise _cause(started, silent, failures)
 
 
-def _cause(started: list[BaseProcess], failures: list[Exception | str]) -> Exception:
+def _cause(started: list[BaseProcess], silent: list[int], failures: list[Exception | str]) -> Exception:
     """Why the processes failed: one that was killed, else the first mistake, else the first error."""
-    for rank, process in enumerate(started, start=1):
-        process.join(0.1)
+    for rank in silent:
+        process = started[rank]
+        process.join()
         if process.exitcode is not None and process.exitcode < 0:
             name = signal.Signals(-process.exitcode).name
             hint = ", perhaps because the memory is full" if name == "SIGKILL" else ""
             return ConfiguralError(
-                f"training process {rank} of {len(started)} was ended by {name}{hint}; repeat the command to "
+                f"training process {rank + 1} of {len(started)} was ended by {name}{hint}; repeat the command to "
                 "go on, a run with --resume"
             )
     for failure in failures:
