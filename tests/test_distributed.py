@@ -111,7 +111,8 @@ def test_three_processes_learn_as_one(blocks, name):
     """194 pictures in batches of 24 split among 3: the last batch has 2, so that one process has none of it.
 
     With 64 bits the differences stay below 1e-9: rounding, of 1e-16, which the steps of Adam make larger where a
-    gradient is nearly zero.
+    gradient is nearly zero. With statistics of thirds of the batch the log odds differ by 0.35, with other masks by
+    0.69.
     """
     table = sample(blocks, "baseline", count=240, seed=1)
     sets = {subset: dataset(blocks, table.subset(subset), 32) for subset in ("train", "valid", "test")}
