@@ -203,7 +203,7 @@ def generate(
     table = commands.generate(
         faces or "synthetic", condition, placement, split, count, size, seed, out, masks, format=format, pairs=pairs
     )
-    counts = ", ".join(f"{len(table.subset(name)):,} {name}" for name in ("train", "valid", "test"))
+    counts = ", ".join(f"{count:,} {name}" for name, count in table.places().counts.items())
     typer.echo(f"{out}: {len(table):,} pictures ({counts})")
 
 
