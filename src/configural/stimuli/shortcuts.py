@@ -1,6 +1,6 @@
 """How well the classes can be told apart without seeing how parts relate.
 
-Usage: python -m configural.stimuli.shortcuts [--faces SOURCE] [--count N] [--split NAME] [--size N] [--seed N] [NAME ...]
+Usage: python -m configural.stimuli.shortcuts [--faces SOURCE] [--count N] [--split NAME] [--size N] [--seed N] ...
 """
 
 import argparse
