@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PACKAGES = ("errors", "evaluation", "faces", "networks", "report", "stimuli", "study", "training")
-_COMMANDS = ("Run", "evaluate", "generate", "load_run", "run", "verify")
+_COMMANDS = ("Run", "evaluate", "generate", "load_run", "run", "run_study", "study_status", "verify")
 
 __all__ = ["__version__", *_PACKAGES, *_COMMANDS]
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from configural.commands import evaluate as evaluate
     from configural.commands import generate as generate
     from configural.commands import run as run
+    from configural.commands import run_study as run_study
+    from configural.commands import study_status as study_status
     from configural.commands import verify as verify
     from configural.study import Run as Run
     from configural.study import load_run as load_run

@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from configural import __version__
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 
 if TYPE_CHECKING:
-    from configural.commands import Evaluation
+    from configural.commands import Evaluation, Outlook
     from configural.faces import FaceLibrary
     from configural.networks import Summary
     from configural.study import Run
 
 # Everything that needs torch is imported inside the commands, so that --help answers at once.
+
+_STUDY = "run"
+"""The name of the command that `configural study` is without any of its own commands."""
 
 app = typer.Typer(
     add_completion=False,
@@ -294,6 +298,94 @@ def fetch(
     typer.echo(f"{name}: {commands.fetch(name, base_url)}")
 
 
+class _StudyGroup(TyperGroup):
+    """`configural study` takes a plan as a command does, and has commands of its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Whatever is not one of its commands is meant for the study itself."""
+        return super().parse_args(ctx, args if args and args[0] in self.commands else [_STUDY, *args])
+
+
+class _StudyCommand(TyperCommand):
+    """What `configural study` does without a command; it calls itself so, too."""
+
+    def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Take the group's place in the command line."""
+        return super().make_context(parent.info_name, args, parent.parent, **extra)
+
+
+studies = typer.Typer(cls=_StudyGroup, rich_markup_mode="rich")
+app.add_typer(studies, name="study", help="Train and test a grid of networks and conditions: the whole study.")
+
+
+@studies.command(
+    _STUDY,
+    cls=_StudyCommand,
+    hidden=True,
+    epilog="Examples:\n\n"
+    "configural study --preset quick --faces fasseg:FASSEG/V2 --out studies/quick\n\n"
+    "configural study plan.yaml --out studies/mine --dry-run\n\n"
+    "configural status studies/quick",
+)
+def study(
+    plan: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[PLAN.yaml]", help="what to train and test; a preset's plan if not given"),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="quick (two CPU cores) or paper (as published), instead of a plan")
+    ] = None,
+    faces: _Faces = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="the study's folder; one that holds it goes on")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="jobs at a time; one per processor core, or two per GPU, if not given")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local (processes) or ray (a cluster)")] = "local",
+    device: _Device = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the jobs and what they would take")] = False,
+) -> None:
+    """Train every network on every condition by every seed, and test each on all conditions.
+
+    Broken off, the same command goes on where it stopped and tries failed jobs again. After every job the results
+    are in DIR/results.csv. Exit status 1 if a job failed. Defaults: preset quick, synthetic faces.
+    """
+    from configural import commands
+
+    if plan is not None and preset is not None:
+        raise ConfiguralError(f"{plan} and --preset {preset} exclude each other: a preset is a plan")
+    if preset is not None:
+        from configural.study import PLAN_PRESETS
+
+        if preset not in PLAN_PRESETS:
+            raise ConfiguralError(f"unknown preset '{preset}': choose one of {', '.join(PLAN_PRESETS)}")
+    if out is None:
+        raise ConfiguralError("--out is missing: name the study's folder, new or one to go on with")
+    wanted = preset or (Path(plan) if plan is not None else None)
+    if dry_run:
+        _print_outlook(commands.plan_study(wanted, faces, out, workers, device or "auto"))
+        return
+    done = commands.run_study(wanted, faces, out, workers, engine, device or "auto")
+    typer.echo(f"results: {done.folder / 'results.csv'} ({len(done.results):,} tests)")
+    if done.failed:
+        name, reason = next(iter(done.failed.items()))
+        more = f", and {len(done.failed) - 1} more" if len(done.failed) > 1 else ""
+        typer.secho(f"failed: {name}: {reason}{more}; repeat the command to try again", fg="red", err=True)
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example:\n\nconfigural status studies/quick")
+def status(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a study's folder")]) -> None:
+    """Show how far a study is, from its folder alone."""
+    from rich.console import Console
+
+    from configural import commands
+    from configural.study.display import progress_table
+
+    Console(highlight=False).print(progress_table(commands.study_status(folder)))
+
+
 _STOPPED = 130
 
 
@@ -364,6 +456,50 @@ def _print_run(finished: "Run") -> None:
         ],
     )
     typer.echo(f"report: {finished.folder / 'report.html'}")
+
+
+def _print_outlook(outlook: "Outlook") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from configural.study.display import duration
+    from configural.study.estimate import JOB_OVERHEAD
+
+    status, estimate = outlook.status, outlook.estimate
+    table = Table(title=f"{len(status.jobs)} jobs", title_justify="left", title_style="bold")
+    for heading in ("network", "trained on", "seeds", "epochs", "one job", "finished"):
+        table.add_column(heading, justify="left" if heading in ("network", "trained on", "seeds") else "right")
+    cells: dict[tuple[str, str], list[Any]] = {}
+    for each in status.jobs:
+        cells.setdefault((each.job.network, each.job.condition), []).append(each)
+    for (network, condition), repeats in cells.items():
+        table.add_row(
+            network,
+            condition,
+            ", ".join(str(each.job.settings.seed) for each in repeats),
+            str(repeats[0].job.settings.recipe.epochs),
+            duration(estimate.of_job[network]),
+            f"{sum(each.state == 'finished' for each in repeats)} of {len(repeats)}",
+        )
+    Console(highlight=False).print(table)
+    first = status.jobs[0].job
+    typer.echo(f"every job is tested on {len(first.tests)} sets: {', '.join(f'{c} {p}' for c, p in first.tests)}")
+    typer.echo(
+        f"estimate for what is left, with {outlook.workers} at a time: {duration(estimate.seconds)}, of it "
+        f"{duration(estimate.of_drawing)} of one worker for drawing"
+    )
+    for network, source in estimate.source.items():
+        typer.echo(f"  {network}: by {source}")
+    typer.echo(
+        f"  {JOB_OVERHEAD:.0f} s per job for files, figures and the page are a guess; jobs that share a GPU or the "
+        "memory's speed may slow each other down"
+    )
+    mega = 1e6
+    typer.echo(
+        f"disk: {estimate.result_bytes / mega:,.0f} MB of results, plus the wrongly predicted pictures; "
+        f"{estimate.passing_bytes / mega:,.0f} MB more until the study has ended; "
+        f"{outlook.free_bytes / mega:,.0f} MB are free"
+    )
 
 
 def _print_library(library: "FaceLibrary", sheets: list[Path]) -> None:

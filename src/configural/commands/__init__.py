@@ -10,3 +10,8 @@ from configural.commands.runs import dated_folder as dated_folder
 from configural.commands.runs import evaluate as evaluate
 from configural.commands.runs import load_run as load_run
 from configural.commands.runs import run as run
+from configural.commands.studies import Outlook as Outlook
+from configural.commands.studies import Study as Study
+from configural.commands.studies import plan_study as plan_study
+from configural.commands.studies import run_study as run_study
+from configural.commands.studies import study_status as study_status

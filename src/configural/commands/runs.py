@@ -203,15 +203,15 @@ def _refuse_training_material(trained: RunSettings, described: dict[str, Any]) -
         return
     # Stimulus i is the same for every count, and the test begins at 0.8 of a class.
     same_heads = trained.split == described["split"] == "paper"
-    if same_heads and described["seed"] == trained.seed and described["count"] < trained.count:
+    if same_heads and described["seed"] == trained.data_seed and described["count"] < trained.count:
         raise ConfiguralError(
             f"--count {described['count']} makes a test of pictures that the network was trained on; use "
             f"{trained.count} or more, or another --seed"
         )
-    if trained.split == described["split"] == "identity" and described["seed"] != trained.seed:
+    if trained.split == described["split"] == "identity" and described["seed"] != trained.data_seed:
         raise ConfiguralError(
             f"--seed {described['seed']} deals the persons out anew, so that some that the network was trained on "
-            f"come into the test; with the identity split keep seed {trained.seed}"
+            f"come into the test; with the identity split keep seed {trained.data_seed}"
         )
 
 
@@ -232,7 +232,7 @@ def _load_model(path: Path, image_size: int | None) -> tuple[networks.StudyNet, 
                 "placement": None,
                 "split": settings.split,
                 "count": settings.count,
-                "seed": settings.seed,
+                "seed": settings.data_seed,
             },
             source,
         )

@@ -191,6 +191,11 @@ def _run_settings(settings: RunSettings, metrics: Mapping[str, Any]) -> dict[str
             ("faces", settings.faces, ""),
             ("condition", settings.condition, _CONDITIONS.get(settings.condition, "")),
             ("split", settings.split, _SPLITS.get(settings.split, "")),
+            *(
+                [("seed of the pictures", str(settings.data_seed), "")]
+                if settings.data_seed != settings.seed
+                else []
+            ),
             ("fingerprint of the faces", metrics["faces_fingerprint"][:12], ""),
             ("size", f"{settings.image_size} × {settings.image_size} pixels", ""),
             ("train", f"{images['train']:,} pictures", ""),

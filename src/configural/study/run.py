@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +22,10 @@ from configural.evaluation import (
     save_figure,
 )
 from configural.faces import FaceLibrary, load
-from configural.stimuli import CLASS_NAMES, PictureDataset, StimulusTable, dataset, sample
+from configural.locks import LOCK, locked
+from configural.stimuli import CLASS_NAMES, PictureDataset, StimulusTable
 from configural.stimuli.folders import refuse_used, write_png
+from configural.study.pictures import Pictures, draw_pictures, sample_for
 from configural.study.settings import RunSettings
 from configural.training import History, fit, open_device
 
@@ -94,6 +97,8 @@ def train_and_test(
     keras: bool = False,
     library: FaceLibrary | None = None,
     show_progress: bool = False,
+    pictures: Pictures | None = None,
+    patience: float = 0,
 ) -> Run:
     """Draw, train, save, load again, test, and write the run folder.
 
@@ -104,52 +109,72 @@ def train_and_test(
         keras: Also write the network as `model.h5` for Keras.
         library: The loaded faces, where the caller has them already.
         show_progress: Show bars on standard error.
+        pictures: What the settings say, drawn, where the caller has that already; no faces are loaded then.
+        patience: Seconds to wait for another process that is at work in `out`.
 
     Raises:
-        ConfiguralError: If the settings cannot be carried out, or `out` holds something else.
+        ConfiguralError: If the settings cannot be carried out, or `out` holds something else or is in use.
         OSError: If the disk is full or not writable; `resume` goes on from there.
     """
     begun = resume and (out / "config.yaml").is_file()
-    files.remove_leftovers(out, "*" if begun else "config.yaml")
-    if begun and (out / "metrics.json").is_file():
-        finished = load_run(out)
-        (out / "checkpoint.safetensors").unlink(missing_ok=True)
-        if keras and not (out / "model.h5").is_file():
-            networks.keras_weights.save(finished.network, out / "model.h5")
-        return finished
-    if resume and not begun and out.is_dir() and any(out.iterdir()):
-        raise ConfiguralError(f"{out}: holds other files and no run to go on with (no config.yaml)")
-    if not begun:
-        refuse_used(out)
+    if (out / LOCK).is_file():
+        with locked(out, "this run", patience):
+            pass  # nobody is at work, and a file that a killed process left is gone now
+    with ExitStack() as held:
+        if begun:
+            held.enter_context(locked(out, "this run", patience))
+        files.remove_leftovers(out, "*" if begun else "config.yaml")
+        if begun and (out / "metrics.json").is_file():
+            finished = load_run(out)
+            (out / "checkpoint.safetensors").unlink(missing_ok=True)
+            if keras and not (out / "model.h5").is_file():
+                networks.keras_weights.save(finished.network, out / "model.h5")
+            return finished
+        if resume and not begun and out.is_dir() and any(out.iterdir()):
+            raise ConfiguralError(f"{out}: holds other files and no run to go on with (no config.yaml)")
+        if not begun:
+            refuse_used(out)
+
+        # Whatever can be wrong with the settings shows before the first file is written.
+        open_device(settings.device, settings.recipe.precision)
+        start = time.perf_counter()
+        if pictures is None:
+            library = library or load(settings.faces, show_progress=show_progress)
+            table = sample_for(settings, library)
+        else:
+            table = pictures.table
+        if (out / "stimuli.parquet").is_file() and (
+            StimulusTable.load(out / "stimuli.parquet").fingerprint != table.fingerprint
+        ):
+            raise ConfiguralError(
+                f"{out}: was begun with other faces than {settings.faces} gives now; restore those or choose "
+                "another --out"
+            )
+        if not begun:
+            held.enter_context(locked(out, "this run", patience))
+            if (out / "config.yaml").is_file():
+                raise ConfiguralError(f"{out}: another process has begun a run there; choose another --out")
+            settings.save(out / "config.yaml")
+        table.save(out / "stimuli.parquet")
+        if pictures is None:
+            assert library is not None
+            pictures = draw_pictures(table, library, settings.image_size, show_progress)
+        _train_and_test(settings, out, keras, pictures, time.perf_counter() - start, show_progress)
+    return load_run(out)
+
+
+def _train_and_test(
+    settings: RunSettings, out: Path, keras: bool, pictures: Pictures, seconds: float, show_progress: bool
+) -> None:
+    """All that follows the drawing, which took so many seconds, in a folder that this process holds."""
     checkpoint = out / "checkpoint.safetensors"
-
-    # Whatever can be wrong with the settings shows before the first file is written.
-    device = open_device(settings.device, settings.recipe.precision).device
-    start = time.perf_counter()
-    library = library or load(settings.faces, show_progress=show_progress)
-    table = sample(library, settings.condition, settings.split, settings.count, settings.seed)
-    if (out / "stimuli.parquet").is_file() and (
-        StimulusTable.load(out / "stimuli.parquet").fingerprint != table.fingerprint
-    ):
-        raise ConfiguralError(
-            f"{out}: was begun with other faces than {library.source} gives now; restore those or choose another "
-            "--out"
-        )
-    if not begun:
-        settings.save(out / "config.yaml")
-    table.save(out / "stimuli.parquet")
-    sets = {}
-    for subset in ("train", "valid", "test"):
-        sets[subset] = dataset(library, table.subset(subset), settings.image_size, show_progress=show_progress)
-    drawn = time.perf_counter()
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = networks.create(settings.network, settings.image_size)
     history = fit(
         network,
-        sets["train"],
-        sets["valid"],
+        pictures.sets["train"],
+        pictures.sets["valid"],
         settings.recipe,
         settings.device,
         checkpoint=checkpoint,
@@ -163,24 +188,24 @@ def train_and_test(
     _check_equal(network, loaded, out / "model.safetensors")
 
     tested = time.perf_counter()
-    predictions = predict(loaded, sets["test"], device=settings.device, show_progress=show_progress)
+    predictions = predict(loaded, pictures.sets["test"], device=settings.device, show_progress=show_progress)
     summary = networks.summarise(loaded)
     metrics = {
-        **write_test(out, predictions, sets["test"]),
+        **write_test(out, predictions, pictures.sets["test"]),
         "parameters": {
             "total": summary.total,
             "trainable": summary.trainable,
             "non_trainable": summary.non_trainable,
         },
-        "images": {name: len(pictures) for name, pictures in sets.items()},
+        "images": {name: len(drawn) for name, drawn in pictures.sets.items()},
         "seconds": {
-            "draw": round(drawn - start, 3),
+            "draw": round(seconds, 3),
             "train": round(sum(epoch.seconds for epoch in history.epochs), 3),
             "test": round(time.perf_counter() - tested, 3),
         },
-        "device": str(device),
+        "device": str(open_device(settings.device, settings.recipe.precision).device),
         "receptive_field": summary.receptive_field,
-        "faces_fingerprint": library.fingerprint,
+        "faces_fingerprint": pictures.table.fingerprint,
         "configural": __version__,
         "torch": torch.__version__,
     }
@@ -189,7 +214,6 @@ def train_and_test(
     # Last, because a run counts as finished when this file is there.
     files.write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     checkpoint.unlink(missing_ok=True)
-    return load_run(out)
 
 
 def write_test(out: Path, predictions: Predictions, pictures: PictureDataset) -> dict[str, Any]:

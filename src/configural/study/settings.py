@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from configural import files
 from configural.errors import ConfiguralError
@@ -28,7 +28,8 @@ class RunSettings(BaseModel):
         image_size: Rows and columns of the pictures.
         count: Pictures in all; train, valid and test are parts of it.
         recipe: How to train.
-        seed: Of the stimuli and the first weights; the recipe has it too.
+        seed: Of the first weights; the recipe has it too.
+        data_seed: Of the stimuli; the same as `seed` if not given.
         device: Where to train.
     """
 
@@ -43,7 +44,15 @@ class RunSettings(BaseModel):
     count: int = Field(4000, ge=42)
     recipe: Recipe
     seed: int = Field(42, ge=0, lt=2**63)
+    data_seed: int = Field(42, ge=0, lt=2**63)
     device: str = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_seed_for_all(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "data_seed" not in values:
+            return {**values, "data_seed": values.get("seed", 42)}
+        return values
 
     def save(self, path: Path) -> None:
         """Write as YAML."""
@@ -76,6 +85,7 @@ def run_settings(
     count: int | None = None,
     seed: int = 42,
     device: str = "auto",
+    data_seed: int | None = None,
     **recipe_changes: Any,
 ) -> RunSettings:
     """Fill in a run's settings from a preset.
@@ -90,6 +100,7 @@ def run_settings(
         count: Instead of the preset's 4,000 or 20,000.
         seed: Of everything random.
         device: auto, cpu, cuda or mps.
+        data_seed: Of the stimuli, where that shall be another than `seed`.
         recipe_changes: Fields of `Recipe` to set otherwise than in the preset.
 
     Raises:
@@ -111,6 +122,7 @@ def run_settings(
             preset=preset,  # type: ignore[arg-type]
             recipe=recipe(preset, network, seed=seed, **recipe_changes),
             seed=seed,
+            data_seed=seed if data_seed is None else data_seed,
             device=device,
             **pictures,
         )

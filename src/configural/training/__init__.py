@@ -1,5 +1,6 @@
 """One recipe, one readable loop."""
 
+from configural.training.checkpoint import read_history as read_history
 from configural.training.history import Epoch as Epoch
 from configural.training.history import History as History
 from configural.training.keras_adam import KerasAdam as KerasAdam

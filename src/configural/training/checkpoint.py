@@ -52,3 +52,19 @@ def load_checkpoint(path: Path, network: nn.Module, optimizer: torch.optim.Optim
             f"{path}: this checkpoint cannot be used ({type(error).__name__}); remove it to train anew"
         ) from error
     return History(tuple(Epoch(**epoch) for epoch in history))
+
+
+def read_history(path: Path) -> History:
+    """The history up to a checkpoint; of the file only its header is read.
+
+    Raises:
+        ConfiguralError: If the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            epochs = json.loads((file.metadata() or {})["history"])
+        return History(tuple(Epoch(**epoch) for epoch in epochs))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ConfiguralError(
+            f"{path}: this checkpoint cannot be used ({type(error).__name__}); remove it to train anew"
+        ) from error

@@ -1,0 +1,226 @@
+"""Studies: grids of runs, carried out, continued and watched."""
+
+import shutil
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from configural import report
+from configural.errors import ConfiguralError
+from configural.faces import FaceLibrary, load
+from configural.locks import locked
+from configural.stimuli.folders import refuse_used
+from configural.study import StudyPlan
+from configural.study.display import describe_event, live
+from configural.study.engines import Engine, find_engine
+from configural.study.estimate import Estimate, estimate, free_bytes
+from configural.study.jobs import Job, is_finished, mend, plan_jobs, run_job
+from configural.study.plan import read_plan
+from configural.study.record import Attempts, StudyRecord
+from configural.study.results import collect_results, save_results
+from configural.study.status import StudyStatus, read_status, status_of
+
+_PATIENCE = 3
+"""Seconds to wait for who only looks whether a study is at work, or for the workers of a killed one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What a study has come to.
+
+    Attributes:
+        folder: Its folder.
+        plan: Its plan.
+        results: One row per network, train_condition, repeat, test_condition and placement.
+        failed: By a job's name, why it failed.
+    """
+
+    folder: Path
+    plan: StudyPlan
+    results: pd.DataFrame
+    failed: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What a study would do.
+
+    Attributes:
+        status: Its jobs, and how far each is already.
+        workers: Jobs at a time.
+        estimate: Time and disk for what is left.
+        free_bytes: Room on the disk of the study's folder.
+    """
+
+    status: StudyStatus
+    workers: int
+    estimate: Estimate
+    free_bytes: int
+
+
+def run_study(
+    plan: StudyPlan | Path | str | None = None,
+    faces: str | FaceLibrary | None = None,
+    out: Path | str = "study",
+    workers: int | None = None,
+    engine: str | Engine = "local",
+    device: str = "auto",
+    show_progress: bool = True,
+) -> Study:
+    """Train and test every network of a plan on every condition, by every seed; go on with what is there already.
+
+    Args:
+        plan: A YAML file, the preset quick (the default) or paper, or a `StudyPlan`. Where `out` holds a study, its
+            plan is the default.
+        faces: A source such as `synthetic` (the default) or `fasseg:FOLDER`, or a loaded library.
+        out: The study's folder: new, empty, or that of a study of the same plan.
+        workers: Jobs at a time; by default one per processor core, or two per GPU.
+        engine: What carries out the jobs: local, ray, or an `Engine`.
+        device: auto, cpu, cuda or mps.
+        show_progress: Show the progress on standard error.
+
+    Returns:
+        The results, and which jobs failed; these are tried again by the same call.
+
+    Raises:
+        ConfiguralError: If the plan or a setting is not possible, or `out` holds something else or is in use.
+        OSError: If the disk is full or not writable.
+    """
+    folder = Path(out)
+    carry_out = find_engine(engine) if isinstance(engine, str) else engine
+    if workers is not None and workers < 1:
+        raise ConfiguralError(f"--workers {workers}: at least 1 must work")
+    record, library = _record(plan, faces, folder, show_progress)
+    jobs = plan_jobs(record.plan, record.faces, device)
+    with locked(folder, "this study", _PATIENCE):
+        for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+            leftover.unlink(missing_ok=True)
+        record.save(folder)
+        attempts = Attempts()
+        attempts.save(folder)
+        at_a_time = workers or _default_workers()
+        _carry_out(jobs, folder, library, carry_out, at_a_time, attempts, show_progress)
+        results = collect_results(folder, jobs)
+        save_results(results, folder)
+        attempts.save(folder)
+        if not attempts.failed:
+            # They are only drawn again, from seeds, and take more room than all else.
+            shutil.rmtree(folder / "pictures", ignore_errors=True)
+    return Study(folder, record.plan, results, attempts.failed)
+
+
+def plan_study(
+    plan: StudyPlan | Path | str | None = None,
+    faces: str | FaceLibrary | None = None,
+    out: Path | str = "study",
+    workers: int | None = None,
+    device: str = "auto",
+    show_progress: bool = True,
+) -> Outlook:
+    """What `run_study` would do, and what it would take; nothing is written.
+
+    Args:
+        plan: As in `run_study`, as all below.
+        faces: The faces.
+        out: The study's folder.
+        workers: Jobs at a time.
+        device: auto, cpu, cuda or mps.
+        show_progress: Show bars on standard error.
+
+    Raises:
+        ConfiguralError: As in `run_study`.
+    """
+    record, library = _record(plan, faces, Path(out), show_progress)
+    status = status_of(Path(out), plan_jobs(record.plan, record.faces, device), False)
+    at_a_time = workers or _default_workers()
+    expected = estimate(status.jobs, library, at_a_time, show_progress)
+    return Outlook(status, at_a_time, expected, free_bytes(Path(out)))
+
+
+def study_status(folder: Path | str) -> StudyStatus:
+    """How far a study is, read from its folder alone.
+
+    Raises:
+        ConfiguralError: If it is no study's folder.
+    """
+    return read_status(Path(folder))
+
+
+def _record(
+    plan: StudyPlan | Path | str | None, faces: str | FaceLibrary | None, folder: Path, show_progress: bool
+) -> tuple[StudyRecord, FaceLibrary]:
+    """What the folder's study was begun with, or is now; and the faces."""
+    stored = StudyRecord.load(folder) if (folder / "study.yaml").is_file() else None
+    if stored is None and [path for path in _entries(folder) if not path.name.startswith(".")]:
+        refuse_used(folder)
+    if plan is None:
+        plan = stored.plan if stored else "quick"
+    if faces is None:
+        faces = stored.faces if stored else "synthetic"
+    plan = read_plan(plan)
+    library = load(faces, show_progress=show_progress)
+    record = StudyRecord.of(plan, library)
+    if stored is not None:
+        stored.refuse_other(record, folder)
+    return stored or record, library
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _carry_out(
+    jobs: Sequence[Job],
+    folder: Path,
+    library: FaceLibrary,
+    engine: Engine,
+    workers: int,
+    attempts: Attempts,
+    show_progress: bool,
+) -> None:
+    with ExitStack() as at_end:
+        tell = at_end.enter_context(live(lambda: status_of(folder, jobs, True), show_progress))
+
+        def begun(job: Job) -> None:
+            if job.name not in attempts.running:
+                attempts.running.append(job.name)
+            note(attempts)
+
+        def note(attempts: Attempts, results: bool = False) -> None:
+            # With a full disk the jobs fail one by one, and whatever still can be done is done.
+            try:
+                attempts.save(folder)
+                if results:
+                    save_results(collect_results(folder, jobs), folder)
+            except OSError as error:
+                tell(str(error))
+
+        for job in jobs:
+            if (mended := mend(job, folder)) is not None:
+                tell(mended)
+        left = [job for job in jobs if not is_finished(job, folder)]
+        note(attempts, results=True)
+        if not left:
+            return
+        work = partial(run_job, folder=folder, library=library, write_page=report.write_run_report)
+        outcomes = engine(left, work, workers, begun)
+        if isinstance(outcomes, Generator):
+            at_end.callback(outcomes.close)  # ends the workers, whatever happens here
+        for job, outcome in outcomes:
+            attempts.running.remove(job.name)
+            if outcome.failure:
+                attempts.failed[job.name] = outcome.failure
+                if outcome.details:
+                    attempts.details[job.name] = outcome.details
+            note(attempts, results=not outcome.failure)
+            tell(describe_event(status_of(folder, jobs, True), job.name))
+
+
+def _default_workers() -> int:
+    gpus = torch.cuda.device_count()
+    return 2 * gpus if gpus else torch.get_num_threads()

@@ -1,0 +1,117 @@
+"""A study's progress on the terminal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from configural.evaluation.figures import percent
+from configural.study.status import JobStatus, StudyStatus
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_FAILED_SHOWN = 8
+
+
+def progress_table(status: StudyStatus) -> "RenderableType":
+    """The whole grid: how many jobs are in which state, each cell's repeats, what is running and what failed."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text(_summary(status), style="bold")]
+    networks = list(dict.fromkeys(each.job.network for each in status.jobs))
+    conditions = list(dict.fromkeys(each.job.condition for each in status.jobs))
+    grid = Table(box=None, padding=(0, 2, 0, 0))
+    grid.add_column("trained on")
+    for condition in conditions:
+        grid.add_column(condition)
+    for network in networks:
+        cells = []
+        for condition in conditions:
+            cell = [each for each in status.jobs if (each.job.network, each.job.condition) == (network, condition)]
+            cells.append("  ".join(_short(each) for each in cell))
+        grid.add_row(network, *cells)
+    parts.append(grid)
+    failed = status.of("failed")
+    for each in failed[:_FAILED_SHOWN]:
+        parts.append(Text(f"failed {each.job.name}: {each.failure}", style="red"))
+    if len(failed) > _FAILED_SHOWN:
+        parts.append(Text(f"failed {len(failed) - _FAILED_SHOWN} more", style="red"))
+    return Group(*parts)
+
+
+@contextmanager
+def live(read: Callable[[], StudyStatus], show: bool = True) -> Iterator[Callable[[str], None]]:
+    """Show a study's progress on standard error while the block runs.
+
+    On a terminal the whole grid is kept up to date; elsewhere, as in a log file, there is a line for each event.
+
+    Args:
+        read: Says how far the study is.
+        show: Otherwise nothing is shown.
+
+    Yields:
+        A function to tell an event by.
+    """
+    if not show:
+        yield lambda event: None
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda event: console.print(event, highlight=False, markup=False, soft_wrap=True)
+        return
+    with Live(get_renderable=lambda: progress_table(read()), console=console, refresh_per_second=0.5):
+        yield lambda event: console.print(event, style="dim", highlight=False, markup=False)
+
+
+def describe_event(status: StudyStatus, name: str) -> str:
+    """One job's end in a line."""
+    each = next(each for each in status.jobs if each.job.name == name)
+    done = len(status.of("finished"))
+    if each.state == "failed":
+        return f"{name}: failed: {each.failure}"
+    left = (
+        "" if status.seconds_left is None or not status.at_work else f", about {duration(status.seconds_left)} left"
+    )
+    return f"{name}: finished, accuracy {_accuracy(each)} ({done} of {len(status.jobs)} jobs{left})"
+
+
+def duration(seconds: float) -> str:
+    """A span of time in round numbers."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _summary(status: StudyStatus) -> str:
+    counts = [f"{len(status.of('finished'))} of {len(status.jobs)} jobs finished"]
+    counts += [f"{len(status.of(state))} {state}" for state in ("running", "failed", "waiting") if status.of(state)]
+    said = ", ".join(counts)
+    unfinished = len(status.of("finished")) < len(status.jobs)
+    if not status.at_work:
+        return said + ("; no process is at work on it, repeat the command to go on" if unfinished else "")
+    if status.seconds_left is not None and unfinished:
+        said += f", about {duration(status.seconds_left)} left"
+    return said
+
+
+def _short(status: JobStatus) -> str:
+    """A job in a few characters: its accuracy, its epoch, or a sign."""
+    if status.state == "failed":
+        return "failed"
+    if status.state == "finished":
+        return _accuracy(status)
+    epochs = f"{len(status.history.epochs)}/{status.job.settings.recipe.epochs}"
+    if status.state == "running":
+        return f"epoch {epochs}" + (f" {_accuracy(status)}" if status.history.epochs else "")
+    return f"({epochs})" if status.history.epochs else "–"
+
+
+def _accuracy(status: JobStatus) -> str:
+    return "?" if status.accuracy is None else f"{percent(status.accuracy)} %"

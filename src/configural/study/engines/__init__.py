@@ -1,0 +1,104 @@
+"""Ways to carry out a study's jobs: processes of this machine, or other machines.
+
+An engine is a function `(jobs, work, workers, report) -> iterator of (job, outcome)`; see `Engine`.
+"""
+
+import errno
+import importlib
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from configural.errors import ConfiguralError
+from configural.study.jobs import Job
+
+ENGINES = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        failure: Why it failed, on one line; empty if it finished.
+        details: The traceback of a failure that no message explains; else empty.
+    """
+
+    failure: str = ""
+    details: str = ""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Carries out jobs, several at a time, and yields each one's outcome as it ends, in whatever order they end.
+
+    What an engine owes to those who call it:
+
+    - It calls `work(job)` for every job, once (or again where a worker has died and the engine retries), in a
+      process that is not the caller's, by way of `attempt`, so that every engine gives the same reasons.
+    - It yields every job exactly once. A job whose worker dies is a failed one, with the reason, and the others go
+      on. It raises only if it cannot work at all.
+    - It never touches the study's folder: that is what `work` does.
+    - When the iterator is closed early, or the caller's process dies, no worker goes on.
+    """
+
+    def __call__(
+        self,
+        jobs: Sequence[Job],
+        work: Callable[[Job], None],
+        workers: int,
+        report: Callable[[Job], None],
+    ) -> Iterator[tuple[Job, Outcome]]:
+        """Carry out the jobs.
+
+        Args:
+            jobs: In the order in which they shall be begun. Plain data that pickles, as `work` does.
+            work: Does a job; raises if it cannot be done. All results go into the study's folder, which every
+                worker must be able to write to.
+            workers: Jobs at a time; at least 1.
+            report: Called in the caller's process each time a job is given to a worker.
+
+        Raises:
+            ConfiguralError: If the engine cannot be used here; the message says what is missing.
+        """
+        ...
+
+
+def find_engine(name: str) -> Engine:
+    """The engine of that name; what it needs is imported only now.
+
+    Raises:
+        ConfiguralError: If there is none, or its packages are not installed.
+    """
+    if name not in ENGINES:
+        raise ConfiguralError(f"unknown engine '{name}': choose one of {', '.join(ENGINES)}")
+    try:
+        module = importlib.import_module(f"configural.study.engines.{name}")
+    except ModuleNotFoundError as error:
+        raise ConfiguralError(
+            f"--engine {name}: the package '{error.name}' is missing; install configural[{name}] or use "
+            "--engine local"
+        ) from error
+    engine: Engine = module.run_jobs
+    return engine
+
+
+def attempt(work: Callable[[Job], None], job: Job) -> Outcome:
+    """Do one job in this process; whatever it raises becomes the reason of a failure."""
+    try:
+        work(job)
+    except (ConfiguralError, OSError) as error:
+        return Outcome(_one_line(error))
+    except Exception as error:
+        details = "".join(traceback.format_exception(error))
+        return Outcome(f"{type(error).__name__}: {_one_line(error)}", details)
+    return Outcome()
+
+
+def _one_line(error: Exception) -> str:
+    if not isinstance(error, OSError) or error.strerror is None:
+        return " ".join(str(error).split()) or "no reason given"
+    said = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return said + ("; make room and repeat the command" if full else "")

@@ -1,0 +1,192 @@
+"""What a study will take, from a few steps of each of its networks on this machine."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from configural import networks, progress
+from configural.evaluation import predict
+from configural.faces import FaceLibrary
+from configural.stimuli import PictureDataset, Renderer
+from configural.stimuli import condition as find_condition
+from configural.stimuli.sampling import subset_of_index
+from configural.study.jobs import Job
+from configural.study.pictures import sample_for
+from configural.study.status import JobStatus
+from configural.training import fit, open_device
+
+_STEPS = 4
+"""Training steps that are timed, after as many that are not."""
+
+_DRAWN = 20
+"""Pictures whose drawing is timed."""
+
+_PREDICTION = 82
+_STIMULUS = 24
+_REST = 650_000
+"""Bytes of a prediction in CSV, of a stimulus in Parquet, and of a run's page, figures and samples, as measured."""
+
+JOB_OVERHEAD = 8.0
+"""Seconds that a job takes for its files, figures and page, and its share of a worker's start: a guess."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is left of a study to do.
+
+    Attributes:
+        seconds: In all, with so many workers.
+        of_job: For each network, seconds that one of its whole jobs takes.
+        of_drawing: Seconds for the pictures.
+        result_bytes: What the run folders hold in the end; wrongly predicted pictures come on top.
+        passing_bytes: What else is on the disk meanwhile: pictures and checkpoints.
+        source: For each network, what its speed was taken from.
+    """
+
+    seconds: float
+    of_job: dict[str, float]
+    of_drawing: float
+    result_bytes: int
+    passing_bytes: int
+    source: dict[str, str]
+
+
+def estimate(
+    statuses: Sequence[JobStatus], library: FaceLibrary, workers: int, show_progress: bool = False
+) -> Estimate:
+    """Estimate time and disk for the jobs that are not finished.
+
+    The speed of a network is that of its epochs in the study's folder, or where there are none, that of a few
+    training steps that are taken and timed now, with a worker's share of the threads.
+
+    Args:
+        statuses: All jobs, and how far each is.
+        library: The faces, of which a few pictures are drawn and timed.
+        workers: Jobs at a time.
+        show_progress: Show a bar on standard error.
+
+    Raises:
+        ConfiguralError: If a network cannot be trained here.
+    """
+    first = statuses[0].job
+    device = open_device(first.settings.device, first.settings.recipe.precision).device
+    # Several workers on one GPU share its speed.
+    at_a_time = workers if device.type == "cpu" else min(workers, max(1, torch.cuda.device_count()))
+    at_a_time = max(1, min(at_a_time, len(statuses)))
+    by_network: dict[str, list[JobStatus]] = {}
+    for status in statuses:
+        by_network.setdefault(status.job.network, []).append(status)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // max(1, workers)))
+    of_epoch, of_test, source = {}, {}, {}
+    try:
+        with progress.bar("timing", len(by_network) + 1, show_progress) as update:
+            for number, (name, group) in enumerate(by_network.items(), start=1):
+                of_epoch[name], of_test[name] = _time(group[0].job)
+                known = [epoch.seconds for status in group for epoch in status.history.epochs]
+                source[name] = f"{_STEPS} training steps timed now"
+                if known:
+                    of_epoch[name] = sum(known) / len(known)
+                    source[name] = f"{len(known)} epochs in the folder"
+                update(number)
+            draw_one = _time_drawing(first, library)
+            update(len(by_network) + 1)
+    finally:
+        torch.set_num_threads(threads)
+    pictures = _pictures(first)
+    unfinished = [status for status in statuses if status.state != "finished"]
+    of_drawing = draw_one * pictures if unfinished else 0.0
+    work = sum(
+        status.epochs_left * of_epoch[status.job.network] + of_test[status.job.network] + JOB_OVERHEAD
+        for status in unfinished
+    )
+    parameters = {name: _parameters(group[0].job) for name, group in by_network.items()}
+    predictions = (1 + len(first.tests)) * _images(first)["test"]
+    return Estimate(
+        # Whole jobs are dealt out, so that the last of them may leave other workers without any.
+        seconds=(work + of_drawing) / at_a_time,
+        of_job={
+            name: group[0].job.settings.recipe.epochs * of_epoch[name] + of_test[name] + JOB_OVERHEAD
+            for name, group in by_network.items()
+        },
+        of_drawing=of_drawing,
+        result_bytes=sum(
+            4 * parameters[status.job.network]
+            + _PREDICTION * predictions
+            + _STIMULUS * status.job.settings.count
+            + _REST
+            for status in unfinished
+        ),
+        passing_bytes=(
+            pictures * 3 * first.settings.image_size**2
+            + min(workers, len(unfinished)) * 12 * max(parameters.values())
+            if unfinished
+            else 0
+        ),
+        source=source,
+    )
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space on the disk on which a folder is or will be."""
+    import psutil
+
+    while not folder.exists():
+        folder = folder.parent
+    return int(psutil.disk_usage(str(folder.resolve())).free)
+
+
+def _time(job: Job) -> tuple[float, float]:
+    """Seconds for an epoch, and for all tests of a job."""
+    settings = job.settings
+    batch = settings.recipe.batch_size
+    train = _noise(_STEPS * batch, settings.image_size)
+    valid = _noise(settings.recipe.valid_batch_size, settings.image_size)
+    network = networks.create(settings.network, settings.image_size)
+    recipe = settings.recipe.model_copy(update={"epochs": 2})
+    steps = fit(network, train, valid, recipe, settings.device).epochs[-1].seconds / _STEPS
+    predict(network, valid, device=settings.device)
+    start = time.perf_counter()
+    predict(network, train, device=settings.device)
+    of_picture = (time.perf_counter() - start) / len(train)
+    images = _images(job)
+    of_epoch = math.ceil(images["train"] / batch) * steps + images["valid"] * of_picture
+    return of_epoch, len(job.tests) * images["test"] * of_picture
+
+
+def _time_drawing(job: Job, library: FaceLibrary) -> float:
+    settings = job.settings.model_copy(update={"count": max(42, 2 * _DRAWN)})
+    table = sample_for(settings, library)
+    renderer = Renderer(library, settings.image_size)
+    start = time.perf_counter()
+    renderer.draw_batch([table[row] for row in range(_DRAWN)])
+    return (time.perf_counter() - start) / _DRAWN
+
+
+def _noise(number: int, size: int) -> PictureDataset:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"index": range(number), "file": "", "label": np.arange(number) % 2})
+    return PictureDataset(rows, size, rng.integers(0, 256, (number, size, size, 3), np.uint8))
+
+
+def _images(job: Job) -> dict[str, int]:
+    counts = np.bincount(subset_of_index(job.settings.count // 2), minlength=3)
+    return {name: 2 * int(number) for name, number in zip(("train", "valid", "test"), counts, strict=True)}
+
+
+def _pictures(job: Job) -> int:
+    """How many pictures the study draws."""
+    conditions = {condition for condition, _ in job.tests}
+    own = {(condition, find_condition(condition).placement) for condition in conditions}
+    return len(own) * job.settings.count + len(set(job.tests) - own) * _images(job)["test"]
+
+
+def _parameters(job: Job) -> int:
+    with torch.device("meta"):
+        return networks.summarise(networks.create(job.network, job.settings.image_size)).total

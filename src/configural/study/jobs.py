@@ -1,0 +1,254 @@
+"""A study's jobs: one training with all its tests each."""
+
+import io
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from configural import files
+from configural.errors import ConfiguralError
+from configural.evaluation import Predictions, predict
+from configural.faces import FaceLibrary
+from configural.locks import LOCK
+from configural.stimuli import PLACEMENTS, SUBSETS
+from configural.stimuli import condition as find_condition
+from configural.study.pictures import Pictures, shared_pictures
+from configural.study.plan import StudyPlan, condition_label
+from configural.study.run import Run, load_run, train_and_test
+from configural.study.settings import RunSettings, run_settings
+from configural.training import read_history
+
+TEST_COLUMNS = (
+    "test_condition",
+    "placement",
+    "images",
+    "loss",
+    "accuracy",
+    "face_as_no_face",
+    "no_face_as_face",
+)
+"""What a run folder's `tests.csv` holds, one row per test set, and for a shifted set one for each part of it."""
+
+_PATIENCE = 30
+"""Seconds that a job waits for a worker of a killed study to leave its folder."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training with all its tests, as plain data that can be sent to another process.
+
+    Attributes:
+        network: Name of the network.
+        condition: The condition that it is trained under, as the plan writes it.
+        repeat: Which of the plan's seeds it is trained by, from 1 on.
+        settings: The training's settings.
+        tests: (condition, placement) of every test set, the placement middle or shifted.
+    """
+
+    network: str
+    condition: str
+    repeat: int
+    settings: RunSettings
+    tests: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        """Of its run folder, such as cnn-15-ffa-1."""
+        return f"{self.network}-{condition_label(self.condition)}-{self.repeat}"
+
+    @property
+    def run(self) -> str:
+        """Its run folder, seen from the study's folder."""
+        return f"runs/{self.name}"
+
+
+def plan_jobs(plan: StudyPlan, faces: str = "synthetic", device: str = "auto") -> tuple[Job, ...]:
+    """All jobs of a plan: first every cell's first repeat, then every second one, and so on.
+
+    Args:
+        plan: The plan.
+        faces: The source of the face library.
+        device: auto, cpu, cuda or mps.
+
+    Raises:
+        ConfiguralError: If a setting is not possible.
+    """
+    tests = tuple((condition, placement) for condition in plan.conditions for placement in plan.tests)
+    return tuple(
+        Job(network, condition, repeat, _settings(plan, faces, device, network, condition, seed), tests)
+        for repeat, seed in enumerate(plan.seeds, start=1)
+        for network in plan.networks
+        for condition in plan.conditions
+    )
+
+
+def run_job(
+    job: Job,
+    folder: Path,
+    library: FaceLibrary | None = None,
+    write_page: Callable[[Run], object] | None = None,
+) -> None:
+    """Train and test into the job's run folder, going on with what is there already.
+
+    Args:
+        job: What to do.
+        folder: The study's folder.
+        library: The loaded faces, where the caller has them already; else they are loaded if pictures are to be
+            drawn.
+        write_page: Makes the run's page.
+
+    Raises:
+        ConfiguralError: If the job cannot be carried out.
+        OSError: If the disk is full or not writable; called again, it goes on from there.
+    """
+    out = folder / job.run
+    own = find_condition(job.condition).placement
+    trained = _pictures(job, folder, job.condition, own, library)
+    run = train_and_test(job.settings, out, resume=True, pictures=trained, patience=_PATIENCE)
+    rows: list[dict[str, object]] = []
+    for condition, placement in job.tests:
+        if (condition, placement) == (job.condition, own):
+            pictures, predictions = trained, run.predictions
+        else:
+            pictures = _pictures(job, folder, condition, placement, library)
+            predictions = predict(run.network, pictures.sets["test"], device=job.settings.device)
+        where = pictures.table.subset("test").frame["placement"].to_numpy()
+        placed = Predictions(predictions.frame.assign(placement=where))
+        label = condition_label(condition)
+        placed.save(_predictions_file(out, condition, placement))
+        rows += [{"test_condition": label, **row} for row in _scores(placed, placement)]
+    if write_page is not None:
+        write_page(run)
+    # Last, because a job counts as finished when this file is there.
+    files.write_text(out / "tests.csv", pd.DataFrame(rows, columns=list(TEST_COLUMNS)).to_csv(index=False))
+
+
+def is_finished(job: Job, folder: Path) -> bool:
+    """Whether a job has all its results; of what has been damaged since, see `mend`."""
+    return (folder / job.run / "tests.csv").is_file()
+
+
+def read_tests(job: Job, folder: Path) -> pd.DataFrame:
+    """A finished job's test results, with the columns `TEST_COLUMNS`.
+
+    Raises:
+        ConfiguralError: If they are missing, unreadable or not those of the job's test sets.
+    """
+    path = folder / job.run / "tests.csv"
+    try:
+        # As text first: not every version of pandas reads back the very number that was written.
+        frame = pd.read_csv(io.StringIO(path.read_text("utf-8")), dtype={"loss": str, "accuracy": str})
+        frame = frame.assign(loss=frame["loss"].map(float), accuracy=frame["accuracy"].map(float))
+    except (OSError, KeyError, ValueError) as error:
+        raise ConfiguralError(f"{path}: not a readable table of tests") from error
+    sets = {(condition_label(condition), placement) for condition, placement in job.tests}
+    if list(frame.columns) != list(TEST_COLUMNS) or not sets <= set(
+        zip(frame["test_condition"], frame["placement"], strict=True)
+    ):
+        raise ConfiguralError(f"{path}: not the tests of this job")
+    return frame
+
+
+def mend(job: Job, folder: Path) -> str | None:
+    """Make a job's run folder fit to be used or gone on with.
+
+    A folder that is damaged is moved to the study's folder `damaged`, so that the job is done anew and nothing is
+    lost. Where only the tests are damaged, they alone are done again.
+
+    Returns:
+        What was wrong and what comes of it, on one line; None if nothing was.
+    """
+    out = folder / job.run
+    if (fault := _fault_of_run(job, out)) is not None:
+        number = 1
+        while (place := folder / "damaged" / f"{job.name}-{number}").exists():
+            number += 1
+        place.parent.mkdir(exist_ok=True)
+        shutil.move(out, place)
+        return f"{fault}; this job is done anew, and what was there is now {place}"
+    if is_finished(job, folder):
+        try:
+            read_tests(job, folder)
+            for condition, placement in job.tests:
+                Predictions.load(_predictions_file(out, condition, placement))
+        except ConfiguralError as error:
+            (out / "tests.csv").unlink()
+            return f"{error}; the tests of this job are done again"
+    return None
+
+
+def _fault_of_run(job: Job, out: Path) -> str | None:
+    if not out.is_dir() or not any(path.name != LOCK for path in out.iterdir()):
+        return None
+    try:
+        stored = RunSettings.load(out / "config.yaml").model_copy(update={"device": job.settings.device})
+        if stored != job.settings:
+            return f"{out / 'config.yaml'}: holds other settings than the plan"
+        if (out / "metrics.json").is_file() or (out / "tests.csv").is_file():
+            if load_run(out).network.name != job.network:
+                return f"{out / 'model.safetensors'}: holds another network than the plan"
+        elif (out / "checkpoint.safetensors").is_file():
+            read_history(out / "checkpoint.safetensors")
+    except (ConfiguralError, OSError) as error:
+        return str(error)
+    return None
+
+
+def _settings(plan: StudyPlan, faces: str, device: str, network: str, condition: str, seed: int) -> RunSettings:
+    changes = {
+        "epochs": plan.epochs.get(network),
+        "batch_size": plan.batch_size,
+        "learning_rate": plan.learning_rate,
+        "precision": plan.precision,
+    }
+    return run_settings(
+        faces,
+        condition,
+        plan.split,
+        network,
+        plan.preset,
+        plan.image_size,
+        plan.count,
+        seed,
+        device,
+        plan.data_seed,
+        **{name: value for name, value in changes.items() if value is not None},
+    )
+
+
+def _pictures(job: Job, folder: Path, condition: str, placement: str, library: FaceLibrary | None) -> Pictures:
+    settings = job.settings.model_copy(update={"condition": condition})
+    # All of the study's conditions are trained on, under their own placement; under others they are only tested.
+    subsets = SUBSETS if placement == find_condition(condition).placement else ("test",)
+    place = folder / "pictures" / f"{condition_label(condition)}-{placement}"
+    return shared_pictures(place, settings, placement, library, subsets)
+
+
+def _predictions_file(out: Path, condition: str, placement: str) -> Path:
+    return out / "tests" / f"{condition_label(condition)}-{placement}.csv"
+
+
+def _scores(predictions: Predictions, placement: str) -> list[dict[str, object]]:
+    """The scores of a test set, and of a shifted one also of its parts."""
+    parts: dict[str, tuple[str, ...]] = {placement: PLACEMENTS}
+    if placement == "shifted":
+        parts |= {"left": ("left",), "right": ("right",), "shifted_only": ("left", "right")}
+        parts |= {"middle_third": ("middle",)}
+    rows: list[dict[str, object]] = []
+    for name, places in parts.items():
+        part = Predictions(predictions.frame[predictions.frame["placement"].isin(places)])
+        metrics = part.metrics()
+        rows.append(
+            {
+                "placement": name,
+                "images": len(part.frame),
+                "loss": metrics.loss,
+                "accuracy": metrics.accuracy,
+                "face_as_no_face": metrics.confusion_matrix[1][0],
+                "no_face_as_face": metrics.confusion_matrix[0][1],
+            }
+        )
+    return rows

@@ -1,0 +1,136 @@
+"""A run's pictures: drawn for it alone, or once for all the runs of a study and kept in files."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from configural import files
+from configural.errors import ConfiguralError
+from configural.faces import FaceLibrary, load
+from configural.locks import locked
+from configural.stimuli import SUBSETS, PictureDataset, Renderer, StimulusTable, dataset, sample
+from configural.stimuli import condition as find_condition
+from configural.study.settings import RunSettings
+
+_AT_ONCE = 256
+"""Pictures that are drawn before they are written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Stimuli and what they look like.
+
+    Attributes:
+        table: The stimuli of all subsets.
+        sets: The pictures of each subset that was drawn, in the order of the table.
+    """
+
+    table: StimulusTable
+    sets: Mapping[str, PictureDataset]
+
+
+def sample_for(settings: RunSettings, library: FaceLibrary, placement: str | None = None) -> StimulusTable:
+    """The stimuli of a run, or the same ones under another placement."""
+    return sample(library, settings.condition, settings.split, settings.count, settings.data_seed, placement)
+
+
+def draw_pictures(table: StimulusTable, library: FaceLibrary, size: int, show_progress: bool = False) -> Pictures:
+    """Draw the stimuli of a table into memory, or where they are too many, whenever they are asked for.
+
+    Args:
+        table: The stimuli.
+        library: What they were sampled from.
+        size: Rows and columns of the pictures.
+        show_progress: Show bars on standard error.
+    """
+    sets = {name: dataset(library, table.subset(name), size, show_progress=show_progress) for name in SUBSETS}
+    return Pictures(table, sets)
+
+
+def shared_pictures(
+    folder: Path,
+    settings: RunSettings,
+    placement: str,
+    library: FaceLibrary | None = None,
+    subsets: tuple[str, ...] = SUBSETS,
+) -> Pictures:
+    """A run's pictures, or the same ones under another placement, out of files that many processes share.
+
+    The first to ask for them draws them, and those who ask meanwhile wait. The files hold plain bytes and are
+    mapped into memory, so that all processes of a machine together hold them once.
+
+    Args:
+        folder: Where they lie; it appears when it is whole.
+        settings: The run's.
+        placement: left, middle, right or shifted.
+        library: The loaded faces, where the caller has them already.
+        subsets: Which of train, valid and test to draw.
+
+    Raises:
+        ConfiguralError: If they cannot be drawn, or the folder holds those of other settings.
+        OSError: If the disk is full or not writable; what was drawn by then is drawn again.
+    """
+    if not _is_whole(folder, settings.image_size, subsets):
+        with locked(folder.parent, "these pictures", -1, f".{folder.name}.lock"):
+            if not _is_whole(folder, settings.image_size, subsets):
+                shutil.rmtree(folder, ignore_errors=True)
+                _draw_into(folder, settings, placement, library or load(settings.faces), subsets)
+    table = StimulusTable.load(folder / "stimuli.parquet")
+    asked = (find_condition(settings.condition), placement, settings.split, settings.count, settings.data_seed)
+    if (table.condition, table.placement, table.split, table.count, table.seed) != asked:
+        raise ConfiguralError(f"{folder}: holds pictures of other settings; remove it to have them drawn anew")
+    sets = {}
+    for name in subsets:
+        # Copy on write, which nobody does: PyTorch warns of arrays that it cannot write to.
+        pictures = np.load(folder / f"{name}.npy", mmap_mode="c")
+        rows = table.subset(name).frame[["index", "file", "label"]]
+        sets[name] = PictureDataset(rows, settings.image_size, pictures)
+    return Pictures(table, sets)
+
+
+def _draw_into(
+    folder: Path, settings: RunSettings, placement: str, library: FaceLibrary, subsets: tuple[str, ...]
+) -> None:
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    table = sample_for(settings, library, placement)
+    renderer = Renderer(library, settings.image_size)
+    try:
+        table.save(partial / "stimuli.parquet")
+        for name in subsets:
+            _write_pictures(partial / f"{name}.npy", table.subset(name), renderer)
+        os.replace(partial, folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _write_pictures(path: Path, table: StimulusTable, renderer: Renderer) -> None:
+    # Written, not mapped: a full disk is then an error that can be told, and not the end of the process.
+    with files.whole_file(path) as file:
+        shape = (len(table), renderer.size, renderer.size, 3)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(table), _AT_ONCE):
+            stop = min(start + _AT_ONCE, len(table))
+            drawn: UInt8[np.ndarray, "n size size 3"] = renderer.draw_batch(
+                [table[row] for row in range(start, stop)]
+            )
+            file.write(drawn.tobytes())
+
+
+def _is_whole(folder: Path, size: int, subsets: tuple[str, ...]) -> bool:
+    """Whether the folder has all its files in full length; a study's folder may have been tidied by hand."""
+    try:
+        table = StimulusTable.load(folder / "stimuli.parquet")
+        return all(
+            np.load(folder / f"{name}.npy", mmap_mode="r").shape == (len(table.subset(name)), size, size, 3)
+            for name in subsets
+        )
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,118 @@
+"""What a study's folder says of itself: what was begun in it, which jobs are at work, and which failed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+
+from configural import __version__, files
+from configural.errors import ConfiguralError
+from configural.faces import FaceLibrary
+from configural.stimuli import condition as find_condition
+from configural.study.plan import StudyPlan, difference
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """What a study was begun with; the folder's `study.yaml`.
+
+    Attributes:
+        plan: The plan.
+        faces: The source of the face library.
+        fingerprint: The face library's fingerprint.
+        conditions: By name, what the conditions say in full: a condition's own file may change.
+        version: Of configural.
+    """
+
+    plan: StudyPlan
+    faces: str
+    fingerprint: str
+    conditions: Mapping[str, Any]
+    version: str = __version__
+
+    @classmethod
+    def of(cls, plan: StudyPlan, library: FaceLibrary) -> "StudyRecord":
+        """The record of a plan that is carried out with these faces."""
+        # By way of JSON, so that it equals what is read from a file.
+        conditions = {name: json.loads(json.dumps(asdict(find_condition(name)))) for name in plan.conditions}
+        return cls(plan, library.source, library.fingerprint, conditions)
+
+    def refuse_other(self, given: "StudyRecord", folder: Path) -> None:
+        """Raise a ConfiguralError that names the first thing in which another record differs, if one does."""
+        other = difference(self.plan, given.plan)
+        if other is None and given.faces != self.faces and given.fingerprint != self.fingerprint:
+            other = f"faces {self.faces}, not {given.faces}"
+        if other is not None:
+            raise ConfiguralError(f"{folder}: holds a study with {other}; repeat its plan or choose another --out")
+        if given.fingerprint != self.fingerprint:
+            raise ConfiguralError(f"{folder}: {self.faces} gives other faces now than when the study was begun")
+        for name, says in self.conditions.items():
+            if given.conditions[name] != says:
+                raise ConfiguralError(
+                    f"{folder}: the condition {name} says otherwise than when the study was begun"
+                )
+
+    def save(self, folder: Path) -> None:
+        """Write into a study's folder."""
+        says = {
+            "configural": self.version,
+            "faces": self.faces,
+            "faces_fingerprint": self.fingerprint,
+            "plan": self.plan.model_dump(mode="json"),
+            "conditions": dict(self.conditions),
+        }
+        files.write_text(folder / "study.yaml", yaml.safe_dump(says, sort_keys=False))
+
+    @classmethod
+    def load(cls, folder: Path) -> "StudyRecord":
+        """Read from a study's folder.
+
+        Raises:
+            ConfiguralError: If it is no study's folder, or the file is damaged.
+        """
+        path = folder / "study.yaml"
+        try:
+            says = yaml.safe_load(path.read_text("utf-8"))
+            return cls(
+                StudyPlan(**says["plan"]),
+                says["faces"],
+                says["faces_fingerprint"],
+                says["conditions"],
+                says["configural"],
+            )
+        except FileNotFoundError as error:
+            raise ConfiguralError(f"{path}: there is no such file; is its folder a study's folder?") from error
+        except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+            fault = f" ({error.errors()[0]['msg']})" if isinstance(error, pydantic.ValidationError) else ""
+            raise ConfiguralError(f"{path}: not a readable record of a study{fault}") from error
+
+
+@dataclass
+class Attempts:
+    """Which jobs are at work and which have failed; the folder's `jobs.json`.
+
+    Attributes:
+        running: Names of the jobs that are at work, while the study is.
+        failed: By name, why a job failed at its last attempt, on one line.
+        details: By name, the traceback of a failure that no message explains.
+    """
+
+    running: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write into a study's folder."""
+        files.write_text(folder / "jobs.json", json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Attempts":
+        """Read from a study's folder; nothing is known where the file is missing or damaged."""
+        try:
+            return cls(**json.loads((folder / "jobs.json").read_text("utf-8")))
+        except (OSError, TypeError, ValueError):
+            return cls()

@@ -1,0 +1,130 @@
+"""How far a study is, read from its folder alone."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from configural import networks
+from configural.errors import ConfiguralError
+from configural.locks import is_locked
+from configural.study.jobs import Job, is_finished, plan_jobs
+from configural.study.record import Attempts, StudyRecord
+from configural.training import History, read_history
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """How far one job is.
+
+    Attributes:
+        job: The job.
+        state: waiting, running, finished or failed. A job that was broken off is waiting.
+        history: The epochs that it has been trained for.
+        accuracy: Of a finished job on its own test pictures, else on its valid pictures after the last epoch; None
+            before that.
+        failure: Why it failed.
+    """
+
+    job: Job
+    state: str
+    history: History
+    accuracy: float | None
+    failure: str = ""
+
+    @property
+    def epochs_left(self) -> int:
+        """Epochs that it still has to be trained for."""
+        return 0 if self.state == "finished" else self.job.settings.recipe.epochs - len(self.history.epochs)
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """How far a study is.
+
+    Attributes:
+        folder: Its folder.
+        at_work: Whether a process is at work on it.
+        jobs: How far each job is, in the plan's order.
+    """
+
+    folder: Path
+    at_work: bool
+    jobs: tuple[JobStatus, ...]
+
+    def of(self, state: str) -> list[JobStatus]:
+        """The jobs in a state."""
+        return [status for status in self.jobs if status.state == state]
+
+    @cached_property
+    def seconds_left(self) -> float | None:
+        """What the epochs that are left will take at the speed so far, with as many jobs at a time as now.
+
+        The speed of a network that no epoch is known of follows from its multiply-adds. None if no epoch is known.
+        """
+        return seconds_left(self.jobs, max(1, len(self.of("running"))))
+
+
+def read_status(folder: Path) -> StudyStatus:
+    """Read how far a study is from its folder.
+
+    Raises:
+        ConfiguralError: If it is no study's folder.
+    """
+    record = StudyRecord.load(folder)
+    return status_of(folder, plan_jobs(record.plan, record.faces), is_locked(folder))
+
+
+def status_of(folder: Path, jobs: Sequence[Job], at_work: bool) -> StudyStatus:
+    """How far the jobs of a study are, where these and whether a process is at work on them is known."""
+    attempts = Attempts.load(folder)
+    return StudyStatus(folder, at_work, tuple(_job_status(job, folder, attempts, at_work) for job in jobs))
+
+
+def seconds_left(jobs: Sequence[JobStatus], at_a_time: int) -> float | None:
+    """Seconds for all epochs that are left; see `StudyStatus.seconds_left`."""
+    seconds: dict[str, list[float]] = {}
+    for status in jobs:
+        seconds.setdefault(status.job.network, []).extend(epoch.seconds for epoch in status.history.epochs)
+    known = {name: sum(times) / len(times) for name, times in seconds.items() if times}
+    if not known:
+        return None
+    work = {name: _multiply_adds(name, jobs[0].job.settings.image_size) for name in seconds}
+    speed = sum(known.values()) / sum(work[name] for name in known)
+    total = sum(
+        status.epochs_left * known.get(status.job.network, work[status.job.network] * speed) for status in jobs
+    )
+    return total / at_a_time
+
+
+def _job_status(job: Job, folder: Path, attempts: Attempts, at_work: bool) -> JobStatus:
+    out = folder / job.run
+    history, accuracy = History(), None
+    try:
+        if (out / "history.csv").is_file():
+            history = History.load(out / "history.csv")
+        elif (out / "checkpoint.safetensors").is_file():
+            history = read_history(out / "checkpoint.safetensors")
+    except ConfiguralError:
+        pass  # damaged, which the study itself will tell
+    if history.epochs:
+        accuracy = history.epochs[-1].valid_accuracy
+    if is_finished(job, folder):
+        try:
+            accuracy = float(json.loads((out / "metrics.json").read_text("utf-8"))["test_accuracy"])
+        except (OSError, KeyError, TypeError, ValueError):
+            accuracy = None
+        return JobStatus(job, "finished", history, accuracy)
+    if at_work and job.name in attempts.running:
+        return JobStatus(job, "running", history, accuracy)
+    if job.name in attempts.failed:
+        return JobStatus(job, "failed", history, accuracy, attempts.failed[job.name])
+    return JobStatus(job, "waiting", history, accuracy)
+
+
+def _multiply_adds(network: str, image_size: int) -> int:
+    with torch.device("meta"):
+        return networks.multiply_adds(networks.create(network, image_size))

@@ -1,0 +1,511 @@
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+import configural as cf
+from configural import cli
+from configural.commands import plan_study
+from configural.errors import ConfiguralError
+from configural.study import RESULT_COLUMNS, RunSettings, StudyPlan, pictures, run_settings
+from configural.study.engines import Outcome, attempt, find_engine
+from configural.study.jobs import plan_jobs, run_job
+
+
+def a_plan(**changes):
+    values = {
+        "networks": ("cnn-13", "fcn-14"),
+        "conditions": ("baseline", "fct"),
+        "seeds": (1, 2),
+        "image_size": 32,
+        "count": 120,
+        "epochs": 1,
+        "batch_size": 20,
+    }
+    return StudyPlan(**{**values, **changes})
+
+
+PLAN = a_plan()
+
+
+def in_this_process(jobs, work, workers, report):
+    for job in jobs:
+        report(job)
+        yield job, attempt(work, job)
+
+
+def study(blocks, out, plan=PLAN, engine=in_this_process):
+    return cf.run_study(plan, blocks, out, engine=engine, show_progress=False)
+
+
+@pytest.fixture(scope="module")
+def finished(blocks, tmp_path_factory):
+    return study(blocks, tmp_path_factory.mktemp("studies") / "whole")
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    return shutil.copytree(finished.folder, tmp_path / "study")
+
+
+def recount(predictions: pd.DataFrame) -> dict[str, float]:
+    """Scores by their definitions."""
+    face, said = predictions["label"] == 1, predictions["predicted"] == 1
+    share = predictions["probability_face"].where(face, 1 - predictions["probability_face"])
+    return {
+        "images": len(predictions),
+        "accuracy": (face == said).mean(),
+        "loss": -np.log(share).mean(),
+        "face_as_no_face": (face & ~said).sum(),
+        "no_face_as_face": (~face & said).sum(),
+    }
+
+
+def test_one_row_per_test_and_part_of_a_shifted_test(finished):
+    results = finished.results
+    assert tuple(results.columns) == RESULT_COLUMNS
+    assert not finished.failed
+    placements = ["middle", "shifted", "left", "right", "shifted_only", "middle_third"]
+    keys = ["network", "train_condition", "repeat", "test_condition", "placement"]
+    expected = pd.MultiIndex.from_product(
+        [["cnn-13", "fcn-14"], ["baseline", "fct"], [1, 2], ["baseline", "fct"], placements]
+    )
+    assert set(results[keys].itertuples(index=False, name=None)) == set(expected)
+    assert len(results) == len(expected)
+    assert set(zip(results["repeat"], results["seed"], strict=True)) == {(1, 1), (2, 2)}
+    one = results[results["run"] == "runs/fcn-14-fct-2"].groupby("placement")["images"].first()
+    assert one.to_dict() == {
+        "middle": 18, "shifted": 18, "left": 6, "right": 6, "shifted_only": 12, "middle_third": 6
+    }  # fmt: skip
+
+
+def test_results_are_what_the_predictions_say(finished):
+    parts = {
+        "middle": {"middle"},
+        "shifted": {"left", "middle", "right"},
+        "left": {"left"},
+        "right": {"right"},
+        "shifted_only": {"left", "right"},
+        "middle_third": {"middle"},
+    }
+    for row in finished.results.to_dict("records"):
+        tested = "middle" if row["placement"] == "middle" else "shifted"
+        predictions = pd.read_csv(finished.folder / row["run"] / "tests" / f"{row['test_condition']}-{tested}.csv")
+        predictions = predictions[predictions["placement"].isin(parts[row["placement"]])]
+        for name, value in recount(predictions).items():
+            assert row[name] == pytest.approx(value, rel=1e-6), (row, name)
+
+
+def test_results_are_what_evaluate_says(finished, blocks, tmp_path):
+    """Another way to the same numbers: draw the test pictures again, and test the saved network on them."""
+    for number, (network, placement) in enumerate((n, p) for n in PLAN.networks for p in ("middle", "shifted")):
+        run = finished.folder / "runs" / f"{network}-baseline-2"
+        done = cf.evaluate(
+            run, faces=blocks, condition="fct", placement=placement, out=tmp_path / str(number), show_progress=False
+        )
+        results = finished.results
+        row = results[
+            (results["run"] == f"runs/{run.name}")
+            & (results["test_condition"] == "fct")
+            & (results["placement"] == placement)
+        ]
+        assert row["loss"].item() == pytest.approx(done.metrics.loss, rel=1e-5)
+        assert row["accuracy"].item() == done.metrics.accuracy
+
+
+def test_both_files_hold_the_results(finished):
+    stored = pd.read_parquet(finished.folder / "results.parquet")
+    pd.testing.assert_frame_equal(stored, finished.results)
+    text = pd.read_csv(finished.folder / "results.csv")
+    pd.testing.assert_frame_equal(text, stored, check_dtype=False, rtol=1e-12)
+    assert cf.study.load_results(finished.folder).equals(stored)
+
+
+def test_every_job_is_a_run_like_any_other(finished, blocks, tmp_path):
+    """A run of the same settings, begun by itself, gives the same files: shared pictures change nothing."""
+    for name in ("cnn-13-fct-1", "fcn-14-baseline-2"):
+        run = cf.load_run(finished.folder / "runs" / name)
+        assert (run.settings.data_seed, run.settings.seed) == (42, int(name[-1]))
+        alone = cf.study.train_and_test(run.settings, tmp_path / name, library=blocks)
+        for file in ("model.safetensors", "predictions.csv", "stimuli.parquet", "config.yaml"):
+            assert (run.folder / file).read_bytes() == (alone.folder / file).read_bytes(), file
+        assert "seed of the pictures" in (run.folder / "report.html").read_text()
+    first, second = (cf.load_run(finished.folder / "runs" / f"fcn-14-fct-{repeat}") for repeat in (1, 2))
+    assert (first.folder / "stimuli.parquet").read_bytes() == (second.folder / "stimuli.parquet").read_bytes()
+    assert not first.predictions.frame["log_odds"].equals(second.predictions.frame["log_odds"])
+
+
+def test_shared_pictures_are_those_that_a_run_draws(blocks, tmp_path):
+    settings = run_settings("blocks", "fct", image_size=32, count=60, seed=5, data_seed=9)
+    for placement in ("middle", "shifted"):
+        shared = pictures.shared_pictures(tmp_path / placement, settings, placement, blocks)
+        table = cf.stimuli.sample(blocks, "fct", count=60, seed=9, placement=placement)
+        for subset in ("train", "valid", "test"):
+            own = cf.stimuli.dataset(blocks, table.subset(subset), 32)
+            assert shared.sets[subset].rows.equals(own.rows)
+            everything = list(range(len(own)))
+            assert shared.sets[subset].fetch(everything).equal(own.fetch(everything))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["middle", "shifted"]
+
+
+def test_pictures_are_drawn_once_and_only_kept_while_they_are_needed(blocks, tmp_path, monkeypatch):
+    drawn = []
+    draw_into = pictures._draw_into
+
+    def count(folder, *rest):
+        drawn.append(folder.name)
+        draw_into(folder, *rest)
+
+    monkeypatch.setattr(pictures, "_draw_into", count)
+
+    def some_fail(jobs, work, workers, report):
+        for job, outcome in in_this_process(jobs[:2], work, workers, report):
+            yield job, outcome
+        for job in jobs[2:]:
+            report(job)
+            yield job, Outcome("no luck")
+
+    plan = a_plan(networks=("fcn-14",), seeds=(1, 2))
+    study(blocks, tmp_path / "s", plan, some_fail)
+    assert sorted(drawn) == ["baseline-middle", "baseline-shifted", "fct-middle", "fct-shifted"]
+    assert (tmp_path / "s" / "pictures").is_dir()
+    study(blocks, tmp_path / "s", plan)
+    assert len(drawn) == 4
+    assert not (tmp_path / "s" / "pictures").exists()
+
+
+def test_damaged_pictures_are_drawn_again(blocks, tmp_path):
+    settings = run_settings("blocks", "fct", image_size=32, count=60)
+    before = pictures.shared_pictures(tmp_path / "p", settings, "middle", blocks).sets["valid"].fetch([0, 1])
+    (tmp_path / "p" / "train.npy").write_bytes((tmp_path / "p" / "train.npy").read_bytes()[:5000])
+    (tmp_path / "p.partial").mkdir()
+    (tmp_path / "p.partial" / "test.npy").write_bytes(b"half")
+    again = pictures.shared_pictures(tmp_path / "p", settings, "middle", blocks)
+    assert again.sets["valid"].fetch([0, 1]).equal(before)
+    assert len(again.sets["train"]) == len(again.sets["train"].fetch(list(range(len(again.sets["train"])))))
+    other = settings.model_copy(update={"data_seed": 1})
+    with pytest.raises(ConfiguralError, match="holds pictures of other settings"):
+        pictures.shared_pictures(tmp_path / "p", other, "middle", blocks)
+
+
+def test_a_condition_with_a_placement_of_its_own_is_tested_in_the_middle_too(blocks, tmp_path):
+    own = tmp_path / "left.yaml"
+    own.write_text("placement: left\n")
+    plan = StudyPlan(networks=("fcn-14",), conditions=(str(own),), seeds=(1,), image_size=32, count=60, epochs=1)
+    done = study(blocks, tmp_path / "s", plan)
+    assert set(done.results["train_condition"]) == set(done.results["test_condition"]) == {"left"}
+    run = cf.load_run(tmp_path / "s" / "runs" / "fcn-14-left-1")
+    assert set(run.table.frame["placement"]) == {"left"}
+    tested = pd.read_csv(run.folder / "tests" / "left-middle.csv")
+    assert set(tested["placement"]) == {"middle"}
+    assert not tested["log_odds"].equals(run.predictions.frame["log_odds"])
+
+
+def test_a_finished_study_repeats_nothing(finished, blocks):
+    before = {path: path.stat().st_mtime_ns for path in (finished.folder / "runs").rglob("*")}
+
+    def refuse(jobs, work, workers, report):
+        raise AssertionError("there is nothing to do")
+
+    again = cf.run_study(None, blocks, finished.folder, engine=refuse, show_progress=False)
+    assert again.results.equals(finished.results)
+    assert {path: path.stat().st_mtime_ns for path in (finished.folder / "runs").rglob("*")} == before
+
+
+def test_another_plan_is_refused_with_the_difference(finished, blocks):
+    other = a_plan(seeds=(1, 3))
+    with pytest.raises(ConfiguralError, match=r"holds a study with seeds \[1, 2\], not \[1, 3\]; repeat its plan"):
+        study(blocks, finished.folder, other)
+    with pytest.raises(ConfiguralError, match="holds a study with faces blocks, not synthetic:2"):
+        cf.run_study(PLAN, "synthetic:2", finished.folder, show_progress=False)
+    fewer = cf.faces.FaceLibrary("blocks", blocks.heads[:8])
+    with pytest.raises(ConfiguralError, match="blocks gives other faces now"):
+        study(fewer, finished.folder)
+
+
+def test_a_condition_that_was_rewritten_is_refused(blocks, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("jitter: 3\n")
+    plan = a_plan(conditions=(str(own),))
+
+    def nothing(jobs, work, workers, report):
+        for job in jobs:
+            report(job)
+            yield job, Outcome("not now")
+
+    assert len(study(blocks, tmp_path / "s", plan, nothing).failed) == 4
+    own.write_text("jitter: 4\n")
+    with pytest.raises(ConfiguralError, match=r"the condition .*own\.yaml says otherwise than when"):
+        study(blocks, tmp_path / "s", plan, nothing)
+
+
+def test_a_folder_of_other_things_is_left_alone(blocks, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(ConfiguralError, match="exists and is not empty"):
+        study(blocks, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda run: (run / "metrics.json").write_text("{"), r"metrics\.json: not readable as JSON"),
+        (lambda run: (run / "metrics.json").unlink(), "this run is not finished"),
+        (lambda run: (run / "model.safetensors").unlink(), r"model\.safetensors: there is no such file"),
+        (lambda run: (run / "model.safetensors").write_bytes(b"x" * 99), r"model\.safetensors"),
+        (lambda run: (run / "predictions.csv").write_text("a\n"), r"predictions\.csv: lacks the column"),
+        (lambda run: (run / "config.yaml").unlink(), r"config\.yaml: there is no such file"),
+        (lambda run: shutil.copy(run.parent / "fcn-14-fct-2" / "config.yaml", run), "holds other settings"),
+    ],
+)
+def test_a_damaged_run_is_set_aside_and_done_anew(copied, finished, blocks, capsys, damage, what):
+    damage(copied / "runs" / "fcn-14-fct-1")
+    done = []
+
+    def count(jobs, work, workers, report):
+        done.extend(job.name for job in jobs)
+        return in_this_process(jobs, work, workers, report)
+
+    again = cf.run_study(PLAN, blocks, copied, engine=count, show_progress=True)
+    assert done == ["fcn-14-fct-1"]
+    assert again.results.equals(finished.results)
+    assert pd.read_csv(copied / "results.csv").equals(pd.read_csv(finished.folder / "results.csv"))
+    assert (copied / "damaged" / "fcn-14-fct-1-1").is_dir()
+    told = [line for line in capsys.readouterr().err.splitlines() if "done anew" in line]
+    assert len(told) == 1
+    assert re.search(what, told[0])
+
+
+@pytest.mark.parametrize("file", ["tests.csv", "tests/fct-shifted.csv"])
+def test_damaged_tests_are_made_again_without_training(copied, finished, blocks, file):
+    run = copied / "runs" / "fcn-14-fct-1"
+    (run / file).write_text("accuracy\n1.0\n")
+    before = (run / "model.safetensors").stat().st_mtime_ns
+    again = study(blocks, copied)
+    assert again.results.equals(finished.results)
+    assert (run / "model.safetensors").stat().st_mtime_ns == before
+    assert (run / file).read_bytes() == (finished.folder / "runs" / "fcn-14-fct-1" / file).read_bytes()
+
+
+def test_a_run_folder_that_was_removed_is_made_again(copied, finished, blocks):
+    shutil.rmtree(copied / "runs" / "cnn-13-fct-2")
+    assert study(blocks, copied).results.equals(finished.results)
+
+
+def test_failed_jobs_are_recorded_and_tried_again(blocks, tmp_path, monkeypatch):
+    plan = a_plan(networks=("fcn-14",), seeds=(1,))
+
+    def one_fails(jobs, work, workers, report):
+        def sometimes(job):
+            if job.condition == "fct":
+                raise RuntimeError("the\nGPU fell off")
+            work(job)
+
+        return in_this_process(jobs, sometimes, workers, report)
+
+    first = study(blocks, tmp_path, plan, one_fails)
+    assert first.failed == {"fcn-14-fct-1": "RuntimeError: the GPU fell off"}
+    assert set(first.results["run"]) == {"runs/fcn-14-baseline-1"}
+    stored = json.loads((tmp_path / "jobs.json").read_text())
+    assert stored["failed"] == first.failed
+    assert "Traceback" in stored["details"]["fcn-14-fct-1"]
+    status = cf.study_status(tmp_path)
+    assert [each.state for each in status.jobs] == ["finished", "failed"]
+    assert not status.at_work
+    again = study(blocks, tmp_path, plan)
+    assert not again.failed
+    assert len(again.results) == 24
+    assert json.loads((tmp_path / "jobs.json").read_text())["failed"] == {}
+
+
+def test_status_says_how_far_every_job_is(blocks, tmp_path):
+    plan = a_plan(networks=("fcn-14",), epochs={"fcn-14": 3})
+    seen = []
+
+    def broken_off(jobs, work, workers, report):
+        report(jobs[0])
+        yield jobs[0], attempt(work, jobs[0])
+        report(jobs[1])
+        seen.append(cf.study_status(tmp_path))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study(blocks, tmp_path, plan, broken_off)
+    (during,) = seen
+    assert [each.state for each in during.jobs] == ["finished", "running", "waiting", "waiting"]
+    after = cf.study_status(tmp_path)
+    assert [each.state for each in after.jobs] == ["finished", "waiting", "waiting", "waiting"]
+    job = after.jobs[0]
+    assert len(job.history.epochs) == 3
+    assert job.accuracy == cf.load_run(tmp_path / job.job.run).metrics["test_accuracy"]
+    seconds = np.mean([epoch.seconds for epoch in job.history.epochs])
+    assert after.seconds_left == pytest.approx(9 * seconds)
+    with pytest.raises(ConfiguralError, match=r"study\.yaml: there is no such file; is its folder a study's"):
+        cf.study_status(tmp_path / "runs")
+
+
+def test_the_estimate_measures_every_network(blocks, tmp_path):
+    outlook = plan_study(PLAN, blocks, tmp_path / "s", workers=2, device="cpu", show_progress=False)
+    assert not (tmp_path / "s").exists()
+    assert len(outlook.status.jobs) == 8
+    estimate = outlook.estimate
+    assert estimate.of_job.keys() == estimate.source.keys() == {"cnn-13", "fcn-14"}
+    assert min(*estimate.of_job.values(), estimate.of_drawing) > 0
+    # Two conditions of 120 pictures, with 18 shifted ones each.
+    assert estimate.passing_bytes > 2 * (120 + 18) * 32 * 32 * 3
+    jobs = sum(estimate.of_job[each.job.network] for each in outlook.status.jobs)
+    assert estimate.seconds == pytest.approx((jobs + estimate.of_drawing) / 2)
+
+
+def test_the_estimated_disk_is_about_what_a_study_takes(finished, blocks, tmp_path):
+    estimated = plan_study(PLAN, blocks, tmp_path / "s", workers=1, show_progress=False).estimate.result_bytes
+    taken = sum(
+        path.stat().st_size
+        for path in (finished.folder / "runs").rglob("*")
+        if path.is_file() and "misclassified" not in path.parts
+    )
+    assert 0.7 * estimated < taken < 1.3 * estimated
+
+
+def test_old_settings_have_one_seed_for_all(tmp_path):
+    settings = run_settings(seed=7)
+    settings.save(tmp_path / "config.yaml")
+    stored = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert stored.pop("data_seed") == 7
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(stored))
+    assert RunSettings.load(tmp_path / "config.yaml") == settings
+    assert run_settings(seed=7, data_seed=0).data_seed == 0
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from configural.locks import locked
+with locked(Path(sys.argv[1]), "this"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder():
+    """Makes another process hold a folder."""
+    processes = []
+
+    def hold(folder: Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield hold
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_a_second_study_in_a_folder_is_refused(copied, blocks, holder):
+    before = (copied / "jobs.json").stat().st_mtime_ns
+    process = holder(copied)
+    with pytest.raises(ConfiguralError, match="another process is at work on this study"):
+        study(blocks, copied)
+    assert cf.study_status(copied).at_work
+    assert (copied / "jobs.json").stat().st_mtime_ns == before
+    process.kill()  # nothing is tidied up, and yet the folder is free
+    process.wait()
+    assert not cf.study_status(copied).at_work
+    assert not study(blocks, copied).failed
+
+
+def test_a_second_resume_of_a_run_is_refused(copied, blocks, holder, tmp_path):
+    run = copied / "runs" / "fcn-14-fct-1"
+    (run / "metrics.json").unlink()
+    process = holder(run)
+    with pytest.raises(ConfiguralError, match="another process is at work on this run"):
+        cf.run(faces=blocks, out=run, resume=True, show_progress=False)
+    process.kill()
+    process.wait()
+    assert (run / ".lock").is_file()
+    assert cf.run(faces=blocks, out=run, resume=True, show_progress=False).metrics["test_accuracy"] >= 0
+    assert not (run / ".lock").exists()
+    empty = tmp_path / "empty"
+    process = holder(empty)
+    with pytest.raises(ConfiguralError, match="another process is at work on this run"):
+        cf.run(faces=blocks, out=empty, show_progress=False)
+
+
+def test_engines_are_named(monkeypatch):
+    with pytest.raises(ConfiguralError, match="unknown engine 'cloud': choose one of local, ray"):
+        find_engine("cloud")
+    monkeypatch.setitem(sys.modules, "configural.study.engines.ray", None)
+    with pytest.raises(ConfiguralError, match=r"--engine ray: the package .* is missing; install"):
+        find_engine("ray")
+
+
+def test_reasons_of_failures_are_one_line():
+    (job,) = plan_jobs(StudyPlan(networks=("fcn-14",), conditions=("ffa",), seeds=(1,)))
+
+    def failing(error):
+        def work(job):
+            raise error
+
+        return attempt(work, job)
+
+    full = failing(OSError(28, "No space left on device", "/a/b"))
+    assert full.failure == "/a/b: No space left on device; make room and repeat the command"
+    assert failing(ConfiguralError("faces: none")).failure == "faces: none"
+    assert failing(KeyError("x")).failure == "KeyError: 'x'"
+    assert not attempt(lambda job: None, job).failure
+
+
+def test_a_jobs_results_count_only_when_they_are_whole(blocks, tmp_path, monkeypatch):
+    """Broken off before the page is made, a job is not finished, and neither trained nor lost."""
+    (job,) = plan_jobs(a_plan(networks=("fcn-14",), conditions=("ffa",), seeds=(1,)))
+
+    def broken(run):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_job(job, tmp_path, blocks, broken)
+    assert not (tmp_path / job.run / "tests.csv").exists()
+    before = (tmp_path / job.run / "model.safetensors").stat().st_mtime_ns
+    run_job(job, tmp_path, blocks)
+    assert (tmp_path / job.run / "tests.csv").is_file()
+    assert (tmp_path / job.run / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_study_is_a_command_and_has_commands():
+    app, said = typer.Typer(), []
+    group = typer.Typer(cls=cli._StudyGroup)
+    app.add_typer(group, name="study")
+
+    @group.command(cli._STUDY, cls=cli._StudyCommand, hidden=True)
+    def study(plan: str | None = None, out: str | None = typer.Option(None, "--out")) -> None:
+        said.append(("study", plan, out))
+
+    @group.command()
+    def compare(folder: str) -> None:
+        said.append(("compare", folder))
+
+    @app.command()
+    def other() -> None: ...
+
+    runner = CliRunner()
+    for arguments in ("study", "study --out x", "study compare here", "study --help"):
+        done = runner.invoke(app, arguments.split())
+        assert done.exit_code == 0, done.output
+    assert said == [("study", None, None), ("study", None, "x"), ("compare", "here")]
+    assert "study [OPTIONS]" in done.output
+    assert "study run" not in done.output
