@@ -74,9 +74,10 @@ class Training:
         condition: What it was trained on.
         repeat: From 1.
         seed: As text; empty if not known.
-        state: finished, begun or not begun.
+        state: finished, failed, begun or not begun.
         accuracy: On its own middle pictures, in percent; empty if not tested yet.
         link: To its page, relative to the study's folder; empty if there is none.
+        failure: Why it failed; empty if it did not.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Training:
     state: str
     accuracy: str
     link: str
+    failure: str
 
 
 def write_study_report(folder: Path) -> Path:
@@ -95,7 +97,8 @@ def write_study_report(folder: Path) -> Path:
     Works while the study goes on: what is not finished is shown as missing.
 
     Args:
-        folder: Holds `plan.yaml`, the run folders in `runs`, and `results.parquet` once a run is finished.
+        folder: Holds the plan (see `study.compare.load_plan`), the run folders in `runs`, `results.parquet` once a
+            run is finished, and perhaps `jobs.json`, which tells why jobs failed.
 
     Returns:
         The page's path.
@@ -116,7 +119,7 @@ def write_study_report(folder: Path) -> Path:
     conditions = study_compare.ordered([training.condition for training in trainings], tuple(CONDITIONS))
     finished = sum(training.state == "finished" for training in trainings)
     missing = "not yet" if finished < len(trainings) else "not tested"
-    start = _strips_start(results, comparison)
+    start = _strips_start(results, comparison, networks)
     page = (
         environment()
         .get_template("study.html.j2")
@@ -154,7 +157,7 @@ def _trainings(folder: Path, plan: Mapping[str, object], results: pd.DataFrame) 
     """The planned runs in the order of the grid, and those that lie in the folder beside."""
     seeds = _listed(plan, "seeds")
     wanted = [
-        (str(network), str(condition), repeat)
+        (str(network), _label(str(condition)), repeat)
         for network in _listed(plan, "networks")
         for condition in _listed(plan, "conditions")
         for repeat in range(1, len(seeds) + 1)
@@ -163,16 +166,38 @@ def _trainings(folder: Path, plan: Mapping[str, object], results: pd.DataFrame) 
     own = results[(results["placement"] == "middle") & (results["train_condition"] == results["test_condition"])]
     tested = {(row["network"], row["train_condition"], int(row["repeat"])): row for row in own.to_dict("records")}
     keys = dict.fromkeys([*wanted, *(key for key in there if key), *tested])
-    return [_training(folder, key, tested.get(key), seeds) for key in sorted(keys, key=_grid_order)]
+    failed = _failed(folder)
+    return [_training(folder, key, tested.get(key), seeds, failed) for key in sorted(keys, key=_grid_order)]
+
+
+def _label(condition: str) -> str:
+    """What a condition is called in tables and folders: its name, of a file without folder and ending."""
+    parts = [Path(part).stem if part.endswith((".yaml", ".yml")) else part for part in condition.split("+")]
+    return "+".join(parts)
+
+
+def _failed(folder: Path) -> dict[str, str]:
+    """By a run's name, why it failed; nothing is known where jobs.json is missing or damaged."""
+    try:
+        said = json.loads((folder / "jobs.json").read_text("utf-8"))["failed"]
+        return {str(name): str(reason) for name, reason in said.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _training(
-    folder: Path, key: tuple[str, str, int], row: Mapping[Any, Any] | None, seeds: Sequence[object]
+    folder: Path,
+    key: tuple[str, str, int],
+    row: Mapping[Any, Any] | None,
+    seeds: Sequence[object],
+    failed: Mapping[str, str],
 ) -> Training:
     network, condition, repeat = key
     name = f"{network}-{condition}-{repeat}"
     run = folder / "runs" / name
-    finished = row is not None or (run / "metrics.json").is_file()
+    finished = row is not None or (run / "tests.csv").is_file()
+    failure = "" if finished else failed.get(name, "")
+    begun = "begun" if run.is_dir() else "not begun"
     seed = row["seed"] if row else seeds[repeat - 1] if repeat <= len(seeds) else ""
     return Training(
         name,
@@ -180,9 +205,10 @@ def _training(
         condition,
         repeat,
         str(seed),
-        "finished" if finished else "begun" if run.is_dir() else "not begun",
+        "finished" if finished else "failed" if failure else begun,
         percent(row["accuracy"]) if row else "",
         quote(f"runs/{name}/report.html") if (run / "report.html").is_file() else "",
+        failure,
     )
 
 
@@ -244,9 +270,10 @@ def _heat(cell: Mapping[Any, Any] | None) -> Heat:
     return Heat(percent(cell["own_accuracy"]), published, ground, ink)
 
 
-def _strips_start(results: pd.DataFrame, comparison: Comparison) -> float:
-    shown = results[results["placement"].isin(["middle", "shifted"])]
-    lowest = min(shown["accuracy"].min(), comparison.published["accuracy"].min())
+def _strips_start(results: pd.DataFrame, comparison: Comparison, networks: Sequence[str]) -> float:
+    own = results[results["placement"].isin(["middle", "shifted"])]["accuracy"]
+    published = comparison.published[comparison.published["network"].isin(networks)]["accuracy"]
+    lowest = min([*own, *published], default=0.0)
     return max((zoom for zoom in _ZOOMS if zoom < lowest), default=0.0)
 
 
@@ -328,7 +355,11 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
 
 def _settings(folder: Path, plan: Mapping[str, object], trainings: Sequence[Training]) -> dict[str, Rows]:
     """What the plan says, and what the finished runs say of the machines they ran on."""
-    planned: Rows = [(key.replace("_", " "), _said(value), _remark(key, value)) for key, value in plan.items()]
+    planned: Rows = [
+        (key.replace("_", " "), _said(value), SPLITS.get(str(value), "") if key == "split" else "")
+        for key, value in plan.items()
+        if value not in (None, "", [], {})
+    ]
     machine: dict[str, set[str]] = {"device": set(), "configural": set(), "PyTorch": set()}
     seconds, count = 0.0, 0
     for training in trainings:
@@ -356,7 +387,3 @@ def _said(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_said(inner)}" for name, inner in value.items())
     return f"{value:,}" if isinstance(value, int) and abs(value) >= 10_000 else str(value)
-
-
-def _remark(key: str, value: object) -> str:
-    return SPLITS.get(str(value), "") if key == "split" else ""

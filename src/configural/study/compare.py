@@ -12,7 +12,7 @@ from configural.networks import ARCHITECTURES
 from configural.study.fields import CLOSEST_PARTS, ReceptiveField, receptive_fields
 from configural.study.findings import CONDITIONS, Finding, Verdict, findings
 from configural.study.published import RESULT_COLUMNS, estimated_shifted_only, published_results
-from configural.study.settings import RunSettings
+from configural.study.settings import RunSettings, run_settings
 from configural.study.spread import spread_of_mean
 
 CELL = ("network", "train_condition", "test_condition", "placement")
@@ -122,7 +122,7 @@ def compare_folder(folder: Path, results: pd.DataFrame | None = None) -> Compari
     """Set the results of a study's folder against the published ones.
 
     Args:
-        folder: Holds `results.parquet`, and `runs` or `plan.yaml` to tell the size of the pictures.
+        folder: Holds `results.parquet`, and `runs` or the plan to tell the size of the pictures.
         results: Instead of those of `results.parquet`.
 
     Raises:
@@ -157,28 +157,34 @@ def study_image_size(folder: Path) -> int:
     """
     for path in sorted(folder.glob("runs/*/config.yaml")):
         return RunSettings.load(path).image_size
-    size = load_plan(folder).get("image_size")
+    plan = load_plan(folder)
+    size = plan.get("image_size")
+    if size is None and isinstance(plan.get("preset"), str):
+        size = run_settings(preset=str(plan["preset"])).image_size
     if not isinstance(size, int):
-        raise ConfiguralError(f"{folder}: neither a run's config.yaml nor plan.yaml tells the size of the pictures")
+        raise ConfiguralError(f"{folder}: neither a run's config.yaml nor the plan tells the size of the pictures")
     return size
 
 
 def load_plan(folder: Path) -> dict[str, object]:
-    """What `plan.yaml` of a study's folder says, as it stands there; empty if there is none.
+    """The plan that a study's folder holds, as it stands there; empty if there is none.
+
+    It is `plan.yaml`, or in `study.yaml` the key `plan`, with `faces` beside it.
 
     Raises:
         ConfiguralError: If it is no mapping.
     """
-    path = folder / "plan.yaml"
-    try:
-        plan = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfiguralError(f"{path}: not a readable plan") from error
-    if not isinstance(plan, dict):
-        raise ConfiguralError(f"{path}: not a readable plan")
-    return plan
+    for name in ("study.yaml", "plan.yaml"):
+        path = folder / name
+        try:
+            said = yaml.safe_load(path.read_text("utf-8"))
+            plan = {"faces": said["faces"], **said["plan"]} if name == "study.yaml" else dict(said)
+        except FileNotFoundError:
+            continue
+        except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+            raise ConfiguralError(f"{path}: not a readable plan") from error
+        return plan
+    return {}
 
 
 def ordered(names: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -70,12 +70,12 @@ def findings_table(comparison: Comparison) -> TextTable:
 def fields_table(comparison: Comparison) -> TextTable:
     """Receptive fields as shares of the picture, and what follows for each finding."""
     size = comparison.image_size
+    sizes = dict.fromkeys((size, PUBLISHED_SIZE))
     rows = [
         (
             field.network,
-            f"{field.pixels}",
-            f"{field.fraction:.2f}",
-            f"{field.pixels / PUBLISHED_SIZE:.2f}",
+            str(field.pixels),
+            *(f"{field.pixels / side:.2f}" for side in sizes),
             answers_by(field.single_cell),
         )
         for field in comparison.fields
@@ -86,12 +86,11 @@ def fields_table(comparison: Comparison) -> TextTable:
         (
             "network",
             "one cell sees, pixels",
-            f"share of {size}",
-            f"share of {PUBLISHED_SIZE}, as published",
+            *(f"share of {side}" + (", as published" if side == PUBLISHED_SIZE else "") for side in sizes),
             "answers by",
         ),
         tuple(rows),
-        (1, 2, 3),
+        tuple(range(1, 2 + len(sizes))),
         note,
     )
 
