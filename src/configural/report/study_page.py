@@ -294,10 +294,9 @@ def _strips(
 
     def strip(train: str, test: str, placement: str, what: str) -> Strip:
         key = (network, train, test, placement)
-        rows = results[(results[list(study_compare.CELL)] == key).all(axis=1)]
+        rows = _of_cell(results, key)
         dots = tuple(_place(value, start) for value in sorted(rows["accuracy"]))
-        cells = comparison.cells
-        found = cells[(cells[list(study_compare.CELL)] == key).all(axis=1)].to_dict("records")
+        found = _of_cell(comparison.cells, key).to_dict("records")
         cell = found[0] if found else None
         if not cell or not cell["own_repeats"]:
             return Strip(what, missing, dots, None, _published(comparison, key, start))
@@ -316,9 +315,13 @@ def _strips(
 
 
 def _published(comparison: Comparison, key: tuple[str, ...], start: float) -> tuple[float, ...]:
-    frame = comparison.published
-    rows = frame[(frame[list(study_compare.CELL)] == key).all(axis=1)]
-    return tuple(_place(value, start) for value in sorted(rows["accuracy"]))
+    return tuple(_place(value, start) for value in sorted(_of_cell(comparison.published, key)["accuracy"]))
+
+
+def _of_cell(frame: pd.DataFrame, key: tuple[str, ...]) -> pd.DataFrame:
+    for name, value in zip(study_compare.CELL, key, strict=True):
+        frame = frame[frame[name] == value]
+    return frame
 
 
 def _place(accuracy: float, start: float) -> float:

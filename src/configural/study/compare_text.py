@@ -80,7 +80,7 @@ def fields_table(comparison: Comparison) -> TextTable:
         )
         for field in comparison.fields
     ]
-    note = "\n".join(f"- {finding.key}: {testability(finding, size)}" for finding in comparison.findings)
+    note = "\n".join(f"- {finding.key}: {can_be_tested(finding, size)}" for finding in comparison.findings)
     return TextTable(
         f"What pictures of {size} × {size} pixels can show",
         (
@@ -221,7 +221,7 @@ def answers_by(single_cell: bool) -> str:
     return "the strongest single cell" if single_cell else "all cells, each by its place"
 
 
-def testability(finding: Finding, image_size: int) -> str:
+def can_be_tested(finding: Finding, image_size: int) -> str:
     """Whether pictures of this size can show a finding, and why not."""
     if not finding.limits:
         return f"can be tested at {image_size} pixels"

@@ -66,9 +66,9 @@ def _spread(samples: tuple[np.ndarray, ...], statistic: Any) -> Spread:
     return Spread(repeats, mean, float(drawn.low), float(drawn.high))
 
 
-def _mean(values: np.ndarray, axis: int) -> np.ndarray:
+def _mean(values: np.ndarray, axis: int) -> Any:
     return values.mean(axis=axis)
 
 
-def _difference(values: np.ndarray, others: np.ndarray, axis: int) -> np.ndarray:
+def _difference(values: np.ndarray, others: np.ndarray, axis: int) -> Any:
     return values.mean(axis=axis) - others.mean(axis=axis)
