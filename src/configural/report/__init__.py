@@ -2,3 +2,4 @@
 
 from configural.report.page import write_evaluation_report as write_evaluation_report
 from configural.report.page import write_run_report as write_run_report
+from configural.report.study_page import write_study_report as write_study_report
