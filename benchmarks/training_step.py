@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/training_step.py --size 224 --batch 20
 
-All variants take turns in one process, so that other work on the machine strikes each alike. Each prints a JSON line;
-the limit is the rate of a large float32 matrix product, which is measured in turn with them.
+All variants take turns in one process, so that other work on the machine strikes each alike. Each prints a JSON
+line. The limit is the rate of a large float32 matrix product, which takes its turn with them.
 """
 
 import argparse

@@ -52,20 +52,13 @@ class _PooledConvolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         batch, weight, pooled, *largest = ctx.saved_tensors
         wanted = ctx.needs_input_grad
+        if len(largest) == 1:
+            return _gradients(gradient, batch, weight, pooled, largest[0], wanted)
         of_batch = torch.empty_like(batch) if wanted[0] else None
         of_weight = torch.zeros_like(weight) if wanted[1] else None
         of_bias = weight.new_zeros(len(weight)) if wanted[2] else None
         for some, places in zip(_chunks(batch, weight), largest, strict=True):
-            pictures = batch[some]
-            # Of the convolution's output, the pool's backward pass reads nothing but its shape.
-            shape = (len(pictures), len(weight), *batch.shape[2:])
-            like = torch.empty(shape, dtype=batch.dtype, memory_format=torch.channels_last)
-            rectified = torch.ops.aten.threshold_backward(gradient[some], pooled[some], 0)
-            unpooled = torch.ops.aten.max_pool2d_with_indices_backward(rectified, like, *_POOL, places)
-            del like
-            parts = torch.ops.aten.convolution_backward(
-                unpooled, pictures, weight, [len(weight)], *_CONVOLUTION, wanted
-            )
+            parts = _gradients(gradient[some], batch[some], weight, pooled[some], places, wanted)
             if of_batch is not None:
                 of_batch[some] = parts[0]
             if of_weight is not None:
@@ -73,6 +66,25 @@ class _PooledConvolution(torch.autograd.Function):
             if of_bias is not None:
                 of_bias += parts[2]
         return of_batch, of_weight, of_bias
+
+
+def _gradients(
+    gradient: Tensor,
+    batch: Tensor,
+    weight: Tensor,
+    pooled: Tensor,
+    largest: Tensor,
+    wanted: tuple[bool, bool, bool],
+) -> tuple[Any, Any, Any]:
+    """Of some pictures, their weights' and biases' gradients; None where they are not wanted."""
+    rectified = torch.ops.aten.threshold_backward(gradient, pooled, 0)
+    # Of the convolution's output, the pool's backward pass reads nothing but its shape.
+    shape = (len(batch), len(weight), *batch.shape[2:])
+    like = torch.empty(shape, dtype=batch.dtype, memory_format=torch.channels_last)
+    unpooled = torch.ops.aten.max_pool2d_with_indices_backward(rectified, like, *_POOL, largest)
+    del like
+    parts = torch.ops.aten.convolution_backward(unpooled, batch, weight, [len(weight)], *_CONVOLUTION, wanted)
+    return parts[0], parts[1], parts[2]
 
 
 def _chunks(batch: Tensor, weight: Tensor) -> list[slice]:
