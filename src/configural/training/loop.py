@@ -58,7 +58,7 @@ def fit(
         if not len(cast(Sized, pictures)):
             raise ConfiguralError(f"there are no {name} pictures: use a larger count (42 or more)")
     fabric = open_device(device, recipe.precision)
-    optimizer = KerasAdam(network.parameters(), lr=recipe.learning_rate)
+    optimizer = KerasAdam(network.parameters(), lr=recipe.learning_rate, fused=True)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model, stepper = fabric.setup(network, optimizer)
     history = History()
