@@ -11,12 +11,13 @@ from rich.console import Console
 from configural.commands.comparisons import compare as compare_study
 from configural.commands.comparisons import comparison_text
 from configural.errors import ConfiguralError
-from configural.study import run_settings
+from configural.study import StudyPlan
 from configural.study.compare import compare, study_image_size
 from configural.study.compare_text import can_be_tested, cells_table, findings_table, markdown, points
 from configural.study.fields import CLOSEST_PARTS, closest_parts, receptive_fields
 from configural.study.findings import Check, Verdict, findings
 from configural.study.published import published_results
+from configural.study.record import StudyRecord
 from configural.study.spread import Spread, spread_of_difference, spread_of_mean
 
 OWN, CNNS, FCNS, CROSS, FIELD = (
@@ -332,9 +333,14 @@ def test_points(share, text):
 # A study's folder
 
 
+def begin_study(folder, **plan):
+    plan = StudyPlan(networks=["cnn-15"], conditions=["ffa"], seeds=[1], **plan)
+    StudyRecord(plan, "synthetic", "0" * 64, {}).save(folder)
+
+
 def test_a_folder_is_compared(tmp_path, published):
     published.to_parquet(tmp_path / "results.parquet")
-    (tmp_path / "plan.yaml").write_text("image_size: 96\n")
+    begin_study(tmp_path, image_size=96)
     comparison = compare_study(tmp_path)
     assert comparison.image_size == 96
     written = pd.read_csv(tmp_path / "comparison.csv")
@@ -348,25 +354,20 @@ def test_a_folder_is_compared(tmp_path, published):
     assert "83.96" in shown
 
 
-def test_picture_size_is_that_of_a_run_or_of_the_plan_or_its_preset(tmp_path):
-    (tmp_path / "plan.yaml").write_text("preset: paper\nimage_size: null\n")
+def test_picture_size_is_that_of_the_plan_or_its_preset(tmp_path):
+    begin_study(tmp_path, preset="paper")
     assert study_image_size(tmp_path) == 224
-    (tmp_path / "plan.yaml").write_text("preset: paper\nimage_size: 96\n")
+    begin_study(tmp_path, preset="paper", image_size=96)
     assert study_image_size(tmp_path) == 96
-    (tmp_path / "study.yaml").write_text("faces: synthetic\nplan: {image_size: 128}\n")
-    assert study_image_size(tmp_path) == 128
-    run_settings(image_size=64).save(tmp_path / "runs" / "cnn-15-ffa-1" / "config.yaml")
-    assert study_image_size(tmp_path) == 64
 
 
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "results.parquet: there is no such file"),
+        ({}, "results.parquet: not a readable table of results; is its folder a study's?"),
         ({"results.parquet": "no table"}, "results.parquet: not a readable table of results"),
-        ({"plan.yaml": "- a list"}, "plan.yaml: not a readable plan"),
-        ({"study.yaml": "plan: {}"}, "study.yaml: not a readable plan"),
-        ({"plan.yaml": "networks: [cnn-15]"}, "tells the size of the pictures"),
+        ({"plan.yaml": "networks: [cnn-15]"}, "study.yaml: there is no such file"),
+        ({"study.yaml": "plan: {}"}, "study.yaml: not a readable record of a study"),
     ],
 )
 def test_a_folder_that_is_no_study_is_named(tmp_path, published, files, said):

@@ -5,15 +5,15 @@ import re
 
 import numpy as np
 import pytest
-import yaml
 from html_page import Page
 from matplotlib.colors import to_rgb
 
 from configural.errors import ConfiguralError
 from configural.evaluation import axis_start, repeats_figure, shade
 from configural.report import write_study_report
-from configural.study import run_settings
+from configural.study import StudyPlan, run_settings
 from configural.study.published import published_results
+from configural.study.record import StudyRecord
 from configural.training.history import Epoch, History
 
 NETWORKS = ["cnn-15", "cnn-13", "fcn-16", "fcn-14"]
@@ -35,7 +35,7 @@ def write_plan(folder, networks=NETWORKS, conditions=CONDITIONS, size=224):
         "split": "paper",
         "image_size": size,
     }
-    (folder / "plan.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    StudyRecord(StudyPlan(**plan), "synthetic", "0" * 64, {}).save(folder)
 
 
 def write_run(folder, network, condition, repeat, finished=True):

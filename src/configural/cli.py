@@ -368,11 +368,28 @@ def study(
         return
     done = commands.run_study(wanted, faces, out, workers, engine, device or "auto")
     typer.echo(f"results: {done.folder / 'results.csv'} ({len(done.results):,} tests)")
+    typer.echo(f"report: {done.folder / 'report.html'}")
     if done.failed:
         name, reason = next(iter(done.failed.items()))
         more = f", and {len(done.failed) - 1} more" if len(done.failed) > 1 else ""
         typer.secho(f"failed: {name}: {reason}{more}; repeat the command to try again", fg="red", err=True)
         raise typer.Exit(1)
+
+
+@studies.command("compare", epilog="Example:\n\nconfigural study compare studies/quick")
+def compare_with_published(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a study's folder, finished or not")],
+) -> None:
+    """Set a study's results beside the published ones, and say which of the study's findings hold.
+
+    Writes comparison.csv and comparison.md into DIR.
+    """
+    from rich.console import Console
+
+    from configural import commands
+
+    Console(highlight=False).print(commands.comparison_text(commands.compare(folder)))
+    typer.echo(f"comparison: {folder / 'comparison.md'}")
 
 
 @app.command(epilog="Example:\n\nconfigural status studies/quick")

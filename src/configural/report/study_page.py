@@ -18,7 +18,9 @@ from configural.study import compare as study_compare
 from configural.study import compare_text
 from configural.study.compare import NETWORKS, Comparison
 from configural.study.findings import Finding, Verdict
-from configural.study.published import RESULT_COLUMNS
+from configural.study.plan import StudyPlan, condition_label
+from configural.study.record import Attempts, StudyRecord
+from configural.study.results import RESULT_COLUMNS, load_results
 from configural.training import History
 
 _ZOOMS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
@@ -97,8 +99,7 @@ def write_study_report(folder: Path) -> Path:
     Works while the study goes on: what is not finished is shown as missing.
 
     Args:
-        folder: Holds the plan (see `study.compare.load_plan`), the run folders in `runs`, `results.parquet` once a
-            run is finished, and perhaps `jobs.json`, which tells why jobs failed.
+        folder: The study's.
 
     Returns:
         The page's path.
@@ -108,13 +109,13 @@ def write_study_report(folder: Path) -> Path:
         OSError: If the disk is full or not writable.
     """
     results = (
-        study_compare.load_results(folder)
+        load_results(folder)
         if (folder / "results.parquet").is_file()
         else pd.DataFrame(columns=list(RESULT_COLUMNS))
     )
-    plan = study_compare.load_plan(folder)
+    record = StudyRecord.load(folder)
     comparison = study_compare.compare_folder(folder, results)
-    trainings = _trainings(folder, plan, results)
+    trainings = _trainings(folder, record.plan, results)
     networks = study_compare.ordered([training.network for training in trainings], NETWORKS)
     conditions = study_compare.ordered([training.condition for training in trainings], tuple(CONDITIONS))
     finished = sum(training.state == "finished" for training in trainings)
@@ -144,7 +145,7 @@ def write_study_report(folder: Path) -> Path:
             },
             ticks=_ticks(start),
             curves=_curves(folder, trainings),
-            settings=_settings(folder, plan, trainings),
+            settings=_settings(folder, record, trainings),
             version=__version__,
         )
     )
@@ -153,36 +154,20 @@ def write_study_report(folder: Path) -> Path:
     return path
 
 
-def _trainings(folder: Path, plan: Mapping[str, object], results: pd.DataFrame) -> list[Training]:
+def _trainings(folder: Path, plan: StudyPlan, results: pd.DataFrame) -> list[Training]:
     """The planned runs in the order of the grid, and those that lie in the folder beside."""
-    seeds = _listed(plan, "seeds")
     wanted = [
-        (str(network), _label(str(condition)), repeat)
-        for network in _listed(plan, "networks")
-        for condition in _listed(plan, "conditions")
-        for repeat in range(1, len(seeds) + 1)
+        (network, condition_label(condition), repeat)
+        for network in plan.networks
+        for condition in plan.conditions
+        for repeat in range(1, len(plan.seeds) + 1)
     ]
     there = [_parted(path.name) for path in sorted(folder.glob("runs/*-*-*")) if path.is_dir()]
     own = results[(results["placement"] == "middle") & (results["train_condition"] == results["test_condition"])]
     tested = {(row["network"], row["train_condition"], int(row["repeat"])): row for row in own.to_dict("records")}
     keys = dict.fromkeys([*wanted, *(key for key in there if key), *tested])
-    failed = _failed(folder)
-    return [_training(folder, key, tested.get(key), seeds, failed) for key in sorted(keys, key=_grid_order)]
-
-
-def _label(condition: str) -> str:
-    """What a condition is called in tables and folders: its name, of a file without folder and ending."""
-    parts = [Path(part).stem if part.endswith((".yaml", ".yml")) else part for part in condition.split("+")]
-    return "+".join(parts)
-
-
-def _failed(folder: Path) -> dict[str, str]:
-    """By a run's name, why it failed; nothing is known where jobs.json is missing or damaged."""
-    try:
-        said = json.loads((folder / "jobs.json").read_text("utf-8"))["failed"]
-        return {str(name): str(reason) for name, reason in said.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    failed = Attempts.load(folder).failed
+    return [_training(folder, key, tested.get(key), plan.seeds, failed) for key in sorted(keys, key=_grid_order)]
 
 
 def _training(
@@ -229,11 +214,6 @@ def _grid_order(key: tuple[str, str, int]) -> tuple[int, str, int, str, int]:
         condition,
         repeat,
     )
-
-
-def _listed(plan: Mapping[str, object], key: str) -> list[object]:
-    value = plan.get(key)
-    return list(value) if isinstance(value, list) else []
 
 
 def _nearest(findings: Sequence[Finding]) -> dict[str, str]:
@@ -356,11 +336,11 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
     return pictures
 
 
-def _settings(folder: Path, plan: Mapping[str, object], trainings: Sequence[Training]) -> dict[str, Rows]:
+def _settings(folder: Path, record: StudyRecord, trainings: Sequence[Training]) -> dict[str, Rows]:
     """What the plan says, and what the finished runs say of the machines they ran on."""
     planned: Rows = [
         (key.replace("_", " "), _said(value), SPLITS.get(str(value), "") if key == "split" else "")
-        for key, value in plan.items()
+        for key, value in {"faces": record.faces, **record.plan.model_dump(mode="json")}.items()
         if value not in (None, "", [], {})
     ]
     machine: dict[str, set[str]] = {"device": set(), "configural": set(), "PyTorch": set()}
@@ -378,10 +358,10 @@ def _settings(folder: Path, plan: Mapping[str, object], trainings: Sequence[Trai
         for name, key in (("device", "device"), ("configural", "configural"), ("PyTorch", "torch")):
             machine[name].add(str(metrics.get(key, "not known")))
     if not count:
-        return {"Plan": planned} if planned else {}
+        return {"Plan": planned}
     rows = [(name, ", ".join(sorted(values)), "") for name, values in machine.items()]
     rows.append(("training", duration(seconds), f"of {count} finished runs together"))
-    return {"Plan": planned, "Machine": rows} if planned else {"Machine": rows}
+    return {"Plan": planned, "Machine": rows}
 
 
 def _said(value: object) -> str:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from configural.errors import ConfiguralError
 from configural.networks import ARCHITECTURES
 from configural.study.fields import CLOSEST_PARTS, ReceptiveField, receptive_fields
 from configural.study.findings import CONDITIONS, Finding, Verdict, findings
-from configural.study.published import RESULT_COLUMNS, estimated_shifted_only, published_results
-from configural.study.settings import RunSettings, run_settings
+from configural.study.jobs import plan_jobs
+from configural.study.published import estimated_shifted_only, published_results
+from configural.study.record import StudyRecord
+from configural.study.results import RESULT_COLUMNS, load_results
 from configural.study.spread import spread_of_mean
 
 CELL = ("network", "train_condition", "test_condition", "placement")
@@ -122,7 +123,7 @@ def compare_folder(folder: Path, results: pd.DataFrame | None = None) -> Compari
     """Set the results of a study's folder against the published ones.
 
     Args:
-        folder: Holds `results.parquet`, and `runs` or the plan to tell the size of the pictures.
+        folder: The study's.
         results: Instead of those of `results.parquet`.
 
     Raises:
@@ -132,59 +133,14 @@ def compare_folder(folder: Path, results: pd.DataFrame | None = None) -> Compari
     return compare(results, study_image_size(folder))
 
 
-def load_results(folder: Path) -> pd.DataFrame:
-    """Read `results.parquet` of a study's folder.
-
-    Raises:
-        ConfiguralError: If it is missing or damaged.
-    """
-    path = folder / "results.parquet"
-    if not path.is_file():
-        raise ConfiguralError(f"{path}: there is no such file; is {folder} a study's folder with a finished run?")
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise ConfiguralError(
-            f"{path}: not a readable table of results; make it again with configural study"
-        ) from error
-
-
 def study_image_size(folder: Path) -> int:
-    """Rows and columns of a study's pictures, from its first run or its plan.
+    """Rows and columns of a study's pictures.
 
     Raises:
-        ConfiguralError: If neither tells it.
+        ConfiguralError: If it is no study's folder.
     """
-    for path in sorted(folder.glob("runs/*/config.yaml")):
-        return RunSettings.load(path).image_size
-    plan = load_plan(folder)
-    size = plan.get("image_size")
-    if size is None and isinstance(plan.get("preset"), str):
-        size = run_settings(preset=str(plan["preset"])).image_size
-    if not isinstance(size, int):
-        raise ConfiguralError(f"{folder}: neither a run's config.yaml nor the plan tells the size of the pictures")
-    return size
-
-
-def load_plan(folder: Path) -> dict[str, object]:
-    """The plan that a study's folder holds, as it stands there; empty if there is none.
-
-    It is `plan.yaml`, or in `study.yaml` the key `plan`, with `faces` beside it.
-
-    Raises:
-        ConfiguralError: If it is no mapping.
-    """
-    for name in ("study.yaml", "plan.yaml"):
-        path = folder / name
-        try:
-            said = yaml.safe_load(path.read_text("utf-8"))
-            plan = {"faces": said["faces"], **said["plan"]} if name == "study.yaml" else dict(said)
-        except FileNotFoundError:
-            continue
-        except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-            raise ConfiguralError(f"{path}: not a readable plan") from error
-        return plan
-    return {}
+    record = StudyRecord.load(folder)
+    return plan_jobs(record.plan, record.faces)[0].settings.image_size
 
 
 def ordered(names: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -4,20 +4,8 @@ from importlib import resources
 
 import pandas as pd
 
-RESULT_COLUMNS = (
-    "network",
-    "train_condition",
-    "repeat",
-    "seed",
-    "test_condition",
-    "placement",
-    "images",
-    "loss",
-    "accuracy",
-    "face_as_no_face",
-    "no_face_as_face",
-    "run",
-)
+from configural.study.results import RESULT_COLUMNS
+
 """The columns of a results table; one row per (network, train condition, repeat, test condition, placement)."""
 
 _SEED = 42
