@@ -185,7 +185,6 @@ def attribution_figure(scores: pd.DataFrame) -> Figure:
         axes.set_yticks(range(len(regions)), [region.replace("_", " ") for region in regions])
         axes.invert_yaxis()
         _share_axis(axes, "share")
-        axes.set_xlim(0, None)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
@@ -245,6 +244,7 @@ def _legend(axes: Axes, words: dict[str, str]) -> None:
 
 def _share_axis(axes: Axes, label: str, chance: bool = False) -> None:
     axes.set_xlim(-0.02, 1.02)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
     axes.set_xlabel(label)
     if chance:

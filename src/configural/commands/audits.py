@@ -12,7 +12,7 @@ from configural import files, report
 from configural.audit import PROBES, AuditBrokenError, adapters
 from configural.audit import Audit as AuditResult
 from configural.audit import audit as run_audit
-from configural.audit.figures import compare_figure, write_figures
+from configural.audit.figures import compare_figure
 from configural.errors import ConfiguralError
 from configural.evaluation import save_figure
 from configural.faces import FaceLibrary, load
@@ -94,21 +94,11 @@ def audit(
             out=folder,
             show_progress=show_progress,
         )
-    except AuditBrokenError as broken:
-        write_page(broken.audit, folder)
+    except AuditBrokenError:
+        report.write_audit_report(folder)
         raise
-    write_page(done, folder)
+    report.write_audit_report(folder)
     return done
-
-
-def write_page(audit: Audit, folder: Path | str) -> Path:
-    """Draw an audit's figures into its folder, and write its page.
-
-    Returns:
-        The page's path.
-    """
-    write_figures(audit, Path(folder))
-    return report.write_audit_report(folder)
 
 
 def _seed(asked: int | None, trained: int, split: str, same_faces: bool) -> int:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from configural import files
 from configural.audit import PROBES, Audit, headline, sentences
+from configural.audit.figures import write_figures
 from configural.audit.verdict import in_percent, in_words
 from configural.report.parts import Picture, Rows, embedded, environment
 
@@ -63,7 +64,7 @@ class Section:
 
 
 def write_audit_report(folder: Path | str) -> Path:
-    """Write `report.html` into an audit's folder.
+    """Draw the figures of an audit into its folder, and write `report.html`.
 
     Returns:
         The page's path.
@@ -73,6 +74,7 @@ def write_audit_report(folder: Path | str) -> Path:
     """
     folder = Path(folder)
     audit = Audit.load(folder)
+    write_figures(audit, folder)
     page = (
         environment()
         .get_template("audit.html.j2")

@@ -71,9 +71,11 @@ class Attribution:
         values = as_tensor(pictures)
         found = {}
         if isinstance(subject, Differentiable):
+            # As many pictures at a time as take no more than a few gigabytes in the study's networks.
+            at_once = max(len(values), min(200, 2_000_000 // renderer.size**2))
             method = IntegratedGradients(subject.scores, multiply_by_inputs=True)
             found["gradients"] = method.attribute(
-                values.requires_grad_(), _BLANK, n_steps=self.steps, internal_batch_size=max(len(values), 200)
+                values.requires_grad_(), _BLANK, n_steps=self.steps, internal_batch_size=at_once
             )
         side = -(-renderer.size // self.patches)
 
