@@ -1,6 +1,6 @@
 """The audit: every probe asked of one classifier."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,8 +117,8 @@ def audit(
             continue
         trials = probe.trials(material)
         try:
-            with progress.bar(probe.title.lower()[:15], len(trials), show_progress) as update:
-                answers[probe.name] = ask(subject, probe, trials, image_size, batch_size, _alone(update))
+            with progress.bar(probe.name.replace("_", " "), len(trials), show_progress) as update:
+                answers[probe.name] = ask(subject, probe, trials, image_size, batch_size, update)
         except BrokenOffError as error:
             answers[probe.name] = error.answers
             left_out[probe.name] = "broken off"
@@ -174,10 +174,6 @@ def find_probe(probe: str | Probe) -> Probe:
         if known.name == probe:
             return known
     raise ConfiguralError(f"unknown probe '{probe}': choose from {', '.join(known.name for known in PROBES)}")
-
-
-def _alone(update: progress.Update) -> Callable[[int], None]:
-    return lambda done: update(done)
 
 
 def _examples(probe: Probe, trials: Trials, answers: pd.DataFrame, image_size: int) -> Iterator[Example]:

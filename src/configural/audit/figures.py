@@ -170,9 +170,9 @@ def attribution_figure(scores: pd.DataFrame) -> Figure:
         figure, (axes,) = _panels(1, 4.6)
         regions = list(scores[scores["score"] == "share_area"]["of"])
         styles = {
-            "share_area": ("share of the area", _GREY, "|", 0.0),
-            "share_gradients": ("Integrated Gradients", _BLUE, "o", -0.14),
-            "share_occlusion": ("occlusion", _ORANGE, "s", 0.14),
+            "share_area": ("share of the area", _GREY, "|", -0.26),
+            "share_gradients": ("Integrated Gradients", _BLUE, "o", 0.0),
+            "share_occlusion": ("occlusion", _ORANGE, "s", 0.26),
         }
         for score, (label, colour, marker, up) in styles.items():
             rows = scores[scores["score"] == score]
@@ -180,7 +180,7 @@ def attribution_figure(scores: pd.DataFrame) -> Figure:
                 places = np.arange(len(rows)) + up
                 axes.errorbar(
                     rows["value"], places, xerr=_arms(rows), fmt=marker, color=colour, label=label, capsize=0,
-                    elinewidth=2, markersize=16 if marker == "|" else 8, markeredgewidth=2.5,
+                    elinewidth=2, markersize=12 if marker == "|" else 8, markeredgewidth=2.5,
                 )  # fmt: skip
         axes.set_yticks(range(len(regions)), [region.replace("_", " ") for region in regions])
         axes.invert_yaxis()

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def _cell(one: Audit, which: tuple[str, str, str | None, float | None]) -> str:
     return in_percent(score) if which[1] in ("choice", "not_additive") else in_words(score)
 
 
-def _score(one: Audit, which: tuple[str, str, str | None, float | None]) -> Mapping[str, float]:
+def _score(one: Audit, which: tuple[str, str, str | None, float | None]) -> Mapping[str, Any]:
     try:
         return one.score(*which)
     except ConfiguralError:  # under a condition without canvas, grey and skin are other columns

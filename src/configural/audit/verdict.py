@@ -21,7 +21,7 @@ def headline(audit: Audit) -> str:
             return "It reads mostly how the parts lie to each other"
         return "It reads how the parts lie to each other more than where they lie"
     if index["high"] <= 0:
-        return "It reads where the parts lie, not how they lie to each other"
+        return "It reads where the parts lie more than how they lie to each other"
     return "It cannot be told whether it reads relations or places"
 
 

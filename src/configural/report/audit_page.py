@@ -113,7 +113,7 @@ def _section(probe: Any, audit: Audit, folder: Path) -> Section:
         picture = embedded(folder / "examples" / one["file"])
         if picture is not None:
             asked = one["log_odds"] is not None
-            answer = f"log-odds {one['log_odds']:.1f}".replace("-", "−").replace("log−", "log-") if asked else ""
+            answer = "log-odds " + f"{one['log_odds']:.1f}".replace("-", "−") if asked else ""
             examples.append(Shown(picture, one["caption"], answer))
     return Section(
         probe.name,

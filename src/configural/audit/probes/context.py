@@ -60,7 +60,7 @@ class Context:
                 found += [Score("choice", right, context), Score("accuracy", accuracy, context)]
             face = rows[rows["label"] == 1]
             heads = face["host"].to_numpy()
-            found.append(Score("P(face)", bootstrap.share(expit(face["log_odds"].to_numpy()), heads), context))
+            found.append(Score("P(face)", bootstrap.mean(expit(face["log_odds"].to_numpy()), heads), context))
             if context != own:
                 drop = before.loc[face["base"]].to_numpy() - face["log_odds"].to_numpy()
                 found.append(Score("drop", bootstrap.mean(drop, heads), context))

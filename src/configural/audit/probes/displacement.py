@@ -117,18 +117,21 @@ class Displacement:
         backgrounds = list(dict.fromkeys(answers["background"]))
         own = moved[moved["background"] == backgrounds[0]]
         at_rest = answers[(answers["move"] == "none") & (answers["background"] == backgrounds[0])]
-        rest = bootstrap.share(expit(at_rest["log_odds"]), at_rest["host"].to_numpy())
+        rest = bootstrap.mean(expit(at_rest["log_odds"].to_numpy()), at_rest["host"].to_numpy())
         found = [Score("P(face)", rest, "at rest", 0)]
         groups = {ONE: list(SINGLE), PAIR: ["both eyes", "nose and mouth"]} | {move: [move] for move in MOVES}
         for group, names in groups.items():
             of_group = own[own["move"].isin(names)]
-            for distance, rows in of_group.groupby("distance"):
+            for place, rows in of_group.groupby("distance"):
+                distance = float(place)
                 heads = rows["host"].to_numpy()
-                found.append(Score("P(face)", bootstrap.share(expit(rows["log_odds"]), heads), group, distance))
+                found.append(
+                    Score("P(face)", bootstrap.mean(expit(rows["log_odds"].to_numpy()), heads), group, distance)
+                )
                 found.append(Score("drop", bootstrap.mean(rows["drop"].to_numpy(), heads), group, distance))
             found.append(Score("threshold", _threshold(at_rest, of_group, bootstrap), group))
-        for distance, rows in own[own["move"] != PICTURE].groupby("distance"):
-            found.append(Score("relation_index", relation_index(rows, bootstrap), backgrounds[0], distance))
+        for place, rows in own[own["move"] != PICTURE].groupby("distance"):
+            found.append(Score("relation_index", relation_index(rows, bootstrap), backgrounds[0], float(place)))
         for background in backgrounds[1:]:
             rows = moved[(moved["background"] == background) & (moved["distance"] == self.at)]
             found.append(Score("relation_index", relation_index(rows, bootstrap), background, self.at))
@@ -172,7 +175,7 @@ def relation_index(rows: pd.DataFrame, bootstrap: Bootstrap) -> Estimate:
 def _index(means: np.ndarray) -> np.ndarray:
     one, every = np.maximum(means[..., 0], 0), np.maximum(means[..., 1], 0)
     with np.errstate(all="ignore"):
-        return (one - every) / (one + every)
+        return np.asarray((one - every) / (one + every))
 
 
 def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, bootstrap: Bootstrap) -> Estimate:

@@ -79,7 +79,9 @@ class Inversion:
                 Score("choice", bootstrap.share(pairs["right"].to_numpy(), pairs["host"].to_numpy()), name)
             )
             face = rows[rows["label"] == 1]
-            found.append(Score("P(face)", bootstrap.share(expit(face["log_odds"]), face["host"].to_numpy()), name))
+            found.append(
+                Score("P(face)", bootstrap.mean(expit(face["log_odds"].to_numpy()), face["host"].to_numpy()), name)
+            )
         face = answers[(answers["label"] == 1) & (answers["what"] != "rotation")]
         wide = face.pivot_table(index=["base", "host"], columns=["inverted", "turned"], values="log_odds")
         heads = wide.index.get_level_values("host").to_numpy()
@@ -95,9 +97,12 @@ class Inversion:
             found.append(Score("drop", bootstrap.mean(drop, heads), name))
         rotated = answers[answers["what"] == "rotation"]
         before = rotated[rotated["angle"] == 0].set_index("base")["log_odds"]
-        for angle, rows in rotated.groupby("angle"):
+        for degrees, rows in rotated.groupby("angle"):
+            angle = float(degrees)
             heads = rows["host"].to_numpy()
-            found.append(Score("P(face)", bootstrap.share(expit(rows["log_odds"]), heads), "rotation", angle))
+            found.append(
+                Score("P(face)", bootstrap.mean(expit(rows["log_odds"].to_numpy()), heads), "rotation", angle)
+            )
             if angle:
                 drop = before.reindex(rows["base"]).to_numpy() - rows["log_odds"].to_numpy()
                 found.append(Score("drop", bootstrap.mean(drop, heads), "rotation", angle))

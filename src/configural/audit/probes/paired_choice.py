@@ -59,7 +59,9 @@ class PairedChoice:
         found.append(Score("accuracy", bootstrap.share(hits.to_numpy(float), answers["host"].to_numpy())))
         for label, name in enumerate(("no_face", "face")):
             some = answers[answers["label"] == label]
-            found.append(Score("P(face)", bootstrap.share(expit(some["log_odds"]), some["host"].to_numpy()), name))
+            found.append(
+                Score("P(face)", bootstrap.mean(expit(some["log_odds"].to_numpy()), some["host"].to_numpy()), name)
+            )
         return found
 
 
