@@ -134,7 +134,7 @@ def interactions_figure(scores: pd.DataFrame) -> Figure:
         for (row, column), value in np.ndenumerate(grid):
             if not np.isnan(value):
                 colour = "white" if abs(value) > 0.6 * reach else "#1d2126"
-                text = f"{value:.1f}".replace("-", "−")
+                text = "0.0" if abs(value) < 0.05 else f"{value:.1f}".replace("-", "−")
                 right.text(column, row, text, ha="center", va="center", color=colour)
         short = [player.replace("_", "\n") for player in PLAYERS]
         right.set_xticks(range(len(PLAYERS) - 1), short[:-1])

@@ -15,7 +15,7 @@ def headline(audit: Audit) -> str:
         return "Relations were not measured" if not audit.broken else "The audit was broken off"
     index = audit.relation_index()
     if np.isnan(index["value"]):
-        return "Moving parts costs this classifier nothing, so that it has no relation index"
+        return "Moved parts cost this classifier nothing that can be told from zero: it has no relation index"
     if index["low"] > 0:
         if index["low"] >= 0.5:
             return "It reads mostly how the parts lie to each other"
