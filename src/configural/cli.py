@@ -15,7 +15,9 @@ from configural import __version__
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 
 if TYPE_CHECKING:
-    from configural.commands import Evaluation, Outlook
+    from pandas import DataFrame
+
+    from configural.commands import Audit, Evaluation, Outlook
     from configural.faces import FaceLibrary
     from configural.networks import Summary
     from configural.study import Run
@@ -403,6 +405,57 @@ def status(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a study's
     Console(highlight=False).print(progress_table(commands.study_status(folder)))
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "configural audit runs/demo --out audits/demo\n\n"
+    "configural audit model.onnx --faces fasseg --condition floating --image-size 224 --out audits/mine\n\n"
+    "configural audit compare audits/demo audits/mine"
+)
+def audit(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL",
+            help="run folder, .safetensors, Keras .h5, .onnx or Hugging Face folder; or: compare DIR DIR...",
+        ),
+    ],
+    faces: _Faces = None,
+    condition: _Condition = None,
+    pairs: Annotated[int, typer.Option(help="matched pairs of a right and a wrong arrangement")] = 500,
+    seed: _Seed = None,
+    probes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="paired_choice,displacement,context,inversion,interactions,reach,attribution or some of them",
+        ),
+    ] = None,
+    image_size: _ImageSize = None,
+    face: Annotated[str | None, typer.Option(help="label or position of face, of Hugging Face or ONNX")] = None,
+    scale: Annotated[float, typer.Option(help="what pixels are multiplied by, of ONNX")] = 1.0,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps")] = "cpu",
+    out: _Out = None,
+) -> None:
+    """Ask whether a classifier uses how the parts of a face relate, by probes with intervals.
+
+    Faces and condition follow the run's own, else synthetic and baseline. Writes audit.json, audit.csv, answers/,
+    figures/, examples/ and report.html.
+    """
+    from configural import commands
+
+    if models[0] == "compare":
+        _print_audits(commands.compare_audits(models[1:], out).summary)
+        return
+    if len(models) > 1:
+        raise ConfiguralError(f"'{models[1]}': one model at a time; to put audits side by side write compare first")
+    if out is None:
+        raise ConfiguralError("--out is missing: name the folder to write")
+    names = [name.strip() for name in probes.split(",")] if probes else None
+    done = commands.audit(models[0], out, faces, condition, pairs, seed, names, image_size, face, scale, device)
+    _print_audit(done)
+    typer.echo(f"report: {out / 'report.html'}")
+
+
 _STOPPED = 130
 
 
@@ -561,6 +614,41 @@ def _scores(accuracy: float, loss: float, matrix: Sequence[Sequence[int]]) -> li
         ("no_face", f"{matrix[0][0]:,} right, {matrix[0][1]:,} called face"),
         ("face", f"{matrix[1][1]:,} right, {matrix[1][0]:,} called no_face"),
     ]
+
+
+def _print_audit(done: "Audit") -> None:
+    from configural.audit import headline, sentences
+
+    typer.echo(headline(done) + ".")
+    for sentence in sentences(done):
+        typer.echo(sentence)
+    for probe, why in done.left_out.items():
+        typer.echo(f"{probe} was not measured: {why}")
+
+
+def _print_audits(summary: "DataFrame") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from configural.audit.verdict import in_percent, in_words
+
+    table = Table()
+    for heading in ("classifier", "condition", "faces", "relation index", "paired choice", "accuracy"):
+        table.add_column(heading)
+    for row in summary.to_dict("records"):
+        index, choice, accuracy = (
+            {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
+            for name in ("index", "choice", "accuracy")
+        )
+        table.add_row(
+            row["name"],
+            row["condition"],
+            row["faces"],
+            in_words(index, 2),
+            in_percent(choice),
+            in_percent(accuracy),
+        )
+    Console().print(table)
 
 
 def _print_table(title: str, rows: list[tuple[str, str]]) -> None:
