@@ -27,7 +27,7 @@ def history(start=0.8, epochs=3):
     return History(tuple(Epoch(*row) for row in rows))
 
 
-def write_plan(folder, networks=NETWORKS, conditions=CONDITIONS, size=224):
+def write_plan(folder, networks=NETWORKS, conditions=CONDITIONS, size=224, faces="synthetic"):
     plan = {
         "networks": networks,
         "conditions": conditions,
@@ -35,7 +35,7 @@ def write_plan(folder, networks=NETWORKS, conditions=CONDITIONS, size=224):
         "split": "paper",
         "image_size": size,
     }
-    StudyRecord(StudyPlan(**plan), "synthetic", "0" * 64, {}).save(folder)
+    StudyRecord(StudyPlan(**plan), faces, "0" * 64, {}).save(folder)
 
 
 def write_run(folder, network, condition, repeat, finished=True):
@@ -207,7 +207,7 @@ def test_what_is_not_there_yet_is_shown_as_such(begun):
 
 
 def test_a_folder_that_is_no_study_is_named(tmp_path):
-    with pytest.raises(ConfiguralError, match="tells the size"):
+    with pytest.raises(ConfiguralError, match="is its folder a study's folder"):
         write_study_report(tmp_path)
     write_plan(tmp_path, ["cnn-15"], ["ffa"])
     run = write_run(tmp_path, "cnn-15", "ffa", 1)
@@ -240,7 +240,7 @@ def test_page_can_be_written_again(finished):
 
 
 def test_names_are_escaped(tmp_path):
-    write_plan(tmp_path, ["cnn-15"], ["<i>ffa"])
+    write_plan(tmp_path, ["cnn-15"], ["ffa"], faces="folder:<i>mine")
     text = write_study_report(tmp_path).read_text("utf-8")
-    assert "<i>ffa" not in text
-    assert "&lt;i&gt;ffa" in text
+    assert "<i>mine" not in text
+    assert "folder:&lt;i&gt;mine" in text
