@@ -93,6 +93,9 @@ def run(
     precision: Annotated[str | None, typer.Option(help="32, tf32 or bf16")] = None,
     seed: _Seed = None,
     device: _Device = None,
+    devices: Annotated[
+        int | None, typer.Option(metavar="N", help="train on N GPUs, or in N processes on a CPU")
+    ] = None,
     out: _Out = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the run that DIR holds")] = False,
     keras: Annotated[bool, typer.Option("--keras", help="also save the network as model.h5")] = False,
@@ -123,6 +126,7 @@ def run(
         precision=precision,
         seed=seed,
         device=device,
+        devices=devices,
         out=folder,
         resume=resume,
         keras=keras,
@@ -345,6 +349,12 @@ def study(
         int | None, typer.Option(help="jobs at a time; one per processor core, or two per GPU, if not given")
     ] = None,
     engine: Annotated[str, typer.Option(help="local (processes) or ray (a cluster)")] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help="of a running Ray cluster; else RAY_ADDRESS, or one of this machine alone")
+    ] = None,
+    gpus_per_job: Annotated[
+        float | None, typer.Option(help="on a Ray cluster; 1 where there are any, if not given")
+    ] = None,
     device: _Device = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the jobs and what they would take")] = False,
 ) -> None:
@@ -368,7 +378,10 @@ def study(
     if dry_run:
         _print_outlook(commands.plan_study(wanted, faces, out, workers, device or "auto"))
         return
-    done = commands.run_study(wanted, faces, out, workers, engine, device or "auto")
+    from configural.study.engines import find_engine
+
+    chosen = find_engine(engine, ray_address, gpus_per_job)
+    done = commands.run_study(wanted, faces, out, workers, chosen, device or "auto")
     typer.echo(f"results: {done.folder / 'results.csv'} ({len(done.results):,} tests)")
     typer.echo(f"report: {done.folder / 'report.html'}")
     if done.failed:

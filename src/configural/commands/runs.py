@@ -44,6 +44,7 @@ def run(
     precision: str | None = None,
     seed: int | None = None,
     device: str | None = None,
+    devices: int | None = None,
     out: Path | str | None = None,
     resume: bool = False,
     keras: bool = False,
@@ -65,6 +66,7 @@ def run(
         precision: 32, tf32 or bf16.
         seed: Of everything random; 42 by default.
         device: auto (the default), cpu, cuda or mps.
+        devices: How many GPUs, or processes on a CPU, train together; 1 by default.
         out: The run folder; runs/<date-time> by default.
         resume: Go on with the run that `out` holds; settings not given are taken from it.
         keras: Also write the network as `model.h5`.
@@ -92,6 +94,7 @@ def run(
         "precision": precision,
         "seed": seed,
         "device": device,
+        "devices": devices,
     }
     given = {name: value for name, value in options.items() if value is not None}
     if resume and out is None:

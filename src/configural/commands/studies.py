@@ -208,7 +208,7 @@ def _carry_out(
         note(attempts, results=True)
         if not left:
             return
-        work = partial(run_job, folder=folder, library=library, write_page=report.write_run_report)
+        work = partial(run_job, folder=folder.absolute(), library=library, write_page=report.write_run_report)
         outcomes = engine(left, work, workers, begun)
         if isinstance(outcomes, Generator):
             at_end.callback(outcomes.close)  # ends the workers, whatever happens here

@@ -106,6 +106,10 @@ class Renderer:
         self._scratch = lru_cache(maxsize=kept)(self._make_scratch)
         self._part = lru_cache(maxsize=8 * kept)(self._make_part)
 
+    def __reduce__(self) -> tuple[type["Renderer"], tuple[FaceLibrary, int]]:
+        # To another process goes what it was made from, without the caches.
+        return Renderer, (self.faces, self.size)
+
     def draw(self, stimulus: Stimulus) -> UInt8[np.ndarray, "size size 3"]:
         """Draw one picture, RGB."""
         picture = np.empty((self.size, self.size, 3), np.uint8)

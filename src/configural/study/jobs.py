@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -198,7 +199,7 @@ def _fault_of_run(job: Job, out: Path) -> str | None:
 
 
 def _settings(plan: StudyPlan, faces: str, device: str, network: str, condition: str, seed: int) -> RunSettings:
-    changes = {
+    changes: dict[str, Any] = {
         "epochs": plan.epochs.get(network),
         "batch_size": plan.batch_size,
         "learning_rate": plan.learning_rate,

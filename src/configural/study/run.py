@@ -27,7 +27,7 @@ from configural.stimuli import CLASS_NAMES, PictureDataset, StimulusTable
 from configural.stimuli.folders import refuse_used, write_png
 from configural.study.pictures import Pictures, draw_pictures, sample_for
 from configural.study.settings import RunSettings
-from configural.training import History, fit, open_device
+from configural.training import History, check_devices, fit, open_device
 
 _KEYS = {"test_accuracy", "test_loss", "confusion_matrix", "parameters", "images", "seconds", "faces_fingerprint"}
 """What a run's metrics.json has at least."""
@@ -136,7 +136,8 @@ def train_and_test(
             refuse_used(out)
 
         # Whatever can be wrong with the settings shows before the first file is written.
-        open_device(settings.device, settings.recipe.precision)
+        device = open_device(settings.device, settings.recipe.precision).device
+        check_devices(device, settings.devices, settings.recipe.batch_size)
         start = time.perf_counter()
         if pictures is None:
             library = library or load(settings.faces, show_progress=show_progress)
@@ -179,6 +180,7 @@ def _train_and_test(
         settings.device,
         checkpoint=checkpoint,
         show_progress=show_progress,
+        devices=settings.devices,
     )
     history.save(out / "history.csv")
     networks.save_network(network, out / "model.safetensors")
@@ -204,6 +206,7 @@ def _train_and_test(
             "test": round(time.perf_counter() - tested, 3),
         },
         "device": str(open_device(settings.device, settings.recipe.precision).device),
+        "devices": settings.devices,
         "receptive_field": summary.receptive_field,
         "faces_fingerprint": pictures.table.fingerprint,
         "configural": __version__,

@@ -31,6 +31,7 @@ class RunSettings(BaseModel):
         seed: Of the first weights; the recipe has it too.
         data_seed: Of the stimuli; the same as `seed` if not given.
         device: Where to train.
+        devices: How many GPUs, or processes on a CPU, train together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +47,7 @@ class RunSettings(BaseModel):
     seed: int = Field(42, ge=0, lt=2**63)
     data_seed: int = Field(42, ge=0, lt=2**63)
     device: str = "auto"
+    devices: int = Field(1, ge=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -86,6 +88,7 @@ def run_settings(
     seed: int = 42,
     device: str = "auto",
     data_seed: int | None = None,
+    devices: int = 1,
     **recipe_changes: Any,
 ) -> RunSettings:
     """Fill in a run's settings from a preset.
@@ -101,6 +104,7 @@ def run_settings(
         seed: Of everything random.
         device: auto, cpu, cuda or mps.
         data_seed: Of the stimuli, where that shall be another than `seed`.
+        devices: How many GPUs, or processes on a CPU, train together.
         recipe_changes: Fields of `Recipe` to set otherwise than in the preset.
 
     Raises:
@@ -124,6 +128,7 @@ def run_settings(
             seed=seed,
             data_seed=seed if data_seed is None else data_seed,
             device=device,
+            devices=devices,
             **pictures,
         )
     except ValidationError as error:
@@ -137,7 +142,7 @@ def resumed_settings(stored: RunSettings, given: dict[str, Any], folder: Path) -
 
     Args:
         stored: What the run in the folder was begun with.
-        given: Arguments of `run_settings`. The device may differ from the stored one.
+        given: Arguments of `run_settings`. The device and the number of devices may differ from the stored ones.
         folder: Named in the error.
 
     Raises:
@@ -145,9 +150,9 @@ def resumed_settings(stored: RunSettings, given: dict[str, Any], folder: Path) -
     """
     known = {**stored.model_dump(), **stored.recipe.model_dump()}
     for name, value in given.items():
-        if name != "device" and value != known[name]:
+        if name not in ("device", "devices") and value != known[name]:
             raise ConfiguralError(
                 f"{folder}: holds a run with {name.replace('_', ' ')} {known[name]}, not {value}; repeat its "
                 "settings or choose another --out"
             )
-    return stored.model_copy(update={"device": given.get("device", stored.device)})
+    return stored.model_copy(update={name: given[name] for name in ("device", "devices") if name in given})

@@ -1,6 +1,7 @@
 """One recipe, one readable loop."""
 
 from configural.training.checkpoint import read_history as read_history
+from configural.training.distributed import check_devices as check_devices
 from configural.training.history import Epoch as Epoch
 from configural.training.history import History as History
 from configural.training.keras_adam import KerasAdam as KerasAdam

@@ -1,8 +1,9 @@
 """The training loop."""
 
+import copy
 import math
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -10,16 +11,18 @@ from typing import Any, cast
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from safetensors.torch import load, save
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, RandomSampler, default_collate
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, default_collate
 
 from configural import progress
 from configural.errors import ConfiguralError
 from configural.networks import preprocess
 from configural.training.checkpoint import load_checkpoint, save_checkpoint
+from configural.training.distributed import Share, check_devices, join, spread
 from configural.training.history import Epoch, History
 from configural.training.keras_adam import KerasAdam
+from configural.training.processes import in_processes
 from configural.training.recipe import Recipe
 
 Pictures = Dataset[tuple[Tensor, int]]
@@ -35,6 +38,7 @@ def fit(
     device: str = "auto",
     checkpoint: Path | None = None,
     show_progress: bool = False,
+    devices: int = 1,
 ) -> History:
     """Train a network in place.
 
@@ -47,17 +51,65 @@ def fit(
         checkpoint: Where to keep the state after each epoch. If the file exists, training goes on from it,
             and on a CPU ends with the same weights as if it had never stopped.
         show_progress: Show a bar per epoch on standard error.
+        devices: How many GPUs, or processes on a CPU, learn together; they share each batch out and end with the
+            weights of one process up to rounding.
 
     Returns:
         Loss and accuracy per epoch.
 
     Raises:
-        ConfiguralError: If the device is missing, the checkpoint does not fit, or the loss is not a number.
+        ConfiguralError: If the device is missing, the checkpoint does not fit, the loss is not a number, or one of
+            several processes was killed.
     """
     for name, pictures in (("train", train), ("valid", valid)):
         if not len(cast(Sized, pictures)):
             raise ConfiguralError(f"there are no {name} pictures: use a larger count (42 or more)")
     fabric = open_device(device, recipe.precision)
+    check_devices(fabric.device, devices, recipe.batch_size)
+    if devices == 1:
+        return _fit(network, train, valid, recipe, fabric, Share(), checkpoint, show_progress)
+    kind = fabric.device.type
+    history, weights = in_processes(
+        devices, _fit_share, network, train, valid, recipe, kind, checkpoint, show_progress
+    )
+    network.load_state_dict(load(weights))
+    network.to(fabric.device).eval()
+    return history
+
+
+def _fit_share(
+    rank: int,
+    processes: int,
+    meeting: Path,
+    network: nn.Module,
+    train: Pictures,
+    valid: Pictures,
+    recipe: Recipe,
+    device: str,
+    checkpoint: Path | None,
+    show_progress: bool,
+) -> tuple[History, bytes]:
+    """What one of several processes does; returns the history and the trained weights."""
+    share = Share(rank, processes)
+    fabric = join(share, meeting, device, _FABRIC_PRECISION[recipe.precision])
+    network = copy.deepcopy(network)  # what came in lies in memory that all processes see
+    spread(network, share)
+    history = _fit(network, train, valid, recipe, fabric, share, checkpoint, show_progress and rank == 0)
+    torch.distributed.destroy_process_group()
+    weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()} if rank == 0 else {}
+    return history, save(weights)
+
+
+def _fit(
+    network: nn.Module,
+    train: Pictures,
+    valid: Pictures,
+    recipe: Recipe,
+    fabric: Fabric,
+    share: Share,
+    checkpoint: Path | None,
+    show_progress: bool,
+) -> History:
     optimizer = KerasAdam(network.parameters(), lr=recipe.learning_rate, fused=True)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model, stepper = fabric.setup(network, optimizer)
@@ -73,14 +125,14 @@ def fit(
                 progress.bar(f"epoch {epoch}/{recipe.epochs}", steps, show_progress) as update,
             ):
                 model.train()
-                seen = _Averages(fabric.device)
-                for step, (batch, labels) in enumerate(batches(train, recipe.batch_size, shuffling)):
+                seen = _Averages(fabric.device, share)
+                for step, (batch, labels) in enumerate(batches(train, recipe.batch_size, shuffling, share)):
                     for group in optimizer.param_groups:
                         group["lr"] = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
                     labels = labels.to(fabric.device)
                     stepper.zero_grad()
                     logits = model(preprocess(batch.to(fabric.device)))
-                    loss = F.cross_entropy(logits, labels)
+                    loss = share.loss(logits, labels)
                     fabric.backward(loss)
                     stepper.step()
                     seen.add(loss.detach(), logits, labels)
@@ -91,13 +143,13 @@ def fit(
                                 "learning rate"
                             )
                         update(step + 1, note=f"loss {seen.loss:.4f} accuracy {seen.accuracy:.2%}")
-                checked = _validate(model, valid, recipe.valid_batch_size, fabric.device)
+                checked = _validate(model, valid, recipe.valid_batch_size, fabric.device, share)
                 note = f"loss {seen.loss:.4f} accuracy {seen.accuracy:.2%} valid {checked.accuracy:.2%}"
                 update(steps, note=note)
             seconds = time.perf_counter() - start
             figures = Epoch(epoch, seen.loss, seen.accuracy, checked.loss, checked.accuracy, seconds)
             history = History((*history.epochs, figures))
-            if checkpoint is not None:
+            if checkpoint is not None and share.rank == 0:
                 save_checkpoint(checkpoint, network, optimizer, history)
     network.eval()
     return history
@@ -116,11 +168,18 @@ def open_device(device: str, precision: str = "32") -> Fabric:
 
 
 def batches(
-    pictures: Pictures, batch_size: int, shuffling: torch.Generator | None = None
-) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Batches of (pictures, labels), shuffled if a generator is given; the last may be smaller."""
-    sampler = None if shuffling is None else RandomSampler(cast(Sized, pictures), generator=shuffling)
-    return DataLoader(cast(Any, pictures), batch_size, sampler=sampler, collate_fn=_collate)
+    pictures: Pictures, batch_size: int, shuffling: torch.Generator | None = None, share: Share | None = None
+) -> Iterable[tuple[Tensor, Tensor]]:
+    """Batches of (pictures, labels), shuffled if a generator is given; the last may be smaller.
+
+    Of several processes that share them out, each gets its own rows.
+    """
+    source = cast(Sized, pictures)
+    sampler = SequentialSampler(source) if shuffling is None else RandomSampler(source, generator=shuffling)
+    every = BatchSampler(sampler, batch_size, drop_last=False)
+    if share is not None:
+        return share.batches(pictures, every, _collate)
+    return DataLoader(cast(Any, pictures), batch_sampler=every, collate_fn=_collate)
 
 
 def _collate(batch: Any) -> Any:
@@ -129,34 +188,35 @@ def _collate(batch: Any) -> Any:
 
 
 class _Averages:
-    """Loss and accuracy over all pictures seen so far, summed on the device."""
+    """Loss and accuracy over all pictures that all processes have seen so far, summed on the device."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, share: Share) -> None:
         self._sums = torch.zeros(2, dtype=torch.float64, device=device)
         self._pictures = 0
+        self._share = share
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         right = (logits.argmax(1) == labels).sum()
-        self._sums += torch.stack([loss * len(labels), right])
-        self._pictures += len(labels)
+        self._sums += torch.stack([loss * (self._share.pictures / self._share.processes), right])
+        self._pictures += self._share.pictures
 
     @property
     def loss(self) -> float:
-        return float(self._sums[0]) / self._pictures
+        return float(self._share.total(self._sums)[0]) / self._pictures
 
     @property
     def accuracy(self) -> float:
-        return float(self._sums[1]) / self._pictures
+        return float(self._share.total(self._sums)[1]) / self._pictures
 
 
-def _validate(model: nn.Module, valid: Pictures, batch_size: int, device: torch.device) -> _Averages:
+def _validate(model: nn.Module, valid: Pictures, batch_size: int, device: torch.device, share: Share) -> _Averages:
     model.eval()
-    seen = _Averages(device)
+    seen = _Averages(device, share)
     with torch.inference_mode():
-        for batch, labels in batches(valid, batch_size):
+        for batch, labels in batches(valid, batch_size, share=share):
             labels = labels.to(device)
             logits = model(preprocess(batch.to(device)))
-            seen.add(F.cross_entropy(logits, labels), logits, labels)
+            seen.add(share.loss(logits, labels), logits, labels)
     return seen
 
 

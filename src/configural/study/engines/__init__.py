@@ -8,6 +8,7 @@ import importlib
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 from configural.errors import ConfiguralError
@@ -65,12 +66,23 @@ class Engine(Protocol):
         ...
 
 
-def find_engine(name: str) -> Engine:
+def find_engine(name: str, ray_address: str | None = None, gpus_per_job: float | None = None) -> Engine:
     """The engine of that name; what it needs is imported only now.
 
+    Args:
+        name: local or ray.
+        ray_address: Of the Ray cluster; see `engines.ray.run_jobs`, as for the one below.
+        gpus_per_job: GPUs that each job gets there.
+
     Raises:
-        ConfiguralError: If there is none, or its packages are not installed.
+        ConfiguralError: If there is none, its packages are not installed, or it has no such settings.
     """
+    settings = {"address": ray_address, "gpus_per_job": gpus_per_job}
+    given = {key: value for key, value in settings.items() if value is not None}
+    if given and name != "ray":
+        raise ConfiguralError("--ray-address and --gpus-per-job need --engine ray")
+    if gpus_per_job is not None and gpus_per_job < 0:
+        raise ConfiguralError(f"--gpus-per-job {gpus_per_job:g}: must be 0 or more")
     if name not in ENGINES:
         raise ConfiguralError(f"unknown engine '{name}': choose one of {', '.join(ENGINES)}")
     try:
@@ -80,7 +92,7 @@ def find_engine(name: str) -> Engine:
             f"--engine {name}: the package '{error.name}' is missing; install configural[{name}] or use "
             "--engine local"
         ) from error
-    engine: Engine = module.run_jobs
+    engine: Engine = partial(module.run_jobs, **given) if given else module.run_jobs
     return engine
 
 

@@ -1,0 +1,248 @@
+"""What makes several processes learn from a batch as one process would.
+
+Every process works on its own rows of each batch, the *global* batch. Three things depend on all its rows: the mean
+loss, the statistics of batch normalisation and the masks of dropout.
+"""
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from jaxtyping import Float, Int64
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.strategies import DDPStrategy
+from torch import Tensor, distributed, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, Dataset
+
+from configural.errors import ConfiguralError
+from configural.networks.study_nets import BatchNorm
+
+_SYNC_BUFFERS = (  # PyTorch 2.13 changed the name
+    "forward_sync_buffers"
+    if "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
+    else "broadcast_buffers"
+)
+
+
+class Share:
+    """The part of every batch that one of several processes works on; by default all of it.
+
+    Attributes:
+        rank: Which process, from 0.
+        processes: How many there are.
+        pictures: Pictures in the batch at hand, in all processes together.
+    """
+
+    def __init__(self, rank: int = 0, processes: int = 1) -> None:
+        self.rank = rank
+        self.processes = processes
+        self.pictures = 0
+
+    @property
+    def rows(self) -> slice:
+        """The own rows of the batch at hand; none where there are fewer pictures than processes."""
+        return slice(*(self.pictures * rank // self.processes for rank in (self.rank, self.rank + 1)))
+
+    def batches(
+        self, pictures: Dataset[Any], every: Iterable[list[int]], collate: Callable[[Any], Any]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The own rows of every batch, while `pictures` tells the size of the whole.
+
+        Args:
+            pictures: Where they come from.
+            every: The positions of each whole batch, the same in all processes.
+            collate: As for a data loader.
+        """
+        sizes, own = [], []
+        for positions in every:
+            self.pictures = len(positions)
+            sizes.append(len(positions))
+            # Not every dataset can fetch no picture at all, so it is one, which is cut off again.
+            own.append(positions[self.rows] or positions[:1])
+        loader = DataLoader(pictures, batch_sampler=own, collate_fn=collate)
+        for size, (batch, labels) in zip(sizes, loader, strict=True):
+            self.pictures = size
+            rows = self.rows.stop - self.rows.start
+            yield batch[:rows], labels[:rows]
+
+    def loss(self, logits: Float[Tensor, "own 2"], labels: Int64[Tensor, " own"]) -> Float[Tensor, ""]:
+        """The cross-entropy to learn from: its mean over the processes is the mean over the global batch."""
+        if self.processes == 1:
+            return F.cross_entropy(logits, labels)
+        return F.cross_entropy(logits, labels, reduction="sum") * (self.processes / self.pictures)
+
+    def total(self, sums: Tensor) -> Tensor:
+        """The sum over the processes, the same in each; all have to ask for it."""
+        if self.processes == 1:
+            return sums
+        sums = sums.clone()
+        distributed.all_reduce(sums)
+        return sums
+
+
+class GlobalBatchNorm(_BatchNorm):
+    """Batch normalisation by the mean and the variance of the global batch.
+
+    PyTorch's `SyncBatchNorm` does this on GPUs alone.
+
+    Args:
+        local: The layer that this one stands for; weights and running values are its own.
+        share: This process's share of the batches.
+    """
+
+    def __init__(self, local: _BatchNorm, share: Share) -> None:
+        super().__init__(local.num_features, local.eps, local.momentum)
+        self.weight, self.bias = local.weight, local.bias
+        self.running_mean, self.running_var = local.running_mean, local.running_var
+        self.num_batches_tracked = local.num_batches_tracked
+        # PyTorch's own layers keep n / (n − 1) times the variance, the study's the variance.
+        self._bessel = not isinstance(local, BatchNorm)
+        self._share = share
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        pass
+
+    def forward(self, input: Float[Tensor, "own c h w"]) -> Float[Tensor, "own c h w"]:
+        """Normalise; in training mode by the statistics of all processes' rows, which also see the gradient."""
+        if not self.training:
+            return super().forward(input)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        batch = input.to(torch.promote_types(input.dtype, torch.float32))  # not in half precision
+        n = self._share.pictures * batch.shape[2] * batch.shape[3]
+        mean: Tensor = _Sum.apply(batch.sum((0, 2, 3))) / n
+        centred = batch - mean[:, None, None]
+        variance: Tensor = _Sum.apply(centred.square().sum((0, 2, 3))) / n
+        momentum = self.momentum if self.momentum is not None else 1 / (int(self.num_batches_tracked) + 1)
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, momentum)
+            self.running_var.lerp_(variance * (n / (n - 1)) if self._bessel else variance, momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
+
+
+class GlobalDropout(nn.Module):
+    """Dropout by the own rows of the mask of the global batch.
+
+    All processes draw the whole mask, from the same generator as one process alone would, so that every picture is
+    masked as there.
+
+    Args:
+        local: The layer that this one stands for.
+        share: This process's share of the batches.
+    """
+
+    def __init__(self, local: nn.Dropout, share: Share) -> None:
+        super().__init__()
+        self.local = local
+        self._share = share
+
+    def forward(self, batch: Float[Tensor, "own *dims"]) -> Float[Tensor, "own *dims"]:
+        """Set some values to zero and the others up, while training."""
+        if not self.training:
+            return batch
+        # The generator fills memory in order, so the whole must lie in memory as it would in one process.
+        last = batch.dim() == 4 and not batch.is_contiguous()
+        whole = torch.empty(
+            (self._share.pictures, *batch.shape[1:]),
+            dtype=batch.dtype,
+            device=batch.device,
+            memory_format=torch.channels_last if last else torch.contiguous_format,
+        )
+        return batch * self.local(whole.fill_(1))[self._share.rows]
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes, of which each passes the gradient of all on."""
+
+    @staticmethod
+    def forward(context: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        distributed.all_reduce(total)
+        return total
+
+
+def spread(network: nn.Module, share: Share) -> None:
+    """Replace, in place, the layers that look at more than their own row by such that look at the global batch."""
+    for parent in list(network.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, _BatchNorm):
+                setattr(parent, name, GlobalBatchNorm(layer, share))
+            elif isinstance(layer, nn.Dropout):
+                setattr(parent, name, GlobalDropout(layer, share))
+
+
+def check_devices(device: torch.device, devices: int, batch_size: int) -> None:
+    """Raise if a training cannot be split up so.
+
+    Args:
+        device: One of the kind that is meant.
+        devices: How many of them, one process each.
+        batch_size: Pictures per step.
+
+    Raises:
+        ConfiguralError: If this machine has fewer, or the batches have fewer pictures.
+    """
+    if devices == 1:
+        return
+    if device.type not in ("cpu", "cuda"):
+        raise ConfiguralError(f"--devices {devices}: there is one device '{device.type}'; use --device cpu or cuda")
+    if device.type == "cuda" and devices > torch.cuda.device_count():
+        here = torch.cuda.device_count()
+        raise ConfiguralError(
+            f"--devices {devices}: this machine has {here} GPU{'s' if here > 1 else ''}; use --devices {here} or "
+            "--device cpu"
+        )
+    if devices > batch_size:
+        raise ConfiguralError(
+            f"--devices {devices}: batches of {batch_size} leave some without a picture; use --devices "
+            f"{batch_size} or a larger --batch-size"
+        )
+
+
+def join(share: Share, meeting: Path, device: str, precision: Any) -> Fabric:
+    """Connect this process with the others, and make the Fabric that trains in all of them.
+
+    Args:
+        share: Which process this is.
+        meeting: A file that all can see and none has made yet.
+        device: cpu or cuda.
+        precision: As Fabric has it.
+    """
+    os.environ.update(LOCAL_RANK=str(share.rank), NODE_RANK="0")
+    # Found each other by a file and talking over the loopback interface, they need no free port and no host name.
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(address.address == "127.0.0.1" for address in addresses):
+            os.environ["GLOO_SOCKET_IFNAME"] = name
+    if device == "cuda":
+        torch.cuda.set_device(share.rank)
+    store = distributed.FileStore(str(meeting), share.processes)
+    distributed.init_process_group(
+        "nccl" if device == "cuda" else "gloo", store=store, rank=share.rank, world_size=share.processes
+    )
+    buffers: dict[str, Any] = {_SYNC_BUFFERS: False}  # `GlobalBatchNorm` keeps them equal
+    fabric = Fabric(
+        accelerator=device,
+        devices=share.processes,
+        strategy=DDPStrategy(**buffers),
+        plugins=[LightningEnvironment()],  # not SLURM's, which would have started the processes itself
+        precision=precision,
+    )
+    fabric.launch()
+    return fabric
