@@ -114,4 +114,4 @@ def _short(status: JobStatus) -> str:
 
 
 def _accuracy(status: JobStatus) -> str:
-    return "?" if status.accuracy is None else f"{percent(status.accuracy)} %"
+    return "?" if status.accuracy is None else f"{percent(status.accuracy)}\u00a0%"
