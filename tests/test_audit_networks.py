@@ -249,6 +249,11 @@ def test_command(network, tmp_path):
     done = configural("audit", "compare", tmp_path / "a", tmp_path / "b")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("net.safetensors") == 2
+    done = configural("audit", "compare", "--out", tmp_path / "both", tmp_path / "a", tmp_path / "b")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "both" / "comparison.csv").is_file()
+    assert_one_line(configural("audit", "compare", tmp_path / "a"), "needs two folders")
+    assert_one_line(configural("audit", tmp_path / "a", tmp_path / "b"), "one model at a time", "compare first")
     again = configural("audit", tmp_path / "net.safetensors", *common, "--out", tmp_path / "a")
     assert_one_line(again, "not empty")
     assert_one_line(configural("audit", tmp_path / "net.safetensors"), "--out")

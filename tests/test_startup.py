@@ -34,7 +34,10 @@ def imported(*arguments: str) -> set[str]:
     return set(done.stderr.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["generate", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["run", "--help"], ["generate", "--help"], ["audit", "compare", "--help"]],
+)
 def test_help_imports_nothing_slow(arguments):
     assert imported(*arguments) == set()
 
