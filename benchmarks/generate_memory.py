@@ -20,7 +20,7 @@ import psutil
 
 import configural
 from configural.faces import load
-from configural.stimuli import FORMATS, sample, write_folder
+from configural.stimuli import FORMATS, sample_to, write_folder
 
 
 def measure(count: int, size: int, form: str, faces: str, folder: Path) -> dict[str, object]:
@@ -28,12 +28,12 @@ def measure(count: int, size: int, form: str, faces: str, folder: Path) -> dict[
 
     Returns:
         Seconds by the clock and of the processor; resident memory in MiB before sampling (Python, its libraries,
-        the faces), after it (with the table), and at its highest while sampling and in all; MiB written.
+        the faces), after it, and at its highest while sampling and in all; MiB written.
     """
     library = load(faces)
     before = _resident()
     started = time.perf_counter()
-    table = sample(library, count=count)
+    table = sample_to(folder / "stimuli.parquet", library, count=count)
     sampled = time.perf_counter()
     after, highest_sampling, processor = _resident(), _highest(), time.process_time()
     write_folder(library, table, size, folder / "set", format=form)
@@ -48,7 +48,7 @@ def measure(count: int, size: int, form: str, faces: str, folder: Path) -> dict[
         "pictures_per_second": round(count / (written - sampled)),
         "pictures_per_processor_second": round(count / processor),
         "mib_before": round(before),
-        "mib_with_table": round(after),
+        "mib_after_sampling": round(after),
         "mib_peak_sampling": round(highest_sampling),
         "mib_peak": round(_highest()),
         "mib_written": round(sum(path.stat().st_size for path in (folder / "set").rglob("*.*")) / 2**20),

@@ -142,6 +142,27 @@ def test_full_disk(portraits, tmp_path):
     assert (out / "metrics.json").is_file()
 
 
+def test_help_names_the_commands_in_the_order_of_work():
+    printed = configural("--help").stdout
+    names = re.findall(r"^│ ([a-z]+) ", printed, re.MULTILINE)
+    assert names == [
+        "run",
+        "evaluate",
+        "study",
+        "status",
+        "audit",
+        "generate",
+        "verify",
+        "faces",
+        "fetch",
+        "networks",
+    ]
+    for group, option in (("study", "--dry-run"), ("audit", "--probes")):
+        printed = configural(group, "--help").stdout
+        assert option in printed
+        assert f"configural {group} compare" in printed
+
+
 def test_help_shows_examples_and_networks_are_tables():
     for command in ("run", "evaluate", "generate", "networks"):
         assert f"configural {command}" in configural(command, "--help").stdout

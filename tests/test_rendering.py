@@ -108,3 +108,14 @@ def test_a_stranger_and_a_part_outside_are_errors(blocks):
         Renderer(blocks, 32).draw(moved)
     with pytest.raises(ConfiguralError, match="image size 4 is too small"):
         Renderer(blocks, 4)
+
+
+@pytest.mark.parametrize("condition", CONDITION_NAMES)
+def test_picture_and_masks_together_are_those_drawn_one_by_one(blocks, condition):
+    one, other = Renderer(blocks, 40), Renderer(blocks, 40)
+    for stimulus in sample(blocks, condition, count=42, seed=3, placement="shifted"):
+        for inverted in (False, True):
+            stimulus = dataclasses.replace(stimulus, inverted=inverted)
+            picture, masks = one.draw_with_masks(stimulus)
+            assert np.array_equal(picture, other.draw(stimulus))
+            assert np.array_equal(masks, other.draw_masks(stimulus))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.faces import PART_KINDS, FaceLibrary
-from configural.stimuli import CONDITIONS, Condition, StimulusTable, sample
+from configural.stimuli import CONDITIONS, PLACEMENTS, Condition, StimulusTable, sample, sample_to
 
 CONDITION_NAMES = [condition.name for condition in CONDITIONS]
 STUDY_COLUMNS = [
@@ -217,6 +217,31 @@ def test_table_round_trip(blocks, tmp_path):
     back = StimulusTable.load(tmp_path / "stimuli.parquet")
     assert back.settings() == table.settings()
     assert list(back) == list(table)
+
+
+@pytest.mark.filterwarnings("ignore::configural.errors.PortraitSkippedWarning")
+@pytest.mark.parametrize("condition", ["ffa", "floating+matched"])
+@pytest.mark.parametrize("count", [60, 40_000])
+def test_a_table_drawn_in_parts_is_the_same_file(tall, tmp_path, condition, count):
+    """40,000 stimuli are drawn in three parts per class, and stored in five row groups."""
+    table = sample(tall, condition, "paper", count, 3, "shifted")
+    table.save(tmp_path / "whole.parquet")
+    stored = sample_to(tmp_path / "parts.parquet", tall, condition, "paper", count, 3, "shifted")
+    assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "parts.parquet").read_bytes()
+    assert (len(stored), stored.columns, stored.settings()) == (count, table.columns, table.settings())
+    assert stored.load().frame.equals(table.frame)
+    assert list(stored.files()) == table.frame["file"].tolist()
+    assert stored.places().counts == table.frame["subset"].value_counts().to_dict()
+    rows = np.random.default_rng(0).permutation(count)[:50]
+    for made in (stored, table):
+        assert made.take(rows).frame.equals(table.frame.iloc[rows].reset_index(drop=True))
+        assert (made.places().index == table.frame["index"]).all()
+
+
+def test_placements_take_turns_in_every_subset(blocks):
+    frame = sample(blocks, "baseline", "paper", 500, placement="shifted").frame
+    for _, rows in frame.groupby(["subset", "label"]):
+        assert rows["placement"].tolist() == list(itertools.islice(itertools.cycle(PLACEMENTS), len(rows)))
 
 
 def test_damaged_and_foreign_tables(blocks, tmp_path):

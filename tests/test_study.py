@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 import configural as cf
-from configural import cli
+from configural.cli.groups import DefaultCommand, GroupWithDefault
 from configural.commands import plan_study
 from configural.errors import ConfiguralError
 from configural.study import RESULT_COLUMNS, RunSettings, StudyPlan, pictures, run_settings
@@ -486,26 +486,33 @@ def test_a_jobs_results_count_only_when_they_are_whole(blocks, tmp_path, monkeyp
     assert (tmp_path / job.run / "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_study_is_a_command_and_has_commands():
+@pytest.mark.parametrize("first", ["job", "compare"])
+def test_a_group_with_a_default_is_a_command_and_has_commands(first):
+    """Whichever is written first; and the default's own name, job, is a plan like any other."""
     app, said = typer.Typer(), []
-    group = typer.Typer(cls=cli._StudyGroup)
+    group = typer.Typer(cls=GroupWithDefault)
     app.add_typer(group, name="study")
 
-    @group.command(cli._STUDY, cls=cli._StudyCommand, hidden=True)
-    def study(plan: str | None = None, out: str | None = typer.Option(None, "--out")) -> None:
+    def job(plan: str | None = None, out: str | None = typer.Option(None, "--out")) -> None:
         said.append(("study", plan, out))
 
-    @group.command()
     def compare(folder: str) -> None:
         said.append(("compare", folder))
+
+    if first == "job":
+        group.command(cls=DefaultCommand)(job)
+        group.command()(compare)
+    else:
+        group.command()(compare)
+        group.command(cls=DefaultCommand)(job)
 
     @app.command()
     def other() -> None: ...
 
     runner = CliRunner()
-    for arguments in ("study", "study --out x", "study compare here", "study --help"):
+    for arguments in ("study", "study --out x", "study job", "study compare here", "study --help"):
         done = runner.invoke(app, arguments.split())
         assert done.exit_code == 0, done.output
-    assert said == [("study", None, None), ("study", None, "x"), ("compare", "here")]
+    assert said == [("study", None, None), ("study", None, "x"), ("study", "job", None), ("compare", "here")]
     assert "study [OPTIONS]" in done.output
-    assert "study run" not in done.output
+    assert "study job" not in done.output

@@ -1,7 +1,7 @@
 """Does an image classifier use how parts relate, or only which parts are there and where they sit?
 
 The packages follow the way of the data: `faces`, `stimuli`, `networks`, `training`, `evaluation`, `study`,
-`report`. They are imported when first used, so that `import configural` is quick.
+`audit`, `report`. They are imported when first used, so that `import configural` is quick.
 """
 
 import importlib
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_PACKAGES = ("errors", "evaluation", "faces", "networks", "report", "stimuli", "study", "training")
+_PACKAGES = ("audit", "errors", "evaluation", "faces", "networks", "report", "stimuli", "study", "training")
 _COMMANDS = ("Run", "evaluate", "generate", "load_run", "run", "run_study", "study_status", "verify")
 
 __all__ = ["__version__", *_PACKAGES, *_COMMANDS]
 
 if TYPE_CHECKING:
+    from configural import audit as audit
     from configural import errors as errors
     from configural import evaluation as evaluation
     from configural import faces as faces

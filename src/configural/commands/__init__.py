@@ -1,5 +1,10 @@
 """The whole jobs, composed of the packages: what a command does, and what Python users call."""
 
+from configural.commands.audits import Audit as Audit
+from configural.commands.audits import audit as audit
+from configural.commands.audits import compare_audits as compare_audits
+from configural.commands.comparisons import compare as compare
+from configural.commands.comparisons import comparison_text as comparison_text
 from configural.commands.datasets import generate as generate
 from configural.commands.datasets import verify as verify
 from configural.commands.portraits import faces as faces

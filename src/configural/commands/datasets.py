@@ -1,12 +1,16 @@
 """Datasets on disk: written, and compared with what they say of themselves."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from configural import stimuli
 from configural.faces import FaceLibrary, load
-from configural.stimuli import StimulusTable, Verification
+from configural.stimuli import StoredTable, Verification
 from configural.stimuli.folders import refuse_used
 from configural.stimuli.formats import find_format
+
+_SLOW = 50_000
+"""Stimuli that take more than two seconds to sample."""
 
 
 def generate(
@@ -22,14 +26,25 @@ def generate(
     show_progress: bool = True,
     format: str = "imagefolder",
     pairs: bool = False,
-) -> StimulusTable:
-    """Draw a set of pictures into a folder; see `stimuli.sample` and `stimuli.write_folder`."""
+) -> StoredTable:
+    """Draw a set of pictures into a folder; see `stimuli.sample` and `stimuli.write_folder`.
+
+    Memory does not grow with the number of pictures.
+
+    Returns:
+        The table of the stimuli, in the folder.
+    """
     refuse_used(Path(out))
     find_format(format)  # before the work begins
     library = load(faces, show_progress=show_progress)
-    table = stimuli.sample(library, condition, split, count, seed, placement, pairs)
-    stimuli.write_folder(library, table, size, Path(out), masks, show_progress, format)
-    return table
+    with TemporaryDirectory() as folder:
+        table = stimuli.sample_to(
+            Path(folder) / "stimuli.parquet",
+            *(library, condition, split, count, seed, placement, pairs),
+            show_progress=show_progress and count > _SLOW,
+        )
+        stimuli.write_folder(library, table, size, Path(out), masks, show_progress, format)
+    return StoredTable.open(Path(out) / "stimuli.parquet")
 
 
 def verify(

@@ -108,6 +108,7 @@ def run_study(
         results = collect_results(folder, jobs)
         save_results(results, folder)
         attempts.save(folder)
+        report.write_study_report(folder)
         if not attempts.failed:
             # They are only drawn again, from seeds, and take more room than all else.
             shutil.rmtree(folder / "pictures", ignore_errors=True)

@@ -1,7 +1,7 @@
 """Figures of a training and of a test, for pages and talks."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import matplotlib.style
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -57,15 +57,11 @@ def accuracy_figure(history: History) -> Figure:
     The axis ends at 100 % and starts as high as the curves allow; where that is not zero, its label says so.
     """
     curves = {name: 100 * values for name, values in _curves(history, "accuracy").items()}
-    lowest = min(values.min() for values in curves.values())
-    start = max((zoom for zoom in _ZOOMS if zoom < lowest), default=0)
+    start = _start(min(values.min() for values in curves.values()))
     with _styled():
         figure, axes = _epochs_figure(history, "Accuracy per epoch")
         axes.set_ylabel("% right" + (f" (axis starts at {start:g})" if start else ""))
-        # A little air above, so that a curve at 100 % is seen whole.
-        axes.set_ylim(start, 100 + 0.04 * (100 - start))
-        axes.set_yticks([tick for tick in MaxNLocator(6).tick_values(start, 100) if start <= tick <= 100])
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        _percent_axis(axes, start)
         _draw(axes, history, curves, lambda value: f"{percent(value / 100)} %")
     return figure
 
@@ -94,6 +90,42 @@ def loss_figure(history: History) -> Figure:
             axes.set_ylabel("mean cross-entropy")
         _draw(axes, history, curves, lambda value: f"{value:#.3g}".rstrip("."))
     return figure
+
+
+def repeats_figure(title: str, histories: Mapping[str, History], start: float, epochs: int) -> Figure:
+    """The accuracies of several repeats of one training in one small figure, for a page with many of them.
+
+    Args:
+        title: Above it.
+        histories: By name of the repeat; at least one.
+        start: Where the axis of percentages starts; the same in figures that are to be compared (see `axis_start`).
+        epochs: Where the axis of epochs ends.
+    """
+    longest = max(histories.values(), key=lambda history: history.epochs[-1].epoch)
+    with _styled():
+        figure, axes = _epochs_figure(longest, title, (4.4, 3.1), epochs)
+        axes.set_ylabel("% right")
+        _percent_axis(axes, start)
+        for name, history in histories.items():
+            numbers = [epoch.epoch for epoch in history.epochs]
+            for what, values in _curves(history, "accuracy").items():
+                look = {**_CURVES[what], "linewidth": 1.6, "markersize": 4}
+                every = (len(numbers) - 1, len(numbers))  # only the end, where the repeats are compared
+                axes.plot(numbers, 100 * values, label=f"{what} {name}", markevery=every, **look)
+    return figure
+
+
+def axis_start(histories: Iterable[History]) -> float:
+    """The percentage at which an axis may start that is to hold all of the accuracies."""
+    return _start(
+        min(values.min() for history in histories for values in _curves(history, "accuracy").values()) * 100
+    )
+
+
+def shade(share: float) -> tuple[str, str]:
+    """The colour of a share from 0 (pale) to 1 (dark), and one for words on it; as a page writes colours."""
+    colour = _BLUES(share)
+    return to_hex(colour), to_hex(_readable_on(colour))
 
 
 def confusion_matrix_figure(metrics: Metrics) -> Figure:
@@ -168,10 +200,23 @@ def _figure(inches: tuple[float, float], title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _epochs_figure(history: History, title: str) -> tuple[Figure, Axes]:
-    figure, axes = _figure((6.4, 4.2), title)
+def _start(lowest: float) -> float:
+    return max((zoom for zoom in _ZOOMS if zoom < lowest), default=0)
+
+
+def _percent_axis(axes: Axes, start: float) -> None:
+    # A little air above, so that a curve at 100 % is seen whole.
+    axes.set_ylim(start, 100 + 0.04 * (100 - start))
+    axes.set_yticks([tick for tick in MaxNLocator(6).tick_values(start, 100) if start <= tick <= 100])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _epochs_figure(
+    history: History, title: str, inches: tuple[float, float] = (6.4, 4.2), epochs: int = 0
+) -> tuple[Figure, Axes]:
+    figure, axes = _figure(inches, title)
     axes.set_xlabel("epoch")
-    first, last = history.epochs[0].epoch, history.epochs[-1].epoch
+    first, last = history.epochs[0].epoch, max(history.epochs[-1].epoch, epochs)
     margin = max(0.5, 0.02 * (last - first))
     axes.set_xlim(first - margin, last + margin)
     axes.set_xticks(_whole_ticks(first, last))

@@ -64,9 +64,8 @@ class Summary:
 def summarise(network: StudyNet) -> Summary:
     """List a network's layers by sending one empty picture through a copy of its shapes."""
     layers = []
-    value: Tensor = torch.zeros(1, 3, network.image_size, network.image_size)
     device = next(network.parameters()).device
-    value = value.to(device)
+    value: Tensor = torch.zeros(1, 3, network.image_size, network.image_size, device=device)
     was_training = network.training
     network.eval()
     with torch.no_grad():

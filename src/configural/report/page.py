@@ -3,7 +3,6 @@
 All of it is read from the folder, so that a page can be made again at any time, and wherever the folder lies.
 """
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,45 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from configural import files, networks
 from configural.evaluation import Predictions
 from configural.evaluation.figures import percent
+from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Picture, Rows, duration, embedded, environment
 from configural.stimuli import CLASS_NAMES
 from configural.study import Run, RunSettings
 
 _SHOWN = 100
 """Of each kind of mistake, so many pictures are shown; the table lists them all."""
-
-_CONDITIONS = {
-    "baseline": "features where they were photographed",
-    "ffa": "features further apart",
-    "fct": "features closer together",
-}
-_SPLITS = {
-    "paper": "test pictures are new collages of heads that training pictures are made of too",
-    "identity": "the persons of train, valid and test are different ones",
-}
-_PLACEMENTS = {"shifted": "a third each on the left, in the middle and on the right"}
-
-_Rows = list[tuple[str, str, str]]
-"""Settings as (name, value, remark)."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A PNG as a page holds it.
-
-    Attributes:
-        source: The whole file as a data URI.
-        width: Columns.
-        height: Rows.
-    """
-
-    source: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True)
@@ -82,8 +52,8 @@ def write_run_report(run: Run) -> Path:
     settings, metrics = run.settings, run.metrics
     training = {
         "history": run.history.epochs,
-        "accuracy_figure": _picture(run.folder / "figures" / "accuracy.png"),
-        "loss_figure": _picture(run.folder / "figures" / "loss.png"),
+        "accuracy_figure": embedded(run.folder / "figures" / "accuracy.png"),
+        "loss_figure": embedded(run.folder / "figures" / "loss.png"),
     }
     return _write(
         run.folder,
@@ -128,14 +98,14 @@ def _write(
     architecture: networks.Architecture,
     image_size: int,
     split: str,
-    settings: dict[str, _Rows],
+    settings: dict[str, Rows],
     training: dict[str, Any] | None,
 ) -> Path:
     matrix = metrics["confusion_matrix"]
     total = sum(map(sum, matrix))
     wrong = _wrong(predictions, folder)
     page = (
-        _environment()
+        environment()
         .get_template("run.html.j2")
         .render(
             name=folder.resolve().name,
@@ -151,7 +121,7 @@ def _write(
             total=total,
             right=matrix[0][0] + matrix[1][1],
             most=percent(max(map(sum, matrix)) / total),
-            matrix_figure=_picture(folder / "figures" / "confusion_matrix.png"),
+            matrix_figure=embedded(folder / "figures" / "confusion_matrix.png"),
             samples=_samples(predictions, folder),
             wrong=wrong,
             shown=_SHOWN,
@@ -166,31 +136,19 @@ def _write(
     return path
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("configural.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": lambda value: f"{value:,}", "percent": percent}
-    return environment
-
-
 def _summary(name: str, image_size: int) -> networks.Summary:
     # Only shapes are asked for; on the meta device no weights are made and no random numbers drawn.
     with torch.device("meta"):
         return networks.summarise(networks.create(name, image_size))
 
 
-def _run_settings(settings: RunSettings, metrics: Mapping[str, Any]) -> dict[str, _Rows]:
+def _run_settings(settings: RunSettings, metrics: Mapping[str, Any]) -> dict[str, Rows]:
     recipe, images, seconds = settings.recipe, metrics["images"], metrics["seconds"]
     return {
         "Pictures": [
             ("faces", settings.faces, ""),
-            ("condition", settings.condition, _CONDITIONS.get(settings.condition, "")),
-            ("split", settings.split, _SPLITS.get(settings.split, "")),
+            ("condition", settings.condition, CONDITIONS.get(settings.condition, "")),
+            ("split", settings.split, SPLITS.get(settings.split, "")),
             *(
                 [("seed of the pictures", str(settings.data_seed), "")]
                 if settings.data_seed != settings.seed
@@ -213,18 +171,18 @@ def _run_settings(settings: RunSettings, metrics: Mapping[str, Any]) -> dict[str
         ],
         "Machine": [
             ("device", str(metrics["device"]), ""),
-            ("drawing", _duration(seconds["draw"]), ""),
-            ("training", _duration(seconds["train"]), ""),
-            ("testing", _duration(seconds["test"]), ""),
+            ("drawing", duration(seconds["draw"]), ""),
+            ("training", duration(seconds["train"]), ""),
+            ("testing", duration(seconds["test"]), ""),
             ("configural", metrics["configural"], ""),
             ("PyTorch", metrics["torch"], ""),
         ],
     }
 
 
-def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, _Rows]:
+def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, Rows]:
     settings = metrics["settings"]
-    remarks = {"condition": _CONDITIONS, "placement": _PLACEMENTS}
+    remarks = {"condition": CONDITIONS, "placement": PLACEMENTS}
     drawn = ("data", "faces", "condition", "placement", "split", "count", "seed")
     size = settings["image_size"]
     return {
@@ -243,15 +201,6 @@ def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, _Rows]:
             ("configural", metrics["configural"], ""),
         ],
     }
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _samples(predictions: Predictions, folder: Path) -> dict[str, list[Answer]]:
@@ -284,7 +233,7 @@ def _answer(row: Mapping[Any, Any], path: Path | None) -> Answer:
         CLASS_NAMES[row["label"]],
         CLASS_NAMES[row["predicted"]],
         _probability(row["probability_face"]),
-        _picture(path) if path else None,
+        embedded(path) if path else None,
     )
 
 
@@ -292,13 +241,3 @@ def _probability(value: float) -> str:
     """A probability with four decimals, never rounded to a certainty."""
     text = f"{value:.4f}"
     return {"0.0000": "< 0.0001", "1.0000": "> 0.9999"}.get(text, text)
-
-
-def _picture(path: Path) -> Picture | None:
-    """A PNG for the page; None if the file is gone."""
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
-    # Width and height stand at a fixed place in a PNG's first chunk.
-    width, height = (int.from_bytes(content[start : start + 4]) for start in (16, 20))
-    return Picture(f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}", width, height)

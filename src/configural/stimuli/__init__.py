@@ -15,10 +15,12 @@ from configural.stimuli.formats import FORMATS as FORMATS
 from configural.stimuli.rendering import Renderer as Renderer
 from configural.stimuli.sampling import SPLITS as SPLITS
 from configural.stimuli.sampling import sample as sample
+from configural.stimuli.sampling import sample_to as sample_to
 from configural.stimuli.table import CLASS_NAMES as CLASS_NAMES
 from configural.stimuli.table import SUBSETS as SUBSETS
 from configural.stimuli.table import Filling as Filling
 from configural.stimuli.table import Stimulus as Stimulus
 from configural.stimuli.table import StimulusTable as StimulusTable
+from configural.stimuli.table import StoredTable as StoredTable
 from configural.stimuli.verify import Verification as Verification
 from configural.stimuli.verify import verify_folder as verify_folder

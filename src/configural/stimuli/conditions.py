@@ -70,7 +70,8 @@ class Condition:
         background: One of `BACKGROUNDS`.
         filled: The slots that hold a part.
         arrangement: What a no_face is: `shuffle`; `eyes_only`, in which only the eyes have changed places; a
-            given order of the part kinds over the slots; or a `MovedPart`.
+            given order of the part kinds over the slots; a `MovedPart`; or `upright`, no other than a face, which
+            alone also allows that no slot is filled.
         spacing: `free`: a part's upper left corner is put at its slot, and parts may overlap. `apart`: a part hangs
             in its slot by the corner or side that faces outwards (the nose slot: by its middle), and stimuli in
             which two parts overlap are drawn again, in both classes.
@@ -124,7 +125,7 @@ class Condition:
             )
         if self.arrangement == "eyes_only":
             return (_EYES_SWAPPED,)
-        if isinstance(self.arrangement, MovedPart):
+        if isinstance(self.arrangement, MovedPart) or self.arrangement == "upright":
             return (UPRIGHT,)
         return (tuple(PART_KINDS.index(kind) for kind in self.arrangement),)
 
@@ -161,7 +162,8 @@ class Condition:
 
     def _check_arrangement(self) -> None:
         unknown = [kind for kind in self.filled if kind not in PART_KINDS]
-        if unknown or not self.filled or len(set(self.filled)) < len(self.filled):
+        empty = not self.filled and self.arrangement != "upright"
+        if unknown or empty or len(set(self.filled)) < len(self.filled):
             raise _ValueError(
                 "filled", f"filled {list(self.filled)} must name some of {', '.join(PART_KINDS)} once"
             )
@@ -183,10 +185,11 @@ class Condition:
         elif rule == "eyes_only":
             if not {"left_eye", "right_eye"} <= set(self.filled):
                 raise _ValueError("arrangement", "arrangement: eyes_only needs both eyes to be filled")
-        elif rule != "shuffle":
+        elif rule not in ("shuffle", "upright"):
             raise _ValueError(
                 "arrangement",
-                f"arrangement '{rule}' must be shuffle, eyes_only, an order of part kinds, or part and distance",
+                f"arrangement '{rule}' must be shuffle, eyes_only, upright, an order of part kinds, or part and "
+                "distance",
             )
         elif not self.scrambles:
             raise _ValueError("filled", f"filled {list(self.filled)} leaves nothing to shuffle")

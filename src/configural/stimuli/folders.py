@@ -16,12 +16,12 @@ from configural.stimuli.formats.card import data_card
 from configural.stimuli.formats.plan import encode_png
 from configural.stimuli.formats.plan import label_picture as label_picture
 from configural.stimuli.rendering import Renderer
-from configural.stimuli.table import CLASS_NAMES, SUBSETS, StimulusTable
+from configural.stimuli.table import CLASS_NAMES, StimulusTable, StoredTable
 
 
 def write_folder(
     faces: FaceLibrary,
-    table: StimulusTable,
+    table: StimulusTable | StoredTable,
     size: int,
     out: Path,
     masks: bool = False,
@@ -40,7 +40,7 @@ def write_folder(
 
     Args:
         faces: The library that the stimuli were sampled from.
-        table: The stimuli. Further columns than its own are written along.
+        table: The stimuli, in memory or in a file. Further columns than its own are written along.
         size: Rows and columns of the pictures.
         out: A folder that is new or empty.
         masks: Also write a label picture for every picture.
@@ -71,7 +71,7 @@ def write_folder(
         )
     files.remove_leftovers(partial)  # of a process that was killed while it wrote
     files.write_text(partial / "dataset.json", text)
-    files.write_text(partial / "README.md", data_card(description, form.data_files, list(table.frame.columns)))
+    files.write_text(partial / "README.md", data_card(description, form.data_files, table.columns))
     table.save(partial / "stimuli.parquet")
     with progress.bar("drawing", len(table), show_progress) as update:
         form.write(plan, partial, update)
@@ -90,7 +90,7 @@ def describe(plan: Plan, format: str) -> dict[str, Any]:
         "shard_size": plan.shard_size,
         "masks": {"values": dict(enumerate(("none", *PART_KINDS)))} if plan.masks else None,
         "class_names": list(CLASS_NAMES),
-        "images": {name: int((plan.table.frame["subset"] == name).sum()) for name in SUBSETS},
+        "images": plan.table.places().counts,
     }
 
 

@@ -30,16 +30,23 @@ def part_starts(
     """
     rows = faces.canvas_sizes[host, 0]
     size = scaled_sizes(faces.part_sizes[donor, kind], rows[:, None, None], faces.canvas_sizes[donor, 0][..., None])
-    room = faces.part_sizes[host] - size
+    return slot_starts(faces, condition, host) + hang(condition, faces.part_sizes[host] - size) + jitter, size
+
+
+def slot_starts(faces: FaceLibrary, condition: Condition, host: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 4 2"]:
+    """First row and column of each slot on the host's canvas."""
     offsets = np.array(condition.offsets, float)
     if condition.offset_unit == "eye_distance":
         middle = faces.anchors[host, :2] + faces.part_sizes[host, :2] / 2
         unit = np.linalg.norm(middle[:, 1] - middle[:, 0], axis=1)
     else:
-        unit = rows / REFERENCE_ROWS
-    moved = np.rint(offsets * unit[:, None, None]).astype(int)
-    aligned = room * np.array(_ALIGNED[condition.spacing]) // 2
-    return faces.anchors[host] + moved + aligned + jitter, size
+        unit = faces.canvas_sizes[host, 0] / REFERENCE_ROWS
+    return faces.anchors[host] + np.rint(offsets * unit[:, None, None]).astype(int)
+
+
+def hang(condition: Condition, room: Int[np.ndarray, "n 4 2"]) -> Int[np.ndarray, "n 4 2"]:
+    """Rows and columns that a part is moved within its slot if the slot is larger by so many."""
+    return room * np.array(_ALIGNED[condition.spacing]) // 2
 
 
 def scaled_sizes(

@@ -9,9 +9,11 @@ part before it is added, at the portrait's own resolution; the rest stays the sa
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
+import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Int, UInt8
 from scipy import ndimage
 
 from configural.errors import ConfiguralError
@@ -20,11 +22,12 @@ from configural.stimuli.conditions import Condition
 from configural.stimuli.geometry import (
     REFERENCE_ROWS,
     constellation_middle,
+    hang,
     left_padding,
-    part_starts,
     pose_matrix,
     posed_extent,
     scaled_sizes,
+    slot_starts,
 )
 from configural.stimuli.table import Stimulus
 
@@ -37,13 +40,36 @@ _GAINS = (0.5, 2.0)
 """Colour transfer makes no part darker or lighter than by these factors, even where it lies on hair."""
 
 
+class _Material(NamedTuple):
+    """A part at a host's resolution.
+
+    Its pixels, its share in the mixture, where it counts as seen, and the mean colour of the skin that it covered.
+    """
+
+    pixels: Float32[np.ndarray, "3 rows cols"]
+    alpha: Float32[np.ndarray, "rows cols"]
+    shown: Bool[np.ndarray, "rows cols"]
+    skin: Float32[np.ndarray, "3"]
+
+
 @dataclass(frozen=True, eq=False)
 class _Paste:
     """A part that is ready to be put on the surface."""
 
     pixels: Float32[np.ndarray, "3 rows cols"]
     alpha: Float32[np.ndarray, "rows cols"]
+    shown: Bool[np.ndarray, "rows cols"]
     box: tuple[slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """A stimulus with what is needed to draw it: the host's position, the surface, what is put on it by slot."""
+
+    stimulus: Stimulus
+    host: int
+    surface: Float32[np.ndarray, "3 rows cols"]
+    pastes: dict[int, _Paste]
 
 
 class Renderer:
@@ -71,10 +97,12 @@ class Renderer:
         self._positions = {head.name: position for position, head in enumerate(faces.heads)}
         # Large canvases are kept in bounded memory. The caches are bound to this object, not to the class, so that
         # they go when the renderer goes.
+        self._canvas_sizes = faces.canvas_sizes.tolist()
         side = int(faces.canvas_sizes.max())
         kept = min(_CANVASES_KEPT, max(8, _BYTES_KEPT // (12 * side * side)))
         self._resampling = lru_cache(maxsize=None)(self._make_resampling)
         self._resized_surface = lru_cache(maxsize=_CANVASES_KEPT)(self._make_resized_surface)
+        self._slots = lru_cache(maxsize=_CANVASES_KEPT)(self._make_slots)
         self._scratch = lru_cache(maxsize=kept)(self._make_scratch)
         self._part = lru_cache(maxsize=8 * kept)(self._make_part)
 
@@ -84,13 +112,15 @@ class Renderer:
 
     def draw(self, stimulus: Stimulus) -> UInt8[np.ndarray, "size size 3"]:
         """Draw one picture, RGB."""
-        return np.ascontiguousarray(self._draw_planes(stimulus).transpose(1, 2, 0))
+        picture = np.empty((self.size, self.size, 3), np.uint8)
+        self._draw_into(picture, self._scene(stimulus))
+        return picture
 
     def draw_batch(self, stimuli: Sequence[Stimulus]) -> UInt8[np.ndarray, "n size size 3"]:
         """Draw several pictures into one array."""
         pictures = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
         for picture, stimulus in zip(pictures, stimuli, strict=True):
-            picture[...] = self._draw_planes(stimulus).transpose(1, 2, 0)
+            self._draw_into(picture, self._scene(stimulus))
         return pictures
 
     def draw_masks(self, stimulus: Stimulus) -> Bool[np.ndarray, "4 size size"]:
@@ -100,51 +130,83 @@ class Renderer:
         parts overlap, the one pasted later is seen. A soft edge counts where it is at least half as opaque as the
         part is at most. An empty slot's mask is empty.
         """
-        host = self._position(stimulus.host)
-        large = self._surface(stimulus, host)
-        pastes = self._pastes(stimulus, host, large)
-        owner = np.full(large.shape[1:], -1, np.int8)
-        for slot, paste in pastes.items():
-            owner[paste.box][paste.alpha >= paste.alpha.max() / 2] = slot
         masks = np.zeros((4, self.size, self.size), bool)
-        for slot, paste in pastes.items():
-            visible = (owner[paste.box] == slot).astype(np.float32)[None]
-            window, weights = self._resize_box(visible, host, stimulus, paste.box)
-            # Half with an allowance for rounding, so that a pixel covered exactly to one half counts.
-            masks[slot][window] = weights[0] >= 0.5 - 1e-5
-        return masks[:, ::-1, ::-1] if stimulus.inverted else masks
+        self._mask_into(masks, self._scene(stimulus))
+        return masks
+
+    def draw_with_masks(
+        self, stimulus: Stimulus
+    ) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "4 size size"]]:
+        """Draw one picture and its masks, in less time than by `draw` and `draw_masks`."""
+        picture, masks = np.empty((self.size, self.size, 3), np.uint8), np.zeros((4, self.size, self.size), bool)
+        scene = self._scene(stimulus)
+        self._draw_into(picture, scene)
+        self._mask_into(masks, scene)
+        return picture, masks
 
     def draw_footprints(self, stimulus: Stimulus) -> Bool[np.ndarray, "4 size size"]:
         """Where the part in each slot lies, as in `draw_masks`, but including what later parts hide of it."""
-        host = self._position(stimulus.host)
+        scene = self._scene(stimulus)
         masks = np.zeros((4, self.size, self.size), bool)
-        for slot, paste in self._pastes(stimulus, host, self._surface(stimulus, host)).items():
-            shown = (paste.alpha >= paste.alpha.max() / 2).astype(np.float32)[None]
-            window, weights = self._resize_box(shown, host, stimulus, paste.box)
-            masks[slot][window] = weights[0] >= 0.5 - 1e-5
+        for slot, paste in scene.pastes.items():
+            self._mark(masks[slot], scene, paste, paste.shown)
         return masks[:, ::-1, ::-1] if stimulus.inverted else masks
 
-    def _draw_planes(self, stimulus: Stimulus) -> UInt8[np.ndarray, "3 size size"]:
+    def _scene(self, stimulus: Stimulus) -> _Scene:
         host = self._position(stimulus.host)
-        large = self._surface(stimulus, host)
+        surface = self._surface(stimulus, host)
+        return _Scene(stimulus, host, surface, self._pastes(stimulus, host, surface))
+
+    def _draw_into(self, picture: UInt8[np.ndarray, "size size 3"], scene: _Scene) -> None:
+        stimulus, large = scene.stimulus, scene.surface
         if stimulus.condition.background == "noise":
             matrix = self._resampling(large.shape[1])[0]
-            picture = matrix @ large @ matrix.T
+            planes = matrix @ large @ matrix.T
+            picture[...] = _rounded(planes)
         else:
-            picture = self._resized_surface(host, stimulus.condition.background, stimulus.placement).copy()
-        touched = []
-        for paste in self._pastes(stimulus, host, large).values():
+            planes, rounded = self._resized_surface(scene.host, stimulus.condition.background, stimulus.placement)
+            picture[...] = rounded
+        changes, touched = [], []
+        for paste in scene.pastes.values():
             region = large[:, paste.box[0], paste.box[1]]
             touched.append((paste.box, region.copy()))
-            difference = (paste.pixels - region) * paste.alpha
+            difference = paste.pixels - region
+            difference *= paste.alpha
             region += difference
-            window, small = self._resize_box(difference, host, stimulus, paste.box)
-            picture[:, window[0], window[1]] += small
+            changes.append(self._resize_box(difference, scene, paste.box))
         for box, before in reversed(touched):
             large[:, box[0], box[1]] = before
-        np.rint(picture, out=picture)
-        np.clip(picture, 0, 255, out=picture)
-        return picture.astype(np.uint8)[:, :: -1 if stimulus.inverted else 1, :: -1 if stimulus.inverted else 1]
+        if changes:
+            # Only what lies around the parts is another than on the surface alone.
+            top, bottom = min(rows.start for (rows, _), _ in changes), max(rows.stop for (rows, _), _ in changes)
+            first, last = min(cols.start for (_, cols), _ in changes), max(cols.stop for (_, cols), _ in changes)
+            around = planes[:, top:bottom, first:last].copy()
+            for (rows, cols), small in changes:
+                around[:, rows.start - top : rows.stop - top, cols.start - first : cols.stop - first] += small
+            picture[top:bottom, first:last] = _rounded(around)
+        if stimulus.inverted:
+            picture[...] = picture[::-1, ::-1].copy()
+
+    def _mask_into(self, masks: Bool[np.ndarray, "4 size size"], scene: _Scene) -> None:
+        owner = np.full(scene.surface.shape[1:], -1, np.int8)
+        for slot, paste in scene.pastes.items():
+            owner[paste.box][paste.shown] = slot
+        for slot, paste in scene.pastes.items():
+            self._mark(masks[slot], scene, paste, owner[paste.box] == slot)
+        if scene.stimulus.inverted:
+            masks[...] = masks[:, ::-1, ::-1].copy()
+
+    def _mark(
+        self,
+        mask: Bool[np.ndarray, "size size"],
+        scene: _Scene,
+        paste: _Paste,
+        visible: Bool[np.ndarray, "rows cols"],
+    ) -> None:
+        """Set the pixels that are covered to at least one half."""
+        window, weights = self._resize_box(visible.astype(np.float32)[None], scene, paste.box)
+        # Half with an allowance for rounding, so that a pixel covered exactly to one half counts.
+        mask[window] = weights[0] >= 0.5 - 1e-5
 
     def _position(self, name: str) -> int:
         try:
@@ -159,7 +221,7 @@ class Renderer:
         background = stimulus.condition.background
         if background != "noise":
             return self._scratch(host, background)
-        side = max(self.faces[host].canvas.shape[:2])
+        side = max(self._canvas_sizes[host])
         cells = np.random.default_rng(stimulus.noise).integers(64, 192, (_NOISE_CELLS, _NOISE_CELLS))
         cell = np.arange(side) * _NOISE_CELLS // side
         return np.tile(cells[np.ix_(cell, cell)].astype(np.float32), (3, 1, 1))
@@ -171,16 +233,19 @@ class Renderer:
         condition, faces = stimulus.condition, self.faces
         donors = [self._position(filling.donor) for filling in stimulus.fillings]
         kinds = [PART_KINDS.index(filling.kind) for filling in stimulus.fillings]
-        jitter = np.array([[filling.jitter for filling in stimulus.fillings]])
-        hosts = np.array([host])
-        start, size = part_starts(faces, condition, hosts, np.array([kinds]), np.array([donors]), jitter)
-        height, width = faces[host].canvas.shape[:2]
+        height, width = self._canvas_sizes[host]
+        parts = [self._part(donor, kind, height, condition) for donor, kind in zip(donors, kinds, strict=True)]
+        # `geometry.part_starts` for one stimulus; the slots are the same for all of this host.
+        size = np.array([[part.alpha.shape for part in parts]])
+        slots, slot_sizes = self._slots(host, condition)
+        start = slots + hang(condition, slot_sizes - size)
+        start += [filling.jitter for filling in stimulus.fillings]
         left = 0 if condition.background == "canvas" else left_padding(height, width, stimulus.placement)
         start[..., 1] += left
         turned = stimulus.rotation != 0 or stimulus.scale != 1
         low, high = start, start + size
         if turned:
-            middle = constellation_middle(faces, hosts) + np.array([0, left])
+            middle = constellation_middle(faces, np.array([host])) + np.array([0, left])
             pose = np.array([stimulus.rotation], float), np.array([stimulus.scale], float)
             low, high = posed_extent(start, size, middle, *pose)
         lows, highs = (low[0] + stimulus.shift).tolist(), (high[0] + stimulus.shift).tolist()
@@ -196,7 +261,7 @@ class Renderer:
                     f"{stimulus.host} in its {kind} slot"
                 )
             box = (slice(top, bottom), slice(first, last))
-            pixels, alpha, skin = self._part(donors[slot], kinds[slot], height, condition)
+            pixels, alpha, shown, skin = parts[slot]
             if turned:
                 origin = low[0, slot] - middle[0]
                 inverse = np.linalg.inv(pose_matrix(*pose)[0])
@@ -204,51 +269,67 @@ class Renderer:
                 offset = inverse @ origin + middle[0] - start[0, slot] + 1
                 shape = (bottom - top, last - first)
                 alpha = _interpolate(np.pad(alpha, 1), inverse, offset, shape)
+                shown = alpha >= alpha.max() / 2
                 planes = np.pad(pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
                 pixels = np.stack([_interpolate(plane, inverse, offset, shape) for plane in planes])
             if condition.colour_transfer:
                 under = (surface[:, box[0], box[1]] * alpha).sum(axis=(1, 2)) / alpha.sum()
                 gain = np.clip(under / np.maximum(skin, 1), *_GAINS)
                 pixels = np.minimum(pixels * gain[:, None, None].astype(np.float32), 255)
-            pastes[slot] = _Paste(pixels, alpha, box)
+            pastes[slot] = _Paste(pixels, alpha, shown, box)
         return pastes
 
     def _resize_box(
         self,
         box_pixels: Float32[np.ndarray, "planes rows cols"],
-        host: int,
-        stimulus: Stimulus,
+        scene: _Scene,
         box: tuple[slice, slice],
     ) -> tuple[tuple[slice, slice], Float32[np.ndarray, "planes r c"]]:
         """Resize what lies inside a box of the surface; returns where in the picture it falls, and its values."""
-        height, width = self.faces[host].canvas.shape[:2]
-        matrix, first, last = self._resampling(max(height, width))
-        on_canvas = stimulus.condition.background == "canvas"
-        left = left_padding(height, width, stimulus.placement) if on_canvas else 0
+        height, width = self._canvas_sizes[scene.host]
+        matrix, starts, stops = self._resampling(max(height, width))
+        stimulus = scene.stimulus
+        left = left_padding(height, width, stimulus.placement) if stimulus.condition.background == "canvas" else 0
         top_row, end_row = box[0].start, box[0].stop
         top_col, end_col = box[1].start + left, box[1].stop + left
-        rows = slice(int(last.searchsorted(top_row)), int(first.searchsorted(end_row)))
-        cols = slice(int(last.searchsorted(top_col)), int(first.searchsorted(end_col)))
+        rows, cols = slice(starts[top_row], stops[end_row]), slice(starts[top_col], stops[end_col])
         small = matrix[rows, top_row:end_row] @ box_pixels @ matrix[cols, top_col:end_col].T
         return (rows, cols), small
 
-    def _make_resampling(self, side: int) -> tuple[Float32[np.ndarray, "size side"], np.ndarray, np.ndarray]:
-        """The resizing matrix of a square, and for each of its rows the first and last column that counts."""
+    def _make_resampling(self, side: int) -> tuple[Float32[np.ndarray, "size side"], list[int], list[int]]:
+        """The resizing matrix of a square.
+
+        Returns:
+            The matrix; by pixel of the square, the first row of the matrix that it counts in; by one past the last
+            pixel, one past the last row.
+        """
         matrix = resampling_matrix(side, self.size)
         counts = matrix != 0
-        return matrix, counts.argmax(axis=1), side - 1 - counts[:, ::-1].argmax(axis=1)
+        first, last = counts.argmax(axis=1), side - 1 - counts[:, ::-1].argmax(axis=1)
+        pixels = np.arange(side + 1)
+        return matrix, last.searchsorted(pixels).tolist(), first.searchsorted(pixels).tolist()
 
     def _make_resized_surface(
         self, host: int, background: str, placement: str
-    ) -> Float32[np.ndarray, "3 size size"]:
+    ) -> tuple[Float32[np.ndarray, "3 size size"], UInt8[np.ndarray, "size size 3"]]:
+        """What is seen where no part is: exactly, and rounded to a picture."""
         if background != "canvas":
-            return np.tile(self._tone(host, background)[:, None, None], (1, self.size, self.size))
+            planes = np.tile(self._tone(host, background)[:, None, None], (1, self.size, self.size))
+            return planes, _rounded(planes)
         canvas = self.faces[host].canvas
         height, width = canvas.shape[:2]
         matrix = resampling_matrix(max(height, width), self.size)
         left = left_padding(height, width, placement)
         planes = canvas.transpose(2, 0, 1).astype(np.float32)
-        return matrix[:, :height] @ planes @ matrix[:, left : left + width].T
+        planes = matrix[:, :height] @ planes @ matrix[:, left : left + width].T
+        return planes, _rounded(planes)
+
+    def _make_slots(
+        self, host: int, condition: Condition
+    ) -> tuple[Int[np.ndarray, "1 4 2"], Int[np.ndarray, "1 4 2"]]:
+        """Where a host's slots lie under a condition, and how large they are."""
+        hosts = np.array([host])
+        return slot_starts(self.faces, condition, hosts), self.faces.part_sizes[hosts]
 
     def _make_scratch(self, host: int, background: str) -> Float32[np.ndarray, "3 rows cols"]:
         canvas = self.faces[host].canvas
@@ -264,10 +345,7 @@ class Renderer:
         head = self.faces[host]
         return np.median(head.canvas[head.segmentation > 0], axis=0).astype(np.float32)
 
-    def _make_part(
-        self, donor: int, kind: int, host_rows: int, condition: Condition
-    ) -> tuple[Float32[np.ndarray, "3 rows cols"], Float32[np.ndarray, "rows cols"], Float32[np.ndarray, "3"]]:
-        """A part at a host's resolution: pixels, share in the mixture, mean colour of the skin it covered."""
+    def _make_part(self, donor: int, kind: int, host_rows: int, condition: Condition) -> _Material:
         head = self.faces[donor]
         part = head.parts[kind]
         mask = part.mask
@@ -282,7 +360,16 @@ class Renderer:
             share = down @ mask.astype(np.float32) @ across
             mask = share >= share.max() / 2 - 1e-5
         alpha = np.float32(condition.blend) * soft_mask(mask, condition.feather * host_rows / REFERENCE_ROWS)
-        return pixels, alpha, (under * alpha).sum(axis=(1, 2)) / alpha.sum()
+        skin = (under * alpha).sum(axis=(1, 2)) / alpha.sum()
+        return _Material(pixels, alpha, alpha >= alpha.max() / 2, skin)
+
+
+def _rounded(planes: Float32[np.ndarray, "3 r c"]) -> UInt8[np.ndarray, "r c 3"]:
+    """Planes as a picture of whole grey levels."""
+    levels = np.rint(planes)
+    np.clip(levels, 0, 255, out=levels)
+    picture: UInt8[np.ndarray, "r c 3"] = cv2.merge(list(levels.astype(np.uint8)))  # NumPy's own way is slow
+    return picture
 
 
 def soft_mask(mask: Bool[np.ndarray, "rows cols"], feather: float) -> Float32[np.ndarray, "rows cols"]:

@@ -1,6 +1,6 @@
 """How well the classes can be told apart without seeing how parts relate.
 
-Usage: python -m configural.stimuli.shortcuts [--faces SOURCE] [--count N] [--split NAME] [--seed N] [NAME ...]
+Usage: python -m configural.stimuli.shortcuts [--faces SOURCE] [--count N] [--split NAME] [--size N] [--seed N] ...
 """
 
 import argparse
@@ -29,10 +29,10 @@ _FOLDS = 5
 def shortcut_accuracies(
     faces: FaceLibrary,
     condition: str | Condition,
-    count: int = 2000,
+    count: int = 10000,
     seed: int = 0,
     split: str = "paper",
-    size: int = 64,
+    size: int = 224,
 ) -> dict[str, float]:
     """Balanced accuracy of a logistic regression on each of `CUES`, on the test pictures of a fresh sample.
 
@@ -149,13 +149,14 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description="How well simple cues tell the classes apart.")
     parser.add_argument("conditions", nargs="*", default=[*PRESETS, "floating+matched+seamless"])
     parser.add_argument("--faces", default="synthetic")
-    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--count", type=int, default=10000)
     parser.add_argument("--split", default="paper")
+    parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     library = load(options.faces)
     rows = {
-        name: shortcut_accuracies(library, name, options.count, options.seed, options.split)
+        name: shortcut_accuracies(library, name, options.count, options.seed, options.split, options.size)
         for name in options.conditions
     }
     frame = pd.DataFrame(rows).T[list(CUES)]

@@ -2,13 +2,17 @@
 
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Int, Int8, Int32
 
 from configural import files
 from configural.errors import ConfiguralError
@@ -19,6 +23,9 @@ CLASS_NAMES = ("no_face", "face")
 """The two classes; a label is a position in this tuple."""
 
 SUBSETS = ("train", "valid", "test")
+
+_ROW_GROUP = 8192
+"""Rows of a stored table that come into memory together."""
 
 POSE_COLUMNS = {
     "pair": -1,
@@ -82,13 +89,10 @@ class Stimulus:
 
 
 @dataclass(frozen=True, eq=False)
-class StimulusTable:
-    """Stimuli, a row each, with the settings they were sampled by.
+class TableSettings:
+    """What a table of stimuli was sampled by.
 
     Attributes:
-        frame: The columns index, subset, label, class_name, file, host, placement and, for each slot, its
-            kind, donor, row and col (the jitter); also pair, shift_row, shift_col, rotation, scale, inverted and
-            noise (see `Stimulus`), which a table need not have.
         condition: How the pictures are made.
         placement: left, middle, right, or shifted (a third each).
         split: paper or identity.
@@ -98,7 +102,6 @@ class StimulusTable:
         fingerprint: The face library's fingerprint.
     """
 
-    frame: pd.DataFrame
     condition: Condition
     placement: str
     split: str
@@ -106,6 +109,31 @@ class StimulusTable:
     seed: int
     faces: str
     fingerprint: str
+
+    def settings(self) -> dict[str, Any]:
+        """All of these as plain values."""
+        return {
+            "faces": self.faces,
+            "condition": asdict(self.condition),
+            "placement": self.placement,
+            "split": self.split,
+            "count": self.count,
+            "seed": self.seed,
+            "fingerprint": self.fingerprint,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class StimulusTable(TableSettings):
+    """Stimuli, a row each, with the settings they were sampled by.
+
+    Attributes:
+        frame: The columns index, subset, label, class_name, file, host, placement and, for each slot, its
+            kind, donor, row and col (the jitter); also pair, shift_row, shift_col, rotation, scale, inverted and
+            noise (see `Stimulus`), which a table need not have.
+    """
+
+    frame: pd.DataFrame
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -150,32 +178,32 @@ class StimulusTable:
             raise ConfiguralError(f"unknown subset '{name}': choose one of {', '.join(SUBSETS)}")
         return replace(self, frame=self.frame[self.frame["subset"] == name].reset_index(drop=True))
 
-    def settings(self) -> dict[str, Any]:
-        """Everything but the rows, as plain values."""
-        return {
-            "faces": self.faces,
-            "condition": asdict(self.condition),
-            "placement": self.placement,
-            "split": self.split,
-            "count": self.count,
-            "seed": self.seed,
-            "fingerprint": self.fingerprint,
-        }
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        return self.frame.columns.tolist()
 
-    def as_parquet(self) -> bytes:
-        """The table as a Parquet file, settings in its schema's metadata under `configural`."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def take(self, rows: Int[np.ndarray, " n"]) -> "StimulusTable":
+        """The rows at some positions, in that order."""
+        return replace(self, frame=self.frame.take(rows).reset_index(drop=True))
 
-        table = pa.Table.from_pandas(self.frame, preserve_index=False)
-        metadata = {**(table.schema.metadata or {}), b"configural": json.dumps(self.settings()).encode()}
-        buffer = io.BytesIO()
-        pq.write_table(table.replace_schema_metadata(metadata), buffer)
-        return buffer.getvalue()
+    def places(self) -> "Places":
+        """Which row is which stimulus of which subset."""
+        return _places([self.frame])
+
+    def files(self) -> Iterator[str]:
+        """The names of all pictures' files."""
+        return iter(self.frame["file"])
 
     def save(self, path: Path) -> None:
-        """Write the table as a Parquet file."""
+        """Write the table as a Parquet file, settings in its schema's metadata under `configural`."""
         files.write_bytes(path, self.as_parquet())
+
+    def as_parquet(self) -> bytes:
+        """The bytes of that file."""
+        out = io.BytesIO()
+        write_rows(out, [self.frame], self)
+        return out.getvalue()
 
     @classmethod
     def load(cls, path: Path) -> "StimulusTable":
@@ -184,17 +212,142 @@ class StimulusTable:
         Raises:
             ConfiguralError: If the file is missing, damaged or was not written by `save`.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        return StoredTable.open(path).load()
 
-        try:
-            table = pq.read_table(path)
-            settings = json.loads((table.schema.metadata or {})[b"configural"])
-        except FileNotFoundError as error:
-            raise ConfiguralError(f"{path}: there is no such file") from error
-        except (pa.ArrowException, OSError) as error:
-            raise ConfiguralError(f"{path}: not a readable Parquet file") from error
-        except (KeyError, ValueError) as error:
-            raise ConfiguralError(f"{path}: a Parquet file, but not a table of stimuli") from error
+
+@dataclass(frozen=True, eq=False)
+class StoredTable(TableSettings):
+    """Stimuli in a Parquet file, of which only the rows that are asked for come into memory.
+
+    Attributes:
+        path: The file.
+        columns: The names of the columns.
+        starts: The position of the first row of each of the file's row groups, and at last the number of rows.
+    """
+
+    path: Path
+    columns: list[str]
+    starts: Int[np.ndarray, " groups_1"]
+
+    @classmethod
+    def open(cls, path: Path) -> "StoredTable":
+        """A table that `StimulusTable.save` wrote.
+
+        Raises:
+            ConfiguralError: If the file is missing, damaged or was not written by `save`.
+        """
+        with _reading(path) as file:
+            try:
+                settings = json.loads((file.schema_arrow.metadata or {})[b"configural"])
+            except (KeyError, ValueError) as error:
+                raise ConfiguralError(f"{path}: a Parquet file, but not a table of stimuli") from error
+            lengths = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+            columns = file.schema_arrow.names
         condition = condition_from_values(settings.pop("condition"))
-        return cls(frame=table.to_pandas(), condition=condition, **settings)
+        return cls(condition, **settings, path=path, columns=columns, starts=np.cumsum([0, *lengths]))
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def load(self) -> StimulusTable:
+        """The whole table in memory."""
+        settings = {field.name: getattr(self, field.name) for field in fields(TableSettings)}
+        with _reading(self.path) as file:
+            return StimulusTable(**settings, frame=file.read().to_pandas())
+
+    def take(self, rows: Int[np.ndarray, " n"]) -> StimulusTable:
+        """The rows at some positions, in that order."""
+        settings = {field.name: getattr(self, field.name) for field in fields(TableSettings)}
+        groups = np.searchsorted(self.starts, rows, side="right") - 1
+        wanted = np.unique(groups).tolist()
+        with _reading(self.path) as file:
+            read = pd.concat([file.read_row_group(group).to_pandas() for group in wanted], ignore_index=True)
+        before = np.cumsum([0, *np.diff(self.starts)[wanted]])[:-1]
+        inside = rows - self.starts[groups] + before[np.searchsorted(wanted, groups)]
+        return StimulusTable(**settings, frame=read.take(inside).reset_index(drop=True))
+
+    def places(self) -> "Places":
+        """Which row is which stimulus of which subset."""
+        return _places(self._groups(["index", "subset"]))
+
+    def files(self) -> Iterator[str]:
+        """The names of all pictures' files."""
+        return (name for group in self._groups(["file"]) for name in group["file"])
+
+    def save(self, path: Path) -> None:
+        """Write the table to another file."""
+        with files.whole_file(path) as out, self.path.open("rb") as stored:
+            shutil.copyfileobj(stored, out)
+
+    def _groups(self, columns: list[str]) -> Iterator[pd.DataFrame]:
+        with _reading(self.path) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns).to_pandas()
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Which row of a table is which stimulus, in few bytes per row.
+
+    Attributes:
+        index: The stimuli's numbers within their classes.
+        subset: The positions of their subsets in `SUBSETS`.
+    """
+
+    index: Int32[np.ndarray, " n"]
+    subset: Int8[np.ndarray, " n"]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many stimuli each subset has."""
+        counts = np.bincount(self.subset, minlength=len(SUBSETS)).tolist()
+        return dict(zip(SUBSETS, counts, strict=True))
+
+
+def _places(frames: Iterable[pd.DataFrame]) -> Places:
+    parts = [
+        (frame["index"].to_numpy(np.int32), pd.Categorical(frame["subset"], categories=SUBSETS).codes)
+        for frame in frames
+    ]
+    return Places(np.concatenate([index for index, _ in parts]), np.concatenate([codes for _, codes in parts]))
+
+
+def write_rows(out: BinaryIO | io.BytesIO, frames: Iterable[pd.DataFrame], settings: TableSettings) -> None:
+    """Write the rows of a table as a Parquet file; the bytes do not depend on how the rows come in parts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with ExitStack() as stack:
+        writer, waiting = None, None
+        for frame in frames:
+            rows = pa.Table.from_pandas(frame, preserve_index=False)
+            if writer is None:
+                described = {b"configural": json.dumps(settings.settings()).encode()}
+                schema = rows.schema.with_metadata({**(rows.schema.metadata or {}), **described})
+                writer = stack.enter_context(pq.ParquetWriter(out, schema))
+            rows = rows.replace_schema_metadata(schema.metadata)
+            waiting = rows if waiting is None else pa.concat_tables([waiting, rows])
+            while len(waiting) > _ROW_GROUP:
+                writer.write_table(waiting.slice(0, _ROW_GROUP).combine_chunks())
+                waiting = waiting.slice(_ROW_GROUP)
+        if writer is not None and waiting is not None:
+            writer.write_table(waiting.combine_chunks())
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Any]:
+    """A Parquet file to read from.
+
+    Raises:
+        ConfiguralError: If the file is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except FileNotFoundError as error:
+        raise ConfiguralError(f"{path}: there is no such file") from error
+    except (pa.ArrowException, OSError) as error:
+        raise ConfiguralError(f"{path}: not a readable Parquet file") from error

@@ -23,7 +23,7 @@ def progress_table(status: StudyStatus) -> "RenderableType":
     networks = list(dict.fromkeys(each.job.network for each in status.jobs))
     conditions = list(dict.fromkeys(each.job.condition for each in status.jobs))
     grid = Table(box=None, padding=(0, 2, 0, 0))
-    grid.add_column("trained on")
+    grid.add_column("% right, trained on")
     for condition in conditions:
         grid.add_column(condition)
     for network in networks:
@@ -77,7 +77,7 @@ def describe_event(status: StudyStatus, name: str) -> str:
     left = (
         "" if status.seconds_left is None or not status.at_work else f", about {duration(status.seconds_left)} left"
     )
-    return f"{name}: finished, accuracy {_accuracy(each)} ({done} of {len(status.jobs)} jobs{left})"
+    return f"{name}: finished, {_accuracy(each)} % right ({done} of {len(status.jobs)} jobs{left})"
 
 
 def duration(seconds: float) -> str:
@@ -114,4 +114,5 @@ def _short(status: JobStatus) -> str:
 
 
 def _accuracy(status: JobStatus) -> str:
-    return "?" if status.accuracy is None else f"{percent(status.accuracy)} %"
+    """Percent right."""
+    return "?" if status.accuracy is None else percent(status.accuracy)

@@ -176,7 +176,8 @@ def _noise(number: int, size: int) -> PictureDataset:
 
 
 def _images(job: Job) -> dict[str, int]:
-    counts = np.bincount(subset_of_index(job.settings.count // 2), minlength=3)
+    of_class = job.settings.count // 2
+    counts = np.bincount(subset_of_index(np.arange(of_class), of_class), minlength=3)
     return {name: 2 * int(number) for name, number in zip(("train", "valid", "test"), counts, strict=True)}
 
 

@@ -110,7 +110,7 @@ def _fit(
     checkpoint: Path | None,
     show_progress: bool,
 ) -> History:
-    optimizer = KerasAdam(network.parameters(), lr=recipe.learning_rate)
+    optimizer = KerasAdam(network.parameters(), lr=recipe.learning_rate, fused=True)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model, stepper = fabric.setup(network, optimizer)
     history = History()

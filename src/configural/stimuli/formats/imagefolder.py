@@ -14,7 +14,7 @@ def paths(plan: Plan) -> Iterator[str]:
     """All files of the dataset."""
     for name in plan.subsets:
         yield f"{name}/metadata.jsonl"
-    for file in plan.table.frame["file"]:
+    for file in plan.table.files():
         yield file
         if plan.masks:
             yield f"masks/{file}"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -93,7 +94,7 @@ def _path(shard: Shard) -> str:
 
 def _schema(plan: Plan) -> pa.Schema:
     """The columns' types, with those of the `datasets` library in the metadata under `huggingface`."""
-    described = pa.Schema.from_pandas(plan.table.frame.head(1), preserve_index=False)
+    described = pa.Schema.from_pandas(plan.table.take(np.arange(1)).frame, preserve_index=False)
     fields = [("image", _PICTURE)] + ([("mask", _PICTURE)] if plan.masks else [])
     features: dict[str, Any] = {name: {"_type": "Image"} for name, _ in fields}
     for column in described:

@@ -1,7 +1,7 @@
 """What a dataset on disk is to hold, taken in pieces that fit into memory."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from jaxtyping import Int, UInt8
 
 from configural.faces import PART_KINDS
 from configural.stimuli.rendering import Renderer
-from configural.stimuli.table import SUBSETS, Stimulus, StimulusTable
+from configural.stimuli.table import SUBSETS, Stimulus, StimulusTable, StoredTable
 
 Update = Callable[[int], None]
 """Is called with the number of pictures done so far."""
@@ -70,7 +70,7 @@ class Plan:
         shard_size: Stimuli per shard.
     """
 
-    table: StimulusTable
+    table: StimulusTable | StoredTable
     renderer: Renderer
     masks: bool
     shard_size: int = 2000
@@ -81,11 +81,11 @@ class Plan:
 
         A table holds one class after the other; readers that shuffle only among neighbours need them mixed.
         """
-        index, subset = self.table.frame["index"].to_numpy(), self.table.frame["subset"]
+        places = self.table.places()
         shards = []
-        for name in SUBSETS:
-            rows = np.flatnonzero((subset == name).to_numpy())
-            rows = rows[np.argsort(index[rows], kind="stable")]
+        for position, name in enumerate(SUBSETS):
+            rows = np.flatnonzero(places.subset == position).astype(np.int32)
+            rows = rows[np.argsort(places.index[rows], kind="stable")]
             count = -(-len(rows) // self.shard_size)
             for number in range(count):
                 mine = rows[number * self.shard_size : (number + 1) * self.shard_size]
@@ -105,7 +105,7 @@ class Plan:
         """The stimuli of shards, in order."""
         for shard in shards:
             # A slice of the table, so that only a shard's rows ever become Python objects.
-            table = replace(self.table, frame=self.table.frame.take(shard.rows).reset_index(drop=True))
+            table = self.table.take(shard.rows)
             records = table.frame.to_dict("records")
             for place, row in enumerate(shard.rows.tolist()):
                 yield Entry(row, records[place], table[place], self.renderer)

@@ -1,0 +1,148 @@
+"""Drawing pictures and masks: the study's procedure written plainly, and the library's renderer.
+
+    OMP_NUM_THREADS=1 python benchmarks/drawing.py --faces fasseg:FASSEG/V2 --size 224
+
+The plain way pastes a part, pads the picture and the part's mask to a square and resizes both with scikit-image,
+part after part; `--once` leaves out all but the last resizing of the picture, which the study could have done too.
+Prints a JSON line; figures are per second of processor time, so that other work on the machine counts for little.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from skimage.io import imsave
+from skimage.transform import resize
+
+import configural
+from configural.faces import PART_KINDS, FaceLibrary, load
+from configural.stimuli import Renderer, Stimulus, sample, write_folder
+
+
+def plainly(faces: FaceLibrary, stimulus: Stimulus, size: int, once: bool) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A picture and its masks as the study made them; for offsets in pixels of a portrait of 512 rows."""
+    heads = {head.name: head for head in faces.heads}
+    host = heads[stimulus.host]
+    rows, cols = host.canvas.shape[:2]
+    margins = ((rows - cols) // 2, rows - cols - (rows - cols) // 2)
+    picture, masks = host.canvas.astype(float), []
+    small = np.empty(0)
+    for slot, filling in enumerate(stimulus.fillings):
+        part = heads[filling.donor].parts[PART_KINDS.index(filling.kind)]
+        offset = np.array(stimulus.condition.offsets[slot])
+        top, left = np.array(host.parts[slot].anchor) + offset + filling.jitter
+        mask = np.zeros((rows, cols), bool)
+        mask[top : top + part.mask.shape[0], left : left + part.mask.shape[1]] = part.mask
+        blend = stimulus.condition.blend
+        picture[mask] = blend * part.pixels[part.mask] + (1 - blend) * picture[mask]
+        if not once or slot == len(stimulus.fillings) - 1:
+            padded = np.pad(picture, ((0, 0), margins, (0, 0)))
+            small = resize(padded, (size, size), anti_aliasing=True)
+        padded_mask = np.pad(mask, ((0, 0), margins)).astype(float)
+        masks.append(resize(padded_mask, (size, size), anti_aliasing=True) >= 0.5)
+    return np.round(small).astype(np.uint8), masks
+
+
+def write_plainly(faces: FaceLibrary, stimuli: list[Stimulus], size: int, folder: Path, once: bool) -> None:
+    """Draw plainly and write each picture and mask as PNG."""
+    for stimulus in stimuli:
+        picture, masks = plainly(faces, stimulus, size, once)
+        name = f"{stimulus.label}_{stimulus.index}"
+        imsave(folder / f"{name}.png", picture, check_contrast=False)
+        for kind, mask in zip(PART_KINDS, masks, strict=True):
+            imsave(folder / f"{name}_{kind}.png", mask.astype(np.uint8), check_contrast=False)
+
+
+def rate(work: Callable[[], object], pictures: int, repeats: int) -> list[float]:
+    """Pictures per second of processor time: most, median and fewest of some repeats."""
+    rates = []
+    for _ in range(repeats):
+        started = time.process_time()
+        work()
+        rates.append(pictures / (time.process_time() - started))
+    return [round(value, 1) for value in (max(rates), statistics.median(rates), min(rates))]
+
+
+def draw_share(arguments: tuple[str, int, int, int]) -> tuple[float, float]:
+    """Draw with masks in a process of its own: when the drawing began and ended."""
+    source, size, count, seed = arguments
+    faces = load(source)
+    renderer, table = Renderer(faces, size), sample(faces, "ffa", count=count, seed=seed)
+    for stimulus in table:  # once to fill the caches
+        renderer.draw_with_masks(stimulus)
+    started = time.time()
+    for stimulus in table:
+        renderer.draw_with_masks(stimulus)
+    return started, time.time()
+
+
+def main() -> None:
+    """Measure the plain way and the library on the same stimuli."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--faces", default="synthetic:45")
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--count", type=int, default=1000, help="pictures that the library draws")
+    parser.add_argument("--plain", type=int, default=10, help="pictures that are drawn plainly")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--once", action="store_true", help="the plain way resizes the picture once, not per part")
+    parser.add_argument("--processes", type=int, nargs="*", default=[], help="also measure so many at once")
+    arguments = parser.parse_args()
+    size, count, repeats = arguments.size, arguments.count, arguments.repeats
+    faces = load(arguments.faces)
+    table = sample(faces, "ffa", count=count, seed=1)
+    stimuli, renderer = list(table), Renderer(faces, size)
+    few = stimuli[:: max(1, count // arguments.plain)][: arguments.plain]
+    # The two must agree before they are compared.
+    difference = plainly(faces, few[0], size, arguments.once)[0].astype(int) - renderer.draw(few[0])
+    if np.abs(difference).max() > 2:
+        raise SystemExit("the plain way and the renderer disagree")
+    with tempfile.TemporaryDirectory() as folder:
+        sets = iter(range(10**6))
+        for stimulus in stimuli:
+            renderer.draw_with_masks(stimulus)
+        library = rate(lambda: [renderer.draw_with_masks(s) for s in stimuli], count, repeats)
+        pictures = rate(lambda: [renderer.draw(s) for s in stimuli], count, repeats)
+        written = rate(
+            lambda: write_folder(faces, table, size, Path(folder) / f"set{next(sets)}", masks=True), count, repeats
+        )
+        peer = rate(lambda: [plainly(faces, s, size, arguments.once) for s in few], len(few), min(3, repeats))
+        peer_written = rate(
+            lambda: write_plainly(faces, few, size, Path(folder), arguments.once), len(few), min(3, repeats)
+        )
+    scaling = {}
+    for processes in arguments.processes:
+        with ProcessPoolExecutor(processes) as pool:
+            shares = [(arguments.faces, size, count, seed) for seed in range(processes)]
+            times = list(pool.map(draw_share, shares))
+        seconds = max(end for _, end in times) - min(start for start, _ in times)
+        scaling[processes] = round(processes * count / seconds)
+    measured = {
+        "faces": arguments.faces,
+        "heads": len(faces),
+        "image_size": size,
+        "count": count,
+        "library_with_masks": library,
+        "library_pictures_alone": pictures,
+        "library_folder_with_masks": written,
+        "plain_with_masks": peer,
+        "plain_folder_with_masks": peer_written,
+        "plain_resizes_once": arguments.once,
+        "times_as_fast": round(library[1] / peer[1]),
+        "times_as_fast_folder": round(written[1] / peer_written[1]),
+        "pictures_per_second_by_processes": scaling,
+        "configural": configural.__version__,
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
+    }
+    print(json.dumps(measured), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""A training step of a study network on a CPU, layer by layer as PyTorch runs it and as the library does.
+
+    OMP_NUM_THREADS=1 python benchmarks/training_step.py --size 224 --batch 20
+
+All variants take turns in one process, so that other work on the machine strikes each alike. Each prints a JSON
+line. The limit is the rate of a large float32 matrix product, which takes its turn with them.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import configural
+from configural.networks import create, multiply_adds, preprocess
+from configural.training import KerasAdam
+
+Step = Callable[[], object]
+
+
+def training_step(
+    name: str,
+    size: int,
+    batch: int,
+    blocks: bool = True,
+    dropout: bool = True,
+    fused: bool = True,
+    channels_last: bool = True,
+) -> Step:
+    """A function that makes one step: prepare the pictures, forward, backward, Adam.
+
+    Args:
+        name: The network.
+        size: Rows and columns of the pictures.
+        batch: Pictures per step.
+        blocks: Take convolution, pool and ReLU as one, instead of layer by layer.
+        dropout: Take the library's dropout instead of PyTorch's.
+        fused: Let Adam change all weights in one pass.
+        channels_last: Keep colours and channels of a pixel beside each other.
+    """
+    torch.manual_seed(0)
+    network = create(name, size).train()
+    if not dropout:
+        for layer, module in network.named_children():
+            if isinstance(module, nn.Dropout):
+                setattr(network, layer, nn.Dropout(module.p))
+    model = network if blocks else nn.Sequential(*network)
+    if channels_last:
+        network.to(memory_format=torch.channels_last)
+    optimizer = KerasAdam(network.parameters(), fused=fused)
+    pictures = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    labels = torch.arange(batch) % 2
+
+    def step() -> None:
+        prepared = preprocess(pictures)
+        optimizer.zero_grad()
+        F.cross_entropy(model(prepared if channels_last else prepared.contiguous()), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def matrix_product(side: int = 2048) -> Step:
+    """A function that multiplies two square matrices, 2·side³ floating-point operations."""
+    left, right = torch.randn(side, side), torch.randn(side, side)
+    return lambda: left @ right
+
+
+VARIANTS = {
+    "layer by layer": {"blocks": False, "dropout": False, "fused": False},
+    "pooled blocks alone": {"dropout": False, "fused": False},
+    "dropout alone": {"blocks": False, "fused": False},
+    "fused Adam alone": {"blocks": False, "dropout": False},
+    "library": {},
+    "library, channels first": {"channels_last": False},
+}
+
+
+def operations(name: str, size: int) -> int:
+    """Floating-point operations of one picture's way forward and back; the first layer's input has no gradient."""
+    network = create(name, size)
+    first = 2 * network.Conv_1.weight.numel() * size**2
+    return 3 * 2 * multiply_adds(network) - first
+
+
+def main() -> None:
+    """Measure all variants in turn."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--network", default="cnn-15")
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    arguments = parser.parse_args()
+    name, size, batch = arguments.network, arguments.size, arguments.batch
+    work: dict[str, Step] = {
+        variant: training_step(name, size, batch, **VARIANTS[variant]) for variant in arguments.variants
+    }
+    work["limit"] = matrix_product()
+    wall: dict[str, list[float]] = {variant: [] for variant in work}
+    processor: dict[str, list[float]] = {variant: [] for variant in work}
+    for turn in range(arguments.rounds + 1):
+        for variant, step in work.items():
+            started, used = time.perf_counter(), time.process_time()
+            step()
+            if turn:  # the first round warms up
+                wall[variant].append(time.perf_counter() - started)
+                processor[variant].append(time.process_time() - used)
+    threads = torch.get_num_threads()
+    # Of what the processor gave, so that its sharing with other programs does not count.
+    rate = 2 * 2048**3 / (min(processor["limit"]) / threads)
+    limit = rate / operations(name, size)
+    first = statistics.median(processor[arguments.variants[0]])
+    for variant in arguments.variants:
+        measured = {
+            "variant": variant,
+            "network": name,
+            "image_size": size,
+            "batch": batch,
+            "threads": threads,
+            "seconds": [round(value, 4) for value in (min(wall[variant]), statistics.median(wall[variant]))],
+            "processor_seconds": [
+                round(value, 4)
+                for value in (
+                    min(processor[variant]),
+                    statistics.median(processor[variant]),
+                    max(processor[variant]),
+                )
+            ],
+            "pictures_per_second": round(batch / min(wall[variant]), 1),
+            "pictures_per_processor_second": round(batch / min(processor[variant]), 1),
+            "times_as_fast": round(first / statistics.median(processor[variant]), 2),
+            "limit_pictures_per_second": round(limit, 1),
+            "limit_gflops": round(rate / 1e9),
+            "share_of_limit": round(batch * threads / min(processor[variant]) / limit, 2),
+            "configural": configural.__version__,
+            "torch": torch.__version__,
+            "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
+        }
+        print(json.dumps(measured), flush=True)
+
+
+if __name__ == "__main__":
+    main()

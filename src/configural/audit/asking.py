@@ -1,0 +1,96 @@
+"""Drawing a probe's stimuli and asking a classifier about them, in batches."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from configural.audit.probe import Looks, Probe, Trials
+from configural.audit.subjects import AnswersPictures, AnswersStimuli, Subject
+from configural.errors import ConfiguralError
+from configural.stimuli import Renderer
+
+
+class BrokenOffError(ConfiguralError):
+    """A classifier failed half-way.
+
+    Attributes:
+        answers: What it had answered of the probe until then.
+    """
+
+    def __init__(self, message: str, answers: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.answers = answers
+
+
+def ask(
+    subject: Subject,
+    probe: Probe,
+    trials: Trials,
+    image_size: int,
+    batch_size: int = 100,
+    update: Callable[[int], None] | None = None,
+) -> pd.DataFrame:
+    """Ask a classifier about every stimulus of a probe.
+
+    Args:
+        subject: Of pictures, which are drawn for it, or of stimuli, which it is given as they are.
+        probe: Looks into the classifier itself if it is a `Looks`.
+        trials: What to ask about.
+        image_size: Rows and columns of the pictures.
+        batch_size: Pictures at a time.
+        update: Called with the number of stimuli done.
+
+    Returns:
+        The trials' notes, with a column `log_odds`, or with what the probe saw.
+
+    Raises:
+        BrokenOffError: If the classifier raises, or gives anything but one finite number per stimulus; what it
+            answered before that is kept in the error.
+    """
+    renderer = Renderer(trials.faces, image_size)
+    columns: list[pd.DataFrame] = []
+    for start in range(0, len(trials), batch_size):
+        stimuli = trials.stimuli[start : start + batch_size]
+        needs_pictures = isinstance(probe, Looks) or not isinstance(subject, AnswersStimuli)
+        pictures = renderer.draw_batch(stimuli) if needs_pictures else None
+        try:
+            if isinstance(probe, Looks):
+                found = probe.look(subject, stimuli, pictures, renderer)  # type: ignore[arg-type]
+            elif isinstance(subject, AnswersStimuli):
+                found = {"log_odds": _checked(subject.log_odds_of(stimuli), len(stimuli))}
+            else:
+                found = {"log_odds": _checked(_answered(subject, pictures), len(stimuli))}
+        except Exception as error:
+            said = str(error) if isinstance(error, ConfiguralError) else f"{type(error).__name__}: {error}"
+            raise BrokenOffError(
+                f"the classifier failed at picture {start + 1:,} to {start + len(stimuli):,} of {len(trials):,} of "
+                f"the probe {probe.name}: {' '.join(said.split())}",
+                _with_notes(trials, columns),
+            ) from error
+        columns.append(pd.DataFrame(found))
+        if update is not None:
+            update(start + len(stimuli))
+    return _with_notes(trials, columns)
+
+
+def _answered(subject: AnswersPictures, pictures: np.ndarray | None) -> np.ndarray:
+    assert pictures is not None
+    return subject.log_odds(pictures)
+
+
+def _checked(log_odds: np.ndarray, n: int) -> np.ndarray:
+    log_odds = np.asarray(log_odds, float)
+    if log_odds.shape != (n,):
+        raise ConfiguralError(f"it gave log-odds of shape {log_odds.shape} for {n} pictures; wanted is ({n},)")
+    if not np.isfinite(log_odds).all():
+        bad = (~np.isfinite(log_odds)).sum()
+        raise ConfiguralError(f"it gave NaN or infinity for {bad} of {n} pictures; wanted are finite log-odds")
+    return log_odds
+
+
+def _with_notes(trials: Trials, columns: list[pd.DataFrame]) -> pd.DataFrame:
+    if not columns:
+        return trials.notes.head(0)
+    found = pd.concat(columns, ignore_index=True)
+    return pd.concat([trials.notes.head(len(found)), found], axis=1)

@@ -1,0 +1,116 @@
+"""Intervals by drawing heads again, not pictures: pictures of one head are not independent of each other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import stats
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with what is known of its uncertainty.
+
+    Attributes:
+        value: From all heads; nan where it is not defined.
+        low: Lower end of the interval; nan where there is none.
+        high: Upper end.
+        heads: How many hosts it rests on.
+        pictures: How many answers it rests on.
+        note: Why it is not defined, or empty.
+    """
+
+    value: float
+    low: float
+    high: float
+    heads: int
+    pictures: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """A cluster bootstrap: heads are drawn with replacement, each with all of its pictures.
+
+    The ends are percentiles, widened for few heads as in Hesterberg, "What Teachers Should Know About the
+    Bootstrap", 2015 (expanded percentile interval): the level α/2 becomes Φ(−√(h / (h − 1)) · t(α/2, h − 1)) for h
+    heads.
+
+    Attributes:
+        seed: Of the draws.
+        resamples: How often the heads are drawn.
+    """
+
+    seed: int = 0
+    resamples: int = 2000
+
+    def mean(self, values: np.ndarray, heads: np.ndarray) -> Estimate:
+        """The mean over pictures; nans are left out."""
+        return self.function(np.asarray(values, float)[:, None], heads, lambda means: means[..., 0])
+
+    def share(self, values: np.ndarray, heads: np.ndarray) -> Estimate:
+        """The mean of numbers from 0 to 1.
+
+        Where all are 0, or all are 1, resampling knows no spread; the open end is then that of Clopper and Pearson
+        for as many trials as there are heads.
+        """
+        found = self.mean(values, heads)
+        edge = ((1 - LEVEL) / 2) ** (1 / max(found.heads, 1))
+        if found.value == 1:
+            return Estimate(1.0, edge, 1.0, found.heads, found.pictures)
+        if found.value == 0:
+            return Estimate(0.0, 0.0, 1 - edge, found.heads, found.pictures)
+        return found
+
+    def function(
+        self,
+        columns: Float[np.ndarray, "n k"],
+        heads: np.ndarray,
+        of_means: Callable[[np.ndarray], np.ndarray],
+    ) -> Estimate:
+        """A function of the means of several columns.
+
+        Args:
+            columns: Numbers per picture; nans are left out of their column's mean.
+            heads: Each picture's host.
+            of_means: From means (..., k) to numbers (...); nan where there is none, and draws for which it
+                gives nan are set aside.
+        """
+        value, drawn, n = self.draws(columns, heads)
+        rows = int((~np.isnan(columns)).any(axis=1).sum())
+        with np.errstate(all="ignore"):
+            result, spread = float(of_means(value)), of_means(drawn)
+        low, high = interval(spread, n)
+        return Estimate(result, low, high, n, rows)
+
+    def draws(
+        self, columns: Float[np.ndarray, "n k"], heads: np.ndarray
+    ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "b k"], int]:
+        """The columns' means, their means in each draw, and the number of heads that have any number."""
+        columns = np.asarray(columns, float)
+        kept = (~np.isnan(columns)).any(axis=1)
+        codes, names = pd.factorize(np.asarray(heads)[kept])
+        n = len(names)
+        if not n:
+            nothing = np.full(columns.shape[1], np.nan)
+            return nothing, nothing[None], 0
+        sums, counts = np.zeros((n, columns.shape[1])), np.zeros((n, columns.shape[1]))
+        np.add.at(sums, codes, np.nan_to_num(columns[kept]))
+        np.add.at(counts, codes, ~np.isnan(columns[kept]))
+        weights = np.random.default_rng([self.seed, n]).multinomial(n, np.full(n, 1 / n), self.resamples)
+        with np.errstate(all="ignore"):
+            return sums.sum(axis=0) / counts.sum(axis=0), (weights @ sums) / (weights @ counts), n
+
+
+def interval(draws: Float[np.ndarray, " b"], heads: int) -> tuple[float, float]:
+    """The ends of the interval; nan for fewer than two heads."""
+    draws = draws[~np.isnan(draws)]
+    if heads < 2 or not len(draws):
+        return np.nan, np.nan
+    tail = stats.norm.cdf(np.sqrt(heads / (heads - 1)) * stats.t.ppf((1 - LEVEL) / 2, heads - 1))
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return float(low), float(high)

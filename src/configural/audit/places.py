@@ -1,0 +1,85 @@
+"""Where the parts of stimuli lie in their pictures, and whether they fit: geometry without pixels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from configural.faces import PART_KINDS, FaceLibrary
+from configural.stimuli import Stimulus, StimulusTable
+from configural.stimuli.conditions import Condition
+from configural.stimuli.geometry import (
+    constellation_middle,
+    left_padding,
+    part_starts,
+    pose_matrix,
+    posed_extent,
+    surface_sizes,
+    surface_start,
+)
+
+TURNED = " (parts upside down)"
+"""What the name of a head ends with whose parts are turned by 180 degrees within their boxes."""
+
+
+def part_places(faces: FaceLibrary, stimuli: Sequence[Stimulus]) -> Float[np.ndarray, "n 4 2"]:
+    """The middle of the part of each kind in the picture.
+
+    Returns:
+        Rows down and columns to the right in shares of the picture's side, 0 to 1, in the order of the part kinds;
+        nan for a part that the picture does not show.
+    """
+    places = np.full((len(stimuli), 4, 2), np.nan)
+    positions = {head.name: position for position, head in enumerate(faces.heads)}
+    by_condition: dict[Condition, list[int]] = {}
+    for row, stimulus in enumerate(stimuli):
+        by_condition.setdefault(stimulus.condition, []).append(row)
+    for condition, rows in by_condition.items():
+        some = [stimuli[row] for row in rows]
+        host = np.array([positions[one.host] for one in some])
+        kind = np.array([[PART_KINDS.index(filling.kind) for filling in one.fillings] for one in some])
+        donor = np.array(
+            [[positions[filling.donor.removesuffix(TURNED)] for filling in one.fillings] for one in some]
+        )
+        jitter = np.array([[filling.jitter for filling in one.fillings] for one in some])
+        start, size = part_starts(faces, condition, host, kind, donor, jitter)
+        middle = constellation_middle(faces, host)[:, None]
+        pose = pose_matrix(
+            np.array([float(one.rotation) for one in some]), np.array([float(one.scale) for one in some])
+        )
+        point = start + (size - 1) / 2 - middle
+        point = np.einsum("nij,nsj->nsi", pose, point) + middle + np.array([one.shift for one in some])[:, None]
+        height, width = faces.canvas_sizes[host].T
+        lefts = [left_padding(int(h), int(w), one.placement) for h, w, one in zip(height, width, some, strict=True)]
+        point[..., 1] += np.array(lefts)[:, None]
+        point = (point + 0.5) / faces.canvas_sizes[host].max(axis=1)[:, None, None]
+        turned = np.array([one.inverted for one in some])
+        point[turned] = 1 - point[turned]
+        shown = np.array([slot in condition.filled for slot in PART_KINDS])
+        point[:, ~shown] = np.nan
+        by_kind = np.empty_like(point)
+        np.put_along_axis(by_kind, kind[..., None], point, axis=1)
+        places[rows] = by_kind
+    return places
+
+
+def fit(faces: FaceLibrary, table: StimulusTable) -> Bool[np.ndarray, " n"]:
+    """Whether all parts of each stimulus lie on its surface, so that it can be drawn."""
+    positions = {head.name: position for position, head in enumerate(faces.heads)}
+    frame, condition = table.frame, table.condition
+    host = frame["host"].map(positions).to_numpy()
+    kind = np.stack([frame[f"{slot}_kind"].map(PART_KINDS.index).to_numpy() for slot in PART_KINDS], axis=1)
+    donor = np.stack([frame[f"{slot}_donor"].map(positions).to_numpy() for slot in PART_KINDS], axis=1)
+    jitter = np.stack([frame[[f"{slot}_row", f"{slot}_col"]].to_numpy() for slot in PART_KINDS], axis=1)
+    start, size = part_starts(faces, condition, host, kind, donor, jitter)
+    left = surface_start(faces, condition, host, frame["placement"].to_numpy())
+    start[..., 1] += left[:, None]
+    middle = constellation_middle(faces, host)
+    middle[:, 1] += left
+    pose = frame["rotation"].to_numpy(float), frame["scale"].to_numpy(float)
+    low, high = posed_extent(start, size, middle, *pose)
+    shift = frame[["shift_row", "shift_col"]].to_numpy()[:, None]
+    inside = (low + shift >= 0).all(axis=2) & (high + shift <= surface_sizes(faces, condition, host)[:, None]).all(
+        axis=2
+    )
+    return (inside | ~np.isin(PART_KINDS, condition.filled)).all(axis=1)

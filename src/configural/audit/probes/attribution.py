@@ -1,0 +1,133 @@
+"""Which pixels the score is attributed to, counted by the exact masks of the parts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, UInt8
+from torch import Tensor
+
+from configural.audit.intervals import Bootstrap
+from configural.audit.probe import Material, Score, Trials
+from configural.audit.probes.reach import as_tensor
+from configural.audit.subjects import AnswersPictures, Differentiable, Subject
+from configural.errors import ConfiguralError
+from configural.faces import PART_KINDS
+from configural.stimuli import Renderer, Stimulus
+from configural.stimuli.geometry import left_padding
+
+REGIONS = (*PART_KINDS, "canvas", "padding")
+METHODS = {"gradients": "Integrated Gradients", "occlusion": "occlusion"}
+_BLANK = 128.0
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Integrated Gradients from a grey picture, and occlusion by grey squares, summed over regions.
+
+    Attributes:
+        faces: How many faces.
+        steps: Of the integral.
+        patches: Squares along each side of the picture that are blanked one at a time.
+    """
+
+    faces: int = 40
+    steps: int = 24
+    patches: int = 12
+    name: str = "attribution"
+    title: str = "Attribution inside parts"
+    question: str = (
+        "How much of the score do attribution methods place on each part, on the canvas, on the padding?"
+    )
+
+    def obstacle(self, subject: Subject) -> str:
+        """Pixels are needed; gradients where a torch network is given."""
+        return "" if isinstance(subject, AnswersPictures) else "needs a classifier of pictures"
+
+    def trials(self, material: Material) -> Trials:
+        """Some faces."""
+        return Trials.join(material.faces, [(material.some_faces(self.faces), {})])
+
+    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+        """The first faces."""
+        return {row: f"face {row + 1}" for row in range(min(4, len(notes)))}
+
+    def look(
+        self,
+        subject: Any,
+        stimuli: list[Stimulus],
+        pictures: UInt8[np.ndarray, "n size size 3"],
+        renderer: Renderer,
+    ) -> dict[str, np.ndarray]:
+        """Per picture each region's share of the area, and of each method's absolute attribution."""
+        try:
+            from captum.attr import IntegratedGradients, Occlusion
+        except ImportError as error:
+            raise ConfiguralError(
+                "the probe attribution needs captum: pip install 'configural[audit]', or leave it out of --probes"
+            ) from error
+        values = as_tensor(pictures)
+        found = {}
+        if isinstance(subject, Differentiable):
+            # As many pictures at a time as take no more than a few gigabytes in the study's networks.
+            at_once = max(len(values), min(200, 2_000_000 // renderer.size**2))
+            method = IntegratedGradients(subject.scores, multiply_by_inputs=True)
+            found["gradients"] = method.attribute(
+                values.requires_grad_(), _BLANK, n_steps=self.steps, internal_batch_size=at_once
+            )
+        side = -(-renderer.size // self.patches)
+
+        def answer(batch: Tensor) -> Tensor:
+            shown = batch.detach().permute(0, 2, 3, 1).round().to(torch.uint8).numpy()
+            return torch.from_numpy(np.asarray(subject.log_odds(np.ascontiguousarray(shown)), float))
+
+        with torch.no_grad():
+            found["occlusion"] = Occlusion(answer).attribute(
+                values.detach(), (3, side, side), strides=(3, side, side), baselines=_BLANK
+            )
+        regions = np.stack([_regions(renderer, stimulus) for stimulus in stimuli])
+        columns = {f"area {name}": regions[:, position].mean(axis=(1, 2)) for position, name in enumerate(REGIONS)}
+        for key, relevance in found.items():
+            strength = relevance.detach().abs().sum(dim=1).numpy().astype(float)
+            total = strength.sum(axis=(1, 2))
+            for position, name in enumerate(REGIONS):
+                with np.errstate(all="ignore"):
+                    share = (strength * regions[:, position]).sum(axis=(1, 2)) / total
+                columns[f"{key} {name}"] = np.where(total > 1e-9, share, np.nan)
+        return columns
+
+    def score(self, answers: pd.DataFrame, bootstrap: Bootstrap) -> list[Score]:
+        """Shares per region and method, next to the region's share of the area."""
+        heads = answers["host"].to_numpy()
+        found = []
+        for key in ("area", *METHODS):
+            for region in REGIONS:
+                if f"{key} {region}" in answers:
+                    values = answers[f"{key} {region}"].to_numpy(float)
+                    found.append(Score(f"share_{key}", bootstrap.mean(values, heads), region))
+        return found
+
+
+def _regions(renderer: Renderer, stimulus: Stimulus) -> Bool[np.ndarray, "6 size size"]:
+    """The parts by kind, the canvas around them, and the padding beside a portrait."""
+    by_slot = renderer.draw_masks(stimulus)
+    regions = np.zeros((len(REGIONS), *by_slot.shape[1:]), bool)
+    for mask, filling in zip(by_slot, stimulus.fillings, strict=True):
+        regions[PART_KINDS.index(filling.kind)] |= mask
+    regions[5] = _padding(renderer, stimulus)
+    regions[5] &= ~regions[:4].any(axis=0)
+    regions[4] = ~regions.any(axis=0)
+    return regions
+
+
+def _padding(renderer: Renderer, stimulus: Stimulus) -> Bool[np.ndarray, "size size"]:
+    beside = np.zeros((renderer.size, renderer.size), bool)
+    if stimulus.condition.background != "canvas":
+        return beside
+    height, width = next(head for head in renderer.faces.heads if head.name == stimulus.host).size
+    left = left_padding(height, width, stimulus.placement)
+    middles = (np.arange(renderer.size) + 0.5) * max(height, width) / renderer.size
+    beside[:, (middles < left) | (middles > left + width)] = True
+    return beside[::-1, ::-1] if stimulus.inverted else beside

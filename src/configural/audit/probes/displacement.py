@@ -1,0 +1,228 @@
+"""One part, two, or the whole constellation out of place: what does a classifier lose?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from configural.audit.intervals import Bootstrap, Estimate, interval
+from configural.audit.places import fit
+from configural.audit.probe import Material, Score, Trials, under, with_columns
+from configural.faces import PART_KINDS
+from configural.stimuli import StimulusTable
+from configural.stimuli.geometry import REFERENCE_ROWS
+
+MOVES = {
+    "left eye": ("left_eye",),
+    "right eye": ("right_eye",),
+    "nose": ("nose",),
+    "mouth": ("mouth",),
+    "both eyes": ("left_eye", "right_eye"),
+    "nose and mouth": ("nose", "mouth"),
+    "all": PART_KINDS,
+}
+SINGLE = tuple(move for move, slots in MOVES.items() if len(slots) == 1)
+ONE = "one part"
+PAIR = "a pair"
+PICTURE = "the picture"
+DIRECTIONS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
+UNDEFINED = "undefined: neither drop is above zero"
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """Parts moved by so many pixels, up, down, left and right.
+
+    Distances are pixels of a 512-row portrait, before a condition's scale. A distance in a direction is asked
+    about for a face only if its whole constellation fits there, so that every curve rests on the same pictures.
+
+    Attributes:
+        distances: Which.
+        at: The one that the relation index is taken at first of all.
+        faces: How many faces are taken apart.
+    """
+
+    distances: tuple[int, ...] = (10, 20, 40, 60, 80)
+    at: int = 60
+    faces: int = 100
+    name: str = "displacement"
+    title: str = "Displacement"
+    question: str = (
+        "How much of a face is lost when one part moves, and how much when all parts move together and keep their "
+        "relations?"
+    )
+
+    def trials(self, material: Material) -> Trials:
+        """Each face as it is, with parts moved, with the portrait moved, and some of it again on plain skin."""
+        table = material.some_faces(self.faces)
+        versions: list[tuple[StimulusTable, dict[str, Any]]] = []
+        own = material.condition.background
+        for background in dict.fromkeys((own, "skin")):
+            here = under(table, background=background)
+            distances = self.distances if background == own else (self.at,)
+            moves = MOVES if background == own else {name: MOVES[name] for name in (*SINGLE, "all")}
+            versions += self._moved(material, here, distances, moves, background)
+            if background == own:
+                versions += _placed(material, here, background)
+        return Trials.join(material.faces, versions)
+
+    def _moved(
+        self,
+        material: Material,
+        table: StimulusTable,
+        distances: tuple[int, ...],
+        moves: dict[str, tuple[str, ...]],
+        background: str,
+    ) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
+        def notes(move: str, distance: float, direction: str) -> dict[str, Any]:
+            return {"move": move, "distance": distance, "direction": direction, "background": background}
+
+        yield table, notes("none", 0, "")
+        positions = {head.name: position for position, head in enumerate(material.faces.heads)}
+        hosts = table.frame["host"].map(positions).to_numpy()
+        scale = material.faces.canvas_sizes[hosts, 0] / REFERENCE_ROWS
+        for distance in distances:
+            step = np.rint(distance * scale).astype(int)
+            for direction, (down, across) in DIRECTIONS.items():
+                whole = _shifted(table, PART_KINDS, down * step, across * step)
+                fits = fit(material.faces, whole)
+                for move, slots in moves.items():
+                    moved = _shifted(table, slots, down * step, across * step)
+                    moved = replace(moved, frame=moved.frame[fits].reset_index(drop=True))
+                    yield moved, notes(move, distance, direction)
+
+    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+        """One face at rest and with parts moved down."""
+        one = notes[notes["base"] == notes["base"].iloc[0]]
+        own = one[one["background"] == one["background"].iloc[0]]
+        chosen = {int(own.index[0]): "at rest"}
+        for move in ("nose", "both eyes", "all"):
+            rows = own[(own["move"] == move) & (own["distance"] == self.at)]
+            chosen |= {int(row): f"{move}, {self.at} {rows['direction'][row]}" for row in rows.index[-1:]}
+        moved = one[(one["background"] == "skin") & (one["move"] == "all")]
+        if len(moved) and own["background"].iloc[0] != "skin":
+            chosen[int(moved.index[-1])] = "all, on plain skin"
+        return chosen
+
+    def score(self, answers: pd.DataFrame, bootstrap: Bootstrap) -> list[Score]:
+        """P(face) and drop of the log-odds by move and distance, thresholds, and the relation index."""
+        still = answers[answers["move"] == "none"].set_index(["background", "base"])["log_odds"]
+        moved = answers[answers["move"] != "none"].copy()
+        whence = pd.MultiIndex.from_frame(moved[["background", "base"]])
+        moved["still"] = still.loc[whence].to_numpy()
+        moved["drop"] = moved["still"] - moved["log_odds"]
+        backgrounds = list(dict.fromkeys(answers["background"]))
+        own = moved[moved["background"] == backgrounds[0]]
+        at_rest = answers[(answers["move"] == "none") & (answers["background"] == backgrounds[0])]
+        rest = bootstrap.mean(expit(at_rest["log_odds"].to_numpy()), at_rest["host"].to_numpy())
+        found = [Score("P(face)", rest, "at rest", 0)]
+        groups = {ONE: list(SINGLE), PAIR: ["both eyes", "nose and mouth"]} | {move: [move] for move in MOVES}
+        for group, names in groups.items():
+            of_group = own[own["move"].isin(names)]
+            for place, rows in of_group.groupby("distance"):
+                distance = float(place)
+                heads = rows["host"].to_numpy()
+                found.append(
+                    Score("P(face)", bootstrap.mean(expit(rows["log_odds"].to_numpy()), heads), group, distance)
+                )
+                found.append(Score("drop", bootstrap.mean(rows["drop"].to_numpy(), heads), group, distance))
+            found.append(Score("threshold", _threshold(at_rest, of_group, bootstrap), group))
+        for place, rows in own[own["move"] != PICTURE].groupby("distance"):
+            found.append(Score("relation_index", relation_index(rows, bootstrap), backgrounds[0], float(place)))
+        for background in backgrounds[1:]:
+            rows = moved[(moved["background"] == background) & (moved["distance"] == self.at)]
+            found.append(Score("relation_index", relation_index(rows, bootstrap), background, self.at))
+            for group in (ONE, "all"):
+                some = rows[rows["move"].isin(groups[group])]
+                drop = bootstrap.mean(some["drop"].to_numpy(), some["host"].to_numpy())
+                found.append(Score("drop", drop, f"{group}, on {background}", self.at))
+        picture = own[own["move"] == PICTURE]
+        if len(picture):
+            heads = picture["host"].to_numpy()
+            distance = float(picture["distance"].mean())
+            found.append(Score("drop", bootstrap.mean(picture["drop"].to_numpy(), heads), PICTURE, distance))
+        return found
+
+
+def relation_index(rows: pd.DataFrame, bootstrap: Bootstrap) -> Estimate:
+    """(drop of one part − drop of all) / (their sum), each drop at least 0.
+
+    A drop below zero, a face that becomes more of one by being moved, counts as none: the index stays from −1 to 1.
+    It is undefined where neither drop's interval lies above zero: the sum is then no more than noise.
+
+    Args:
+        rows: With the columns host, move and drop; the mean over the single parts is that of one part.
+        bootstrap: How heads are drawn.
+    """
+    drop = rows["drop"].to_numpy()
+    columns = np.stack(
+        [np.where(rows["move"].isin(SINGLE), drop, np.nan), np.where(rows["move"] == "all", drop, np.nan)], axis=1
+    )
+    means, drawn, heads = bootstrap.draws(columns, rows["host"].to_numpy())
+    pictures = int((~np.isnan(columns)).any(axis=1).sum())
+    lows = [interval(drawn[:, column], heads)[0] for column in range(2)]
+    # Rounding in a network's sums is not a drop.
+    if not any(low > 1e-6 for low in lows):
+        return Estimate(np.nan, np.nan, np.nan, heads, pictures, UNDEFINED)
+    value, draws = _index(means), _index(drawn)
+    low, high = interval(draws, heads)
+    return Estimate(float(value), low, high, heads, pictures)
+
+
+def _index(means: np.ndarray) -> np.ndarray:
+    one, every = np.maximum(means[..., 0], 0), np.maximum(means[..., 1], 0)
+    with np.errstate(all="ignore"):
+        return np.asarray((one - every) / (one + every))
+
+
+def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, bootstrap: Bootstrap) -> Estimate:
+    """The distance at which the mean P(face) falls below one half, on straight lines between those measured."""
+    distances = sorted(moved["distance"].unique())
+    if not distances:
+        return Estimate(np.nan, np.nan, np.nan, 0, 0, "no moved part fits")
+    rows = pd.concat([at_rest, moved])
+    p, distance = expit(rows["log_odds"].to_numpy()), rows["distance"].to_numpy()
+    columns = np.stack([np.where(distance == d, p, np.nan) for d in (0, *distances)], axis=1)
+    places = np.array([0, *distances], float)
+    found = bootstrap.function(columns, rows["host"].to_numpy(), lambda means: _crossing(places, means))
+    if np.isnan(found.value):
+        why = "below one half from the start" if np.nanmean(columns[:, 0]) < 0.5 else "one half is not reached"
+        return replace(found, low=np.nan, high=np.nan, note=why)
+    return found
+
+
+def _crossing(places: np.ndarray, means: np.ndarray) -> np.ndarray:
+    below = means < 0.5
+    first = np.argmax(below, axis=-1)
+    known = below.any(axis=-1) & (first > 0)
+    after = np.maximum(first, 1)
+    high = np.take_along_axis(means, after[..., None] - 1, axis=-1)[..., 0]
+    low = np.take_along_axis(means, after[..., None], axis=-1)[..., 0]
+    share = (high - 0.5) / np.where(high > low, high - low, 1)
+    return np.where(known, places[after - 1] + share * (places[after] - places[after - 1]), np.nan)
+
+
+def _shifted(table: StimulusTable, slots: tuple[str, ...], down: np.ndarray, across: np.ndarray) -> StimulusTable:
+    columns = {}
+    for slot in slots:
+        columns[f"{slot}_row"] = table.frame[f"{slot}_row"] + down
+        columns[f"{slot}_col"] = table.frame[f"{slot}_col"] + across
+    return with_columns(table, **columns)
+
+
+def _placed(
+    material: Material, table: StimulusTable, background: str
+) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
+    """The whole portrait, head and all, as far to the left and to the right as the square picture allows."""
+    sizes = {head.name: size for head, size in zip(material.faces.heads, material.faces.canvas_sizes, strict=True)}
+    frame = table.frame
+    room = np.array(
+        [(rows - cols) / 2 / rows * REFERENCE_ROWS for rows, cols in (sizes[host] for host in frame["host"])]
+    )
+    movable = (room > 0) & (frame["placement"] == "middle") & (background == "canvas")
+    for side in ("left", "right"):
+        moved = replace(table, frame=frame[movable].assign(placement=side).reset_index(drop=True))
+        yield moved, {"move": PICTURE, "distance": room[movable], "direction": side, "background": background}

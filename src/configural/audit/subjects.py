@@ -1,0 +1,104 @@
+"""What can be audited: anything that answers pictures, or answers the stimuli that pictures are drawn from."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from configural.errors import ConfiguralError
+from configural.stimuli import Stimulus
+
+CLIP = 1e-6
+"""Probabilities nearer to 0 or 1 than this count as this near: log-odds lie within ±13.8 nats."""
+
+
+@runtime_checkable
+class AnswersPictures(Protocol):
+    """A classifier of pictures that gives log-odds."""
+
+    def log_odds(self, pictures: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, " n"]:
+        """Log-odds of face in nats, one per RGB picture."""
+
+
+@runtime_checkable
+class AnswersStimuli(Protocol):
+    """A classifier that reads what pictures are made of, not their pixels, as the reference classifiers do."""
+
+    def log_odds_of(self, stimuli: Sequence[Stimulus]) -> Float[np.ndarray, " n"]:
+        """Log-odds of face in nats, one per stimulus."""
+
+
+@runtime_checkable
+class Differentiable(AnswersPictures, Protocol):
+    """A classifier of pictures that gradients can be taken of.
+
+    Attributes:
+        module: The network inside; its last two-dimensional convolution is where fields of view are measured.
+    """
+
+    module: nn.Module
+
+    def scores(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
+        """Log-odds of face of RGB pictures of 0 to 255, differentiable."""
+
+
+Predict = Callable[[np.ndarray], Any]
+"""From uint8 pictures (n, h, w, 3) to n probabilities of face."""
+
+Subject = AnswersPictures | AnswersStimuli
+
+
+class FromProbability:
+    """A function from pictures to probabilities, as a classifier that gives log-odds."""
+
+    def __init__(self, predict: Predict) -> None:
+        """Take the function.
+
+        Args:
+            predict: From uint8 RGB pictures (n, h, w, 3) to n probabilities of face.
+        """
+        self.predict = predict
+
+    def log_odds(self, pictures: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, " n"]:
+        """Log-odds of the probabilities, which are clipped to `CLIP` from 0 and 1.
+
+        Raises:
+            ConfiguralError: If what the function returns is not one number from 0 to 1 for each picture.
+        """
+        n = len(pictures)
+        wanted = f"wanted are {n} probabilities of face, of shape ({n},)"
+        came = self.predict(pictures)
+        try:
+            p = np.asarray(came, dtype=float)
+        except (TypeError, ValueError):
+            raise ConfiguralError(f"predict returned {type(came).__name__}; {wanted}") from None
+        if p.shape != (n,):
+            cure = "; give its column of face, such as p[:, 1]" if p.shape == (n, 2) else ""
+            raise ConfiguralError(f"predict returned shape {p.shape}; {wanted}{cure}")
+        if np.isnan(p).any():
+            raise ConfiguralError(f"predict returned NaN for {np.isnan(p).sum()} of {n} pictures; {wanted}")
+        wrong = (p < 0) | (p > 1)
+        if wrong.any():
+            raise ConfiguralError(
+                f"predict returned {p[wrong][0]:g}, outside of 0 to 1; {wanted} (are these logits? apply a sigmoid)"
+            )
+        p = np.clip(p, CLIP, 1 - CLIP)
+        return np.log(p) - np.log1p(-p)
+
+
+def subject(predict: Predict | Subject) -> Subject:
+    """What is audited, from what a user gives.
+
+    Raises:
+        ConfiguralError: If it is neither a function nor a classifier.
+    """
+    if isinstance(predict, AnswersPictures | AnswersStimuli):
+        return predict
+    if not callable(predict):
+        raise ConfiguralError(
+            f"a {type(predict).__name__} cannot be audited: give a function from pictures (n, h, w, 3) to n "
+            "probabilities of face"
+        )
+    return FromProbability(predict)

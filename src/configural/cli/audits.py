@@ -1,0 +1,82 @@
+"""The commands for audits: make one, put several side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from configural.cli.groups import DefaultCommand, GroupWithDefault
+from configural.cli.options import Condition, Faces, ImageSize, Out, Seed
+from configural.cli.tables import print_audit, print_audits
+from configural.errors import ConfiguralError
+
+app = typer.Typer(
+    cls=GroupWithDefault,
+    help="Ask whether a classifier uses how the parts of a face relate, by probes with intervals.",
+)
+
+
+@app.command(
+    cls=DefaultCommand,
+    epilog="Examples:\n\n"
+    "configural audit runs/demo --out audits/demo\n\n"
+    "configural audit model.onnx --faces fasseg --condition floating --image-size 224 --out audits/mine\n\n"
+    "configural audit compare audits/demo audits/mine",
+)
+def audit(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL", help="run folder, .safetensors, Keras .h5, .onnx or Hugging Face folder"),
+    ],
+    faces: Faces = None,
+    condition: Condition = None,
+    pairs: Annotated[int, typer.Option(help="matched pairs of a right and a wrong arrangement")] = 500,
+    seed: Seed = None,
+    probes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="paired_choice,displacement,context,inversion,interactions,reach,attribution or some of them",
+        ),
+    ] = None,
+    image_size: ImageSize = None,
+    face: Annotated[str | None, typer.Option(help="label or position of face, of Hugging Face or ONNX")] = None,
+    scale: Annotated[float, typer.Option(help="what pixels are multiplied by, of ONNX")] = 1.0,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps")] = "cpu",
+    out: Out = None,
+) -> None:
+    """Ask whether a classifier uses how the parts of a face relate, by probes with intervals.
+
+    Faces and condition follow the run's own, else synthetic and baseline. Writes audit.json, audit.csv, answers/,
+    figures/, examples/ and report.html.
+    """
+    from configural import commands
+
+    if len(models) > 1:
+        raise ConfiguralError(f"'{models[1]}': one model at a time; to put audits side by side write compare first")
+    if out is None:
+        raise ConfiguralError("--out is missing: name the folder to write")
+    names = [name.strip() for name in probes.split(",")] if probes else None
+    done = commands.audit(models[0], out, faces, condition, pairs, seed, names, image_size, face, scale, device)
+    print_audit(done)
+    typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "configural audit compare audits/demo audits/mine\n\n"
+    "configural audit compare audits/demo audits/mine --out audits/both"
+)
+def compare(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="folders of audits, two or more")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Put audits side by side: relation index, paired choice and accuracy, each with its interval.
+
+    With --out also writes comparison.csv, scores.csv and comparison.png.
+    """
+    from configural import commands
+
+    print_audits(commands.compare_audits(folders or [], out).summary)

@@ -1,0 +1,116 @@
+"""The commands that train a network and test it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from configural.cli.options import Condition, Count, Device, Faces, ImageSize, Out, Placement, Seed, Split
+from configural.cli.tables import print_evaluation, print_run
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "configural run --out runs/demo\n\n"
+    "configural run --faces fasseg:FASSEG/V2 --condition fct --network fcn-14 --preset paper --keras\n\n"
+    "configural run --out runs/demo --resume"
+)
+def run(
+    faces: Faces = None,
+    condition: Condition = None,
+    split: Split = None,
+    network: Annotated[str | None, typer.Option(help="cnn-15, cnn-13, fcn-16 or fcn-14")] = None,
+    preset: Annotated[str | None, typer.Option(help="quick (two CPU cores) or paper (as in the study)")] = None,
+    image_size: ImageSize = None,
+    count: Count = None,
+    epochs: Annotated[int | None, typer.Option(help="passes over the training pictures")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="pictures per training step")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="of Adam, at its highest")] = None,
+    precision: Annotated[str | None, typer.Option(help="32, tf32 or bf16")] = None,
+    seed: Seed = None,
+    device: Device = None,
+    devices: Annotated[
+        int | None, typer.Option(metavar="N", help="train on N GPUs, or in N processes on a CPU")
+    ] = None,
+    out: Out = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the run that DIR holds")] = False,
+    keras: Annotated[bool, typer.Option("--keras", help="also save the network as model.h5")] = False,
+) -> None:
+    """Draw pictures, train a network, save, load, test and report: the main job.
+
+    Defaults: synthetic faces, ffa, paper split, cnn-15, quick preset, seed 42, device auto, DIR runs/<date-time>.
+    """
+    from configural import commands
+
+    folder = out
+    if folder is None and not resume:
+        folder = commands.dated_folder()
+        typer.echo(f"run folder: {folder}", err=True)
+    elif resume and folder is not None and not (folder / "config.yaml").is_file():
+        typer.echo(f"{folder}: holds no run to go on with, so a new one begins", err=True)
+    finished = commands.run(
+        faces=faces,
+        condition=condition,
+        split=split,
+        network=network,
+        preset=preset,
+        image_size=image_size,
+        count=count,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        precision=precision,
+        seed=seed,
+        device=device,
+        devices=devices,
+        out=folder,
+        resume=resume,
+        keras=keras,
+    )
+    print_run(finished)
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "configural evaluate runs/demo --placement shifted --out runs/demo-shifted\n\n"
+    "configural evaluate model.h5 --data pictures --out runs/old-model"
+)
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="run folder, .safetensors or Keras .h5")],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="pictures in no_face/ and face/, instead of drawing some"),
+    ] = None,
+    faces: Faces = None,
+    condition: Condition = None,
+    placement: Placement = None,
+    split: Split = None,
+    count: Count = None,
+    seed: Seed = None,
+    image_size: ImageSize = None,
+    device: Device = None,
+    out: Out = None,
+) -> None:
+    """Test a saved network on another set of pictures.
+
+    What is drawn follows the run's own settings wherever no option says otherwise. For a single file that is: the
+    3,000 test pictures of 20,000, synthetic faces, ffa, middle, paper split, seed 0.
+    """
+    from configural import commands
+
+    done = commands.evaluate(
+        model,
+        data=data,
+        faces=faces,
+        condition=condition,
+        placement=placement,
+        split=split,
+        count=count,
+        seed=seed,
+        image_size=image_size,
+        device=device or "auto",
+        out=out,
+    )
+    print_evaluation(done)

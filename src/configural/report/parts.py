@@ -1,0 +1,75 @@
+"""What the pages have in common: the environment of their templates, pictures inside them, words for settings."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from configural.evaluation.figures import percent
+
+CONDITIONS = {
+    "baseline": "features where they were photographed",
+    "ffa": "features further apart",
+    "fct": "features closer together",
+}
+SPLITS = {
+    "paper": "test pictures are new collages of heads that training pictures are made of too",
+    "identity": "the persons of train, valid and test are different ones",
+}
+PLACEMENTS = {"shifted": "a third each on the left, in the middle and on the right"}
+
+Rows = list[tuple[str, str, str]]
+"""Settings as (name, value, remark)."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG as a page holds it.
+
+    Attributes:
+        source: The whole file as a data URI.
+        width: Columns.
+        height: Rows.
+    """
+
+    source: str
+    width: int
+    height: int
+
+
+def environment() -> Environment:
+    """Where templates are found; what they show is escaped, and an unknown name is an error."""
+    environment = Environment(
+        loader=PackageLoader("configural.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": lambda value: f"{value:,}",
+        "percent": percent,
+        "capitalize_first": lambda text: text[:1].upper() + text[1:],
+    }
+    return environment
+
+
+def embedded(path: Path) -> Picture | None:
+    """A PNG for the page; None if the file is gone."""
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    # Width and height stand at a fixed place in a PNG's first chunk.
+    width, height = (int.from_bytes(content[start : start + 4]) for start in (16, 20))
+    return Picture(f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}", width, height)
+
+
+def duration(seconds: float) -> str:
+    """Such as `12.3 s`, `7 min 17 s` or `2 h 01 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,425 @@
+"""The audit is audited: classifiers with known answers, broken ones, and intervals on simulated heads."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from configural.audit import (
+    Audit,
+    AuditBrokenError,
+    Bootstrap,
+    Context,
+    Displacement,
+    Interactions,
+    Inversion,
+    PairedChoice,
+    audit,
+    headline,
+    references,
+    sentences,
+)
+from configural.audit.auditing import make_material
+from configural.audit.intervals import interval
+from configural.audit.places import fit, part_places
+from configural.audit.probes.displacement import relation_index
+from configural.audit.probes.interactions import COALITIONS, PLAYERS, _weights, not_additive
+from configural.audit.probes.paired_choice import kind_of_arrangement
+from configural.audit.reference_table import indistinct, table
+from configural.audit.subjects import CLIP, FromProbability
+from configural.errors import ConfiguralError
+from configural.stimuli import Renderer, StimulusTable, condition, sample
+
+PROBES = (
+    PairedChoice(),
+    Displacement(distances=(30, 60), faces=16),
+    Context(pairs=16),
+    Inversion(pairs=16, turned=8, angles=(15, 90, 180)),
+    Interactions(faces=12),
+)
+ORACLE, NOISY, PLACES, BAG, CANVAS, CONSTANT = (
+    "relation oracle",
+    "noisy oracle",
+    "place reader",
+    "bag of parts",
+    "canvas reader",
+    "constant",
+)
+
+
+@pytest.fixture(scope="module")
+def audits(painted):
+    made = references(painted, "baseline")
+    return {name: audit(one, painted, "baseline", 64, 60, probes=PROBES, name=name) for name, one in made.items()}
+
+
+@pytest.fixture(scope="module")
+def floating(painted):
+    made = references(painted, "floating")
+    probes = PROBES[:2]
+    return {name: audit(one, painted, "floating", 64, 60, probes=probes, name=name) for name, one in made.items()}
+
+
+def value(audits: dict[str, Audit], name: str, *which: object) -> float:
+    return float(audits[name].score(*which)["value"])  # type: ignore[arg-type]
+
+
+def test_paired_choice_of_what_is_known(audits):
+    for name, share in ((ORACLE, 1), (PLACES, 1), (BAG, 0.5), (CANVAS, 0.5), (CONSTANT, 0.5)):
+        assert value(audits, name, "paired_choice", "choice", "all") == share
+    assert 0.9 < value(audits, NOISY, "paired_choice", "choice", "all") <= 1
+
+
+def test_place_does_not_tell_arrangements_apart_where_parts_float(floating):
+    assert value(floating, ORACLE, "paired_choice", "choice", "all") == 1
+    assert value(floating, PLACES, "paired_choice", "choice", "all") < 0.6
+    assert value(floating, ORACLE, "displacement", "relation_index") == 1
+
+
+def test_relation_index_orders_and_bounds(audits):
+    assert value(audits, ORACLE, "displacement", "relation_index", None, 60) == pytest.approx(1)
+    # Four places each lose what one does: (1 − 4) / (1 + 4).
+    assert value(audits, PLACES, "displacement", "relation_index", None, 60) == pytest.approx(-0.6)
+    noisy = audits[NOISY].score("displacement", "relation_index", None, 60)
+    assert 0.5 < noisy["value"] <= 1
+    assert noisy["low"] < noisy["value"]
+    for name in (BAG, CANVAS, CONSTANT):
+        score = audits[name].relation_index()
+        assert math.isnan(score["value"])
+        assert "undefined" in score["note"]
+        assert "no relation index" in headline(audits[name])
+        assert "undefined" in " ".join(sentences(audits[name]))
+    assert headline(audits[ORACLE]) == "It reads mostly how the parts lie to each other"
+    assert headline(audits[PLACES]) == "It reads where the parts lie more than how they lie to each other"
+
+
+def test_context_finds_who_needs_the_canvas(audits):
+    assert value(audits, CANVAS, "context", "drop", "grey") > 6
+    assert value(audits, CANVAS, "context", "drop", "canvas only") == 0
+    for name in (ORACLE, PLACES, BAG):
+        assert value(audits, name, "context", "drop", "grey") == pytest.approx(0)
+        assert value(audits, name, "context", "drop", "canvas only") > 5
+
+
+def test_inversion_finds_who_sees_parts_upside_down(audits):
+    # The bag does not know parts that are upside down: 3 of 4 lost upright, and found again where all is inverted.
+    assert value(audits, BAG, "inversion", "drop", "Thatcher effect") == pytest.approx(12)
+    assert value(audits, BAG, "inversion", "choice", "inverted") == 0.5
+    for name in (ORACLE, PLACES, CANVAS, CONSTANT):
+        assert value(audits, name, "inversion", "drop", "Thatcher effect") == pytest.approx(0)
+    assert value(audits, ORACLE, "inversion", "drop", "inverted") > 8
+    drops = [value(audits, ORACLE, "inversion", "drop", "rotation", angle) for angle in (15, 90)]
+    assert 0 < drops[0] < drops[1]
+
+
+def test_interactions_find_who_adds_up(audits):
+    for player in PLAYERS[:4]:
+        assert value(audits, BAG, "interactions", "shapley", player) == pytest.approx(2)
+        assert value(audits, CANVAS, "interactions", "shapley", player) == pytest.approx(0)
+    for name in (BAG, PLACES, CANVAS):
+        assert value(audits, name, "interactions", "not_additive") == pytest.approx(0, abs=1e-9)
+    assert value(audits, ORACLE, "interactions", "not_additive") > 0.1
+    assert value(audits, ORACLE, "interactions", "interaction", "nose × mouth") > 1
+    assert value(audits, ORACLE, "interactions", "interaction", "nose × canvas") == pytest.approx(0, abs=1e-9)
+    assert math.isnan(value(audits, CONSTANT, "interactions", "not_additive"))
+
+
+def test_the_table_says_what_a_probe_cannot_tell_apart(audits):
+    assert (BAG, CONSTANT) in indistinct(audits, "paired_choice")
+    assert (ORACLE, PLACES) not in indistinct(audits, "displacement")
+    assert (CANVAS, CONSTANT) not in indistinct(audits, "context")
+    assert f"{CANVAS} and {CONSTANT}" in table(audits)
+
+
+@pytest.mark.parametrize("slots", [(), ("nose",)])
+def test_pictures_without_parts_can_be_drawn(painted, slots):
+    rows = sample(painted, "baseline", count=42)
+    bare = replace(rows, condition=replace(rows.condition, arrangement="upright", filled=slots))
+    assert Renderer(painted, 48).draw_masks(bare[0]).any(axis=(1, 2)).sum() == len(slots)
+    with pytest.raises(ConfiguralError, match="filled"):
+        replace(rows.condition, filled=())
+
+
+@pytest.mark.parametrize("name", ["ffa", "floating", "upright-inverted"])
+def test_places_are_where_the_pixels_are(painted, name):
+    turned = replace(condition(name), rotation=(-25, 25), placement="shifted") if name == "floating" else name
+    stimuli = list(sample(painted, turned, count=42, seed=3))[-12:]
+    renderer = Renderer(painted, 256)
+    places = part_places(painted, stimuli)
+    for stimulus, place in zip(stimuli, places, strict=True):
+        masks = renderer.draw_footprints(stimulus)
+        for kind in range(4):  # of a face: slot = kind
+            rows, cols = np.nonzero(masks[kind])
+            middle = (rows.min() + rows.max() + 1) / 2, (cols.min() + cols.max() + 1) / 2
+            tolerance = 8 if stimulus.rotation else 2  # the box of a turned outline has another middle
+            assert np.abs(256 * place[kind] - middle).max() < tolerance
+
+
+def test_what_fits_can_be_drawn_and_what_does_not_cannot(painted):
+    rows = sample(painted, "floating", count=42, seed=1)
+    pushed = replace(rows, frame=rows.frame.assign(shift_col=rows.frame["shift_col"] + 60))
+    fits = fit(painted, pushed)
+    assert fits.any()
+    assert not fits.all()
+    renderer = Renderer(painted, 32)
+    for row, stimulus in enumerate(pushed):
+        if fits[row]:
+            renderer.draw(stimulus)
+        else:
+            with pytest.raises(ConfiguralError, match="leaves the canvas"):
+                renderer.draw(stimulus)
+
+
+def test_displacements_move_what_they_say_in_cells_that_fit(painted):
+    probe = Displacement(distances=(40, 160), faces=8)
+    trials = probe.trials(make_material(painted, "baseline", 64, 20, 0))
+    places = part_places(painted, trials.stimuli) * 512
+    notes = trials.notes
+    assert (fit(painted, replace(trials.tables[0], frame=pd.concat([t.frame for t in trials.tables[:50]])))).all()
+    still = dict(zip(notes["base"][:8], places[:8], strict=True))
+    for row in np.flatnonzero((notes["distance"] == 40) & (notes["move"] == "both eyes")):
+        moved = places[row] - still[notes["base"][row]]
+        step = {"up": (-40, 0), "down": (40, 0), "left": (0, -40), "right": (0, 40)}[notes["direction"][row]]
+        np.testing.assert_allclose(moved[:2], [step, step], atol=1)
+        np.testing.assert_allclose(moved[2:], 0)
+    far = notes[notes["distance"] == 160]
+    assert 0 < len(far) < len(notes[notes["distance"] == 40])
+    # Every move of a distance and direction rests on the same faces.
+    assert far.groupby(["direction", "move"])["base"].agg(frozenset).groupby("direction").nunique().eq(1).all()
+
+
+def test_kinds_of_wrong_arrangements():
+    kinds = ("left_eye", "right_eye", "nose", "mouth")
+    counted = pd.Series([kind_of_arrangement(order) for order in itertools.permutations(kinds)]).value_counts()
+    assert counted.to_dict() == {
+        "all misplaced": 9,
+        "three parts misplaced": 8,
+        "two parts swapped": 4,
+        "eyes swapped": 1,
+        "nose and mouth swapped": 1,
+        "a part moved": 1,
+    }
+
+
+def drops(one: list[float], every: list[float]) -> pd.DataFrame:
+    n = len(one)
+    heads = [f"h{number % 12}" for number in range(n)]
+    return pd.DataFrame({"host": heads * 2, "move": ["nose"] * n + ["all"] * n, "drop": [*one, *every]})
+
+
+def test_relation_index_of_negative_drops_and_of_noise():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(2, 240))
+    undefined = relation_index(drops(*noise.tolist()), Bootstrap())
+    assert math.isnan(undefined.value)
+    # Both clearly below zero: nothing is lost by moving, so there is nothing to divide up.
+    assert math.isnan(relation_index(drops(*(noise - 5).tolist()), Bootstrap()).value)
+    # A gain when all move counts as no loss; the index does not pass 1.
+    gained = relation_index(drops((noise[0] + 5).tolist(), (noise[1] - 2).tolist()), Bootstrap())
+    assert (gained.value, gained.low, gained.high) == (1, 1, 1)
+    known = relation_index(drops([14.4] * 24, [2.7] * 24), Bootstrap())
+    assert known.value == pytest.approx((14.4 - 2.7) / (14.4 + 2.7))
+
+
+def scores_of(painted, predict, *probes) -> pd.DataFrame:
+    frame = audit(predict, painted, "baseline", 24, 30, probes=probes).scores
+    return frame.set_index(["probe", "score", "of", "at"])[["value", "low", "high"]]
+
+
+def redness(pictures: np.ndarray) -> np.ndarray:
+    """Some function of pixels with values well inside 0 to 1."""
+    weights = np.random.default_rng(0).normal(size=pictures.shape[1:]) / 2000
+    return 1 / (1 + np.exp(-((pictures - 100.0) * weights).sum(axis=(1, 2, 3))))
+
+
+def test_paired_choice_does_not_change_with_the_scale(painted):
+    before = scores_of(painted, redness, PairedChoice()).xs("choice", level="score")
+    after = scores_of(painted, lambda p: redness(p) ** 3, PairedChoice()).xs("choice", level="score")
+    pd.testing.assert_frame_equal(before, after)
+
+
+def test_relation_index_does_not_change_with_the_units_of_log_odds(painted):
+    oracle = references(painted)[NOISY]
+
+    class Scaled:
+        def log_odds_of(self, stimuli):
+            return 3 * oracle.log_odds_of(stimuli) + 7
+
+    probe = Displacement(distances=(60,), faces=8)
+    before, after = (
+        scores_of(painted, one, probe).xs("relation_index", level="score") for one in (oracle, Scaled())
+    )
+    pd.testing.assert_frame_equal(before, after)
+
+
+def test_probabilities_of_nought_and_one_have_finite_log_odds():
+    pictures = np.zeros((3, 4, 4, 3), np.uint8)
+    found = FromProbability(lambda p: [0, 0.5, 1]).log_odds(pictures)
+    edge = math.log((1 - CLIP) / CLIP)
+    np.testing.assert_allclose(found, [-edge, 0, edge], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda n: np.full(n, np.nan), ("NaN", f"({20},)")),
+        (lambda n: np.full((n, 2), 0.5), ("shape (20, 2)", "p[:, 1]")),
+        (lambda n: np.full(n - 1, 0.5), ("shape (19,)",)),
+        (lambda n: np.full(n, 1.5), ("1.5", "0 to 1", "sigmoid")),
+        (lambda n: np.full(n, -0.1), ("-0.1",)),
+        (lambda n: None, ("shape ()",)),
+        (lambda n: ["face"] * n, ("list", "probabilities")),
+    ],
+)
+def test_answers_that_are_none(painted, answer, words):
+    with pytest.raises(ConfiguralError) as caught:
+        audit(lambda p: answer(len(p)), painted, "baseline", 16, 10, probes=["paired_choice"])
+    assert "\n" not in str(caught.value)
+    for word in (*words, "paired_choice"):
+        assert word in str(caught.value)
+
+
+def test_what_was_measured_is_kept_when_predict_fails_half_way(painted, tmp_path):
+    asked = 0
+
+    def predict(pictures):
+        nonlocal asked
+        asked += len(pictures)
+        if asked > 60 + 50:
+            raise ConnectionError("the server\nis gone")
+        return redness(pictures)
+
+    out = tmp_path / "audit"
+    probes = (PairedChoice(), Context(pairs=20), Interactions(faces=2))
+    with pytest.raises(AuditBrokenError, match=r"51 to 75 of 180 of the probe context: .*server is gone") as caught:
+        audit(predict, painted, "baseline", 16, 30, probes=probes, batch_size=25, out=out)
+    assert str(out) in str(caught.value)
+    for kept in (caught.value.audit, Audit.load(out)):
+        assert len(kept.answers["paired_choice"]) == 60
+        assert len(kept.answers["context"]) == 50
+        assert set(kept.scores["probe"]) == {"paired_choice"}
+        assert kept.left_out == {"context": "broken off"}
+        assert "gone" in kept.broken
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"probes": ["reech"]}, "reech"),
+        ({"pairs": 1}, "pairs 1"),
+        ({"condition": replace(condition("baseline"), arrangement="upright")}, "wrong arrangement"),
+        ({"batch_size": 0}, "batch size"),
+    ],
+)
+def test_wrong_arguments(painted, options, word):
+    with pytest.raises(ConfiguralError, match=word):
+        audit(redness, painted, **options)
+
+
+def test_the_same_seed_gives_the_same_audit(painted):
+    first, second = (
+        audit(redness, painted, "floating", 16, 20, seed=4, probes=["paired_choice"]) for _ in range(2)
+    )
+    pd.testing.assert_frame_equal(first.scores, second.scores)
+    pd.testing.assert_frame_equal(first.answers["paired_choice"], second.answers["paired_choice"])
+
+
+def test_an_audit_of_the_identity_split_asks_about_test_persons_alone(blocks):
+    material = make_material(blocks, "baseline", 24, 30, 5, "identity")
+    trained = sample(blocks, "baseline", "identity", 200, 5).subset("train").frame
+    used = {name for column in ("host", "nose_donor") for name in material.pairs.frame[column]}
+    assert used.isdisjoint({name for column in ("host", "nose_donor") for name in trained[column]})
+    assert len(material.pairs) == 60
+    assert isinstance(material.pairs, StimulusTable)
+
+
+def test_material_spreads_over_hosts(painted):
+    material = make_material(painted, "baseline", 24, 100, 0)
+    assert material.some_faces(8).frame["host"].nunique() == 8
+
+
+# --- intervals
+
+
+def clustered(rng: np.random.Generator, heads: int, pictures: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of which those of one head are alike; their mean is 0 in the long run."""
+    names = np.repeat(np.arange(heads), pictures)
+    return rng.normal(size=heads)[names] + rng.normal(size=len(names)), names
+
+
+@pytest.mark.parametrize("heads", [8, 45])
+def test_intervals_cover_the_truth(heads):
+    rng = np.random.default_rng(1)
+    runs, hits, naive = 600, 0, 0
+    for run in range(runs):
+        values, names = clustered(rng, heads, 10)
+        found = Bootstrap(run, 400).mean(values, names)
+        hits += found.low <= 0 <= found.high
+        if run < 100:
+            alone = Bootstrap(run, 400).mean(values, np.arange(len(values)))
+            naive += alone.low <= 0 <= alone.high
+    # Three standard errors of a share of 0.95 in 600 runs are 0.027; the percentiles' own error is in it, too.
+    assert abs(hits / runs - 0.95) < 0.03
+    assert naive / 100 < 0.75  # drawing pictures instead of heads would not do
+
+
+def test_the_index_is_covered_too():
+    rng = np.random.default_rng(2)
+    runs, hits = 300, 0
+    for run in range(runs):
+        table = pd.concat(
+            [
+                pd.DataFrame({"host": names, "move": move, "drop": values + mean})
+                for move, mean in (("mouth", 6), ("all", 3))
+                for values, names in [clustered(rng, 30, 6)]
+            ]
+        )
+        found = relation_index(table, Bootstrap(run, 400))
+        hits += found.low <= 1 / 3 <= found.high
+    assert abs(hits / runs - 0.95) < 0.04
+
+
+def test_interval_of_few_heads_is_widened_as_published():
+    # Hesterberg 2015, expanded percentile: with n = 5 the tail of 2.5 % shrinks to that of √(5/4)·t.
+    draws = np.arange(100_001) / 100_000
+    tail = stats.norm.cdf(math.sqrt(5 / 4) * stats.t(4).ppf(0.025))
+    assert interval(draws, 5) == pytest.approx((tail, 1 - tail), abs=1e-4)
+    assert np.isnan(interval(draws, 1)).all()
+
+
+@pytest.mark.parametrize("all_right", [True, False])
+def test_shares_of_nought_and_one_have_the_interval_of_clopper_and_pearson(all_right):
+    heads = np.arange(40) % 20
+    found = Bootstrap().share(np.full(40, float(all_right)), heads)
+    exact = stats.binomtest(20 * all_right, 20).proportion_ci(0.95, "exact")
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
+
+
+# --- the game
+
+
+def shapley_by_orders(game: dict[frozenset[str], float], player: str) -> float:
+    total = 0.0
+    for order in itertools.permutations(PLAYERS):
+        before = frozenset(order[: order.index(player)])
+        total += game[before | {player}] - game[before]
+    return total / math.factorial(len(PLAYERS))
+
+
+def test_shapley_values_are_those_of_all_orders():
+    scores = np.random.default_rng(0).normal(size=32)
+    game = {frozenset(c): score for c, score in zip(COALITIONS, scores, strict=True)}
+    single, double = _weights()
+    for player, weights in zip(PLAYERS, single, strict=True):
+        assert scores @ weights == pytest.approx(shapley_by_orders(game, player))
+    # Two players who only count together, 3 for both: each gets half, and their interaction is all of it.
+    both = np.array([3.0 * {"nose", "mouth"}.issubset(c) for c in COALITIONS])
+    couples = list(itertools.combinations(PLAYERS, 2))
+    np.testing.assert_allclose(double @ both, [3.0 * (set(c) == {"nose", "mouth"}) for c in couples], atol=1e-9)
+    # Of the variance of x·y over coin flips, 3/16, single players account for 2/16.
+    found = not_additive(np.tile(both, (6, 1)), np.arange(6), Bootstrap())
+    assert found.value == pytest.approx(1 / 3)

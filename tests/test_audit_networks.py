@@ -1,0 +1,275 @@
+"""Probes that look into networks, adapters of saved ones, and the command."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+import torch
+from onnx import TensorProto, helper
+from scipy.special import expit
+from test_cli import assert_one_line, configural
+from torch import nn
+from transformers import ResNetConfig, ResNetForImageClassification
+
+import configural as cf
+from configural import networks
+from configural.audit import Attribution, Audit, Displacement, PairedChoice, Reach, adapters, audit
+from configural.audit.probes import PROBES
+from configural.audit.probes.reach import evidence_map
+from configural.commands import compare_audits
+from configural.errors import ConfiguralError
+from configural.report import write_audit_report
+
+FEW = "paired_choice,context"
+
+
+@pytest.fixture
+def pictures() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def network() -> networks.StudyNet:
+    torch.manual_seed(0)
+    return networks.create("fcn-14", 32)
+
+
+class Flat(nn.Module):
+    """Log-odds of face as a weighted sum of pixels."""
+
+    def __init__(self, weights: torch.Tensor) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(weights)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return (batch * self.weights).sum(dim=(1, 2, 3))
+
+
+def test_log_odds_of_a_study_net_are_those_of_its_test(pictures, network):
+    found = adapters.from_module(network).log_odds(pictures)
+    with torch.no_grad():
+        logits = network.eval()(networks.preprocess(torch.from_numpy(pictures).permute(0, 3, 1, 2)))
+    np.testing.assert_allclose(found, (logits[:, 1] - logits[:, 0]).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_log_odds_of_one_class_among_many():
+    logits = torch.randn(6, 5, dtype=torch.float64)
+    p = logits.softmax(dim=1)[:, 3]
+    np.testing.assert_allclose(adapters.against_rest(logits, 3), torch.log(p / (1 - p)))
+    np.testing.assert_array_equal(adapters.against_rest(logits[:, :1], 3), logits[:, 0])
+    with pytest.raises(ConfiguralError, match="class 7"):
+        adapters.against_rest(logits, 7)
+
+
+def test_saved_study_nets_open_the_same(pictures, network, tmp_path):
+    networks.save_network(network, tmp_path / "net.safetensors")
+    networks.keras_weights.save(network, tmp_path / "net.h5")
+    expected = adapters.from_module(network).log_odds(pictures)
+    for name in ("net.safetensors", "net.h5"):
+        opened = adapters.open_model(tmp_path / name, image_size=32)
+        assert (opened.name, opened.image_size) == (name, 32)
+        np.testing.assert_allclose(opened.classifier.log_odds(pictures), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_onnx(pictures, tmp_path, last, probabilities):
+    # Mean of all pixels, then two logits: 0.1·mean − 12 and 3 − 0.01·mean.
+    shape = ["n", 32, 32, 3] if last else ["n", 3, 32, 32]
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "one"], ["column"]),
+        helper.make_node("Gemm", ["column", "weights", "bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["p"], axis=1),
+    ]
+    out = "p" if probabilities else "logits"
+    graph = helper.make_graph(
+        nodes if probabilities else nodes[:-1],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(out, TensorProto.FLOAT, ["n", 2])],
+        [
+            helper.make_tensor("one", TensorProto.INT64, [1], [1]),
+            helper.make_tensor("weights", TensorProto.FLOAT, [1, 2], [0.1, -0.01]),
+            helper.make_tensor("bias", TensorProto.FLOAT, [2], [-12, 3]),
+        ],
+    )
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    opened = adapters.open_model(path, face="0")
+    assert opened.image_size == 32
+    mean = pictures.mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(opened.classifier.log_odds(pictures), 0.11 * mean - 15, rtol=1e-3, atol=1e-3)
+
+
+def test_hugging_face(pictures, tmp_path):
+    torch.manual_seed(1)
+    labels = {0: "face", 1: "no face", 2: "other"}
+    config = ResNetConfig(
+        embedding_size=4,
+        hidden_sizes=[4, 8],
+        depths=[1, 1],
+        id2label=labels,
+        label2id={v: k for k, v in labels.items()},
+    )
+    saved = ResNetForImageClassification(config).eval()
+    saved.save_pretrained(tmp_path)
+    mean, deviation = [0.4, 0.5, 0.6], [0.2, 0.3, 0.4]
+    settings = {
+        "do_resize": True,
+        "size": {"height": 32, "width": 32},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": mean,
+        "image_std": deviation,
+    }
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    opened = adapters.open_model(tmp_path)
+    assert opened.image_size == 32
+    values = (pictures / 255 - mean) / deviation
+    with torch.no_grad():
+        logits = saved(torch.tensor(values.transpose(0, 3, 1, 2), dtype=torch.float32)).logits.double()
+    p = logits.softmax(dim=1)[:, 0].numpy()
+    np.testing.assert_allclose(opened.classifier.log_odds(pictures), np.log(p / (1 - p)), rtol=1e-3, atol=1e-4)
+    with pytest.raises(ConfiguralError, match="no label 'cat'"):
+        adapters.open_model(tmp_path, face="cat")
+
+
+def test_what_is_no_model_is_named(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.onnx").write_bytes(b"no")
+    (tmp_path / "net.pt").write_bytes(b"no")
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf" / "config.json").write_text("{}")
+    for name in ("empty", "bad.onnx", "net.pt", "missing.h5", "hf"):
+        with pytest.raises(ConfiguralError, match=re.escape(name)) as caught:
+            adapters.open_model(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_reach_of_two_convolutions(painted):
+    # Two 3×3 convolutions of equal positive weights: 5×5 pixels, of which the corner weighs 1/9 of the middle, more
+    # than 4.55 %, so that the effective field is all 25.
+    chain = nn.Sequential(
+        nn.Conv2d(3, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=1), nn.Flatten(), nn.LazyLinear(2)
+    )
+    chain(torch.zeros(1, 3, 48, 48))
+    for one in chain[:2]:
+        nn.init.ones_(one.weight)
+    found = audit(adapters.from_module(chain), painted, image_size=48, pairs=8, probes=[Reach(faces=4)])
+    assert found.score("reach", "field", "theoretical")["value"] == 5
+    assert found.score("reach", "field", "effective")["value"] == 5
+    assert found.score("reach", "pairs_in_field")["value"] == 0
+    # The eyes' distance, from the heads themselves.
+    eyes = painted.anchors[:, :2] + painted.part_sizes[:, :2] / 2
+    apart = np.abs(eyes[:, 0] - eyes[:, 1]).max(axis=1) * 48 / painted.canvas_sizes.max(axis=1)
+    measured = found.score("reach", "distance", "left_eye – right_eye")["value"]
+    assert measured == pytest.approx(apart.mean(), rel=0.2)
+
+
+def test_evidence_of_an_fcn_is_what_its_answer_is_the_maximum_of(pictures, network):
+    subject = adapters.from_module(network)
+    assert evidence_map(subject, pictures[0]).shape == (2, 2)
+    assert evidence_map(adapters.from_module(networks.create("cnn-13", 32)), pictures[0]) is None
+
+
+def test_attribution_falls_where_a_linear_network_looks(painted):
+    weights = torch.zeros(3, 64, 64)
+    weights[:, :, :4] = 0.01  # the leftmost columns: padding in portraits that are higher than wide
+    found = audit(
+        adapters.from_module(Flat(weights)),
+        painted,
+        image_size=64,
+        pairs=8,
+        probes=[Attribution(faces=6, patches=16)],
+    )
+    by_gradients = {r: found.score("attribution", "share_gradients", r)["value"] for r in ("padding", "mouth")}
+    assert by_gradients["mouth"] == 0
+    padding = found.score("attribution", "share_area", "padding")["value"] * 64 / 2  # columns on each side
+    assert padding > 4
+    assert by_gradients["padding"] == pytest.approx(1)
+    # 16 squares of four columns: the first ones hold all the weights.
+    assert found.score("attribution", "share_occlusion", "padding")["value"] == pytest.approx(1)
+    areas = [found.score("attribution", "share_area", r)["value"] for r in ("mouth", "canvas", "padding")]
+    assert sum(areas) < 1
+
+
+def test_probes_that_look_inside_are_left_out_of_what_has_no_inside(painted):
+    found = audit(
+        lambda p: np.full(len(p), 0.4), painted, image_size=16, pairs=8, probes=["paired_choice", "reach"]
+    )
+    assert "torch" in found.left_out["reach"]
+
+
+def test_page_and_comparison(painted, network, tmp_path):
+    probes = (PairedChoice(), Displacement(distances=(60,), faces=4), Reach(faces=3), Attribution(faces=2, steps=4))
+    for name, subject in (
+        ("net", adapters.from_module(network)),
+        ("<b>", lambda p: expit(p.mean(axis=(1, 2, 3)) - 99)),
+    ):
+        folder = tmp_path / name
+        done = audit(subject, painted, "baseline", 32, 20, probes=probes, name=name, out=folder)
+        read = Audit.load(folder)
+        pd.testing.assert_frame_equal(read.scores, done.scores, check_dtype=False)
+        assert read.answers.keys() == done.answers.keys()
+        page = write_audit_report(folder).read_text("utf-8")
+        assert not re.search(r"(src|href)=[\"'](?!data:|#)", page)
+        for probe in done.answers:
+            assert f'id="{probe}"' in page
+    assert "&lt;b&gt;" in page
+    assert "<b><b>" not in page
+    assert "Not measured: needs a torch network" in page
+    compared = compare_audits([tmp_path / "net", tmp_path / "<b>"], tmp_path / "both")
+    assert list(compared.summary["name"]) == ["net", "<b>"]
+    index = read.relation_index()["value"]
+    other = compared.summary["index"][1]
+    assert other == index or (math.isnan(other) and math.isnan(index))
+    assert (tmp_path / "both" / "comparison.png").is_file()
+    with pytest.raises(ConfiguralError, match="two"):
+        compare_audits([tmp_path / "net"])
+    with pytest.raises(ConfiguralError, match="holds no audit"):
+        compare_audits([tmp_path, tmp_path])
+
+
+def test_command(network, tmp_path):
+    networks.save_network(network, tmp_path / "net.safetensors")
+    common = f"--faces synthetic:4 --pairs 12 --probes {FEW}".split()
+    for out in ("a", "b"):
+        done = configural("audit", tmp_path / "net.safetensors", *common, "--out", tmp_path / out)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == f"report: {tmp_path / out / 'report.html'}"
+    for file in ("audit.csv", "answers/context.parquet"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    done = configural("audit", "compare", tmp_path / "a", tmp_path / "b")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("net.safetensors") == 2
+    done = configural("audit", "compare", "--out", tmp_path / "both", tmp_path / "a", tmp_path / "b")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "both" / "comparison.csv").is_file()
+    assert_one_line(configural("audit", "compare", tmp_path / "a"), "needs two folders")
+    assert_one_line(configural("audit", tmp_path / "a", tmp_path / "b"), "one model at a time", "compare first")
+    again = configural("audit", tmp_path / "net.safetensors", *common, "--out", tmp_path / "a")
+    assert_one_line(again, "not empty")
+    assert_one_line(configural("audit", tmp_path / "net.safetensors"), "--out")
+    assert_one_line(configural("audit", "no.onnx", "--out", tmp_path / "c"), "no.onnx")
+
+
+def test_guide(tmp_path, monkeypatch):
+    """The ten lines of the guide do what it says, on fewer and smaller pictures."""
+    guide = (Path(__file__).parents[1] / "docs" / "audit.md").read_text("utf-8")
+    code = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    assert 1 <= len(code[0].strip().splitlines()) <= 12
+    monkeypatch.chdir(tmp_path)
+    original = cf.audit.audit
+    small = {"faces": "synthetic:4", "image_size": 32, "pairs": 8, "probes": ["paired_choice", "displacement"]}
+    monkeypatch.setattr(cf.audit, "audit", lambda predict, **given: original(predict, **{**given, **small}))
+    exec(compile("\n".join(code), "audit.md", "exec"), {})
+    assert (tmp_path / "audits" / "mine" / "report.html").is_file()
+    for probe in PROBES:
+        assert f"`{probe.name}`" in guide

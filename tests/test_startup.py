@@ -1,0 +1,46 @@
+"""What a command imports decides how soon it answers; seconds would depend on the machine."""
+
+import subprocess
+import sys
+
+import pytest
+
+SLOW = {
+    "cv2",
+    "h5py",
+    "lightning_fabric",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "torch",
+    "torchmetrics",
+}
+
+
+def imported(*arguments: str) -> set[str]:
+    """Which of the slow libraries a command imports."""
+    code = (
+        "import sys\n"
+        "from configural.cli import main\n"
+        f"sys.argv = {['configural', *arguments]!r}\n"
+        "try:\n    main()\n"
+        f"finally:\n    print(*({SLOW!r} & set(sys.modules)), sep='\\n', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["run", "--help"], ["generate", "--help"], ["audit", "compare", "--help"]],
+)
+def test_help_imports_nothing_slow(arguments):
+    assert imported(*arguments) == set()
+
+
+def test_the_table_of_networks_imports_torch_and_little_else():
+    assert imported("networks") == {"torch", "numpy"}
