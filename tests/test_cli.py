@@ -9,28 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from command_line import assert_one_line, configural, configural_process
 from conftest import block_head
 
 COLOURS = {0: (255, 255, 0), 1: (0, 0, 255), 2: (0, 0, 255), 3: (0, 255, 255), 4: (0, 255, 0)}
-
-
-def configural(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "configural.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100", **environment},
-    )
-
-
-def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert done.returncode == 2, done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1
-    assert "Traceback" not in done.stderr
-    for word in words:
-        assert word in errors[0]
 
 
 @pytest.fixture
@@ -54,7 +36,7 @@ SMALL = ["--condition", "baseline", "--network", "fcn-14", "--image-size", "32",
 
 def test_run_then_evaluate_then_refuse(portraits, tmp_path):
     out = tmp_path / "run"
-    done = configural("run", "--faces", f"fasseg:{portraits}", *SMALL, "--out", out, "--keras")
+    done = configural_process("run", "--faces", f"fasseg:{portraits}", *SMALL, "--out", out, "--keras")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"report: {out / 'report.html'}"
     assert "test accuracy" in done.stdout
@@ -143,7 +125,7 @@ def test_full_disk(portraits, tmp_path):
 
 
 def test_help_names_the_commands_in_the_order_of_work():
-    printed = configural("--help").stdout
+    printed = configural_process("--help").stdout
     names = re.findall(r"^│ ([a-z]+) ", printed, re.MULTILINE)
     assert names == [
         "run",

@@ -1,15 +1,13 @@
 """Downloads, from a server on this machine."""
 
 import hashlib
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from command_line import assert_one_line, configural
 
 from configural.errors import ConfiguralError
 from configural.faces import load
@@ -143,25 +141,6 @@ def test_registry_names_every_portrait_with_its_label():
     for name, digest in registry.items():
         assert name.replace("_RGB", "_Labels") in registry
         assert len(digest) == 64
-
-
-def configural(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "configural.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-    )
-
-
-def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert done.returncode == 2, done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1
-    assert "Traceback" not in done.stderr
-    for word in words:
-        assert word in errors[0]
 
 
 def test_mistakes_on_the_command_line_end_in_one_line(server, tmp_path):
