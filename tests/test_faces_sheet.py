@@ -1,13 +1,11 @@
 """Contact sheets and tables: what they show is what the library holds."""
 
 import csv
-import os
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
+from command_line import configural
 from conftest import block_head
 
 from configural import commands
@@ -87,20 +85,7 @@ def test_the_command_prints_a_summary(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), picture[..., ::-1])
     (tmp_path / "in" / "Train_Labels" / "3.bmp").unlink()
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "configural.cli",
-            "faces",
-            f"fasseg:{tmp_path / 'in'}",
-            "--out",
-            str(tmp_path / "out"),
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"},
-    )
+    done = configural("faces", f"fasseg:{tmp_path / 'in'}", "--out", tmp_path / "out", COLUMNS="120")
     assert done.returncode == 0, done.stderr
     assert "skipped Train/3: its label Train_Labels/3.bmp is missing" in done.stdout
     assert done.stdout.splitlines()[-1] == f"sheets: {tmp_path / 'out' / 'sheet_001.png'}"

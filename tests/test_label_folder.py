@@ -1,5 +1,6 @@
 """Folders that faces.yaml describes: what it may say, what it may not, and that both ways give the same heads."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from command_line import configural
 from conftest import block_head
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
@@ -285,13 +287,8 @@ def test_the_example_in_the_documentation_works_as_written(tmp_path):
             for line in block.splitlines():
                 command = line.split("#")[0].split()
                 assert command[0] == "configural"
-                done = subprocess.run(
-                    [sys.executable, "-m", "configural.cli", *command[1:]],
-                    cwd=tmp_path,
-                    env=environment,
-                    capture_output=True,
-                    text=True,
-                )
+                with contextlib.chdir(tmp_path):
+                    done = configural(*command[1:])
                 assert done.returncode == 0, done.stderr
         else:
             written = sorted(path.name for path in (tmp_path / "sheet").iterdir())
