@@ -180,7 +180,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "stopped; repeat the command to go on, a run with --resume" in said
     assert "Traceback" not in said

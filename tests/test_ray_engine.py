@@ -112,7 +112,7 @@ def test_failed_jobs_deadly_jobs_and_an_early_end(blocks, tmp_path):
     begun = []
     outcomes = engine.run_jobs([first, second, third, fourth], work, 2, begun.append)
     ended = dict(next(outcomes) for _ in range(3))
-    while not (tmp_path / fourth.name).exists():
+    while not (tmp_path / fourth.name).exists() or not (tmp_path / fourth.name).read_text().endswith("\n"):
         time.sleep(0.01)
     outcomes.close()
     assert ended[first].failure == "this cannot be done: do that"

@@ -206,24 +206,22 @@ def test_killed_at_any_moment_and_resumed(tmp_path):
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     undisturbed = tmp_path / "undisturbed"
-    start = time.perf_counter()
     subprocess.run(_command("run", *options, "--out", str(undisturbed)), check=True, env=environment)
-    length = time.perf_counter() - start
     out = tmp_path / "killed"
     checkpoint = out / "checkpoint.safetensors"
 
     def saved() -> float:
         return checkpoint.stat().st_mtime if checkpoint.exists() else 0.0
 
-    def reached(moment: str, start: float, before: float) -> bool:
-        if moment == "importing":
-            return time.perf_counter() - start > 0.1 * length
+    def reached(moment: str, before: float) -> bool:
+        if moment == "starting":
+            return True
         return (out / "config.yaml").exists() if moment == "begun" else saved() > before
 
-    for moment in ("importing", "begun", "epoch saved", "epoch saved"):
-        start, before = time.perf_counter(), saved()
+    for moment in ("starting", "begun", "epoch saved", "epoch saved"):
+        before = saved()
         process = subprocess.Popen(_command("run", *options, "--out", str(out), "--resume"), env=environment)
-        while not reached(moment, start, before):
+        while not reached(moment, before):
             assert process.poll() is None, "it ended before the moment to kill it"
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
@@ -282,6 +280,48 @@ def test_evaluate_keeps_persons_apart_under_the_identity_split(blocks, tmp_path)
         cf.evaluate(identity.folder, faces=blocks, seed=1, out=tmp_path / "x", show_progress=False)
     with pytest.raises(ConfiguralError, match="--image-size 64"):
         cf.evaluate(identity.folder, faces=blocks, image_size=64, out=tmp_path / "x", show_progress=False)
+    # The same faces by another name are the same persons.
+    renamed = cf.faces.FaceLibrary("cubes", blocks.heads)
+    assert renamed.fingerprint == blocks.fingerprint
+    with pytest.raises(ConfiguralError, match="--seed 1 deals the persons out anew"):
+        cf.evaluate(identity.folder, faces=renamed, seed=1, out=tmp_path / "x", show_progress=False)
+
+
+@pytest.mark.parametrize("split", ["paper", "identity"])
+def test_tests_of_a_study_run_go_by_the_seed_of_its_pictures(blocks, tmp_path, monkeypatch, split):
+    """The run's own seed, 5, is of its training alone; its pictures, and who is in which subset, have seed 3."""
+    from configural.commands import audits
+
+    settings = cf.study.run_settings(
+        "blocks", "baseline", split, "fcn-14", image_size=32, count=60, seed=5, data_seed=3, epochs=1
+    )
+    trained = cf.study.train_and_test(settings, tmp_path / "run", library=blocks)
+    asked = []
+    monkeypatch.setattr(audits, "run_audit", lambda *given, **named: asked.append(given[5]))
+    monkeypatch.setattr(audits.report, "write_audit_report", lambda folder: None)
+
+    def audit(seed):
+        cf.commands.audit(trained.folder, tmp_path / "a", blocks, seed=seed, show_progress=False)
+
+    def evaluate(seed, count):
+        out = tmp_path / f"e{seed}"
+        cf.evaluate(trained.folder, faces=blocks, seed=seed, count=count, out=out, show_progress=False)
+
+    audit(None)
+    if split == "paper":
+        audit(5)
+        assert asked == [4, 5]
+        with pytest.raises(ConfiguralError, match="--seed 3 makes pictures that the network was trained on"):
+            audit(3)
+        evaluate(5, 42)
+        with pytest.raises(ConfiguralError, match="--count 42 makes a test of pictures that the network was"):
+            evaluate(3, 42)
+    else:
+        assert asked == [3]
+        for wrong in (audit, lambda seed: evaluate(seed, 60)):
+            with pytest.raises(ConfiguralError, match=r"--seed 5 deals the persons out anew, .* keep seed 3"):
+                wrong(5)
+        evaluate(3, 60)
 
 
 def test_a_finished_run_can_still_be_written_for_keras(blocks, tmp_path):

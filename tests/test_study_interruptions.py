@@ -1,6 +1,5 @@
 """Studies that are killed, whose workers die, and whose disk is full."""
 
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 from configural.study import StudyPlan
 from configural.study.engines import find_engine
 from configural.study.jobs import plan_jobs
+from configural.study.record import Attempts
 
 PLAN = "conditions: [baseline, fct]\nseeds: [1]\nimage_size: 32\ncount: 240\nbatch_size: 10\n"
 LIMITED = (
@@ -53,6 +53,13 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def trained(out: Path) -> list[Path]:
     return sorted(out.glob("runs/*/checkpoint.safetensors"))
 
@@ -76,13 +83,15 @@ def test_killed_and_gone_on_with(tmp_path):
         until(moment, process)
         left_alone = workers(process)
         process.send_signal(signal.SIGKILL)
-        process.wait()
-        psutil.wait_procs(left_alone)  # they end themselves
+        process.communicate()
+        while any(map(alive, left_alone)):  # they end themselves, and perhaps nobody asks how
+            time.sleep(0.005)
     finished = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
 
     # A worker dies: its job has failed, the study ends well, and says so.
+    (out / "jobs.json").unlink()  # which still says what the killed study was at
     process = begin(plan, out)
-    until(lambda: json.loads((out / "jobs.json").read_text())["running"] == ["fcn-14-fct-1"], process)
+    until(lambda: Attempts.load(out).running == ["fcn-14-fct-1"], process)
     (worker,) = workers(process)
     worker.kill()
     _, said = process.communicate()

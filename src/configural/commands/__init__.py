@@ -1,6 +1,7 @@
 """The whole jobs, composed of the packages: what a command does, and what Python users call."""
 
 from configural.commands.audits import Audit as Audit
+from configural.commands.audits import AuditComparison as AuditComparison
 from configural.commands.audits import audit as audit
 from configural.commands.audits import compare_audits as compare_audits
 from configural.commands.comparisons import compare as compare

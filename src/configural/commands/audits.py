@@ -74,7 +74,7 @@ def audit(
             )
         split = settings.split if same_faces else "paper"
         condition = condition or settings.condition
-        seed = _seed(seed, settings.seed, split, same_faces)
+        seed = _seed(seed, settings.data_seed, split, same_faces)
     else:
         opened = adapters.open_model(path, face, scale, image_size, device)
         library = load(faces or "synthetic", show_progress=show_progress)
@@ -102,7 +102,7 @@ def audit(
 
 
 def _seed(asked: int | None, trained: int, split: str, same_faces: bool) -> int:
-    """The seed of the stimuli, so that none of the pictures of a training is asked about."""
+    """The seed of the stimuli, so that none of the pictures of a training, which had one too, is asked about."""
     if split == "identity":
         if asked not in (None, trained):
             raise ConfiguralError(

@@ -164,9 +164,9 @@ def evaluate(
         pictures = stimuli.read_folder(Path(data), network.image_size, show_progress)
     else:
         described = {**defaults, **drawn}
-        if trained is not None:
-            _refuse_training_material(trained.settings, described)
         library = load(faces if faces is not None else described["faces"], show_progress=show_progress)
+        if trained is not None:
+            _refuse_training_material(trained, described, library)
         if trained is not None and faces is None and library.fingerprint != trained.metrics["faces_fingerprint"]:
             raise ConfiguralError(
                 f"{model}: was trained on other faces than {library.source} gives now; name the faces with --faces"
@@ -200,9 +200,11 @@ def evaluate(
     return Evaluation(folder, predictions, predictions.metrics())
 
 
-def _refuse_training_material(trained: RunSettings, described: dict[str, Any]) -> None:
+def _refuse_training_material(run: Run, described: dict[str, Any], library: FaceLibrary) -> None:
     """Raise if test pictures drawn as described would be, or show, what the run was trained on."""
-    if described["faces"] != trained.faces:
+    trained = run.settings
+    # The same faces may be named in other ways, as by another path.
+    if described["faces"] != trained.faces and library.fingerprint != run.metrics["faces_fingerprint"]:
         return
     # Stimulus i is the same for every count, and the test begins at 0.8 of a class.
     same_heads = trained.split == described["split"] == "paper"

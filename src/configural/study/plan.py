@@ -5,12 +5,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from configural import files
-from configural.errors import ConfiguralError
 from configural.faces.described import read_described
 from configural.networks import ARCHITECTURES, create
 from configural.stimuli import SPLITS
@@ -165,20 +163,6 @@ def read_plan(plan: str | Path | StudyPlan) -> StudyPlan:
         return read_described(Path(plan), StudyPlan)
     with resources.as_file(resources.files(__package__) / "presets" / f"{plan}.yaml") as path:
         return read_described(path, StudyPlan)
-
-
-def plan_of(**values: Any) -> StudyPlan:
-    """A plan from Python values, with the keys of `StudyPlan`.
-
-    Raises:
-        ConfiguralError: If a key is unknown or a value impossible; it is named.
-    """
-    try:
-        return StudyPlan(**values)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise ConfiguralError(f"plan: {where}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def difference(stored: StudyPlan, given: StudyPlan) -> str | None:

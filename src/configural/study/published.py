@@ -6,8 +6,6 @@ import pandas as pd
 
 from configural.study.results import RESULT_COLUMNS
 
-"""The columns of a results table; one row per (network, train condition, repeat, test condition, placement)."""
-
 _SEED = 42
 _IMAGES = 3000
 _RENAMED = {

@@ -38,7 +38,7 @@ def run_jobs(
     waiting = list(jobs)
     workers = max(1, min(workers, len(waiting)))
     threads = max(1, torch.get_num_threads() // workers)
-    gpus = torch.cuda.device_count()
+    gpus = _gpus(torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES"))
     free = list(range(workers))
     busy: dict[int, _Worker] = {}
     idle: dict[int, _Worker] = {}
@@ -46,7 +46,9 @@ def run_jobs(
         while waiting or busy:
             while waiting and free:
                 place = free.pop(0)
-                worker = idle.pop(place, None) or _start(work, threads, place % gpus if gpus > 1 else None)
+                worker = idle.pop(place, None) or _start(
+                    work, threads, gpus[place % len(gpus)] if len(gpus) > 1 else None
+                )
                 worker.job = waiting.pop(0)
                 busy[place] = worker
                 with suppress(OSError):  # it has died since its last job, which is noticed below
@@ -70,7 +72,13 @@ def run_jobs(
             worker.line.close()
 
 
-def _start(work: Callable[[Job], None], threads: int, gpu: int | None) -> _Worker:
+def _gpus(count: int, visible: str | None) -> list[str]:
+    """What `CUDA_VISIBLE_DEVICES` calls each of the GPUs that this process sees, which may not be all there are."""
+    names = [name.strip() for name in visible.split(",")] if visible else [str(number) for number in range(count)]
+    return names[:count]
+
+
+def _start(work: Callable[[Job], None], threads: int, gpu: str | None) -> _Worker:
     # A fresh interpreter: forking a process whose threads are at work may lock it up.
     spawn = multiprocessing.get_context("spawn")
     line, far_end = spawn.Pipe()
@@ -104,11 +112,11 @@ def _why_dead(worker: _Worker) -> str:
     return f"its worker process ended by itself with exit status {code}"
 
 
-def _serve(line: Connection, work: Callable[[Job], None], threads: int, gpu: int | None) -> None:
+def _serve(line: Connection, work: Callable[[Job], None], threads: int, gpu: str | None) -> None:
     """What a worker process does: one job after another, until the line to it breaks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the study ends its workers
     if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
