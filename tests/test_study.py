@@ -18,7 +18,9 @@ from configural.commands import plan_study
 from configural.errors import ConfiguralError
 from configural.study import RESULT_COLUMNS, RunSettings, StudyPlan, pictures, run_settings
 from configural.study.engines import Outcome, attempt, find_engine
+from configural.study.engines.local import _gpus
 from configural.study.jobs import plan_jobs, run_job
+from configural.study.record import StudyRecord
 
 
 def a_plan(**changes):
@@ -55,6 +57,10 @@ def finished(blocks, tmp_path_factory):
 @pytest.fixture
 def copied(finished, tmp_path):
     return shutil.copytree(finished.folder, tmp_path / "study")
+
+
+def keep_lines(path: Path, number: int) -> None:
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:number]))
 
 
 def recount(predictions: pd.DataFrame) -> dict[str, float]:
@@ -187,6 +193,7 @@ def test_damaged_pictures_are_drawn_again(blocks, tmp_path):
     settings = run_settings("blocks", "fct", image_size=32, count=60)
     before = pictures.shared_pictures(tmp_path / "p", settings, "middle", blocks).sets["valid"].fetch([0, 1])
     (tmp_path / "p" / "train.npy").write_bytes((tmp_path / "p" / "train.npy").read_bytes()[:5000])
+    (tmp_path / "p" / "test.npy").write_bytes(b"")
     (tmp_path / "p.partial").mkdir()
     (tmp_path / "p.partial" / "test.npy").write_bytes(b"half")
     again = pictures.shared_pictures(tmp_path / "p", settings, "middle", blocks)
@@ -232,6 +239,32 @@ def test_another_plan_is_refused_with_the_difference(finished, blocks):
         study(fewer, finished.folder)
 
 
+def test_a_study_that_another_process_began_meanwhile_is_kept(blocks, tmp_path, monkeypatch):
+    """Two commands see the same empty folder; the second gets it when the first has ended."""
+    others = a_plan(seeds=(8, 9))
+
+    def load_slowly(faces, **options):
+        StudyRecord.of(others, blocks).save(tmp_path)
+        return faces
+
+    monkeypatch.setattr("configural.commands.studies.load", load_slowly)
+    with pytest.raises(ConfiguralError, match=r"holds a study with seeds \[8, 9\], not \[1, 2\]"):
+        study(blocks, tmp_path)
+    assert StudyRecord.load(tmp_path).plan == others
+
+
+@pytest.mark.parametrize("carry_out", [cf.run_study, plan_study])
+def test_somebody_must_work(blocks, tmp_path, carry_out):
+    with pytest.raises(ConfiguralError, match="--workers 0: at least 1 must work"):
+        carry_out(PLAN, blocks, tmp_path / "s", workers=0, show_progress=False)
+
+
+def test_workers_take_gpus_in_turn_of_those_that_the_process_may_use():
+    assert _gpus(3, None) == ["0", "1", "2"]
+    assert _gpus(2, "5, GPU-8d2a") == ["5", "GPU-8d2a"]
+    assert _gpus(0, "") == []
+
+
 def test_a_condition_that_was_rewritten_is_refused(blocks, tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text("jitter: 3\n")
@@ -246,6 +279,18 @@ def test_a_condition_that_was_rewritten_is_refused(blocks, tmp_path):
     own.write_text("jitter: 4\n")
     with pytest.raises(ConfiguralError, match=r"the condition .*own\.yaml says otherwise than when"):
         study(blocks, tmp_path / "s", plan, nothing)
+
+
+def test_a_record_whose_condition_is_gone_says_so(blocks, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("jitter: 3\n")
+    StudyRecord.of(a_plan(conditions=(str(own),)), blocks).save(tmp_path / "s")
+    own.unlink()
+    with pytest.raises(
+        ConfiguralError, match=r"study\.yaml: not a readable record of a study \(.*own\.yaml: "
+    ) as said:
+        cf.study_status(tmp_path / "s")
+    assert "Value error" not in str(said.value)
 
 
 def test_a_folder_of_other_things_is_left_alone(blocks, tmp_path):
@@ -263,6 +308,8 @@ def test_a_folder_of_other_things_is_left_alone(blocks, tmp_path):
         (lambda run: (run / "model.safetensors").unlink(), r"model\.safetensors: there is no such file"),
         (lambda run: (run / "model.safetensors").write_bytes(b"x" * 99), r"model\.safetensors"),
         (lambda run: (run / "predictions.csv").write_text("a\n"), r"predictions\.csv: lacks the column"),
+        (lambda run: keep_lines(run / "predictions.csv", 5), r"predictions\.csv: not the predictions that metrics"),
+        (lambda run: (run / "stimuli.parquet").write_bytes(b"PAR1"), r"stimuli\.parquet"),
         (lambda run: (run / "config.yaml").unlink(), r"config\.yaml: there is no such file"),
         (lambda run: shutil.copy(run.parent / "fcn-14-fct-2" / "config.yaml", run), "holds other settings"),
     ],
@@ -285,15 +332,53 @@ def test_a_damaged_run_is_set_aside_and_done_anew(copied, finished, blocks, caps
     assert re.search(what, told[0])
 
 
-@pytest.mark.parametrize("file", ["tests.csv", "tests/fct-shifted.csv"])
-def test_damaged_tests_are_made_again_without_training(copied, finished, blocks, file):
+def better(path: Path) -> None:
+    """Make a test's scores look better than they are."""
+    scores = pd.read_csv(path)
+    scores.loc[1, "accuracy"] = 1 - scores.loc[1, "accuracy"] / 2
+    scores.to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("tests.csv", lambda path: path.write_text("accuracy\n1.0\n")),
+        ("tests.csv", lambda path: keep_lines(path, 8)),  # one test left out, and parts of another
+        ("tests.csv", better),
+        ("tests/fct-shifted.csv", lambda path: path.write_text("accuracy\n1.0\n")),
+        ("tests/fct-shifted.csv", lambda path: keep_lines(path, 2)),
+        ("tests/fct-shifted.csv", lambda path: path.write_text(path.read_text().replace("log_odds", "odds"))),
+        ("tests/fct-shifted.csv", lambda path: pd.read_csv(path).assign(log_odds="x").to_csv(path)),
+    ],
+)
+def test_damaged_tests_are_made_again_without_training(copied, finished, blocks, file, damage):
     run = copied / "runs" / "fcn-14-fct-1"
-    (run / file).write_text("accuracy\n1.0\n")
+    damage(run / file)
     before = (run / "model.safetensors").stat().st_mtime_ns
     again = study(blocks, copied)
     assert again.results.equals(finished.results)
     assert (run / "model.safetensors").stat().st_mtime_ns == before
     assert (run / file).read_bytes() == (finished.folder / "runs" / "fcn-14-fct-1" / file).read_bytes()
+
+
+def test_what_is_left_of_a_run_killed_at_its_first_file_is_no_damage(copied, finished, blocks):
+    run = copied / "runs" / "cnn-13-fct-2"
+    shutil.rmtree(run)
+    run.mkdir()
+    (run / ".config.yaml.abcdefgh.tmp").write_text("faces: blo")
+    assert study(blocks, copied).results.equals(finished.results)
+    assert not (copied / "damaged").exists()
+    assert not list(run.glob(".*"))
+
+
+def test_stimuli_damaged_in_an_unfinished_run_are_no_lasting_failure(copied, finished, blocks):
+    run = copied / "runs" / "cnn-13-fct-2"
+    for file in ("metrics.json", "tests.csv"):
+        (run / file).unlink()
+    (run / "stimuli.parquet").write_bytes(b"")
+    again = study(blocks, copied)
+    assert not again.failed
+    assert again.results.equals(finished.results)
 
 
 def test_a_run_folder_that_was_removed_is_made_again(copied, finished, blocks):

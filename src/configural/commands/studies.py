@@ -93,17 +93,19 @@ def run_study(
     """
     folder = Path(out)
     carry_out = find_engine(engine) if isinstance(engine, str) else engine
-    if workers is not None and workers < 1:
-        raise ConfiguralError(f"--workers {workers}: at least 1 must work")
+    at_a_time = _at_a_time(workers)
     record, library = _record(plan, faces, folder, show_progress)
     jobs = plan_jobs(record.plan, record.faces, device)
     with locked(folder, "this study", _PATIENCE):
         for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
             leftover.unlink(missing_ok=True)
-        record.save(folder)
+        if (folder / "study.yaml").is_file():
+            # Another process may have begun one since the folder was read.
+            StudyRecord.load(folder).refuse_other(record, folder)
+        else:
+            record.save(folder)
         attempts = Attempts()
         attempts.save(folder)
-        at_a_time = workers or _default_workers()
         _carry_out(jobs, folder, library, carry_out, at_a_time, attempts, show_progress)
         results = collect_results(folder, jobs)
         save_results(results, folder)
@@ -136,9 +138,9 @@ def plan_study(
     Raises:
         ConfiguralError: As in `run_study`.
     """
+    at_a_time = _at_a_time(workers)
     record, library = _record(plan, faces, Path(out), show_progress)
     status = status_of(Path(out), plan_jobs(record.plan, record.faces, device), False)
-    at_a_time = workers or _default_workers()
     expected = estimate(status.jobs, library, at_a_time, show_progress)
     return Outlook(status, at_a_time, expected, free_bytes(Path(out)))
 
@@ -222,6 +224,10 @@ def _carry_out(
             tell(describe_event(status_of(folder, jobs, True), job.name))
 
 
-def _default_workers() -> int:
-    gpus = torch.cuda.device_count()
-    return 2 * gpus if gpus else torch.get_num_threads()
+def _at_a_time(workers: int | None) -> int:
+    if workers is None:
+        gpus = torch.cuda.device_count()
+        return 2 * gpus if gpus else torch.get_num_threads()
+    if workers < 1:
+        raise ConfiguralError(f"--workers {workers}: at least 1 must work")
+    return workers

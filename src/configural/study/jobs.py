@@ -2,11 +2,13 @@
 
 import io
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from configural import files
@@ -14,7 +16,7 @@ from configural.errors import ConfiguralError
 from configural.evaluation import Predictions, predict
 from configural.faces import FaceLibrary
 from configural.locks import LOCK
-from configural.stimuli import PLACEMENTS, SUBSETS
+from configural.stimuli import PLACEMENTS, SUBSETS, StimulusTable
 from configural.stimuli import condition as find_condition
 from configural.study.pictures import Pictures, shared_pictures
 from configural.study.plan import StudyPlan, condition_label
@@ -172,29 +174,62 @@ def mend(job: Job, folder: Path) -> str | None:
         return f"{fault}; this job is done anew, and what was there is now {place}"
     if is_finished(job, folder):
         try:
-            read_tests(job, folder)
-            for condition, placement in job.tests:
-                Predictions.load(_predictions_file(out, condition, placement))
+            _check_tests(job, folder)
         except ConfiguralError as error:
             (out / "tests.csv").unlink()
             return f"{error}; the tests of this job are done again"
     return None
 
 
+def _check_tests(job: Job, folder: Path) -> None:
+    """Raise a ConfiguralError if a finished job's scores are not those of its predictions."""
+    stored = read_tests(job, folder)
+    rows: list[dict[str, object]] = []
+    for condition, placement in job.tests:
+        path = _predictions_file(folder / job.run, condition, placement)
+        predictions = Predictions.load(path)
+        if "placement" not in predictions.frame:
+            raise ConfiguralError(f"{path}: lacks the column placement")
+        try:
+            with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of a mean of nothing
+                scores = _scores(predictions, placement)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ConfiguralError(f"{path}: not a table of predictions") from error
+        rows += [{"test_condition": condition_label(condition), **row} for row in scores]
+    counted = pd.DataFrame(rows, columns=list(TEST_COLUMNS))
+    exact = [name for name in TEST_COLUMNS if name not in ("loss", "accuracy")]
+    close = len(stored) == len(counted) and all(
+        np.allclose(stored[name], counted[name], rtol=1e-5, equal_nan=True) for name in ("loss", "accuracy")
+    )
+    if not close or stored[exact].to_numpy().tolist() != counted[exact].to_numpy().tolist():
+        raise ConfiguralError(f"{folder / job.run / 'tests.csv'}: other scores than those of the predictions")
+
+
 def _fault_of_run(job: Job, out: Path) -> str | None:
-    if not out.is_dir() or not any(path.name != LOCK for path in out.iterdir()):
+    begun = out.is_dir() and any(
+        path.name != LOCK and not path.match(".config.yaml.*.tmp")  # of a process killed at its first file
+        for path in out.iterdir()
+    )
+    if not begun:
         return None
     try:
         stored = RunSettings.load(out / "config.yaml").model_copy(update={"device": job.settings.device})
         if stored != job.settings:
             return f"{out / 'config.yaml'}: holds other settings than the plan"
         if (out / "metrics.json").is_file() or (out / "tests.csv").is_file():
-            if load_run(out).network.name != job.network:
+            run = load_run(out)
+            if run.network.name != job.network:
                 return f"{out / 'model.safetensors'}: holds another network than the plan"
+            if [list(row) for row in run.predictions.metrics().confusion_matrix] != run.metrics["confusion_matrix"]:
+                return f"{out / 'predictions.csv'}: not the predictions that metrics.json counts"
         elif (out / "checkpoint.safetensors").is_file():
             read_history(out / "checkpoint.safetensors")
+        if (out / "stimuli.parquet").is_file():
+            StimulusTable.load(out / "stimuli.parquet")
     except (ConfiguralError, OSError) as error:
         return str(error)
+    except (TypeError, ValueError, RuntimeError):
+        return f"{out / 'predictions.csv'}: not a table of predictions"
     return None
 
 

@@ -132,5 +132,5 @@ def _is_whole(folder: Path, size: int, subsets: tuple[str, ...]) -> bool:
             np.load(folder / f"{name}.npy", mmap_mode="r").shape == (len(table.subset(name)), size, size, 3)
             for name in subsets
         )
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):  # NumPy raises the second for an empty file
         return False

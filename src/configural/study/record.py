@@ -87,7 +87,9 @@ class StudyRecord:
         except FileNotFoundError as error:
             raise ConfiguralError(f"{path}: there is no such file; is its folder a study's folder?") from error
         except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-            fault = f" ({error.errors()[0]['msg']})" if isinstance(error, pydantic.ValidationError) else ""
+            # It may be a condition's file that is missing, which the message names.
+            message = error.errors()[0]["msg"] if isinstance(error, pydantic.ValidationError) else ""
+            fault = f" ({message.removeprefix('Value error, ')})" if message else ""
             raise ConfiguralError(f"{path}: not a readable record of a study{fault}") from error
 
 
