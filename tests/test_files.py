@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +26,17 @@ def test_permissions_are_those_of_a_plain_open(tmp_path):
     (tmp_path / "b").write_text("ü", "utf-8")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_missing_folder_is_made_and_made_once(tmp_path, monkeypatch):
+    made, real = [], Path.mkdir
+
+    def mkdir(self, *arguments, **options):
+        made.append(self)
+        real(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    for name in "abc":
+        files.write_text(tmp_path / "folder" / name, name)
+    assert made == [tmp_path / "folder"]
+    assert sorted(os.listdir(tmp_path / "folder")) == ["a", "b", "c"]

@@ -22,8 +22,12 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
     Raises:
         OSError: If the disk is full or the place cannot be written; `path` is then as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        handle, temporary = _temporary(path)
+    except (FileNotFoundError, NotADirectoryError):
+        # Only now, since most files go into folders that are there.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = _temporary(path)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -65,6 +69,11 @@ def remove_leftovers(folder: Path, name: str = "*") -> None:
     """Remove what `write_bytes` left under `folder` when it was killed while writing a file of that name."""
     for path in folder.rglob(f".{name}.????????.tmp"):
         path.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> tuple[int, str]:
+    """A new file beside `path`: its descriptor and its name."""
+    return tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
 
 
 def _read_umask() -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 
 from configural.faces import PART_KINDS
 from configural.stimuli.rendering import Renderer
@@ -26,20 +26,27 @@ class Entry:
         columns: Its row in the table, every column, as plain values.
         stimulus: What to draw.
         renderer: What draws it.
+        masks: Whether its label picture is wanted, too; both are then drawn at once, when the first is asked for.
     """
 
     row: int
     columns: dict[str, Any]
     stimulus: Stimulus
     renderer: Renderer
+    masks: bool
 
     def picture(self) -> bytes:
         """The picture as a PNG file."""
-        return encode_png(self.renderer.draw(self.stimulus))
+        return encode_png(self._drawn[0] if self.masks else self.renderer.draw(self.stimulus))
 
     def mask(self) -> bytes:
         """The label picture as a PNG file."""
-        return encode_png(label_picture(self.renderer, self.stimulus))
+        assert self.masks
+        return encode_png(_labels(self.stimulus, self._drawn[1]))
+
+    @cached_property
+    def _drawn(self) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "4 size size"]]:
+        return self.renderer.draw_with_masks(self.stimulus)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,13 +115,17 @@ class Plan:
             table = self.table.take(shard.rows)
             records = table.frame.to_dict("records")
             for place, row in enumerate(shard.rows.tolist()):
-                yield Entry(row, records[place], table[place], self.renderer)
+                yield Entry(row, records[place], table[place], self.renderer, self.masks)
 
 
 def label_picture(renderer: Renderer, stimulus: Stimulus) -> UInt8[np.ndarray, "size size"]:
     """The masks of a stimulus as one picture: 0 where no part shows, else 1 + the kind's place in PART_KINDS."""
-    labels = np.zeros((renderer.size, renderer.size), np.uint8)
-    for filling, mask in zip(stimulus.fillings, renderer.draw_masks(stimulus), strict=True):
+    return _labels(stimulus, renderer.draw_masks(stimulus))
+
+
+def _labels(stimulus: Stimulus, masks: Bool[np.ndarray, "4 size size"]) -> UInt8[np.ndarray, "size size"]:
+    labels = np.zeros(masks.shape[1:], np.uint8)
+    for filling, mask in zip(stimulus.fillings, masks, strict=True):
         labels[mask] = 1 + PART_KINDS.index(filling.kind)
     return labels
 
