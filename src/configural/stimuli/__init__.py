@@ -10,6 +10,7 @@ from configural.stimuli.datasets import PictureDataset as PictureDataset
 from configural.stimuli.datasets import StimulusDataset as StimulusDataset
 from configural.stimuli.datasets import dataset as dataset
 from configural.stimuli.datasets import read_folder as read_folder
+from configural.stimuli.device_rendering import DeviceRenderer as DeviceRenderer
 from configural.stimuli.folders import write_folder as write_folder
 from configural.stimuli.formats import FORMATS as FORMATS
 from configural.stimuli.rendering import Renderer as Renderer

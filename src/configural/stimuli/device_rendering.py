@@ -1,0 +1,199 @@
+"""Drawing many stimuli at once on a torch device.
+
+The same formula as in `rendering`, for a batch at a time: what the parts change of each surface is laid into a tile
+per picture, all of one size, and all tiles are resized by two batched products with the resizing matrices. NumPy
+finds where parts go; the pixels of parts, canvases and resized surfaces stay on the device.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int, UInt8
+from torch import Tensor
+
+from configural.faces import PART_KINDS, FaceLibrary
+from configural.stimuli.conditions import Condition
+from configural.stimuli.geometry import (
+    constellation_middle,
+    left_padding,
+    part_starts,
+    pose_matrix,
+    posed_extent,
+    surface_sizes,
+    surface_start,
+)
+from configural.stimuli.pixel_store import PixelStore
+from configural.stimuli.rendering import _GAINS, Renderer
+from configural.stimuli.table import Stimulus
+
+_TOGETHER = 64
+
+
+class _Places(NamedTuple):
+    """Where the parts of n stimuli lie on their surfaces: first row and column of each box, and one past the last.
+
+    Pixel (r, c) of a box shows what the part, with a margin of one pixel, has at inverse · (r, c) + offset.
+    """
+
+    low: Int[np.ndarray, "n 4 2"]
+    high: Int[np.ndarray, "n 4 2"]
+    room: Int[np.ndarray, "n 4 2"]
+    inverse: Float32[np.ndarray, "n 2 2"]
+    offset: Float32[np.ndarray, "n 4 2"]
+
+
+class DeviceRenderer:
+    """Draws the stimuli of one face library in batches on a device.
+
+    The pictures are those of `Renderer` up to one grey level, for sums are rounded in another order. A background
+    of noise, of which every picture has its own, is drawn by `Renderer` itself.
+    """
+
+    def __init__(self, faces: FaceLibrary, size: int = 224, device: str | torch.device = "cpu") -> None:
+        """Prepare to draw.
+
+        Args:
+            faces: The library that the stimuli name.
+            size: Rows and columns of the pictures; at least 8.
+            device: Where to draw, as torch names it.
+
+        Raises:
+            ConfiguralError: If the size is too small.
+        """
+        self.renderer = Renderer(faces, size)
+        self.device = torch.device(device)
+        self._store = PixelStore(self.device)
+        self._matrices: dict[int, Float32[Tensor, "side size"]] = {}
+
+    def draw_batch(self, stimuli: Sequence[Stimulus]) -> UInt8[Tensor, "n 3 size size"]:
+        """Draw several pictures, RGB, on the device.
+
+        Raises:
+            ConfiguralError: If a stimulus names a head that the library does not hold, or a part leaves its canvas.
+        """
+        size, faces = self.renderer.size, self.renderer.faces
+        pictures = torch.empty((len(stimuli), 3, size, size), dtype=torch.uint8, device=self.device)
+        alike: dict[tuple[Condition, int], list[int]] = {}
+        for place, stimulus in enumerate(stimuli):
+            side = int(faces.canvas_sizes[self.renderer._position(stimulus.host)].max())
+            alike.setdefault((stimulus.condition, side), []).append(place)
+        for (condition, side), places in alike.items():
+            for first in range(0, len(places), _TOGETHER):
+                some = places[first : first + _TOGETHER]
+                chosen = [stimuli[place] for place in some]
+                if condition.background == "noise":
+                    pictures[some] = self._send(self.renderer.draw_batch(chosen)).permute(0, 3, 1, 2)
+                else:
+                    pictures[some] = self._draw(condition, side, chosen)
+        return pictures
+
+    def _draw(self, condition: Condition, side: int, stimuli: list[Stimulus]) -> UInt8[Tensor, "n 3 size size"]:
+        """Draw stimuli of one condition whose hosts have squares of one side."""
+        plain, faces, size = self.renderer, self.renderer.faces, self.renderer.size
+        host = np.array([plain._position(s.host) for s in stimuli])
+        kind = np.array([[PART_KINDS.index(f.kind) for f in s.fillings] for s in stimuli])
+        donor = np.array([[plain._position(f.donor) for f in s.fillings] for s in stimuli])
+        background, extent = condition.background, surface_sizes(faces, condition, host)
+        low, high, *_ = places = _places(faces, condition, stimuli, host, kind, donor)
+        filled = [slot for slot, name in enumerate(PART_KINDS) if name in condition.filled]
+        outside = (low[:, filled] < 0) | (high[:, filled] > extent[:, None])
+        for position in np.flatnonzero(outside.any(axis=(1, 2))):
+            plain.draw(stimuli[position])  # which says what is wrong
+        rows = np.repeat(faces.canvas_sizes[host, :1], 4, axis=1)
+        parts = list(zip(*(a.ravel().tolist() for a in (donor, kind, rows)), [condition] * kind.size, strict=True))
+        seen = [(self._seen, h, background, s.placement) for h, s in zip(host.tolist(), stimuli, strict=True)]
+        surfaces = [(plain._scratch, h, background) for h in host.tolist()]
+        starts = self._send(self._store.starts([*seen, *surfaces, *((self._part, *part) for part in parts)]))
+        seen_at, surface_at, part_at = starts.split([len(seen), len(surfaces), len(parts)])
+        every = torch.arange(size, device=self.device).expand(len(host), size)
+        planes = self._store.take(seen_at, np.full_like(extent, size), 3, every[:, :, None], every[:, None])
+        if filled:
+            top = low[:, filled].min(axis=1)
+            boxes = (high - low).max(axis=0)
+            tall, wide = ((low - top[:, None])[:, filled] + boxes[filled]).max(axis=(0, 1)).tolist()
+            down, right = (self._send(top[:, i, None] + np.arange(n)) for i, n in enumerate((tall, wide)))
+            before = self._store.take(surface_at, extent, 3, down[:, :, None], right[:, None]).flatten(2)
+            after = before.clone()
+            for slot in filled:
+                y, x = (torch.arange(n, device=self.device) for n in boxes[slot].tolist())
+                y = y[:, None]
+                pixels, alpha = self._shown(part_at[slot::4], places, slot, y, x)
+                first = self._send((low - top[:, None])[:, slot])[:, :, None, None]
+                index = ((first[:, 0] + y) * wide + first[:, 1] + x).flatten(1)[:, None].expand(-1, 3, -1)
+                if condition.colour_transfer:
+                    skin = self._send(np.stack([plain._part(*part).skin for part in parts[slot::4]]))
+                    under = (before.gather(2, index) * alpha).sum(2) / alpha.sum(2)
+                    gain = (under / skin.clamp(min=1)).clamp(*_GAINS)
+                    pixels = (pixels * gain[:, :, None]).clamp(max=255)
+                after.scatter_add_(2, index, (pixels - after.gather(2, index)) * alpha)
+            if background == "canvas":
+                sizes = faces.canvas_sizes[host].tolist()
+                pads = [left_padding(*hw, s.placement) for hw, s in zip(sizes, stimuli, strict=True)]
+                right = right + self._send(np.array(pads))[:, None]
+            # Of a tile's last rows and columns, some lie outside the square; nothing has changed there.
+            along, across = (self._matrix(side)[index.clamp(max=side - 1)] for index in (down, right))
+            change = (after - before).view(len(host), 3, tall, wide)
+            planes = planes + along.transpose(1, 2)[:, None] @ change @ across[:, None]
+        pictures = planes.round().clamp(0, 255).to(torch.uint8)
+        inverted = self._send(np.array([s.inverted for s in stimuli]))[:, None, None, None]
+        return torch.where(inverted, pictures.flip(2, 3), pictures)
+
+    def _shown(
+        self, starts: Int[Tensor, " n"], places: _Places, slot: int, y: Int[Tensor, "r 1"], x: Int[Tensor, " c"]
+    ) -> tuple[Float32[Tensor, "n 3 rc"], Float32[Tensor, "n 1 rc"]]:
+        """A slot's parts in the boxes that they lie in: their pixels and their share, interpolated linearly."""
+        back, offset = (self._send(a)[..., None, None] for a in (places.inverse, places.offset[:, slot]))
+        inside = self._send((places.high - places.low)[:, slot])[:, :, None, None]
+        sizes = places.room[:, slot] + 2
+        last = self._send(sizes - 1)[:, :, None, None]
+        at = [back[:, i, 0] * y + back[:, i, 1] * x + offset[:, i] for i in range(2)]
+        rows, cols = (where.clamp(min=0).minimum(last[:, i]) for i, where in enumerate(at))
+        top, left = rows.floor().long(), cols.floor().long()
+        down, right = ((where % 1)[:, None] for where in (rows, cols))
+        above, below = (
+            torch.lerp(*(self._store.take(starts, sizes, 4, row, left + i) for i in range(2)), right)
+            for row in (top, top + 1)
+        )
+        values = torch.lerp(above, below, down)
+        share = values[:, 3:] * ((y < inside[:, :1]) & (x < inside[:, 1:]))
+        return values[:, :3].flatten(2), share.flatten(2)
+
+    def _send(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def _matrix(self, side: int) -> Float32[Tensor, "side size"]:
+        if side not in self._matrices:
+            self._matrices[side] = self._send(self.renderer._resampling(side)[0]).T.contiguous()
+        return self._matrices[side]
+
+    def _seen(self, host: int, background: str, placement: str) -> Float32[np.ndarray, "3 size size"]:
+        return self.renderer._resized_surface(host, background, placement)[0]
+
+    def _part(self, *part: Any) -> Float32[np.ndarray, "4 r c"]:
+        """A part's pixels and its share in the mixture, with a margin of one pixel."""
+        material = self.renderer._part(*part)
+        pixels = np.pad(material.pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
+        return np.concatenate([pixels, np.pad(material.alpha, 1)[None]])
+
+
+def _places(
+    faces: FaceLibrary,
+    condition: Condition,
+    stimuli: list[Stimulus],
+    host: Int[np.ndarray, " n"],
+    kind: Int[np.ndarray, "n 4"],
+    donor: Int[np.ndarray, "n 4"],
+) -> _Places:
+    jitter = np.array([[f.jitter for f in s.fillings] for s in stimuli])
+    start, room = part_starts(faces, condition, host, kind, donor, jitter)
+    left = surface_start(faces, condition, host, np.array([s.placement for s in stimuli]))
+    move = np.stack([np.zeros_like(left), left], axis=1)
+    start, middle = start + move[:, None], constellation_middle(faces, host) + move
+    rotation, scale = np.array([(s.rotation, s.scale) for s in stimuli], float).T
+    low, high = posed_extent(start, room, middle, rotation, scale)
+    inverse = np.linalg.inv(pose_matrix(rotation, scale))
+    offset = np.einsum("nij,nsj->nsi", inverse, low - middle[:, None]) + middle[:, None] - start + 1
+    shift = np.array([s.shift for s in stimuli])[:, None]
+    return _Places(low + shift, high + shift, room, inverse.astype(np.float32), offset.astype(np.float32))
