@@ -130,7 +130,7 @@ class DeviceRenderer:
                 after.scatter_add_(2, index, (pixels - after.gather(2, index)) * alpha)
             if background == "canvas":
                 sizes = faces.canvas_sizes[host].tolist()
-                pads = [left_padding(*hw, s.placement) for hw, s in zip(sizes, stimuli, strict=True)]
+                pads = [left_padding(h, w, s.placement) for (h, w), s in zip(sizes, stimuli, strict=True)]
                 right = right + self._send(np.array(pads))[:, None]
             # Of a tile's last rows and columns, some lie outside the square; nothing has changed there.
             along, across = (self._matrix(side)[index.clamp(max=side - 1)] for index in (down, right))
@@ -152,10 +152,8 @@ class DeviceRenderer:
         rows, cols = (where.clamp(min=0).minimum(last[:, i]) for i, where in enumerate(at))
         top, left = rows.floor().long(), cols.floor().long()
         down, right = ((where % 1)[:, None] for where in (rows, cols))
-        above, below = (
-            torch.lerp(*(self._store.take(starts, sizes, 4, row, left + i) for i in range(2)), right)
-            for row in (top, top + 1)
-        )
+        corners = [self._store.take(starts, sizes, 4, top + i, left + j) for i in range(2) for j in range(2)]
+        above, below = (torch.lerp(corners[i], corners[i + 1], right) for i in (0, 2))
         values = torch.lerp(above, below, down)
         share = values[:, 3:] * ((y < inside[:, :1]) & (x < inside[:, 1:]))
         return values[:, :3].flatten(2), share.flatten(2)
