@@ -204,7 +204,7 @@ def _members(parent: psutil.Process) -> list[psutil.Process]:
     return [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_broken_off_in_every_way_and_resumed(together, tmp_path):
     """Whichever process is ended, all end, and the weights are in the end those of an undisturbed run."""
     out = tmp_path / "broken"

@@ -91,7 +91,7 @@ def test_the_results_are_those_of_local_processes_though_a_worker_is_killed(bloc
     assert signal.getsignal(signal.SIGTERM) == at_sigterm
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_failed_jobs_deadly_jobs_and_an_early_end(blocks, tmp_path):
     first, second, third, fourth = plan_jobs(PLAN, "blocks", "cpu")
 
@@ -134,7 +134,7 @@ cf.run_study(plan, "synthetic:3", sys.argv[1], workers=1, engine="ray", device="
 """
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_killed_study_takes_its_cluster_along(tmp_path):
     study = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "study")])
     try:

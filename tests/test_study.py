@@ -578,7 +578,7 @@ def test_a_group_with_a_default_is_a_command_and_has_commands(first):
     group = typer.Typer(cls=GroupWithDefault)
     app.add_typer(group, name="study")
 
-    def job(plan: str | None = None, out: str | None = typer.Option(None, "--out")) -> None:
+    def job(plan: str | None = typer.Argument(None), out: str | None = typer.Option(None, "--out")) -> None:
         said.append(("study", plan, out))
 
     def compare(folder: str) -> None:
