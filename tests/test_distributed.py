@@ -13,15 +13,16 @@ import psutil
 import pytest
 import torch
 import yaml
+from failing_processes import TooLarge, fail
 
 import configural as cf
 from configural import networks
 from configural.errors import ConfiguralError
 from configural.evaluation import predict
+from configural.processes import in_processes
 from configural.stimuli import dataset, sample
 from configural.training import Recipe, check_devices, fit
 from configural.training.distributed import GlobalDropout, Share
-from configural.training.processes import in_processes
 
 
 def test_shares_make_up_the_batch():
@@ -239,25 +240,6 @@ def test_broken_off_in_every_way_and_resumed(together, tmp_path):
     assert len(cf.load_run(out).history.epochs) == OPTIONS["epochs"]
 
 
-def _fail(rank: int, processes: int, meeting: Path, how: str, pids: Path) -> str:
-    """Fail in the process of rank 1, while that of rank 0 would wait for ever."""
-    (pids / str(rank)).write_text(str(os.getpid()))
-    if rank == 0:
-        while how != "not at all":
-            time.sleep(1)
-        return "well"
-    if how == "mistake":
-        raise ConfiguralError("this is wrong: do that")
-    if how == "disk":
-        raise OSError(28, "No space left on device", "model.safetensors")
-    if how == "error":
-        raise KeyError("nothing")
-    if how == "silent":
-        os._exit(3)
-    return "not to be seen"
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "kind", "message"),
     [
@@ -268,25 +250,17 @@ def _fail(rank: int, processes: int, meeting: Path, how: str, pids: Path) -> str
     ],
 )
 def test_the_failure_of_one_ends_all(tmp_path, monkeypatch, how, kind, message):
-    monkeypatch.setattr("configural.training.processes._GRACE", 0.5)
+    monkeypatch.setattr("configural.processes._GRACE", 0.5)
     with pytest.raises(kind, match=message):
-        in_processes(2, _fail, how, tmp_path)
+        in_processes(2, fail, how, tmp_path)
     for path in tmp_path.iterdir():
         assert not psutil.pid_exists(int(path.read_text()))
 
 
-class TooLarge:
-    """What PyTorch says when a picture does not fit into /dev/shm."""
-
-    def __reduce__(self):
-        raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1_2_0>: No space left on device")
-
-
 def test_too_little_shared_memory(tmp_path):
     with pytest.raises(ConfiguralError, match="do not fit into the memory that processes share, /dev/shm"):
-        in_processes(2, _fail, TooLarge(), tmp_path)
+        in_processes(2, fail, TooLarge(), tmp_path)
 
 
-@pytest.mark.slow
 def test_the_answer_is_that_of_the_first(tmp_path):
-    assert in_processes(2, _fail, "not at all", tmp_path) == "well"
+    assert in_processes(2, fail, "not at all", tmp_path) == "well"

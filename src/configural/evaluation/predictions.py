@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from torchmetrics.functional.classification import binary_confusion_matrix
 
 from configural import files, progress
 from configural.errors import ConfiguralError
@@ -38,6 +37,9 @@ class Predictions:
 
     def metrics(self) -> Metrics:
         """Accuracy, loss and confusion matrix."""
+        # Takes seconds, since it brings its metrics of speech and text along.
+        from torchmetrics.functional.classification import binary_confusion_matrix
+
         label = self.frame["label"].to_numpy()
         against = self.frame["log_odds"].to_numpy() * np.where(label == 1, -1, 1)
         counts = binary_confusion_matrix(

@@ -8,14 +8,11 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import torch
 from jaxtyping import Float, Int64
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
-from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -24,6 +21,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from configural.errors import ConfiguralError
 from configural.networks.study_nets import BatchNorm
+
+if TYPE_CHECKING:
+    import lightning_fabric
 
 _SYNC_BUFFERS = (  # PyTorch 2.13 changed the name
     "forward_sync_buffers"
@@ -216,7 +216,7 @@ def check_devices(device: torch.device, devices: int, batch_size: int) -> None:
         )
 
 
-def join(share: Share, meeting: Path, device: str, precision: Any) -> Fabric:
+def join(share: Share, meeting: Path, device: str, precision: Any) -> "lightning_fabric.Fabric":
     """Connect this process with the others, and make the Fabric that trains in all of them.
 
     Args:
@@ -225,6 +225,10 @@ def join(share: Share, meeting: Path, device: str, precision: Any) -> Fabric:
         device: cpu or cuda.
         precision: As Fabric has it.
     """
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments import LightningEnvironment
+    from lightning_fabric.strategies import DDPStrategy
+
     os.environ.update(LOCAL_RANK=str(share.rank), NODE_RANK="0")
     # Found each other by a file and talking over the loopback interface, they need no free port and no host name.
     for name, addresses in psutil.net_if_addrs().items():

@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, default_collate
@@ -18,12 +17,15 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, S
 from configural import progress
 from configural.errors import ConfiguralError
 from configural.networks import preprocess
+from configural.processes import in_processes
 from configural.training.checkpoint import load_checkpoint, save_checkpoint
 from configural.training.distributed import Share, check_devices, join, spread
 from configural.training.history import Epoch, History
 from configural.training.keras_adam import KerasAdam
-from configural.training.processes import in_processes
 from configural.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import lightning_fabric
 
 Pictures = Dataset[tuple[Tensor, int]]
 
@@ -105,7 +107,7 @@ def _fit(
     train: Pictures,
     valid: Pictures,
     recipe: Recipe,
-    fabric: Fabric,
+    fabric: "lightning_fabric.Fabric",
     share: Share,
     checkpoint: Path | None,
     show_progress: bool,
@@ -155,12 +157,14 @@ def _fit(
     return history
 
 
-def open_device(device: str, precision: str = "32") -> Fabric:
+def open_device(device: str, precision: str = "32") -> "lightning_fabric.Fabric":
     """A Fabric on the asked-for device.
 
     Raises:
         ConfiguralError: If this machine has no such device.
     """
+    from lightning_fabric import Fabric  # takes seconds, so not before a device is needed
+
     try:
         return Fabric(accelerator=device, devices=1, precision=cast(Any, _FABRIC_PRECISION[precision]))
     except (RuntimeError, ValueError) as error:
