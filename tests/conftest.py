@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from configural.faces import FaceLibrary, Head, load
 
@@ -16,8 +17,10 @@ def _fasseg_folder() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder of the tests' own, for subprocesses too."""
-    folder = tmp_path_factory.mktemp("cache")
+    """A cache folder of the tests' own, for subprocesses and for the other workers of pytest-xdist too."""
+    whole = tmp_path_factory.getbasetemp()
+    folder = (whole.parent if "PYTEST_XDIST_WORKER" in os.environ else whole) / "cache"
+    folder.mkdir(exist_ok=True)
     os.environ["CONFIGURAL_CACHE"] = str(folder)
     return folder
 
@@ -38,9 +41,10 @@ def fasseg_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def real(fasseg_folder: Path) -> FaceLibrary:
-    """All heads of the FASSEG portraits."""
-    return load(f"fasseg:{fasseg_folder}")
+def real(fasseg_folder: Path, cache: Path) -> FaceLibrary:
+    """All heads of the FASSEG portraits, prepared by the first worker that asks for them."""
+    with FileLock(cache / "real.lock"):
+        return load(f"fasseg:{fasseg_folder}")
 
 
 def block_head(name: str, rows: int = 124, cols: int = 96, shade: int = 100, person: str | None = None) -> Head:

@@ -1,9 +1,11 @@
 """Downloads of public portraits into the user's cache folder."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from configural import progress
 from configural.errors import ConfiguralError
@@ -67,13 +69,13 @@ def fetch(
     # Pooch reports each file on standard error, in lines of its own.
     pooch.get_logger().setLevel(logging.WARNING)
     store = pooch.create(folder, base_url=base_url.rstrip("/") + "/", registry=dict(registry))
-    download = pooch.HTTPDownloader(timeout=_TIMEOUT)
     downloaded = 0
     with progress.bar(task, len(registry), show_progress) as update:
         for done, name in enumerate(registry, start=1):
             before = _changed(folder / name)
             try:
-                store.fetch(name, downloader=download)
+                with _answers_closed() as hooks:
+                    store.fetch(name, downloader=pooch.HTTPDownloader(timeout=_TIMEOUT, hooks=hooks))
             except ValueError as error:
                 raise ConfiguralError(
                     f"{store.get_url(name)}: not the file that is wanted (its SHA-256 differs); "
@@ -109,6 +111,17 @@ def _changed(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
+
+
+@contextmanager
+def _answers_closed() -> Iterator[dict[str, Any]]:
+    """Hooks for requests by which what the block asked for is closed with it: pooch leaves a refusal open."""
+    with ExitStack() as opened:
+
+        def keep(answer: Any, **_: object) -> None:
+            opened.callback(answer.close)
+
+        yield {"response": keep}
 
 
 def _failure(url: str, error: OSError, done: int, total: int) -> str:
