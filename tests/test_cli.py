@@ -1,15 +1,11 @@
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from command_line import assert_one_line, configural, configural_process
+from command_line import assert_one_line, configural, configural_process, files_up_to, halted
 from conftest import block_head
 
 COLOURS = {0: (255, 255, 0), 1: (0, 0, 255), 2: (0, 0, 255), 3: (0, 255, 255), 4: (0, 255, 0)}
@@ -36,7 +32,7 @@ SMALL = ["--condition", "baseline", "--network", "fcn-14", "--image-size", "32",
 
 def test_run_then_evaluate_then_refuse(portraits, tmp_path):
     out = tmp_path / "run"
-    done = configural_process("run", "--faces", f"fasseg:{portraits}", *SMALL, "--out", out, "--keras")
+    done = configural("run", "--faces", f"fasseg:{portraits}", *SMALL, "--out", out, "--keras")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"report: {out / 'report.html'}"
     assert "test accuracy" in done.stdout
@@ -110,12 +106,8 @@ def test_full_disk(portraits, tmp_path):
     """A disk that takes no file above 100 kB: one line, nothing half-written, and room made, it goes on."""
     out = tmp_path / "run"
     arguments = ["run", "--faces", f"fasseg:{portraits}", *SMALL, "--out", str(out)]
-    limited = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY)); "
-        "from configural.cli import main; sys.argv[0] = 'configural'; main()"
-    )
-    done = subprocess.run([sys.executable, "-c", limited, *arguments], capture_output=True, text=True)
+    with files_up_to(100_000):
+        done = configural(*arguments)
     assert_one_line(done, "File too large", "--resume")
     assert not list(out.rglob("*.tmp"))
     assert not (out / "model.safetensors").exists()
@@ -155,33 +147,11 @@ def test_help_shows_examples_and_networks_are_tables():
     assert re.search(r"Flat_con .* 25,088 ", printed)
 
 
-@pytest.mark.slow
-def test_ctrl_c_says_how_to_go_on(tmp_path):
-    out = tmp_path / "run"
-    options = [
-        "--faces",
-        "synthetic:2",
-        "--image-size",
-        "64",
-        "--count",
-        "2000",
-        "--epochs",
-        "50",
-        "--out",
-        str(out),
-    ]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "configural.cli", "run", *options],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    while not (out / "checkpoint.safetensors").exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=600)
-    assert process.returncode == 130
+def test_ctrl_c_says_how_to_go_on(portraits, tmp_path):
+    arguments = ["run", "--faces", f"fasseg:{portraits}", *SMALL, "--out", tmp_path / "run"]
+    with halted("checkpoint.safetensors", *arguments) as command:
+        said = command.end(by=signal.SIGINT)
+    assert command.process.returncode == 130
     assert "stopped; repeat the command to go on, a run with --resume" in said
     assert "Traceback" not in said
 

@@ -3,9 +3,7 @@
 import itertools
 import os
 import signal
-import subprocess
-import sys
-import time
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import psutil
 import pytest
 import torch
 import yaml
+from command_line import configural, halted
 from failing_processes import TooLarge, fail
 
 import configural as cf
@@ -95,40 +94,47 @@ def test_settings_written_before_there_were_devices_load(tmp_path):
     assert cf.study.resumed_settings(settings, {"device": "cpu"}, tmp_path).device == "cpu"
 
 
-class InDoublePrecision(torch.nn.Sequential):
-    """A network that computes with 64 bits, so that rounding cannot hide a mistake."""
+class BothInDoublePrecision(torch.nn.Module):
+    """A CNN and an FCN that answer together with the sum of their logits; every weight of both learns.
 
-    def __init__(self, name: str) -> None:
+    They compute with 64 bits, so that rounding cannot hide a mistake.
+    """
+
+    def __init__(self) -> None:
         torch.manual_seed(0)
-        super().__init__(networks.create(name, 32).double())
+        super().__init__()
+        self.cnn = networks.create("cnn-13", 32).double()
+        self.fcn = networks.create("fcn-14", 32).double()
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        return super().forward(batch.double())
+        return self.cnn(batch.double()) + self.fcn(batch.double())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["cnn-13", "fcn-14"])
-def test_three_processes_learn_as_one(blocks, name):
+def test_three_processes_learn_as_one(blocks):
     """194 pictures in batches of 24 split among 3: the last batch has 2, so that one process has none of it.
 
     With 64 bits the differences stay below 1e-9: rounding, of 1e-16, which the steps of Adam make larger where a
-    gradient is nearly zero. With statistics of thirds of the batch the log odds differ by 0.35, with other masks by
-    0.69.
+    gradient is nearly zero. For the networks one by one, statistics of thirds of the batch make log odds differ by
+    0.35, other masks by 0.69.
     """
     table = sample(blocks, "baseline", count=240, seed=1)
     sets = {subset: dataset(blocks, table.subset(subset), 32) for subset in ("train", "valid", "test")}
     settings = Recipe(epochs=3, batch_size=24, valid_batch_size=4, learning_rate=1e-3, seed=5)
     networks_, histories, log_odds = [], [], []
     for devices in (1, 3):
-        network = InDoublePrecision(name)
+        network = BothInDoublePrecision()
         history = fit(network, sets["train"], sets["valid"], settings, "cpu", devices=devices)
         histories.append(history.as_frame().drop(columns="seconds").to_numpy())
         networks_.append(network.state_dict())
-        log_odds.append(predict(network, sets["test"], device="cpu").frame["log_odds"].to_numpy())
         assert not network.training
-    assert np.ptp(log_odds[0]) > 1e-3
+        for part in (network.cnn, network.fcn):
+            part.forward = lambda batch, forward=part.forward: forward(batch.double())
+            log_odds.append(predict(part, sets["test"], device="cpu").frame["log_odds"].to_numpy())
     np.testing.assert_allclose(histories[1], histories[0], rtol=1e-9)
-    np.testing.assert_allclose(log_odds[1], log_odds[0], rtol=0, atol=1e-9)
+    for one, three in zip(log_odds[:2], log_odds[2:], strict=True):
+        assert np.ptp(one) > 1e-3
+        np.testing.assert_allclose(three, one, rtol=0, atol=1e-9)
     for key, value in networks_[0].items():
         torch.testing.assert_close(networks_[1][key], value, rtol=1e-6, atol=1e-9)
 
@@ -146,22 +152,29 @@ OPTIONS = {
 }
 
 
-def _command(devices: int, out: Path) -> list[str]:
-    options = [str(word) for name, value in OPTIONS.items() for word in (f"--{name}", value)]
-    job = [sys.executable, "-m", "configural.cli", "run", *options]
-    return [*job, "--devices", str(devices), "--out", str(out), "--resume"]
-
-
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+def _words(out: Path) -> list[object]:
+    options = [word for name, value in OPTIONS.items() for word in (f"--{name}", value)]
+    return ["run", *options, "--devices", 2, "--out", out, "--resume"]
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory) -> Path:
     """The folder of a run by two processes."""
     out = tmp_path_factory.mktemp("together") / "run"
-    done = subprocess.run(_command(2, out), env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    assert "Traceback" not in done.stderr
-    assert "arning" not in done.stderr
+    with tempfile.TemporaryFile("w+") as file:
+        ours = os.dup(2)
+        os.dup2(file.fileno(), 2)  # what the processes say goes there
+        try:
+            done = configural(*_words(out))
+        finally:
+            os.dup2(ours, 2)
+            os.close(ours)
+        file.seek(0)
+        said = done.stderr + file.read()
+    assert done.returncode == 0, said
+    assert "epoch 5/5" in said
+    assert "Traceback" not in said
+    assert "arning" not in said
     return out
 
 
@@ -205,36 +218,37 @@ def _members(parent: psutil.Process) -> list[psutil.Process]:
     return [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
 
 
-@pytest.mark.extended
+@pytest.mark.slow
 def test_broken_off_in_every_way_and_resumed(together, tmp_path):
     """Whichever process is ended, all end, and the weights are in the end those of an undisturbed run."""
     out = tmp_path / "broken"
-    checkpoint = out / "checkpoint.safetensors"
-    for ending in ("a member is killed", "the command is killed", "the command is interrupted"):
-        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        command = subprocess.Popen(_command(2, out), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
-        while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before:
-            assert command.poll() is None, "it ended before the moment to break it off"
-            time.sleep(0.005)
-        members = _members(psutil.Process(command.pid))
-        assert len(members) == 2
-        if ending == "a member is killed":
-            members[1].kill()
-        else:
-            command.send_signal(signal.SIGKILL if ending == "the command is killed" else signal.SIGINT)
-        _, alive = psutil.wait_procs(members, timeout=600)
-        assert not alive, ending
-        _, said = command.communicate(timeout=600)
+    for epoch, ending in enumerate(
+        ("a member is killed", "the command is killed", "the command is interrupted"), start=1
+    ):
+        # The first of the two halts, while the second waits for it in a sum over both.
+        with halted("checkpoint.safetensors", *_words(out)) as command:
+            members = _members(psutil.Process(command.process.pid))
+            assert len(members) == 2
+            if ending == "a member is killed":
+                members[1].kill()
+                command.sign.unlink()  # the first goes on, and finds itself alone
+                _, said = command.process.communicate(timeout=600)
+            else:
+                said = command.end(by=signal.SIGKILL if ending == "the command is killed" else signal.SIGINT)
+            _, alive = psutil.wait_procs(members, timeout=600)
+            assert not alive, ending
         assert "Traceback" not in said
         if ending == "a member is killed":
-            assert command.returncode == 2
+            assert command.process.returncode == 2
             last = " ".join(said[said.index("error:") :].split())
             assert last.startswith("error: training process 2 of 2 was ended by SIGKILL"), last
         elif ending == "the command is interrupted":
-            assert command.returncode == 130
+            assert command.process.returncode == 130
             assert "stopped; repeat the command to go on" in said
         assert not (out / "metrics.json").exists()
-    subprocess.run(_command(2, out), env=ENVIRONMENT, check=True)
+        assert len(cf.training.read_history(out / "checkpoint.safetensors").epochs) == epoch
+    done = configural(*_words(out))
+    assert done.returncode == 0, done.stderr
     for name in ("model.safetensors", "predictions.csv"):
         assert (out / name).read_bytes() == (together / name).read_bytes(), name
     assert len(cf.load_run(out).history.epochs) == OPTIONS["epochs"]

@@ -1,10 +1,8 @@
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -13,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from command_line import halted
 
 import configural as cf
 from configural.errors import ConfiguralError
@@ -182,52 +181,27 @@ def test_evaluate_on_a_folder_and_from_single_files(finished, blocks, tmp_path):
         cf.evaluate(tmp_path / "none.safetensors", out=tmp_path / "x")
 
 
-KILLED = {"faces": "synthetic:3", "image-size": 32, "count": 800, "epochs": 8, "batch-size": 20}
-
-
-def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "configural.cli", *arguments]
-
-
-@pytest.mark.slow
 def test_killed_at_any_moment_and_resumed(tmp_path):
     """Kill -9 again and again; the weights in the end are those of an undisturbed run."""
-    options = [
-        "--faces",
-        "synthetic:3",
-        "--image-size",
-        "32",
-        "--count",
-        "800",
-        "--epochs",
-        "8",
-        "--batch-size",
-        "20",
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    undisturbed = tmp_path / "undisturbed"
-    subprocess.run(_command("run", *options, "--out", str(undisturbed)), check=True, env=environment)
+    settings = {"faces": "synthetic:3", "image_size": 32, "count": 120, "epochs": 3, "batch_size": 20}
+    options = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
+    undisturbed = cf.run(out=tmp_path / "undisturbed", show_progress=False, **settings).folder
     out = tmp_path / "killed"
     checkpoint = out / "checkpoint.safetensors"
-
-    def saved() -> float:
-        return checkpoint.stat().st_mtime if checkpoint.exists() else 0.0
-
-    def reached(moment: str, before: float) -> bool:
-        if moment == "starting":
-            return True
-        return (out / "config.yaml").exists() if moment == "begun" else saved() > before
-
-    for moment in ("starting", "begun", "epoch saved", "epoch saved"):
-        before = saved()
-        process = subprocess.Popen(_command("run", *options, "--out", str(out), "--resume"), env=environment)
-        while not reached(moment, before):
-            assert process.poll() is None, "it ended before the moment to kill it"
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+    for moment, epochs in (
+        ("start", 0),
+        ("config.yaml", 0),
+        ("checkpoint.safetensors", 1),
+        ("half of checkpoint.safetensors", 1),
+        ("model.safetensors", 3),
+    ):
+        with halted(moment, "run", *options, "--out", out, "--resume") as command:
+            command.end(by=signal.SIGKILL)
+        assert command.process.returncode == -signal.SIGKILL
+        assert len(cf.training.read_history(checkpoint).epochs if checkpoint.exists() else ()) == epochs
+        assert bool(list(out.rglob("*.tmp"))) == moment.startswith("half")
     assert not (out / "metrics.json").exists()
-    subprocess.run(_command("run", *options, "--out", str(out), "--resume"), check=True, env=environment)
+    assert cf.run(out=out, resume=True, show_progress=False).metrics["test_accuracy"] >= 0
     for name in ("model.safetensors", "predictions.csv", "stimuli.parquet"):
         assert (out / name).read_bytes() == (undisturbed / name).read_bytes(), name
     assert (out / "report.html").is_file()

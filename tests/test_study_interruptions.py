@@ -1,51 +1,33 @@
 """Studies that are killed, whose workers die, and whose disk is full."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
+from command_line import configural, files_up_to, halted
 
+import configural as cf
 from configural.study import StudyPlan
-from configural.study.engines import find_engine
+from configural.study.engines import attempt, find_engine, local
 from configural.study.jobs import plan_jobs
 from configural.study.record import Attempts
 
-PLAN = "conditions: [baseline, fct]\nseeds: [1]\nimage_size: 32\ncount: 240\nbatch_size: 10\n"
-LIMITED = (
-    "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-    "resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY)); "
-    "from configural.cli import main; main()"
-)
+PLAN = "conditions: [baseline, fct]\nseeds: [1]\nimage_size: 32\ncount: 120\nbatch_size: 10\n"
 
 
-def command(plan: Path, out: Path, limit: int | None = None) -> list[str]:
-    code = "from configural.cli import main; main()" if limit is None else LIMITED.format(limit=limit)
-    options = ["study", str(plan), "--faces", "synthetic:3", "--out", str(out), "--workers", "1"]
-    return [sys.executable, "-c", code, *options]
+def options(plan: Path, out: Path) -> list[object]:
+    return ["study", plan, "--faces", "synthetic:3", "--out", out, "--workers", 1]
 
 
-def begin(plan: Path, out: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command(plan, out), stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-
-
-def carry_out(plan: Path, out: Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command(plan, out, limit), capture_output=True, text=True, env=environment)
-
-
-def until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    while not happened():
-        assert process.poll() is None, "it ended before what was waited for"
-        time.sleep(0.005)
+def in_this_process(jobs, work, workers, report):
+    for job in jobs:
+        report(job)
+        yield job, attempt(work, job)
 
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -53,54 +35,53 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
-def alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def trained(out: Path) -> list[Path]:
     return sorted(out.glob("runs/*/checkpoint.safetensors"))
 
 
 @pytest.mark.slow
-def test_killed_and_gone_on_with(tmp_path):
+def test_killed_and_gone_on_with(tmp_path, monkeypatch):
     """Kill -9 while pictures are drawn, in a training, and after a job; and a worker alone."""
     plan = tmp_path / "plan.yaml"
-    plan.write_text(f"networks: [fcn-14]\n{PLAN}epochs: 8\n")
+    plan.write_text(f"networks: [fcn-14]\n{PLAN}epochs: 2\n")
     undisturbed = tmp_path / "undisturbed"
-    assert carry_out(plan, undisturbed).returncode == 0
+    whole = {"plan": plan, "faces": "synthetic:3", "engine": in_this_process, "show_progress": False}
+    assert not cf.run_study(out=undisturbed, **whole).failed
     out = tmp_path / "killed"
     first, second = (out / "runs" / f"fcn-14-{condition}-1" for condition in ("baseline", "fct"))
-    moments = (
-        lambda: any(out.glob("pictures/*.partial/*")) or any(out.glob("pictures/*-middle/")),
-        lambda: (first / "checkpoint.safetensors").exists(),
-        lambda: (first / "tests.csv").exists() and (second / "checkpoint.safetensors").exists(),
-    )
-    for moment in moments:
-        process = begin(plan, out)
-        until(moment, process)
-        left_alone = workers(process)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        while any(map(alive, left_alone)):  # they end themselves, and perhaps nobody asks how
-            time.sleep(0.005)
+    for moment in (
+        "half of *.partial/train.npy",
+        f"{first.name}/checkpoint.safetensors",
+        f"{second.name}/checkpoint.safetensors",
+    ):
+        with halted(moment, *options(plan, out)) as command:
+            (left_alone,) = workers(command.process)
+            command.end(by=signal.SIGKILL)
+            psutil.wait_procs([left_alone])  # it ends itself, and perhaps nobody asks how
+    assert (first / "tests.csv").exists()
     finished = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
 
     # A worker dies: its job has failed, the study ends well, and says so.
     (out / "jobs.json").unlink()  # which still says what the killed study was at
-    process = begin(plan, out)
-    until(lambda: Attempts.load(out).running == ["fcn-14-fct-1"], process)
-    (worker,) = workers(process)
-    worker.kill()
-    _, said = process.communicate()
-    assert process.returncode == 1
-    (line,) = [line for line in said.splitlines() if line.startswith("failed: ")]
+
+    def in_a_worker_that_dies(jobs, work, workers, report):
+        def kill(job):
+            report(job)
+            assert Attempts.load(out).running == [job.name] == [second.name]
+            (worker,) = multiprocessing.active_children()
+            worker.kill()
+
+        return local.run_jobs(jobs, work, workers, kill)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("configural.study.engines.find_engine", lambda *given: in_a_worker_that_dies)
+        done = configural(*options(plan, out))
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
     assert "fcn-14-fct-1: its worker process was ended by SIGKILL" in line
     assert "repeat the command" in line
 
-    assert carry_out(plan, out).returncode == 0
+    assert not cf.run_study(out=out, **whole).failed
     assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == finished
     for name in (
         "results.csv",
@@ -114,13 +95,13 @@ def test_killed_and_gone_on_with(tmp_path):
     assert not (out / "pictures").exists()
 
 
-@pytest.mark.slow
 def test_a_full_disk_ends_a_job_and_not_the_study(tmp_path):
     """A disk that takes no file above 8 MB: enough for a checkpoint of fcn-14, and not for one of fcn-16."""
     plan = tmp_path / "plan.yaml"
     plan.write_text(f"networks: [fcn-16, fcn-14]\n{PLAN.replace(', fct', '')}epochs: 1\n")
     out = tmp_path / "study"
-    done = carry_out(plan, out, limit=8_000_000)
+    with files_up_to(8_000_000):
+        done = configural(*options(plan, out))
     assert done.returncode == 1, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
     assert "fcn-16-baseline-1" in line
@@ -128,9 +109,9 @@ def test_a_full_disk_ends_a_job_and_not_the_study(tmp_path):
     assert "Traceback" not in done.stderr
     assert set(pd.read_csv(out / "results.csv")["network"]) == {"fcn-14"}
     assert not list(out.rglob("*.tmp"))
-    again = carry_out(plan, out)
-    assert again.returncode == 0, again.stderr
-    assert set(pd.read_csv(out / "results.csv")["network"]) == {"fcn-14", "fcn-16"}
+    again = cf.run_study(out=out, engine=in_this_process, show_progress=False)
+    assert not again.failed
+    assert set(again.results["network"]) == {"fcn-14", "fcn-16"}
 
 
 def die_at_the_second(job):
