@@ -52,6 +52,33 @@ def test_learning_rates():
     assert all(math.isfinite(Recipe(schedule="one-cycle").rate(0, steps)) for steps in (1, 2, 3))
 
 
+def test_smoothed_labels_another_adam_and_no_dropout(sets):
+    """One step on all pictures at once, against the formulas."""
+    ours, literal = _network(), _network()
+    n = len(sets["train"])
+    settings = Recipe(epochs=1, batch_size=n, learning_rate=1e-3, beta_2=0.5, label_smoothing=0.3, dropout=0.0)
+    history = fit(ours, sets["train"], sets["valid"], settings, "cpu")
+    assert {layer.p for layer in ours.modules() if isinstance(layer, torch.nn.Dropout)} == {0.2}
+
+    pictures, labels = sets["train"].__getitems__(list(range(n)))
+    literal.train()
+    for layer in literal.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0.0
+    logits = literal(networks.preprocess(pictures))
+    right = torch.nn.functional.one_hot(labels, 2)
+    target = right * 0.85 + (1 - right) * 0.15
+    loss = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
+    loss.backward()
+    KerasAdam(literal.parameters(), lr=1e-3, betas=(0.9, 0.5)).step()
+    assert history.epochs[0].train_loss == pytest.approx(loss.item(), rel=1e-5)
+    # Adam's first step is as long for every weight, so compare where the gradient's sign is no matter of rounding.
+    for (name, weights), others in zip(ours.named_parameters(), literal.parameters(), strict=True):
+        sure = others.grad.abs() > 1e-3 * others.grad.abs().max()
+        alike = (weights - others)[sure].abs() <= 1e-5
+        assert alike.double().mean() >= 0.999, name
+
+
 def test_a_network_learns(sets):
     network = _network()
     history = fit(network, sets["train"], sets["valid"], recipe("quick", "cnn-13", epochs=10, batch_size=10))

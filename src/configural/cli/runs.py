@@ -22,7 +22,10 @@ def run(
     condition: Condition = None,
     split: Split = None,
     network: Annotated[str | None, typer.Option(help="cnn-15, cnn-13, fcn-16 or fcn-14")] = None,
-    preset: Annotated[str | None, typer.Option(help="quick (two CPU cores) or paper (as in the study)")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="quick (two CPU cores), paper (as in the study) or fast (least compute for cnn-15)"),
+    ] = None,
     image_size: ImageSize = None,
     count: Count = None,
     epochs: Annotated[int | None, typer.Option(help="passes over the training pictures")] = None,

@@ -29,7 +29,7 @@ class StudyPlan(BaseModel):
         split: paper or identity.
         tests: Placements of the test sets; every network is tested on all the plan's conditions under each of them.
         data_seed: Of the pictures.
-        preset: quick or paper: where a training's settings are taken from that are not given below.
+        preset: quick, paper or fast: where a training's settings are taken from that are not given below.
         image_size: Rows and columns of the pictures.
         count: Pictures of a condition; train, valid and test are parts of them.
         epochs: Passes over the training pictures, a number for all networks or one for each.
@@ -47,7 +47,7 @@ class StudyPlan(BaseModel):
     split: str = "paper"
     tests: tuple[Literal["middle", "shifted"], ...] = Field(("middle", "shifted"), min_length=1)
     data_seed: int = Field(42, ge=0, lt=2**63)
-    preset: Literal["quick", "paper"] = "quick"
+    preset: Literal["quick", "paper", "fast"] = "quick"
     image_size: int | None = None
     count: int | None = Field(None, ge=42)
     epochs: dict[str, int] = {}

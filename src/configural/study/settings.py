@@ -13,7 +13,11 @@ from configural.stimuli import SPLITS
 from configural.stimuli import condition as find_condition
 from configural.training import PRESETS, Recipe, first_problem, recipe
 
-_PRESET_PICTURES = {"quick": {"image_size": 64, "count": 4000}, "paper": {"image_size": 224, "count": 20000}}
+_PRESET_PICTURES = {
+    "quick": {"image_size": 64, "count": 4000},
+    "paper": {"image_size": 224, "count": 20000},
+    "fast": {"image_size": 32, "count": 20000},
+}
 
 
 class RunSettings(BaseModel):
@@ -40,7 +44,7 @@ class RunSettings(BaseModel):
     condition: str = "ffa"
     split: str = "paper"
     network: str = "cnn-15"
-    preset: Literal["quick", "paper"] = "quick"
+    preset: Literal["quick", "paper", "fast"] = "quick"
     image_size: int = Field(64, ge=8)
     count: int = Field(4000, ge=42)
     recipe: Recipe
@@ -98,9 +102,9 @@ def run_settings(
         condition: The condition.
         split: The split.
         network: The network.
-        preset: quick or paper.
-        image_size: Instead of the preset's 64 or 224.
-        count: Instead of the preset's 4,000 or 20,000.
+        preset: quick, paper or fast.
+        image_size: Instead of the preset's 64, 224 or 32.
+        count: Instead of the preset's 4,000, or 20,000 of paper and fast.
         seed: Of everything random.
         device: auto, cpu, cuda or mps.
         data_seed: Of the stimuli, where that shall be another than `seed`.

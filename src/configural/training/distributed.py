@@ -73,11 +73,14 @@ class Share:
             rows = self.rows.stop - self.rows.start
             yield batch[:rows], labels[:rows]
 
-    def loss(self, logits: Float[Tensor, "own 2"], labels: Int64[Tensor, " own"]) -> Float[Tensor, ""]:
+    def loss(
+        self, logits: Float[Tensor, "own 2"], labels: Int64[Tensor, " own"], smoothing: float = 0.0
+    ) -> Float[Tensor, ""]:
         """The cross-entropy to learn from: its mean over the processes is the mean over the global batch."""
         if self.processes == 1:
-            return F.cross_entropy(logits, labels)
-        return F.cross_entropy(logits, labels, reduction="sum") * (self.processes / self.pictures)
+            return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=smoothing)
+        return loss * (self.processes / self.pictures)
 
     def total(self, sums: Tensor) -> Tensor:
         """The sum over the processes, the same in each; all have to ask for it."""

@@ -112,14 +112,15 @@ def _fit(
     checkpoint: Path | None,
     show_progress: bool,
 ) -> History:
-    optimizer = KerasAdam(network.parameters(), lr=recipe.learning_rate, fused=True)
+    betas = (0.9, recipe.beta_2)
+    optimizer = KerasAdam(network.parameters(), lr=recipe.learning_rate, betas=betas, fused=True)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model, stepper = fabric.setup(network, optimizer)
     history = History()
     if checkpoint is not None and checkpoint.exists():
         history = load_checkpoint(checkpoint, network, optimizer)
     steps = math.ceil(len(cast(Sized, train)) / recipe.batch_size)
-    with matmul_precision(recipe.precision):
+    with matmul_precision(recipe.precision), _dropout(network, recipe.dropout):
         for epoch in range(len(history.epochs) + 1, recipe.epochs + 1):
             start = time.perf_counter()
             with (
@@ -134,7 +135,7 @@ def _fit(
                     labels = labels.to(fabric.device)
                     stepper.zero_grad()
                     logits = model(preprocess(batch.to(fabric.device)))
-                    loss = share.loss(logits, labels)
+                    loss = share.loss(logits, labels, recipe.label_smoothing)
                     fabric.backward(loss)
                     stepper.step()
                     seen.add(loss.detach(), logits, labels)
@@ -231,6 +232,20 @@ def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Gener
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(dropout)
         yield torch.Generator().manual_seed(shuffling)
+
+
+@contextmanager
+def _dropout(network: nn.Module, share: float | None) -> Iterator[None]:
+    """Have the network's dropout set that share of the values to zero while the block runs."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Dropout) and share is not None]
+    before = [layer.p for layer in layers]
+    for layer in layers:
+        layer.p = cast(float, share)
+    try:
+        yield
+    finally:
+        for layer, p in zip(layers, before, strict=True):
+            layer.p = p
 
 
 @contextmanager
