@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import expit
 
 from configural.audit.intervals import Bootstrap, Estimate, interval
-from configural.audit.places import fit
+from configural.audit.places import fit, overlap
 from configural.audit.probe import Material, Score, Trials, under, with_columns
 from configural.faces import PART_KINDS
 from configural.stimuli import StimulusTable
@@ -30,6 +30,11 @@ PAIR = "a pair"
 PICTURE = "the picture"
 DIRECTIONS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 UNDEFINED = "undefined: neither drop is above zero"
+NO_ROOM = "undefined: no face has room for its parts to be moved so far"
+ONE_HEAD = "undefined: one head gives no interval"
+
+_HIDDEN = 0.02
+"""A move that brings more of a part than this over or under another one is not asked about."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,9 @@ class Displacement:
     """Parts moved by so many pixels, up, down, left and right.
 
     Distances are pixels of a 512-row portrait, before a condition's scale. A distance in a direction is asked
-    about for a face only if its whole constellation fits there, so that every curve rests on the same pictures.
+    about for a face only if its whole constellation fits there, and a part or a pair is moved only where that
+    hides nothing of another part: else a classifier that counts the parts it sees would lose by one part that
+    moves and not by all, as if it read relations.
 
     Attributes:
         distances: Which.
@@ -84,6 +91,7 @@ class Displacement:
         positions = {head.name: position for position, head in enumerate(material.faces.heads)}
         hosts = table.frame["host"].map(positions).to_numpy()
         scale = material.faces.canvas_sizes[hosts, 0] / REFERENCE_ROWS
+        hidden = overlap(material.faces, table)
         for distance in distances:
             step = np.rint(distance * scale).astype(int)
             for direction, (down, across) in DIRECTIONS.items():
@@ -91,7 +99,10 @@ class Displacement:
                 fits = fit(material.faces, whole)
                 for move, slots in moves.items():
                     moved = _shifted(table, slots, down * step, across * step)
-                    moved = replace(moved, frame=moved.frame[fits].reset_index(drop=True))
+                    shown = fits
+                    if slots != PART_KINDS:
+                        shown = fits & (overlap(material.faces, moved) <= hidden + _HIDDEN)
+                    moved = replace(moved, frame=moved.frame[shown].reset_index(drop=True))
                     yield moved, notes(move, distance, direction)
 
     def examples(self, notes: pd.DataFrame) -> dict[int, str]:
