@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -264,6 +265,9 @@ def test_page_and_comparison(painted, network, tmp_path):
     other = compared.summary["index"][1]
     assert other == index or (math.isnan(other) and math.isnan(index))
     assert (tmp_path / "both" / "comparison.png").is_file()
+    # Networks in folders of the same name are told apart by those of their audits.
+    twins = compare_audits([tmp_path / "net", shutil.copytree(tmp_path / "net", tmp_path / "twin")])
+    assert list(twins.summary["name"]) == ["net (net)", "net (twin)"]
     with pytest.raises(ConfiguralError, match="two"):
         compare_audits([tmp_path / "net"])
     with pytest.raises(ConfiguralError, match="holds no audit"):

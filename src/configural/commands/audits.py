@@ -125,8 +125,8 @@ class AuditComparison:
     """Several audits side by side.
 
     Attributes:
-        summary: One row per audit: name, condition, faces, relation index, paired choice and accuracy, each with
-            its interval, and why the index is undefined.
+        summary: One row per audit: name (with the audit's folder where names are alike), condition, faces,
+            relation index, paired choice and accuracy, each with its interval, and why the index is undefined.
         scores: Every score of every audit, with a column `folder`.
     """
 
@@ -153,7 +153,11 @@ def compare_audits(folders: Sequence[Path | str], out: Path | str | None = None)
         audit = Audit.load(folder)
         rows.append(_summary(audit))
         tables.append(audit.scores.assign(folder=str(folder)))
-    done = AuditComparison(pd.DataFrame(rows), pd.concat(tables, ignore_index=True))
+    summary = pd.DataFrame(rows)
+    alike = summary["name"].duplicated(keep=False)
+    where = [Path(folder).resolve().name for folder in folders]
+    summary["name"] = summary["name"].where(~alike, summary["name"] + [f" ({name})" for name in where])
+    done = AuditComparison(summary, pd.concat(tables, ignore_index=True))
     if out is not None:
         folder = Path(out)
         for name, frame in (("comparison.csv", done.summary), ("scores.csv", done.scores)):
