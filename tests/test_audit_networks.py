@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper
 from scipy.special import expit
 from test_cli import assert_one_line, configural
 from torch import nn
-from transformers import ResNetConfig, ResNetForImageClassification
+from transformers import ResNetConfig, ResNetForImageClassification, ResNetModel
 
 import configural as cf
 from configural import networks
@@ -60,10 +61,24 @@ def test_log_odds_of_a_study_net_are_those_of_its_test(pictures, network):
 def test_log_odds_of_one_class_among_many():
     logits = torch.randn(6, 5, dtype=torch.float64)
     p = logits.softmax(dim=1)[:, 3]
-    np.testing.assert_allclose(adapters.against_rest(logits, 3), torch.log(p / (1 - p)))
-    np.testing.assert_array_equal(adapters.against_rest(logits[:, :1], 3), logits[:, 0])
+    np.testing.assert_allclose(adapters.log_odds_of_outputs(logits, 3), torch.log(p / (1 - p)))
+    np.testing.assert_array_equal(adapters.log_odds_of_outputs(logits[:, :1], 3), logits[:, 0])
     with pytest.raises(ConfiguralError, match="class 7"):
-        adapters.against_rest(logits, 7)
+        adapters.log_odds_of_outputs(logits, 7)
+
+
+def test_probabilities_of_a_network_are_not_taken_for_logits():
+    logits = torch.linspace(-9, 9, 30, dtype=torch.float64)
+    p = logits.sigmoid()
+    with pytest.raises(ConfiguralError, match="--gives probability"):
+        adapters.log_odds_of_outputs(p[:, None], 1)
+    torch.testing.assert_close(adapters.log_odds_of_outputs(p[:, None], 1, "probability"), logits)
+    torch.testing.assert_close(adapters.log_odds_of_outputs(p, 1, "log-odds"), p)
+    torch.testing.assert_close(adapters.log_odds_of_outputs(torch.stack([p, 1 - p], dim=1), 0), logits)
+    with pytest.raises(ConfiguralError, match="no probabilities"):
+        adapters.log_odds_of_outputs(logits, 1, "probability")
+    with pytest.raises(ConfiguralError, match="gives 'p'"):
+        adapters.from_module(nn.Identity(), gives="p")
 
 
 def test_saved_study_nets_open_the_same(pictures, network, tmp_path):
@@ -139,6 +154,25 @@ def test_hugging_face(pictures, tmp_path):
     np.testing.assert_allclose(opened.classifier.log_odds(pictures), np.log(p / (1 - p)), rtol=1e-3, atol=1e-4)
     with pytest.raises(ConfiguralError, match="no label 'cat'"):
         adapters.open_model(tmp_path, face="cat")
+    assert adapters.open_model(tmp_path, face="2").classifier.face == 2  # as it comes from the command line
+    with pytest.raises(ConfiguralError, match="no label '3'"):
+        adapters.open_model(tmp_path, face=3)
+    # MobileViT takes BGR, EfficientNet may take −1 to 1.
+    settings |= {"do_flip_channel_order": True, "rescale_offset": True}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    taken = adapters.open_model(tmp_path).classifier.prepare(torch.tensor(pictures.transpose(0, 3, 1, 2)).float())
+    expected = (pictures[..., ::-1] / 255 - 1 - mean) / deviation
+    np.testing.assert_allclose(taken.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-4, atol=1e-5)
+    (tmp_path / "preprocessor_config.json").unlink()
+    with pytest.raises(ConfiguralError, match=r"lacks preprocessor_config\.json"):
+        adapters.open_model(tmp_path)
+
+
+def test_a_hugging_face_network_without_its_last_layer_is_refused(tmp_path):
+    ResNetModel(ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1])).save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    with pytest.raises(ConfiguralError, match="lacks the weights classifier"):
+        adapters.open_model(tmp_path)
 
 
 def test_what_is_no_model_is_named(tmp_path):
@@ -231,6 +265,9 @@ def test_page_and_comparison(painted, network, tmp_path):
     other = compared.summary["index"][1]
     assert other == index or (math.isnan(other) and math.isnan(index))
     assert (tmp_path / "both" / "comparison.png").is_file()
+    # Networks in folders of the same name are told apart by those of their audits.
+    twins = compare_audits([tmp_path / "net", shutil.copytree(tmp_path / "net", tmp_path / "twin")])
+    assert list(twins.summary["name"]) == ["net (net)", "net (twin)"]
     with pytest.raises(ConfiguralError, match="two"):
         compare_audits([tmp_path / "net"])
     with pytest.raises(ConfiguralError, match="holds no audit"):
@@ -270,6 +307,7 @@ def test_guide(tmp_path, monkeypatch):
     small = {"faces": "synthetic:4", "image_size": 32, "pairs": 8, "probes": ["paired_choice", "displacement"]}
     monkeypatch.setattr(cf.audit, "audit", lambda predict, **given: original(predict, **{**given, **small}))
     exec(compile("\n".join(code), "audit.md", "exec"), {})
-    assert (tmp_path / "audits" / "mine" / "report.html").is_file()
+    for name in ("mine", "module"):
+        assert (tmp_path / "audits" / name / "report.html").is_file()
     for probe in PROBES:
         assert f"`{probe.name}`" in guide

@@ -27,20 +27,23 @@ class TorchClassifier:
     """A torch network as a classifier.
 
     Attributes:
-        module: In evaluation mode. Gives logits per class (n, classes), or the log-odds of face (n,) or (n, 1).
+        module: In evaluation mode. Gives logits or probabilities per class (n, classes), or the log-odds or
+            probability of face (n,) or (n, 1).
         prepare: From RGB pictures of 0 to 255 (n, 3, h, w), as floats, to what the network takes; differentiable.
         face: The position of face among the classes.
         device: Where the network is.
+        gives: See `log_odds_of_outputs`.
     """
 
     module: nn.Module
     prepare: Callable[[Tensor], Tensor]
     face: int = 1
     device: str = "cpu"
+    gives: str = ""
 
     def scores(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
         """Log-odds of face, differentiable: its logit against the others' log-sum-exp."""
-        return against_rest(self.module(self.prepare(pictures.to(self.device))), self.face)
+        return log_odds_of_outputs(self.module(self.prepare(pictures.to(self.device))), self.face, self.gives)
 
     def log_odds(self, pictures: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, " n"]:
         """Log-odds of face, in nats."""
@@ -49,41 +52,87 @@ class TorchClassifier:
             return np.asarray(self.scores(values).double().cpu().numpy())
 
 
-def against_rest(logits: Any, face: int) -> Float[Tensor, " n"]:
-    """Log-odds of one class from the logits of all.
+GIVES = ("", "log-odds", "probability")
+"""What a network's outputs may be said to be; empty: that is to be seen from them."""
+
+_ENOUGH = 20
+"""The log-odds of so many pictures do not all lie between 0 and 1 but in networks that have learned nothing."""
+
+
+def log_odds_of_outputs(outputs: Any, face: int, gives: str = "") -> Float[Tensor, " n"]:
+    """Log-odds of one class from a network's outputs.
+
+    Args:
+        outputs: (n, classes): logits, or probabilities, which all are at least 0 and sum to 1. (n,) or (n, 1): the
+            log-odds of face, or with `gives` its probability. Probabilities are clipped to `CLIP` from 0 and 1.
+        face: The position of face among the classes.
+        gives: `log-odds` or `probability`, where one number per picture is given.
 
     Raises:
-        ConfiguralError: If the shape is neither (n,), (n, 1) nor (n, classes), or there is no such class.
+        ConfiguralError: If the shape is neither (n,), (n, 1) nor (n, classes), there is no such class, or one
+            number per picture looks like a probability and nobody has said what it is.
     """
-    logits = getattr(logits, "logits", logits)  # of transformers' own output
-    if logits.ndim == 1:
-        return logits
-    if logits.ndim == 2 and logits.shape[1] == 1:
-        return logits[:, 0]
-    if logits.ndim != 2 or not 0 <= face < logits.shape[1]:
+    outputs = getattr(outputs, "logits", outputs)  # of transformers' own output
+    if outputs.ndim == 2 and outputs.shape[1] == 1:
+        outputs = outputs[:, 0]
+    if outputs.ndim == 1:
+        if gives == "probability":
+            return _log_odds_of_probability(outputs)
+        if not gives and len(outputs) >= _ENOUGH and ((outputs >= 0) & (outputs <= 1)).all():
+            raise ConfiguralError(
+                f"the network's outputs for {len(outputs)} pictures all lie between 0 and 1: if they are "
+                "probabilities give gives='probability' (--gives probability), else gives='log-odds'"
+            )
+        return outputs
+    if outputs.ndim != 2 or not 0 <= face < outputs.shape[1]:
         raise ConfiguralError(
-            f"the network's output has shape {tuple(logits.shape)}; wanted are logits (n, classes), "
+            f"the network's output has shape {tuple(outputs.shape)}; wanted are logits (n, classes), "
             f"with a class {face}"
         )
-    others = [position for position in range(logits.shape[1]) if position != face]
-    return logits[:, face] - logits[:, others].logsumexp(dim=1)
+    # Logits that are all positive and sum to one do not occur by chance.
+    if bool((outputs >= 0).all()) and bool(((outputs.sum(dim=1) - 1).abs() < 1e-4).all()):
+        return _log_odds_of_probability(outputs[:, face])
+    others = [position for position in range(outputs.shape[1]) if position != face]
+    return outputs[:, face] - outputs[:, others].logsumexp(dim=1)
+
+
+def _log_odds_of_probability(p: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    if bool(((p < 0) | (p > 1)).any()):
+        raise ConfiguralError("the network's outputs are not all between 0 and 1: they are no probabilities")
+    return torch.logit(p.double(), eps=CLIP)
+
+
+def _known(gives: str) -> str:
+    if gives not in GIVES:
+        raise ConfiguralError(f"gives '{gives}': choose from log-odds, probability")
+    return gives
 
 
 def from_module(
-    module: nn.Module, prepare: Callable[[Tensor], Tensor] | None = None, face: int = 1, device: str = "cpu"
+    module: nn.Module,
+    prepare: Callable[[Tensor], Tensor] | None = None,
+    face: int = 1,
+    device: str = "cpu",
+    gives: str = "",
 ) -> TorchClassifier:
     """A torch network as a classifier; it is put into evaluation mode and onto the device.
 
     Args:
-        module: Gives logits per class, or the log-odds of face.
+        module: Gives logits or probabilities per class, or the log-odds or probability of face.
         prepare: From RGB pictures of 0 to 255 (n, 3, h, w) to what the network takes; by default that of the
             study's networks, for others division by 255.
         face: The position of face among the classes.
         device: cpu, cuda or mps.
+        gives: `log-odds` or `probability`, where it gives one number per picture.
+
+    Raises:
+        ConfiguralError: If it is no torch module.
     """
+    if not isinstance(module, nn.Module):
+        raise ConfiguralError(f"a {type(module).__name__} is no torch module")
     if prepare is None:
         prepare = preprocess_floats if isinstance(module, networks.StudyNet) else lambda pictures: pictures / 255
-    return TorchClassifier(module.to(device).eval(), prepare, face, device)
+    return TorchClassifier(module.to(device).eval(), prepare, face, device, _known(gives))
 
 
 def preprocess_floats(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
@@ -97,7 +146,7 @@ def from_hugging_face(folder: Path | str, face: str | int | None = None, device:
 
     Args:
         folder: Holds config.json, model.safetensors and, for size, scale, mean and deviation of the input,
-            preprocessor_config.json.
+            preprocessor_config.json. Without this what the network takes would be a guess.
         face: The label of face or its position; by default the only label that contains `face` and not `no`, or 1.
         device: cpu, cuda or mps.
 
@@ -107,16 +156,28 @@ def from_hugging_face(folder: Path | str, face: str | int | None = None, device:
     folder = Path(folder)
     transformers = _imported("transformers", "huggingface")
     try:
-        module = transformers.AutoModelForImageClassification.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        module, loaded = transformers.AutoModelForImageClassification.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # transformers, safetensors and torch each have classes of their own
         raise ConfiguralError(
             f"{folder}: not an image classifier of transformers with safetensors weights ({_first_line(error)})"
         ) from error
+    # transformers fills what a file lacks, such as the last layer of a network without one, with chance.
+    if absent := sorted(loaded["missing_keys"]):
+        raise ConfiguralError(f"{folder}: its file lacks the weights {absent[0]}; is it an image classifier's?")
     path = folder / "preprocessor_config.json"
+    if not path.is_file():
+        raise ConfiguralError(
+            f"{folder}: lacks preprocessor_config.json, which says how pictures are scaled; save the image "
+            "processor into the folder, too"
+        )
     try:
-        settings = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        settings = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise ConfiguralError(f"{path}: not readable as JSON") from error
     prepare = _Preprocessor.from_settings(settings, getattr(module.config, "image_size", None))
@@ -126,12 +187,14 @@ def from_hugging_face(folder: Path | str, face: str | int | None = None, device:
 
 @dataclass(frozen=True)
 class _Preprocessor:
-    """What transformers' image processors do to a picture: resize, scale, subtract the mean, divide."""
+    """What transformers' image processors do: resize, flip channels, scale, subtract the mean, divide."""
 
     size: tuple[int, int] | None
     factor: float
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    offset: float = 0.0
+    flipped: bool = False
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any], image_size: int | tuple[int, int] | None) -> "_Preprocessor":
@@ -147,25 +210,27 @@ class _Preprocessor:
         normal = settings.get("do_normalize", "image_mean" in settings)
         mean = tuple(settings.get("image_mean", (0.5,) * 3)) if normal else (0.0,) * 3
         deviation = tuple(settings.get("image_std", (0.5,) * 3)) if normal else (1.0,) * 3
-        return cls(tuple(size) if size else None, factor, mean, deviation)
+        offset = -1.0 if settings.get("rescale_offset") else 0.0
+        flipped = bool(settings.get("do_flip_channel_order"))
+        return cls(tuple(size) if size else None, factor, mean, deviation, offset, flipped)
 
     def __call__(self, pictures: Tensor) -> Tensor:
         if self.size and tuple(pictures.shape[2:]) != tuple(self.size):
             pictures = nn.functional.interpolate(
                 pictures, self.size, mode="bilinear", align_corners=False, antialias=True
             )
+        if self.flipped:
+            pictures = pictures.flip(1)
         mean, deviation = (
             torch.tensor(values, device=pictures.device).view(1, -1, 1, 1) for values in (self.mean, self.deviation)
         )
-        return (pictures * self.factor - mean) / deviation
+        return (pictures * self.factor + self.offset - mean) / deviation
 
 
 def _face_position(labels: dict[int, str], face: str | int | None, folder: Path) -> int:
-    if isinstance(face, int):
-        return face
     if face is not None:
         for position, label in labels.items():
-            if label == face:
+            if face in (label, position, str(position)):
                 return position
         raise ConfiguralError(f"{folder}: no label '{face}'; it has {', '.join(labels.values())}")
     named = [
@@ -190,6 +255,7 @@ class OnnxClassifier:
         scale: What the bytes of a picture are multiplied by.
         face: The position of face among the classes.
         single: Whether it takes one picture at a time.
+        gives: See `log_odds_of_outputs`.
     """
 
     session: Any
@@ -199,35 +265,29 @@ class OnnxClassifier:
     scale: float
     face: int
     single: bool
+    gives: str = ""
 
     def log_odds(self, pictures: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, " n"]:
         """Log-odds of face; of an output that holds probabilities, clipped to `CLIP` from 0 and 1."""
         values: np.ndarray = pictures.transpose(0, 3, 1, 2) if self.channels_first else pictures
         if self.floats:
             values = values.astype(np.float32) * np.float32(self.scale)
-        values = np.ascontiguousarray(values)
-        batches = [values[row : row + 1] for row in range(len(values))] if self.single else [values]
+        taken = np.ascontiguousarray(values)
+        batches = [taken[row : row + 1] for row in range(len(taken))] if self.single else [taken]
         outputs = [self.session.run(None, {self.input: batch})[0] for batch in batches]
-        return _from_outputs(np.concatenate(outputs).astype(float), self.face)
+        found = torch.from_numpy(np.concatenate(outputs).astype(float))
+        return np.asarray(log_odds_of_outputs(found, self.face, self.gives).numpy())
 
 
-def _from_outputs(outputs: np.ndarray, face: int) -> np.ndarray:
-    # Rows that sum to one and hold nothing negative are probabilities; logits that look so do not occur by chance.
-    sums_to_one = outputs.ndim == 2 and outputs.shape[1] > 1 and np.allclose(outputs.sum(axis=1), 1, atol=1e-4)
-    if sums_to_one and (outputs >= 0).all():
-        p = np.clip(outputs[:, face], CLIP, 1 - CLIP)
-        return np.asarray(np.log(p) - np.log1p(-p))
-    return np.asarray(against_rest(torch.from_numpy(outputs), face).numpy())
-
-
-def from_onnx(path: Path | str, face: int = 1, scale: float = 1.0) -> OnnxClassifier:
+def from_onnx(path: Path | str, face: int = 1, scale: float = 1.0, gives: str = "") -> OnnxClassifier:
     """A network in an ONNX file, on the CPU.
 
     Args:
         path: Takes RGB pictures, (n, 3, h, w) or (n, h, w, 3), as bytes or floats; gives logits or probabilities
-            per class, or the log-odds of face.
+            per class, or the log-odds or probability of face.
         face: The position of face among the classes.
         scale: What the bytes of a picture are multiplied by where it takes floats; 1/255 for pictures of 0 to 1.
+        gives: `log-odds` or `probability`, where it gives one number per picture.
 
     Raises:
         ConfiguralError: If onnxruntime is not installed, or the file holds no such network.
@@ -246,7 +306,7 @@ def from_onnx(path: Path | str, face: int = 1, scale: float = 1.0) -> OnnxClassi
     floats = taken[0].type == "tensor(float)"
     if not floats and taken[0].type != "tensor(uint8)":
         raise ConfiguralError(f"{path}: takes {taken[0].type}; wanted are tensor(float) or tensor(uint8)")
-    return OnnxClassifier(session, taken[0].name, shape[1] == 3, floats, scale, face, shape[0] == 1)
+    return OnnxClassifier(session, taken[0].name, shape[1] == 3, floats, scale, face, shape[0] == 1, _known(gives))
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,6 +330,7 @@ def open_model(
     scale: float = 1.0,
     image_size: int | None = None,
     device: str = "cpu",
+    gives: str = "",
 ) -> Opened:
     """Open a saved classifier by what its path is; run folders are left to `configural.study.load_run`.
 
@@ -279,6 +340,7 @@ def open_model(
         scale: See `from_onnx`.
         image_size: Of an FCN in a Keras file that does not say it.
         device: cpu, cuda or mps; ONNX stays on the CPU.
+        gives: See `from_onnx`.
 
     Raises:
         ConfiguralError: If it is none of these.
@@ -295,7 +357,7 @@ def open_model(
         raise ConfiguralError(f"{path}: there is no such model; give {FORMS}")
     if path.suffix == ".onnx":
         position = _position(face)
-        onnx = from_onnx(path, position, scale)
+        onnx = from_onnx(path, position, scale, gives)
         sides = [side for side in onnx.session.get_inputs()[0].shape[1:] if side != 3]
         return Opened(onnx, name, sides[0] if isinstance(sides[0], int) else None)
     if path.suffix in (".h5", ".hdf5"):

@@ -6,13 +6,16 @@ import numpy as np
 import pandas as pd
 
 from configural.audit.probe import Looks, Probe, Trials
-from configural.audit.subjects import AnswersPictures, AnswersStimuli, Subject
+from configural.audit.subjects import AnswersPictures, AnswersStimuli, Subject, checked
 from configural.errors import ConfiguralError
 from configural.stimuli import Renderer
 
+_LOOKED_INTO = 10
+"""Pictures at a time of a probe that looks into a classifier: each costs hundreds of passes, and the bar moves."""
+
 
 class BrokenOffError(ConfiguralError):
-    """A classifier failed half-way.
+    """A classifier failed, or was interrupted, half-way.
 
     Attributes:
         answers: What it had answered of the probe until then.
@@ -46,9 +49,11 @@ def ask(
 
     Raises:
         BrokenOffError: If the classifier raises, or gives anything but one finite number per stimulus; what it
-            answered before that is kept in the error.
+            answered before that is kept in the error. So it is by Ctrl-C, which is then the error's cause.
     """
     renderer = Renderer(trials.faces, image_size)
+    if isinstance(probe, Looks):
+        batch_size = min(batch_size, _LOOKED_INTO)
     columns: list[pd.DataFrame] = []
     for start in range(0, len(trials), batch_size):
         stimuli = trials.stimuli[start : start + batch_size]
@@ -58,9 +63,14 @@ def ask(
             if isinstance(probe, Looks):
                 found = probe.look(subject, stimuli, pictures, renderer)  # type: ignore[arg-type]
             elif isinstance(subject, AnswersStimuli):
-                found = {"log_odds": _checked(subject.log_odds_of(stimuli), len(stimuli))}
+                found = {"log_odds": checked(subject.log_odds_of(stimuli), len(stimuli))}
             else:
-                found = {"log_odds": _checked(_answered(subject, pictures), len(stimuli))}
+                found = {"log_odds": checked(_answered(subject, pictures), len(stimuli))}
+        except KeyboardInterrupt as error:
+            raise BrokenOffError(
+                f"interrupted at picture {start + 1:,} of {len(trials):,} of the probe {probe.name}",
+                _with_notes(trials, columns),
+            ) from error
         except Exception as error:
             said = str(error) if isinstance(error, ConfiguralError) else f"{type(error).__name__}: {error}"
             raise BrokenOffError(
@@ -77,16 +87,6 @@ def ask(
 def _answered(subject: AnswersPictures, pictures: np.ndarray | None) -> np.ndarray:
     assert pictures is not None
     return subject.log_odds(pictures)
-
-
-def _checked(log_odds: np.ndarray, n: int) -> np.ndarray:
-    log_odds = np.asarray(log_odds, float)
-    if log_odds.shape != (n,):
-        raise ConfiguralError(f"it gave log-odds of shape {log_odds.shape} for {n} pictures; wanted is ({n},)")
-    if not np.isfinite(log_odds).all():
-        bad = (~np.isfinite(log_odds)).sum()
-        raise ConfiguralError(f"it gave NaN or infinity for {bad} of {n} pictures; wanted are finite log-odds")
-    return log_odds
 
 
 def _with_notes(trials: Trials, columns: list[pd.DataFrame]) -> pd.DataFrame:

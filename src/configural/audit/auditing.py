@@ -11,7 +11,7 @@ import pandas as pd
 from configural import __version__, progress
 from configural.audit.asking import BrokenOffError, ask
 from configural.audit.intervals import Bootstrap
-from configural.audit.probe import Looks, Material, Probe, Score, Trials, scores_frame
+from configural.audit.probe import Material, Obstructed, Probe, Score, Trials, scores_frame
 from configural.audit.probes import PROBES, Displacement, Reach
 from configural.audit.probes.reach import evidence_map
 from configural.audit.result import Audit, Example, save_answers
@@ -25,7 +25,7 @@ from configural.stimuli.folders import refuse_used
 
 
 class AuditBrokenError(ConfiguralError):
-    """The classifier failed half-way.
+    """The audit ended before its end, most often since the classifier failed.
 
     Attributes:
         audit: What was measured until then.
@@ -74,6 +74,7 @@ def audit(
     Raises:
         AuditBrokenError: If the classifier fails half-way or gives what is no answer; its `audit`, and `out`, hold
             what was measured until then.
+        KeyboardInterrupt: On Ctrl-C; `out` holds what was measured until then.
         ConfiguralError: If an argument is not possible.
     """
     folder = Path(out) if out is not None else None
@@ -112,28 +113,35 @@ def audit(
         return Audit(settings, scores_frame(scores), answers, examples, left_out, broken)
 
     for probe in chosen:
-        if isinstance(probe, Looks) and (why := probe.obstacle(subject)):
+        if isinstance(probe, Obstructed) and (why := probe.obstacle(subject)):
             left_out[probe.name] = why
             continue
-        trials = probe.trials(material)
         try:
+            trials = probe.trials(material)
             with progress.bar(probe.name.replace("_", " "), len(trials), show_progress) as update:
                 answers[probe.name] = ask(subject, probe, trials, image_size, batch_size, update)
-        except BrokenOffError as error:
-            answers[probe.name] = error.answers
-            left_out[probe.name] = "broken off"
-            broken = found(str(error))
+            if folder is not None:
+                save_answers(folder, probe.name, answers[probe.name])
+            scores[probe.name] = probe.score(answers[probe.name], bootstrap)
+            examples[probe.name] = list(_examples(probe, trials, answers[probe.name], image_size))
+            if isinstance(probe, Reach) and isinstance(subject, Differentiable):
+                examples[probe.name] += _evidence(subject, trials, image_size)
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, BrokenOffError):
+                answers[probe.name] = error.answers
+            stopped = isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt)
+            said = str(error) or ("interrupted" if stopped else type(error).__name__)
+            left_out[probe.name] = "interrupted" if stopped else "broken off"
+            broken = found(said)
             kept = ""
             if folder is not None:
                 broken.save(folder)
                 kept = f"; what was measured until then is in {folder}"
-            raise AuditBrokenError(f"{error}{kept}", broken) from error
-        if folder is not None:
-            save_answers(folder, probe.name, answers[probe.name])
-        scores[probe.name] = probe.score(answers[probe.name], bootstrap)
-        examples[probe.name] = list(_examples(probe, trials, answers[probe.name], image_size))
-        if isinstance(probe, Reach) and isinstance(subject, Differentiable):
-            examples[probe.name] += _evidence(subject, trials, image_size)
+            if stopped:
+                raise KeyboardInterrupt(f"{said}{kept}") from error
+            if not isinstance(error, ConfiguralError):
+                raise  # no fault of the user's
+            raise AuditBrokenError(f"{said}{kept}", broken) from error
     done = found()
     if folder is not None:
         done.save(folder)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from configural.audit.probes.interactions import PLAYERS
 from configural.audit.result import Audit
@@ -19,6 +19,8 @@ from configural.evaluation.figures import _styled
 # By Okabe and Ito, as in the figures of a run; marks differ too, so that grey prints can be read.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072b2", "#e69f00", "#009e73", "#5b6470"
 _GRID = "#dcdfe3"
+_NAT = 1.0
+"""Axes and colours of log-odds span at least one nat, so that next to nothing looks like next to nothing."""
 _CURVES: dict[str, dict[str, Any]] = {
     "one part": {"color": _BLUE, "marker": "o", "linestyle": "-"},
     "a pair": {"color": _GREEN, "marker": "^", "linestyle": (0, (1.5, 1.2))},
@@ -66,9 +68,12 @@ def displacement_figure(scores: pd.DataFrame) -> Figure:
             for name, style in _CURVES.items():
                 rows = scores[(scores["score"] == score) & (scores["of"] == name)].sort_values("at")
                 start = pd.DataFrame({"at": [0.0], "value": [0.0], "low": [0.0], "high": [0.0]})
-                _curve(axes, pd.concat([start if score == "drop" else rest, rows]), name, style)
+                first = start if score == "drop" else rest
+                _curve(axes, pd.concat([first, rows]) if len(rows) else first, name, style)
             axes.set_xlabel("moved by (pixels of a 512-row portrait)")
         left.set_ylabel("drop of the log-odds of face")
+        low, high = left.get_ylim()
+        left.set_ylim(min(low, -_NAT / 4), max(high, _NAT))
         left.axhline(0, color=_GREY, linewidth=1)
         right.set_ylabel("P(face)")
         right.set_ylim(-0.02, 1.02)
@@ -105,6 +110,7 @@ def inversion_figure(scores: pd.DataFrame) -> Figure:
         ]
         _dots(left, drops, names, _BLUE)
         left.set_xlabel("drop of the log-odds of face")
+        _at_least_a_nat(left)
         left.axvline(0, color=_GREY, linewidth=1)
         curve = scores[(scores["score"] == "P(face)") & (scores["of"] == "rotation")].sort_values("at")
         _curve(right, curve, "rotation", _CURVES["one part"])
@@ -123,13 +129,14 @@ def interactions_figure(scores: pd.DataFrame) -> Figure:
         shapley = scores[scores["score"] == "shapley"]
         _dots(left, shapley, [of.replace("_", " ") for of in shapley["of"]], _BLUE)
         left.set_xlabel("Shapley value (log-odds of face)")
+        _at_least_a_nat(left)
         left.axvline(0, color=_GREY, linewidth=1)
         pairs = scores[scores["score"] == "interaction"].set_index("of")["value"]
         grid = np.full((len(PLAYERS), len(PLAYERS)), np.nan)
         for a, first in enumerate(PLAYERS):
             for b, second in enumerate(PLAYERS[a + 1 :], a + 1):
                 grid[b, a] = pairs[f"{first} × {second}"]
-        reach = max(float(np.nanmax(np.abs(grid))), 1e-6)
+        reach = max(float(np.nanmax(np.abs(grid))), _NAT)
         right.imshow(grid, cmap="PuOr_r", norm=TwoSlopeNorm(0, -reach, reach))
         for (row, column), value in np.ndenumerate(grid):
             if not np.isnan(value):
@@ -142,7 +149,7 @@ def interactions_figure(scores: pd.DataFrame) -> Figure:
         right.set_ylim(len(PLAYERS) - 0.5, 0.5)
         right.set_xlim(-0.5, len(PLAYERS) - 1.5)
         right.tick_params(length=0)
-        right.set_title("interaction in pairs", fontsize=13, fontweight="normal")
+        right.set_title("interaction in pairs (log-odds)", fontsize=13, fontweight="normal")
     return figure
 
 
@@ -180,11 +187,19 @@ def attribution_figure(scores: pd.DataFrame) -> Figure:
                 places = np.arange(len(rows)) + up
                 axes.errorbar(
                     rows["value"], places, xerr=_arms(rows), fmt=marker, color=colour, label=label, capsize=0,
-                    elinewidth=2, markersize=12 if marker == "|" else 8, markeredgewidth=2.5,
+                    elinewidth=2, markersize=12 if marker == "|" else 8, markeredgewidth=2.5, clip_on=False,
                 )  # fmt: skip
         axes.set_yticks(range(len(regions)), [region.replace("_", " ") for region in regions])
         axes.invert_yaxis()
-        _share_axis(axes, "share")
+        # Parts take up little: on a straight axis all that is theirs would lie on one spot.
+        axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+        axes.set_xlim(0, 1)
+        axes.set_xticks([0.01, 0.05, 0.1, 0.25, 0.5, 1])
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.grid(axis="x", color=_GRID, linewidth=1)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("share (axis by square roots)")
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
@@ -221,6 +236,11 @@ def _dots(axes: Axes, rows: pd.DataFrame, names: list[str], colour: str) -> None
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="x", color=_GRID, linewidth=1)
     axes.set_axisbelow(True)
+
+
+def _at_least_a_nat(axes: Axes) -> None:
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -_NAT / 2), max(high, _NAT / 2))
 
 
 def _arms(rows: pd.DataFrame) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Where the parts of stimuli lie in their pictures, and whether they fit: geometry without pixels."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -65,13 +66,8 @@ def part_places(faces: FaceLibrary, stimuli: Sequence[Stimulus]) -> Float[np.nda
 
 def fit(faces: FaceLibrary, table: StimulusTable) -> Bool[np.ndarray, " n"]:
     """Whether all parts of each stimulus lie on its surface, so that it can be drawn."""
-    positions = {head.name: position for position, head in enumerate(faces.heads)}
     frame, condition = table.frame, table.condition
-    host = frame["host"].map(positions).to_numpy()
-    kind = np.stack([frame[f"{slot}_kind"].map(PART_KINDS.index).to_numpy() for slot in PART_KINDS], axis=1)
-    donor = np.stack([frame[f"{slot}_donor"].map(positions).to_numpy() for slot in PART_KINDS], axis=1)
-    jitter = np.stack([frame[[f"{slot}_row", f"{slot}_col"]].to_numpy() for slot in PART_KINDS], axis=1)
-    start, size = part_starts(faces, condition, host, kind, donor, jitter)
+    host, _, _, start, size = _boxes(faces, table)
     left = surface_start(faces, condition, host, frame["placement"].to_numpy())
     start[..., 1] += left[:, None]
     middle = constellation_middle(faces, host)
@@ -83,3 +79,49 @@ def fit(faces: FaceLibrary, table: StimulusTable) -> Bool[np.ndarray, " n"]:
         axis=2
     )
     return (inside | ~np.isin(PART_KINDS, condition.filled)).all(axis=1)
+
+
+def overlap(faces: FaceLibrary, table: StimulusTable) -> Float[np.ndarray, " n"]:
+    """How much of a part lies over or under another one: the largest share of any part of each stimulus, 0 to 1.
+
+    Counted on the masks before the constellation is turned, scaled and shifted, which changes nothing in it.
+    """
+    _, kind, donor, start, size = _boxes(faces, table)
+    stop = start + size
+    shares = np.zeros(len(table))
+    known: dict[tuple[int, ...], np.ndarray] = {}
+
+    def mask(row: int, slot: int) -> np.ndarray:
+        which = int(donor[row, slot]), int(kind[row, slot]), *size[row, slot].tolist()
+        if which not in known:
+            known[which] = _mask(faces, *which)
+        return known[which]
+
+    for a, b in combinations(range(4), 2):
+        low, high = np.maximum(start[:, a], start[:, b]), np.minimum(stop[:, a], stop[:, b])
+        for row in np.flatnonzero((low < high).all(axis=1)).tolist():
+            first, second = mask(row, a), mask(row, b)
+            seen = []
+            for part, slot in ((first, a), (second, b)):
+                (top, left), (bottom, right) = low[row] - start[row, slot], high[row] - start[row, slot]
+                seen.append(part[top:bottom, left:right])
+            both = int((seen[0] & seen[1]).sum())
+            shares[row] = max(shares[row], both / max(1, min(int(first.sum()), int(second.sum()))))
+    return shares
+
+
+def _boxes(faces: FaceLibrary, table: StimulusTable) -> tuple[np.ndarray, ...]:
+    """Host (n,), kind and donor per slot (n, 4), first row and column and size of each part's box (n, 4, 2)."""
+    positions = {head.name: position for position, head in enumerate(faces.heads)}
+    frame = table.frame
+    host = frame["host"].map(positions).to_numpy()
+    kind = np.stack([frame[f"{slot}_kind"].map(PART_KINDS.index).to_numpy() for slot in PART_KINDS], axis=1)
+    donor = np.stack([frame[f"{slot}_donor"].map(positions).to_numpy() for slot in PART_KINDS], axis=1)
+    jitter = np.stack([frame[[f"{slot}_row", f"{slot}_col"]].to_numpy() for slot in PART_KINDS], axis=1)
+    return host, kind, donor, *part_starts(faces, table.condition, host, kind, donor, jitter)
+
+
+def _mask(faces: FaceLibrary, donor: int, kind: int, rows: int, cols: int) -> Bool[np.ndarray, "rows cols"]:
+    mask = faces.heads[donor].parts[kind].mask
+    across = np.arange(cols) * mask.shape[1] // cols
+    return mask[np.ix_(np.arange(rows) * mask.shape[0] // rows, across)]

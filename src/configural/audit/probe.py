@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -151,11 +152,16 @@ class Probe(Protocol):
 
 
 @runtime_checkable
-class Looks(Protocol):
-    """A probe that looks into a classifier instead of asking for its answers."""
+class Obstructed(Protocol):
+    """A probe that cannot be done with everything or everywhere."""
 
     def obstacle(self, subject: Subject) -> str:
-        """Why it cannot be done with this classifier, or nothing."""
+        """Why it cannot be done with this classifier here, or nothing."""
+
+
+@runtime_checkable
+class Looks(Obstructed, Protocol):
+    """A probe that looks into a classifier instead of asking for its answers."""
 
     def look(
         self,
@@ -165,6 +171,30 @@ class Looks(Protocol):
         renderer: Renderer,
     ) -> dict[str, np.ndarray]:
         """Columns of numbers, one per picture."""
+
+
+@dataclass(frozen=True)
+class OfFaces:
+    """What is shown by a probe that looks at faces as they are.
+
+    Attributes:
+        faces: How many.
+    """
+
+    faces: int = 24
+
+    def trials(self, material: Material) -> Trials:
+        """Some faces."""
+        return Trials.join(material.faces, [(material.some_faces(self.faces), {})])
+
+    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+        """The first faces."""
+        return {row: f"face {row + 1}" for row in range(min(4, len(notes)))}
+
+
+def missing(package: str) -> str:
+    """What to install if a package of the extra `audit` is not there, or nothing."""
+    return "" if find_spec(package) else f"needs {package}: pip install 'configural[audit]'"
 
 
 def scores_frame(found: dict[str, list[Score]]) -> pd.DataFrame:

@@ -75,7 +75,9 @@ class FromProbability:
         except (TypeError, ValueError):
             raise ConfiguralError(f"predict returned {type(came).__name__}; {wanted}") from None
         if p.shape != (n,):
-            cure = "; give its column of face, such as p[:, 1]" if p.shape == (n, 2) else ""
+            cure = ""
+            if p.ndim == 2 and len(p) == n and p.shape[1]:
+                cure = f"; give its column of face, such as p[:, {min(p.shape[1], 2) - 1}]"
             raise ConfiguralError(f"predict returned shape {p.shape}; {wanted}{cure}")
         if np.isnan(p).any():
             raise ConfiguralError(f"predict returned NaN for {np.isnan(p).sum()} of {n} pictures; {wanted}")
@@ -96,9 +98,29 @@ def subject(predict: Predict | Subject) -> Subject:
     """
     if isinstance(predict, AnswersPictures | AnswersStimuli):
         return predict
+    if isinstance(predict, nn.Module):
+        raise ConfiguralError(
+            f"a torch module ({type(predict).__name__}) takes no pictures of bytes: wrap it, "
+            "configural.audit.adapters.from_module(module, prepare)"
+        )
     if not callable(predict):
         raise ConfiguralError(
             f"a {type(predict).__name__} cannot be audited: give a function from pictures (n, h, w, 3) to n "
             "probabilities of face"
         )
     return FromProbability(predict)
+
+
+def checked(log_odds: np.ndarray, n: int) -> Float[np.ndarray, " n"]:
+    """A classifier's answers to n pictures.
+
+    Raises:
+        ConfiguralError: If they are not one finite number each.
+    """
+    log_odds = np.asarray(log_odds, float)
+    if log_odds.shape != (n,):
+        raise ConfiguralError(f"it gave log-odds of shape {log_odds.shape} for {n} pictures; wanted is ({n},)")
+    if not np.isfinite(log_odds).all():
+        bad = (~np.isfinite(log_odds)).sum()
+        raise ConfiguralError(f"it gave NaN or infinity for {bad} of {n} pictures; wanted are finite log-odds")
+    return log_odds

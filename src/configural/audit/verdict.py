@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from configural.audit.probes.displacement import UNDEFINED
 from configural.audit.result import Audit
+from configural.audit.subjects import CLIP
 from configural.errors import ConfiguralError
 
 
@@ -14,21 +16,57 @@ def headline(audit: Audit) -> str:
     if "displacement" not in set(audit.scores["probe"]):
         return "Relations were not measured" if not audit.broken else "The audit was broken off"
     index = audit.relation_index()
+    if _preference(audit)[1] < 0.5:
+        return "It prefers wrong arrangements to right ones: are its classes the other way round?"
     if np.isnan(index["value"]):
+        if index["note"] != UNDEFINED:
+            return "Relations were not measured: " + str(index["note"]).removeprefix("undefined: ")
+        if _saturated(audit) > 0.5:
+            return (
+                "Its probabilities are too near to 0 or 1 to tell what moved parts cost: it has no relation index"
+            )
         return "Moved parts cost this classifier nothing that can be told from zero: it has no relation index"
     if index["low"] > 0:
+        said = "It reads how the parts lie to each other more than where they lie"
         if index["low"] >= 0.5:
-            return "It reads mostly how the parts lie to each other"
-        return "It reads how the parts lie to each other more than where they lie"
+            said = "It reads mostly how the parts lie to each other"
+        return said + _but(audit)
     if index["high"] <= 0:
-        return "It reads where the parts lie more than how they lie to each other"
-    return "It cannot be told whether it reads relations or places"
+        # Parts that move together leave a visible head: what is lost is then a place in the picture or on the head.
+        where = ", in the picture or on the head," if audit.settings["background"] == "canvas" else ""
+        return f"It reads where the parts lie{where} more than how they lie to each other"
+    return "Relations and places count about alike, or too little was measured to tell which counts more"
+
+
+def _but(audit: Audit) -> str:
+    """What is lost by moved parts says little of a classifier to which the right arrangement is none."""
+    if _preference(audit)[0] > 0.5:
+        return ""
+    return ", but it is not shown to prefer right arrangements to wrong ones"
+
+
+def _preference(audit: Audit) -> tuple[float, float]:
+    """The interval of the paired choice; 1 if it was not asked."""
+    try:
+        choice = audit.score("paired_choice", "choice", "all")
+    except ConfiguralError:
+        return 1.0, 1.0
+    return float(choice["low"]), float(choice["high"])
+
+
+def _saturated(audit: Audit) -> float:
+    """The share of answers about moved parts whose probability was cut off near 0 or 1."""
+    answers = audit.answers.get("displacement")
+    if answers is None or not len(answers):
+        return 0.0
+    edge = np.log(1 - CLIP) - np.log(CLIP)
+    return float(np.isclose(answers["log_odds"].abs(), edge, rtol=0, atol=1e-6).mean())
 
 
 def sentences(audit: Audit) -> list[str]:
     """The answer in sentences with their numbers."""
     said = []
-    for sentence in (_index, _on_skin, _choice, _sure):
+    for sentence in (_index, _cut_off, _on_skin, _choice, _sure):
         try:
             said.append(sentence(audit))
         except ConfiguralError:  # that probe was not asked
@@ -39,6 +77,8 @@ def sentences(audit: Audit) -> list[str]:
 def _index(audit: Audit) -> str:
     distance = audit.settings["relation_index_at"]
     index = audit.relation_index()
+    if np.isnan(index["value"]) and index["note"] != UNDEFINED:
+        return f"The relation index is {index['note']}."
     one = audit.score("displacement", "drop", "one part", distance)
     every = audit.score("displacement", "drop", "all", distance)
     drops = (
@@ -46,8 +86,18 @@ def _index(audit: Audit) -> str:
         f"together by {in_words(every)}"
     )
     if np.isnan(index["value"]):
-        return f"{drops}. Neither is above zero, so the relation index is undefined."
+        return f"{drops}. Neither interval lies above zero, so the relation index is undefined."
     return f"{drops}: relation index {in_words(index, 2)}."
+
+
+def _cut_off(audit: Audit) -> str:
+    share = _saturated(audit)
+    if share < 0.05:
+        return ""
+    return (
+        f"In {100 * share:.0f} % of the answers about moved parts the probability was 0 or 1 to six digits: "
+        "log-odds end there at ±13.8, and what is lost beyond is not seen. Log-odds in their place would tell more."
+    )
 
 
 def _on_skin(audit: Audit) -> str:
@@ -60,9 +110,12 @@ def _on_skin(audit: Audit) -> str:
 
 def _choice(audit: Audit) -> str:
     choice = audit.score("paired_choice", "choice", "all")
+    turned = (
+        " That is less than by chance: name the place of face among its classes." if choice["high"] < 0.5 else ""
+    )
     return (
         f"Of two pictures made of the same parts, it prefers the right arrangement in {in_percent(choice)} of "
-        f"{choice['pictures']:,} pairs."
+        f"{choice['pictures']:,} pairs.{turned}"
     )
 
 
@@ -87,11 +140,21 @@ def in_words(score: Mapping[str, Any], decimals: int = 1) -> str:
 
 
 def in_percent(score: Mapping[str, Any]) -> str:
-    """A share with its interval: 93 % [90, 95]."""
+    """A share with its interval: 93 % [90.1, 95.4]."""
     if np.isnan(score["value"]):
         return "undefined"
     value, low, high = (100 * score[name] for name in ("value", "low", "high"))
-    short = f"{value:.1f}".removesuffix(".0")
+
+    def number(percent: float) -> str:
+        return f"{percent:.1f}".removesuffix(".0")
+
+    short = number(value)
     if short == "100" and value < 100:
         short = "> 99.9"
-    return f"{short} % [{low:.0f}, {high:.0f}]" if not np.isnan(low) else f"{short} %"
+    if short == "0" and value > 0:
+        short = "< 0.1"
+    if np.isnan(low):
+        return f"{short} %"
+    # Rounded outwards, so that no interval is shown that lacks its value; less what is no more than floating point.
+    low, high = np.floor(10 * low + 1e-6) / 10, np.ceil(10 * high - 1e-6) / 10
+    return f"{short} % [{number(low)}, {number(high)}]"

@@ -42,6 +42,9 @@ def audit(
     image_size: ImageSize = None,
     face: Annotated[str | None, typer.Option(help="label or position of face, of Hugging Face or ONNX")] = None,
     scale: Annotated[float, typer.Option(help="what pixels are multiplied by, of ONNX")] = 1.0,
+    gives: Annotated[
+        str, typer.Option(help="log-odds or probability: what one number per picture is, of ONNX")
+    ] = "",
     device: Annotated[str, typer.Option(help="cpu, cuda or mps")] = "cpu",
     out: Out = None,
 ) -> None:
@@ -57,7 +60,14 @@ def audit(
     if out is None:
         raise ConfiguralError("--out is missing: name the folder to write")
     names = [name.strip() for name in probes.split(",")] if probes else None
-    done = commands.audit(models[0], out, faces, condition, pairs, seed, names, image_size, face, scale, device)
+    try:
+        done = commands.audit(
+            models[0], out, faces, condition, pairs, seed, names, image_size, face, scale, device, gives=gives
+        )
+    except KeyboardInterrupt as stopped:
+        if str(stopped):
+            typer.secho(str(stopped), fg="yellow", err=True)
+        raise
     print_audit(done)
     typer.echo(f"report: {out / 'report.html'}")
 

@@ -35,6 +35,7 @@ def audit(
     scale: float = 1.0,
     device: str = "cpu",
     show_progress: bool = True,
+    gives: str = "",
 ) -> Audit:
     """Audit a saved classifier and write answers, scores, figures and the page into a folder.
 
@@ -52,10 +53,11 @@ def audit(
         scale: What pixels are multiplied by for an ONNX model of floats.
         device: cpu, cuda or mps.
         show_progress: Show bars on standard error.
+        gives: `log-odds` or `probability`, of an ONNX model with one number per picture.
 
     Raises:
-        ConfiguralError: If an argument cannot be used. If the classifier fails half-way, what was measured
-            is in `out`.
+        ConfiguralError: If an argument cannot be used. If the classifier fails half-way, or on Ctrl-C, what was
+            measured is in `out`.
     """
     folder, path = Path(out), Path(model)
     refuse_used(folder)
@@ -76,7 +78,7 @@ def audit(
         condition = condition or settings.condition
         seed = _seed(seed, settings.data_seed, split, same_faces)
     else:
-        opened = adapters.open_model(path, face, scale, image_size, device)
+        opened = adapters.open_model(path, face, scale, image_size, device, gives)
         library = load(faces or "synthetic", show_progress=show_progress)
     if image_size is not None and opened.image_size not in (None, image_size):
         raise ConfiguralError(f"--image-size {image_size}: {model} takes {opened.image_size} pixels, keep that")
@@ -94,8 +96,9 @@ def audit(
             out=folder,
             show_progress=show_progress,
         )
-    except AuditBrokenError:
-        report.write_audit_report(folder)
+    except (AuditBrokenError, KeyboardInterrupt):
+        if (folder / "audit.json").is_file():
+            report.write_audit_report(folder)
         raise
     report.write_audit_report(folder)
     return done
@@ -122,8 +125,8 @@ class AuditComparison:
     """Several audits side by side.
 
     Attributes:
-        summary: One row per audit: name, condition, faces, relation index, paired choice and accuracy, each with
-            its interval, and why the index is undefined.
+        summary: One row per audit: name (with the audit's folder where names are alike), condition, faces,
+            relation index, paired choice and accuracy, each with its interval, and why the index is undefined.
         scores: Every score of every audit, with a column `folder`.
     """
 
@@ -150,7 +153,11 @@ def compare_audits(folders: Sequence[Path | str], out: Path | str | None = None)
         audit = Audit.load(folder)
         rows.append(_summary(audit))
         tables.append(audit.scores.assign(folder=str(folder)))
-    done = AuditComparison(pd.DataFrame(rows), pd.concat(tables, ignore_index=True))
+    summary = pd.DataFrame(rows)
+    alike = summary["name"].duplicated(keep=False)
+    where = [Path(folder).resolve().name for folder in folders]
+    summary["name"] = summary["name"].where(~alike, summary["name"] + [f" ({name})" for name in where])
+    done = AuditComparison(summary, pd.concat(tables, ignore_index=True))
     if out is not None:
         folder = Path(out)
         for name, frame in (("comparison.csv", done.summary), ("scores.csv", done.scores)):

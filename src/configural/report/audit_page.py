@@ -20,7 +20,8 @@ _HOW_TO_READ = {
     "the scores are rescaled, as long as their order stays.",
     "displacement": "A classifier that reads relations loses when one part moves (blue, solid) and loses "
     "nothing when all move together (orange, dashed); one that reads places loses most when all move. "
-    "Distances are up, down, left and right, in pixels of a 512-row portrait. On a visible head, parts that "
+    "Distances are up, down, left and right, in pixels of a 512-row portrait; a part is not moved where it would "
+    "cover another. On a visible head, parts that "
     "move together still leave their places on that head, so that the index there is a lower bound for "
     "relations among the parts; on plain skin there is no head to leave, but such pictures may be unlike any "
     "that the classifier knows.",
@@ -33,7 +34,8 @@ _HOW_TO_READ = {
     "bring only together (above zero) or twice (below). What is not additive is the share of the score's "
     "variance over all 32 ways of blanking that no sum of single parts accounts for.",
     "reach": "A distance is the side of the smallest square that holds the middles of both parts. The "
-    "effective field counts pixels whose gradient is above 4.55 % of the largest (Luo et al., 2016). Dense "
+    "effective field is the side of a square of as many pixels as have a gradient above 4.55 % of the largest "
+    "(Luo et al., 2016), of a cell before the last pooling; the theoretical one is of a cell after it. Dense "
     "layers, and the pooling of all cells, may still join what single cells see.",
     "attribution": "Shares of absolute attribution, from a grey picture, by exact masks. A share well "
     "above the area's means the method points there; it does not say that relations are used or not.",
@@ -113,7 +115,7 @@ def _section(probe: Any, audit: Audit, folder: Path) -> Section:
         picture = embedded(folder / "examples" / one["file"])
         if picture is not None:
             asked = one["log_odds"] is not None
-            answer = "log-odds " + f"{one['log_odds']:.1f}".replace("-", "−") if asked else ""
+            answer = f"log-odds {in_words({'value': one['log_odds'], 'low': np.nan})}" if asked else ""
             examples.append(Shown(picture, one["caption"], answer))
     return Section(
         probe.name,

@@ -10,10 +10,9 @@ from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from configural.audit.intervals import Bootstrap
-from configural.audit.probe import Material, Score, Trials
+from configural.audit.probe import OfFaces, Score, missing
 from configural.audit.probes.reach import as_tensor
-from configural.audit.subjects import AnswersPictures, Differentiable, Subject
-from configural.errors import ConfiguralError
+from configural.audit.subjects import AnswersPictures, Differentiable, Subject, checked
 from configural.faces import PART_KINDS
 from configural.stimuli import Renderer, Stimulus
 from configural.stimuli.geometry import left_padding
@@ -24,7 +23,7 @@ _BLANK = 128.0
 
 
 @dataclass(frozen=True)
-class Attribution:
+class Attribution(OfFaces):
     """Integrated Gradients from a grey picture, and occlusion by grey squares, summed over regions.
 
     Attributes:
@@ -43,16 +42,10 @@ class Attribution:
     )
 
     def obstacle(self, subject: Subject) -> str:
-        """Pixels are needed; gradients where a torch network is given."""
-        return "" if isinstance(subject, AnswersPictures) else "needs a classifier of pictures"
-
-    def trials(self, material: Material) -> Trials:
-        """Some faces."""
-        return Trials.join(material.faces, [(material.some_faces(self.faces), {})])
-
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
-        """The first faces."""
-        return {row: f"face {row + 1}" for row in range(min(4, len(notes)))}
+        """Pixels are needed, and captum; gradients where a torch network is given."""
+        if not isinstance(subject, AnswersPictures):
+            return "needs a classifier of pictures"
+        return missing("captum")
 
     def look(
         self,
@@ -62,12 +55,8 @@ class Attribution:
         renderer: Renderer,
     ) -> dict[str, np.ndarray]:
         """Per picture each region's share of the area, and of each method's absolute attribution."""
-        try:
-            from captum.attr import IntegratedGradients, Occlusion
-        except ImportError as error:
-            raise ConfiguralError(
-                "the probe attribution needs captum: pip install 'configural[audit]', or leave it out of --probes"
-            ) from error
+        from captum.attr import IntegratedGradients, Occlusion
+
         values = as_tensor(pictures)
         found = {}
         if isinstance(subject, Differentiable):
@@ -81,7 +70,7 @@ class Attribution:
 
         def answer(batch: Tensor) -> Tensor:
             shown = batch.detach().permute(0, 2, 3, 1).round().to(torch.uint8).numpy()
-            return torch.from_numpy(np.asarray(subject.log_odds(np.ascontiguousarray(shown)), float))
+            return torch.from_numpy(checked(subject.log_odds(np.ascontiguousarray(shown)), len(shown)))
 
         with torch.no_grad():
             found["occlusion"] = Occlusion(answer).attribute(

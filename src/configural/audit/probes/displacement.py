@@ -9,8 +9,9 @@ import pandas as pd
 from scipy.special import expit
 
 from configural.audit.intervals import Bootstrap, Estimate, interval
-from configural.audit.places import fit
+from configural.audit.places import fit, overlap
 from configural.audit.probe import Material, Score, Trials, under, with_columns
+from configural.errors import ConfiguralError
 from configural.faces import PART_KINDS
 from configural.stimuli import StimulusTable
 from configural.stimuli.geometry import REFERENCE_ROWS
@@ -30,6 +31,8 @@ PAIR = "a pair"
 PICTURE = "the picture"
 DIRECTIONS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 UNDEFINED = "undefined: neither drop is above zero"
+NO_ROOM = "undefined: no face has room for its parts to be moved so far"
+ONE_HEAD = "undefined: one head gives no interval"
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class Displacement:
     """Parts moved by so many pixels, up, down, left and right.
 
     Distances are pixels of a 512-row portrait, before a condition's scale. A distance in a direction is asked
-    about for a face only if its whole constellation fits there, so that every curve rests on the same pictures.
+    about for a face only if its whole constellation fits there, and a part or a pair is moved only where that
+    hides nothing of another part: else a classifier that counts the parts it sees would lose by one part that
+    moves and not by all, as if it read relations.
 
     Attributes:
         distances: Which.
@@ -54,6 +59,10 @@ class Displacement:
         "How much of a face is lost when one part moves, and how much when all parts move together and keep their "
         "relations?"
     )
+
+    def __post_init__(self) -> None:
+        if self.at not in self.distances:
+            raise ConfiguralError(f"displacement at {self.at} is not measured: put it among the distances")
 
     def trials(self, material: Material) -> Trials:
         """Each face as it is, with parts moved, with the portrait moved, and some of it again on plain skin."""
@@ -84,6 +93,7 @@ class Displacement:
         positions = {head.name: position for position, head in enumerate(material.faces.heads)}
         hosts = table.frame["host"].map(positions).to_numpy()
         scale = material.faces.canvas_sizes[hosts, 0] / REFERENCE_ROWS
+        hidden = overlap(material.faces, table)
         for distance in distances:
             step = np.rint(distance * scale).astype(int)
             for direction, (down, across) in DIRECTIONS.items():
@@ -91,7 +101,10 @@ class Displacement:
                 fits = fit(material.faces, whole)
                 for move, slots in moves.items():
                     moved = _shifted(table, slots, down * step, across * step)
-                    moved = replace(moved, frame=moved.frame[fits].reset_index(drop=True))
+                    shown = fits
+                    if slots != PART_KINDS:
+                        shown = fits & (overlap(material.faces, moved) <= hidden)
+                    moved = replace(moved, frame=moved.frame[shown].reset_index(drop=True))
                     yield moved, notes(move, distance, direction)
 
     def examples(self, notes: pd.DataFrame) -> dict[int, str]:
@@ -125,19 +138,20 @@ class Displacement:
             for place, rows in of_group.groupby("distance"):
                 distance = float(place)
                 heads = rows["host"].to_numpy()
-                found.append(
-                    Score("P(face)", bootstrap.mean(expit(rows["log_odds"].to_numpy()), heads), group, distance)
-                )
-                found.append(Score("drop", bootstrap.mean(rows["drop"].to_numpy(), heads), group, distance))
-            found.append(Score("threshold", _threshold(at_rest, of_group, bootstrap), group))
-        for place, rows in own[own["move"] != PICTURE].groupby("distance"):
-            found.append(Score("relation_index", relation_index(rows, bootstrap), backgrounds[0], float(place)))
+                for name, values in (("P(face)", expit(rows["log_odds"])), ("drop", rows["drop"])):
+                    columns = _by_move(rows["move"], values, names)
+                    found.append(Score(name, bootstrap.function(columns, heads, _mean_of_moves), group, distance))
+            found.append(Score("threshold", _threshold(at_rest, of_group, names, bootstrap), group))
+        for distance in self.distances:
+            rows = own[(own["move"] != PICTURE) & (own["distance"] == distance)]
+            found.append(Score("relation_index", relation_index(rows, bootstrap), backgrounds[0], float(distance)))
         for background in backgrounds[1:]:
             rows = moved[(moved["background"] == background) & (moved["distance"] == self.at)]
             found.append(Score("relation_index", relation_index(rows, bootstrap), background, self.at))
             for group in (ONE, "all"):
                 some = rows[rows["move"].isin(groups[group])]
-                drop = bootstrap.mean(some["drop"].to_numpy(), some["host"].to_numpy())
+                columns = _by_move(some["move"], some["drop"], groups[group])
+                drop = bootstrap.function(columns, some["host"].to_numpy(), _mean_of_moves)
                 found.append(Score("drop", drop, f"{group}, on {background}", self.at))
         picture = own[own["move"] == PICTURE]
         if len(picture):
@@ -151,19 +165,24 @@ def relation_index(rows: pd.DataFrame, bootstrap: Bootstrap) -> Estimate:
     """(drop of one part − drop of all) / (their sum), each drop at least 0.
 
     A drop below zero, a face that becomes more of one by being moved, counts as none: the index stays from −1 to 1.
-    It is undefined where neither drop's interval lies above zero: the sum is then no more than noise.
+    It is undefined where neither drop's interval lies above zero: the sum is then no more than noise. So it is
+    where there is no drop of one kind, or a single head, which tells of no spread.
 
     Args:
-        rows: With the columns host, move and drop; the mean over the single parts is that of one part.
+        rows: With the columns host, move and drop; the mean of the single parts' means is that of one part.
         bootstrap: How heads are drawn.
     """
-    drop = rows["drop"].to_numpy()
-    columns = np.stack(
-        [np.where(rows["move"].isin(SINGLE), drop, np.nan), np.where(rows["move"] == "all", drop, np.nan)], axis=1
+    columns = _by_move(rows["move"], rows["drop"], [*SINGLE, "all"])
+    of_moves, drawn_of_moves, heads = bootstrap.draws(columns, rows["host"].to_numpy())
+    means, drawn = (
+        np.stack([_mean_of_moves(some[..., :-1]), some[..., -1]], axis=-1) for some in (of_moves, drawn_of_moves)
     )
-    means, drawn, heads = bootstrap.draws(columns, rows["host"].to_numpy())
     pictures = int((~np.isnan(columns)).any(axis=1).sum())
     lows = [interval(drawn[:, column], heads)[0] for column in range(2)]
+    if heads == 0 or np.isnan(means).any():
+        return Estimate(np.nan, np.nan, np.nan, heads, pictures, NO_ROOM)
+    if heads == 1:
+        return Estimate(np.nan, np.nan, np.nan, heads, pictures, ONE_HEAD)
     # Rounding in a network's sums is not a drop.
     if not any(low > 1e-6 for low in lows):
         return Estimate(np.nan, np.nan, np.nan, heads, pictures, UNDEFINED)
@@ -172,37 +191,65 @@ def relation_index(rows: pd.DataFrame, bootstrap: Bootstrap) -> Estimate:
     return Estimate(float(value), low, high, heads, pictures)
 
 
+def _by_move(move: pd.Series, values: pd.Series, names: list[str]) -> np.ndarray:
+    """A column for each move; nan in the rows of others."""
+    return np.stack([np.where(move == name, values, np.nan) for name in names], axis=-1).astype(float)
+
+
+def _mean_of_moves(means: np.ndarray) -> np.ndarray:
+    """The mean over moves, each counting as much as the others in however many directions it hides nothing."""
+    known = ~np.isnan(means)
+    with np.errstate(all="ignore"):
+        return np.asarray(np.where(known, means, 0).sum(axis=-1) / known.sum(axis=-1))
+
+
 def _index(means: np.ndarray) -> np.ndarray:
     one, every = np.maximum(means[..., 0], 0), np.maximum(means[..., 1], 0)
     with np.errstate(all="ignore"):
         return np.asarray((one - every) / (one + every))
 
 
-def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, bootstrap: Bootstrap) -> Estimate:
+def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, names: list[str], bootstrap: Bootstrap) -> Estimate:
     """The distance at which the mean P(face) falls below one half, on straight lines between those measured."""
     distances = sorted(moved["distance"].unique())
     if not distances:
         return Estimate(np.nan, np.nan, np.nan, 0, 0, "no moved part fits")
     rows = pd.concat([at_rest, moved])
-    p, distance = expit(rows["log_odds"].to_numpy()), rows["distance"].to_numpy()
-    columns = np.stack([np.where(distance == d, p, np.nan) for d in (0, *distances)], axis=1)
+    p = expit(rows["log_odds"])
+    still = np.where(rows["distance"] == 0, p, np.nan)[:, None]
+    away = [_by_move(rows["move"], p.where(rows["distance"] == distance), names) for distance in distances]
+    columns = np.concatenate([still, *away], axis=1)
     places = np.array([0, *distances], float)
-    found = bootstrap.function(columns, rows["host"].to_numpy(), lambda means: _crossing(places, means))
-    if np.isnan(found.value):
-        why = "below one half from the start" if np.nanmean(columns[:, 0]) < 0.5 else "one half is not reached"
-        return replace(found, low=np.nan, high=np.nan, note=why)
+
+    def curve(means: np.ndarray) -> np.ndarray:
+        moves = means[..., 1:].reshape(*means.shape[:-1], len(distances), len(names))
+        return np.concatenate([means[..., :1], _mean_of_moves(moves)], axis=-1)
+
+    heads = rows["host"].to_numpy()
+    found = bootstrap.function(columns, heads, lambda means: _crossing(places, curve(means)))
+    means = curve(bootstrap.draws(columns, heads)[0])
+    if means[0] < 0.5:
+        return replace(found, value=np.nan, low=np.nan, high=np.nan, note="below one half from the start")
+    if not (means < 0.5).any():
+        return replace(found, value=np.nan, low=np.nan, high=np.nan, note="one half is not reached")
+    if found.high == places[-1]:
+        return replace(found, note="the upper end is where measuring ends")
     return found
 
 
 def _crossing(places: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Where means fall below one half: 0 if they begin there, the last place if they never do.
+
+    Draws of heads that never do must count, or the interval would be that of the others.
+    """
     below = means < 0.5
     first = np.argmax(below, axis=-1)
-    known = below.any(axis=-1) & (first > 0)
     after = np.maximum(first, 1)
     high = np.take_along_axis(means, after[..., None] - 1, axis=-1)[..., 0]
     low = np.take_along_axis(means, after[..., None], axis=-1)[..., 0]
     share = (high - 0.5) / np.where(high > low, high - low, 1)
-    return np.where(known, places[after - 1] + share * (places[after] - places[after - 1]), np.nan)
+    crossing = places[after - 1] + share * (places[after] - places[after - 1])
+    return np.where(below.any(axis=-1), np.where(first > 0, crossing, 0.0), places[-1])
 
 
 def _shifted(table: StimulusTable, slots: tuple[str, ...], down: np.ndarray, across: np.ndarray) -> StimulusTable:

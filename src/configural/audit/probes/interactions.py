@@ -8,8 +8,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from configural.audit.intervals import Bootstrap, Estimate
-from configural.audit.probe import Material, Score, Trials, under
-from configural.errors import ConfiguralError
+from configural.audit.probe import Material, Score, Trials, missing, under
+from configural.audit.subjects import Subject
 from configural.faces import PART_KINDS
 
 PLAYERS = (*PART_KINDS, "canvas")
@@ -34,6 +34,10 @@ class Interactions:
     name: str = "interactions"
     title: str = "Part interactions"
     question: str = "Does each part add its own share to the score, or do parts count only together?"
+
+    def obstacle(self, subject: Subject) -> str:
+        """Only shapiq is needed, whatever is asked."""
+        return missing("shapiq")
 
     def trials(self, material: Material) -> Trials:
         """Each face with every set of players."""
@@ -97,12 +101,8 @@ def _weights() -> tuple[Float[np.ndarray, "5 32"], Float[np.ndarray, "10 32"]]:
 
     Both are linear in the scores, so that shapiq is asked once for each coalition that alone scores one.
     """
-    try:
-        from shapiq import ExactComputer
-    except ImportError as error:
-        raise ConfiguralError(
-            "the probe interactions needs shapiq: pip install 'configural[audit]', or leave it out of --probes"
-        ) from error
+    from shapiq import ExactComputer
+
     n = len(PLAYERS)
     bits = 2 ** np.arange(n)
     single, double = np.empty((n, 2**n)), np.empty((n * (n - 1) // 2, 2**n))

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from configural.audit.intervals import Bootstrap, Estimate
 from configural.audit.places import part_places
-from configural.audit.probe import Material, Score, Trials
+from configural.audit.probe import OfFaces, Score
 from configural.audit.subjects import Differentiable, Subject
+from configural.errors import ConfiguralError
 from configural.faces import PART_KINDS
 from configural.networks import StudyNet, receptive_field
 from configural.stimuli import Renderer, Stimulus
@@ -24,7 +25,7 @@ PAIRS = tuple((a, b) for a in range(4) for b in range(a + 1, 4))
 
 
 @dataclass(frozen=True)
-class Reach:
+class Reach(OfFaces):
     """The field of view of one cell of the last feature map, in pixels of the picture.
 
     Attributes:
@@ -41,14 +42,6 @@ class Reach:
         if not isinstance(subject, Differentiable):
             return "needs a torch network to take gradients of"
         return "" if last_convolution(subject.module) is not None else "the network has no convolution"
-
-    def trials(self, material: Material) -> Trials:
-        """Some faces."""
-        return Trials.join(material.faces, [(material.some_faces(self.faces), {})])
-
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
-        """The first faces."""
-        return {row: f"face {row + 1}" for row in range(min(4, len(notes)))}
 
     def look(
         self,
@@ -102,7 +95,7 @@ def evidence_map(subject: Differentiable, picture: UInt8[np.ndarray, "size size 
             subject.scores(as_tensor(picture[None]))
     finally:
         handle.remove()
-    return np.asarray((seen[0][0, 1] - seen[0][0, 0]).numpy())
+    return np.asarray((seen[0][0, 1] - seen[0][0, 0]).cpu().numpy())
 
 
 def as_tensor(pictures: UInt8[np.ndarray, "n size size 3"]) -> Float[Tensor, "n 3 size size"]:
@@ -136,6 +129,8 @@ def _gradients(subject: Differentiable, pictures: UInt8[np.ndarray, "n size size
             # channels of opposite sign from hiding each other.
             middle = features[:, :, rows // 2, cols // 2].abs().sum()
             (gradient,) = torch.autograd.grad(middle, values)
+            if not gradient.isfinite().all():
+                raise ConfiguralError("its gradients hold NaN or infinity")
     finally:
         handle.remove()
     strength = gradient.abs().sum(dim=1)
