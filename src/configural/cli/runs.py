@@ -23,8 +23,7 @@ def run(
     split: Split = None,
     network: Annotated[str | None, typer.Option(help="cnn-15, cnn-13, fcn-16 or fcn-14")] = None,
     preset: Annotated[
-        str | None,
-        typer.Option(help="quick (two CPU cores), paper (as in the study) or fast (least compute for cnn-15)"),
+        str | None, typer.Option(help="quick (two CPU cores), paper (as in the study) or fast (least compute)")
     ] = None,
     image_size: ImageSize = None,
     count: Count = None,
