@@ -55,7 +55,14 @@ def finished(blocks, tmp_path_factory):
 
 
 @pytest.fixture
-def copied(finished, tmp_path):
+def copied(finished, tmp_path, monkeypatch):
+    """The finished study to do things to, with empty pages from now on: drawing them takes longest of all."""
+
+    def write_page(of):
+        (getattr(of, "folder", of) / "report.html").write_text("")
+
+    monkeypatch.setattr("configural.report.write_run_report", write_page)
+    monkeypatch.setattr("configural.report.write_study_report", write_page)
     return shutil.copytree(finished.folder, tmp_path / "study")
 
 
