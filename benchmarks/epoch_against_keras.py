@@ -68,8 +68,8 @@ def keras_turn(folder: Path, size: int, threads: int) -> Turn:
 def library_turn(folder: Path, size: int, threads: int) -> Turn:
     """Prepare the same training in the library; the function that comes back makes one epoch of it."""
     import torch
-    from training_step import matrix_product, operations
 
+    from configural.benchmark import matrix_product, operations
     from configural.networks import create
     from configural.stimuli import read_folder
     from configural.training import Recipe, fit

@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import psutil
 
 import configural
+from configural.benchmark import peak_bytes
 from configural.faces import load
 from configural.stimuli import FORMATS, sample_to, write_folder
 
@@ -63,8 +63,7 @@ def _resident() -> float:
 
 
 def _highest() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    return peak_bytes() / 2**20
 
 
 def main() -> None:

@@ -12,20 +12,18 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 import configural
-from configural.networks import create, multiply_adds, preprocess
+from configural.benchmark import matrix_product, operations, training_step
+from configural.benchmark.timing import Work
+from configural.networks import create
 from configural.training import KerasAdam
 
-Step = Callable[[], object]
 
-
-def training_step(
+def variant_step(
     name: str,
     size: int,
     batch: int,
@@ -33,7 +31,7 @@ def training_step(
     dropout: bool = True,
     fused: bool = True,
     channels_last: bool = True,
-) -> Step:
+) -> Work:
     """A function that makes one step: prepare the pictures, forward, backward, Adam.
 
     Args:
@@ -55,22 +53,7 @@ def training_step(
     if channels_last:
         network.to(memory_format=torch.channels_last)
     optimizer = KerasAdam(network.parameters(), fused=fused)
-    pictures = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
-    labels = torch.arange(batch) % 2
-
-    def step() -> None:
-        prepared = preprocess(pictures)
-        optimizer.zero_grad()
-        F.cross_entropy(model(prepared if channels_last else prepared.contiguous()), labels).backward()
-        optimizer.step()
-
-    return step
-
-
-def matrix_product(side: int = 2048) -> Step:
-    """A function that multiplies two square matrices, 2·side³ floating-point operations."""
-    left, right = torch.randn(side, side), torch.randn(side, side)
-    return lambda: left @ right
+    return training_step(model, optimizer, size, batch, channels_last=channels_last)
 
 
 VARIANTS = {
@@ -83,13 +66,6 @@ VARIANTS = {
 }
 
 
-def operations(name: str, size: int) -> int:
-    """Floating-point operations of one picture's way forward and back; the first layer's input has no gradient."""
-    network = create(name, size)
-    first = 2 * network.Conv_1.weight.numel() * size**2
-    return 3 * 2 * multiply_adds(network) - first
-
-
 def main() -> None:
     """Measure all variants in turn."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -100,8 +76,8 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     arguments = parser.parse_args()
     name, size, batch = arguments.network, arguments.size, arguments.batch
-    work: dict[str, Step] = {
-        variant: training_step(name, size, batch, **VARIANTS[variant]) for variant in arguments.variants
+    work: dict[str, Work] = {
+        variant: variant_step(name, size, batch, **VARIANTS[variant]) for variant in arguments.variants
     }
     work["limit"] = matrix_product()
     wall: dict[str, list[float]] = {variant: [] for variant in work}

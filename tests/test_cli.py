@@ -130,6 +130,7 @@ def test_help_names_the_commands_in_the_order_of_work():
         "faces",
         "fetch",
         "networks",
+        "bench",
     ]
     for group, option in (("study", "--dry-run"), ("audit", "--probes")):
         printed = configural(group, "--help").stdout
@@ -138,7 +139,7 @@ def test_help_names_the_commands_in_the_order_of_work():
 
 
 def test_help_shows_examples_and_networks_are_tables():
-    for command in ("run", "evaluate", "generate", "networks"):
+    for command in ("run", "evaluate", "generate", "networks", "bench"):
         assert f"configural {command}" in configural(command, "--help").stdout
     printed = configural("networks").stdout
     for total, trainable in (("1,618,882", "1,618,818"), ("488,898", "488,834"), ("1,569,730", "1,569,666"),

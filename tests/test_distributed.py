@@ -213,6 +213,15 @@ def test_a_run_by_two_processes_predicts_as_one_by_one(together):
     assert history[0, 0] == pytest.approx(one[1][0, 0], rel=1e-3)
 
 
+@pytest.mark.slow
+def test_two_processes_may_draw_what_they_need_themselves(together, tmp_path):
+    """The same bytes as with pictures that are kept."""
+    command = [*_command(2, tmp_path / "streamed"), "--stream"]
+    subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=True)
+    for name in ("model.safetensors", "predictions.csv"):
+        assert (tmp_path / "streamed" / name).read_bytes() == (together / name).read_bytes(), name
+
+
 def _members(parent: psutil.Process) -> list[psutil.Process]:
     """The training processes of a running command."""
     return [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]

@@ -4,6 +4,7 @@ import gc
 import json
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from configural.errors import ConfiguralError
 from configural.faces import PART_KINDS, load
 from configural.stimuli import Renderer, StimulusTable, sample, verify_folder, write_folder
 from configural.stimuli.folders import label_picture
+from configural.stimuli.formats import find_format
 from configural.stimuli.formats.card import data_card
 from configural.stimuli.formats.coco import run_lengths
 from configural.stimuli.formats.plan import Plan, encode_png
@@ -261,6 +263,35 @@ def test_same_stimuli_same_bytes_and_a_stopped_writing_goes_on(form, blocks, tab
     assert len(draws) == 45 + (20 if form in ("parquet", "webdataset") else 16)
     assert {path: (out / path).stat().st_ino for path in kept} == kept
     assert contents(out) == contents(written[form, True])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_several_processes_write_the_same_bytes(form, blocks, table, written, tmp_path):
+    """All of it, and what is left of it when some is there."""
+    seen = []
+    find_format(form).write(
+        Plan(table, Renderer(blocks, SIZE), True, 20), tmp_path / "some", lambda done: seen.append(done), map
+    )
+    assert (seen[0], seen[-1]) == (1, len(table))
+    assert seen == sorted(seen)
+    out = tmp_path / "set"
+    write_folder(blocks, table, SIZE, out, True, format=form, shard_size=20, workers=2)
+    assert contents(out) == contents(written[form, True])
+    partial = tmp_path / "again.partial"
+    shutil.copytree(out, partial)
+    broken = next(path for path in sorted(partial.rglob("*.*")) if path.suffix in (".png", ".tar", ".parquet")
+                  and path.name != "stimuli.parquet")  # fmt: skip
+    broken.unlink()
+    write_folder(blocks, table, SIZE, tmp_path / "again", True, format=form, shard_size=20, workers=2)
+    assert contents(tmp_path / "again") == contents(out)
+
+
+def test_a_mistake_in_another_process_is_told_as_here(blocks, painted, table, tmp_path):
+    with pytest.raises(ConfiguralError, match=r"the stimuli name the head 'block/\d+', which synthetic:8 does not"):
+        write_folder(painted, table, SIZE, tmp_path / "set", workers=2)
+    with pytest.raises(ConfiguralError, match="--workers 0: at least one process must draw"):
+        write_folder(blocks, table, SIZE, tmp_path / "none", workers=0)
+    assert not (tmp_path / "none.partial").exists()
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -15,6 +15,7 @@ from command_line import halted
 
 import configural as cf
 from configural.errors import ConfiguralError
+from configural.training import loop
 
 SMALL = {"image_size": 32, "count": 240, "epochs": 3, "batch_size": 20, "network": "cnn-13", "show_progress": False}
 
@@ -104,6 +105,56 @@ def test_same_seed_same_bytes(finished, blocks, tmp_path):
         assert (again.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
     other = cf.run(faces=blocks, condition="baseline", out=tmp_path / "c", seed=1, **SMALL)
     assert (other.folder / "model.safetensors").read_bytes() != (finished.folder / "model.safetensors").read_bytes()
+
+
+RESULTS = ("model.safetensors", "stimuli.parquet", "predictions.csv")
+
+
+def test_streamed_pictures_give_the_same_bytes_and_none_is_kept(finished, blocks, tmp_path, monkeypatch):
+    drawn = []
+    draw_batch = cf.stimuli.Renderer.draw_batch
+
+    def count(self, stimuli):
+        drawn.append(len(stimuli))
+        return draw_batch(self, stimuli)
+
+    monkeypatch.setattr(cf.stimuli.Renderer, "draw_batch", count)
+    streamed = cf.run(faces=blocks, condition="baseline", out=tmp_path / "s", stream=True, **SMALL)
+    for name in RESULTS:
+        assert (streamed.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
+    figures = [name for name in finished.history.as_frame().columns if name != "seconds"]
+    assert streamed.history.as_frame()[figures].equals(finished.history.as_frame()[figures])
+    for path in finished.folder.glob("samples/*/*.png"):
+        assert (streamed.folder / path.relative_to(finished.folder)).read_bytes() == path.read_bytes()
+    assert yaml.safe_load((streamed.folder / "config.yaml").read_text())["stream"] is True
+    # Every picture of every epoch, the test, and those that are written: single ones.
+    assert sum(drawn) - drawn.count(1) == 3 * (194 + 10) + 36
+    assert max(drawn) == 36
+
+
+def test_a_run_goes_on_with_or_without_streaming(finished, blocks, tmp_path, monkeypatch):
+    """Three epochs, each carried out in the other way than the one before."""
+    out, epochs = tmp_path / "r", []
+    save = loop.save_checkpoint
+
+    def stop(*state):
+        save(*state)
+        epochs.append(len(state[-1].epochs))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save_checkpoint", stop)
+        with pytest.raises(KeyboardInterrupt):
+            cf.run(faces=blocks, condition="baseline", out=out, stream=True, **SMALL)
+        with pytest.raises(KeyboardInterrupt):
+            cf.run(faces=blocks, out=out, resume=True, stream=False, show_progress=False)
+    cf.run(faces=blocks, out=out, resume=True, stream=True, show_progress=False)
+    assert epochs == [1, 2]
+    for name in RESULTS:
+        assert (out / name).read_bytes() == (finished.folder / name).read_bytes(), name
+    stored = finished.settings
+    assert cf.study.resumed_settings(stored, {"stream": True}, out) == stored.model_copy(update={"stream": True})
+    assert cf.study.resumed_settings(stored.model_copy(update={"stream": True}), {}, out).stream
 
 
 def test_a_used_folder_is_refused_and_a_finished_one_resumes_at_once(finished, blocks):

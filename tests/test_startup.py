@@ -36,7 +36,14 @@ def imported(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["run", "--help"], ["generate", "--help"], ["audit", "compare", "--help"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["run", "--help"],
+        ["generate", "--help"],
+        ["bench", "--help"],
+        ["audit", "compare", "--help"],
+    ],
 )
 def test_help_imports_nothing_slow(arguments):
     assert imported(*arguments) == set()

@@ -9,13 +9,14 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
 from configural.errors import ConfiguralError
+from configural.workers import end_with_parent, interrupt_kept_back
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ def in_processes(processes: int, work: Callable[..., T], *arguments: Any) -> T:
     started: list[BaseProcess] = []
     with tempfile.TemporaryDirectory(prefix="configural-") as folder:
         try:
-            with _interrupt_kept_back():
+            with interrupt_kept_back():
                 for rank in range(processes):
                     ours, theirs = context.Pipe()
                     pipes.append(ours)
@@ -125,7 +126,7 @@ def _cause(started: list[BaseProcess], silent: list[int], failures: list[Excepti
 
 def _take_part(pipe: Connection, rank: int, processes: int) -> None:
     """What a process does: be told, work, answer."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         work, meeting, arguments = pipe.recv()
         pipe.send((True, work(rank, processes, meeting, *arguments)))
@@ -140,13 +141,6 @@ def _take_part(pipe: Connection, rank: int, processes: int) -> None:
     os._exit(1)
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
 def _end(started: list[BaseProcess]) -> None:
     for process in started:
         process.terminate()
@@ -156,16 +150,3 @@ def _end(started: list[BaseProcess]) -> None:
             process.kill()
             process.join()
         process.close()
-
-
-@contextlib.contextmanager
-def _interrupt_kept_back() -> Iterator[None]:
-    """Hold Ctrl-C back for the block, and for good in processes started in it: this one ends them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

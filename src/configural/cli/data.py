@@ -17,7 +17,7 @@ app = typer.Typer()
     epilog="Examples:\n\n"
     "configural generate --condition ffa --count 2000 --out pictures/ffa\n\n"
     "configural generate --faces fasseg:FASSEG/V2 --placement shifted --count 2000 --masks --out pictures/moved\n\n"
-    "configural generate --count 1000000 --size 64 --format webdataset --out pictures/million"
+    "configural generate --count 1000000 --size 64 --format webdataset --workers 8 --out pictures/million"
 )
 def generate(
     out: RequiredOut,
@@ -37,6 +37,7 @@ def generate(
         bool, typer.Option("--pairs", help="match the classes: a pair differs in the arrangement alone")
     ] = False,
     format: Annotated[str, typer.Option(help="imagefolder, coco, parquet or webdataset")] = "imagefolder",
+    workers: Annotated[int, typer.Option(metavar="N", help="processes that draw; the files are the same")] = 1,
 ) -> None:
     """Draw a set of pictures to disk, for use with other tools.
 
@@ -46,7 +47,18 @@ def generate(
     from configural import commands
 
     table = commands.generate(
-        faces or "synthetic", condition, placement, split, count, size, seed, out, masks, format=format, pairs=pairs
+        faces or "synthetic",
+        condition,
+        placement,
+        split,
+        count,
+        size,
+        seed,
+        out,
+        masks,
+        format=format,
+        pairs=pairs,
+        workers=workers,
     )
     counts = ", ".join(f"{count:,} {name}" for name, count in table.places().counts.items())
     typer.echo(f"{out}: {len(table):,} pictures ({counts})")

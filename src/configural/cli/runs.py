@@ -36,6 +36,10 @@ def run(
     devices: Annotated[
         int | None, typer.Option(metavar="N", help="train on N GPUs, or in N processes on a CPU")
     ] = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option("--stream/--no-stream", help="draw pictures when they are needed, and keep none in memory"),
+    ] = None,
     out: Out = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the run that DIR holds")] = False,
     keras: Annotated[bool, typer.Option("--keras", help="also save the network as model.h5")] = False,
@@ -67,6 +71,7 @@ def run(
         seed=seed,
         device=device,
         devices=devices,
+        stream=stream,
         out=folder,
         resume=resume,
         keras=keras,

@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from configural.benchmark import Benchmark
     from configural.commands import Audit, Evaluation, Outlook
     from configural.faces import FaceLibrary
     from configural.networks import Summary
@@ -157,6 +158,48 @@ def print_audits(summary: "DataFrame") -> None:
             in_percent(accuracy),
         )
     Console().print(table)
+
+
+def print_benchmark(done: "Benchmark") -> None:
+    """What was measured, and on what: as tables on a terminal, elsewhere in Markdown."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"{done.network}, pictures of {done.image_size} × {done.image_size} pixels, {done.heads} heads"
+    headings = ("measured", "median", "lowest", "highest", "unit", "by processor time", "rounds", "note")
+    rows = [
+        (
+            each.name,
+            *(_three_digits(value) for value in (each.median, each.lowest, each.highest)),
+            each.unit,
+            "" if each.by_processor is None else _three_digits(each.by_processor),
+            str(each.rounds),
+            each.note,
+        )
+        for each in done.measures
+    ]
+    about = [(name.replace("_", " "), str(value)) for name, value in asdict(done.machine).items()]
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        for heads, lines in (((title, ""), about), (headings, rows)):
+            for line in (heads, ["---"] * len(heads), *lines):
+                typer.echo("| " + " | ".join(line) + " |")
+            typer.echo()
+        return
+    _print_table(title, about)
+    table = Table()
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("measured", "unit", "note") else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _three_digits(value: float) -> str:
+    """A figure without more digits than such measuring can tell."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def print_library(library: "FaceLibrary", sheets: list[Path]) -> None:

@@ -4,6 +4,7 @@ from configural.commands.audits import Audit as Audit
 from configural.commands.audits import AuditComparison as AuditComparison
 from configural.commands.audits import audit as audit
 from configural.commands.audits import compare_audits as compare_audits
+from configural.commands.benchmarks import bench as bench
 from configural.commands.comparisons import compare as compare
 from configural.commands.comparisons import comparison_text as comparison_text
 from configural.commands.datasets import generate as generate

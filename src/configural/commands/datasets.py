@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from configural import stimuli
 from configural.faces import FaceLibrary, load
 from configural.stimuli import StoredTable, Verification
-from configural.stimuli.folders import refuse_used
+from configural.stimuli.folders import check_workers, refuse_used
 from configural.stimuli.formats import find_format
 
 _SLOW = 50_000
@@ -26,6 +26,7 @@ def generate(
     show_progress: bool = True,
     format: str = "imagefolder",
     pairs: bool = False,
+    workers: int = 1,
 ) -> StoredTable:
     """Draw a set of pictures into a folder; see `stimuli.sample` and `stimuli.write_folder`.
 
@@ -36,6 +37,7 @@ def generate(
     """
     refuse_used(Path(out))
     find_format(format)  # before the work begins
+    check_workers(workers)
     library = load(faces, show_progress=show_progress)
     with TemporaryDirectory() as folder:
         table = stimuli.sample_to(
@@ -43,7 +45,7 @@ def generate(
             *(library, condition, split, count, seed, placement, pairs),
             show_progress=show_progress and count > _SLOW,
         )
-        stimuli.write_folder(library, table, size, Path(out), masks, show_progress, format)
+        stimuli.write_folder(library, table, size, Path(out), masks, show_progress, format, workers=workers)
     return StoredTable.open(Path(out) / "stimuli.parquet")
 
 

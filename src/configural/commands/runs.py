@@ -45,6 +45,7 @@ def run(
     seed: int | None = None,
     device: str | None = None,
     devices: int | None = None,
+    stream: bool | None = None,
     out: Path | str | None = None,
     resume: bool = False,
     keras: bool = False,
@@ -67,6 +68,8 @@ def run(
         seed: Of everything random; 42 by default.
         device: auto (the default), cpu, cuda or mps.
         devices: How many GPUs, or processes on a CPU, train together; 1 by default.
+        stream: Draw pictures whenever they are needed and keep none, which takes little memory; the result is the
+            same. By default they are kept if they fit into half of the free memory.
         out: The run folder; runs/<date-time> by default.
         resume: Go on with the run that `out` holds; settings not given are taken from it.
         keras: Also write the network as `model.h5`.
@@ -95,6 +98,7 @@ def run(
         "seed": seed,
         "device": device,
         "devices": devices,
+        "stream": stream,
     }
     given = {name: value for name, value in options.items() if value is not None}
     if resume and out is None:

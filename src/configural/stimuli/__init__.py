@@ -1,16 +1,14 @@
 """A condition and a seed become a table of stimuli; a renderer turns its rows into pictures and masks."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from configural.stimuli.conditions import CONDITIONS as CONDITIONS
 from configural.stimuli.conditions import PLACEMENTS as PLACEMENTS
 from configural.stimuli.conditions import PRESETS as PRESETS
 from configural.stimuli.conditions import Condition as Condition
 from configural.stimuli.conditions import MovedPart as MovedPart
 from configural.stimuli.conditions import condition as condition
-from configural.stimuli.datasets import PictureDataset as PictureDataset
-from configural.stimuli.datasets import StimulusDataset as StimulusDataset
-from configural.stimuli.datasets import dataset as dataset
-from configural.stimuli.datasets import read_folder as read_folder
-from configural.stimuli.device_rendering import DeviceRenderer as DeviceRenderer
 from configural.stimuli.folders import write_folder as write_folder
 from configural.stimuli.formats import FORMATS as FORMATS
 from configural.stimuli.rendering import Renderer as Renderer
@@ -25,3 +23,25 @@ from configural.stimuli.table import StimulusTable as StimulusTable
 from configural.stimuli.table import StoredTable as StoredTable
 from configural.stimuli.verify import Verification as Verification
 from configural.stimuli.verify import verify_folder as verify_folder
+
+if TYPE_CHECKING:
+    from configural.stimuli.datasets import PictureDataset as PictureDataset
+    from configural.stimuli.datasets import StimulusDataset as StimulusDataset
+    from configural.stimuli.datasets import dataset as dataset
+    from configural.stimuli.datasets import read_folder as read_folder
+    from configural.stimuli.device_rendering import DeviceRenderer as DeviceRenderer
+
+_OF_TORCH = {
+    "PictureDataset": "datasets",
+    "StimulusDataset": "datasets",
+    "dataset": "datasets",
+    "read_folder": "datasets",
+    "DeviceRenderer": "device_rendering",
+}
+"""What needs PyTorch, by module. It is imported when first used, for those who only draw can do without."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_TORCH:
+        raise AttributeError(f"module 'configural.stimuli' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"configural.stimuli.{_OF_TORCH[name]}"), name)

@@ -63,10 +63,16 @@ class StimulusDataset(PictureDataset):
     """
 
     def __init__(
-        self, faces: FaceLibrary, table: StimulusTable, size: int, keep: bool, show_progress: bool
+        self,
+        faces: FaceLibrary,
+        table: StimulusTable,
+        size: int,
+        keep: bool,
+        show_progress: bool,
+        renderer: Renderer | None = None,
     ) -> None:
         self.table = table
-        self.renderer = Renderer(faces, size)
+        self.renderer = renderer or Renderer(faces, size)
         if table.fingerprint != faces.fingerprint:
             raise ConfiguralError(
                 f"the stimuli were sampled from another face library than {faces.source}: load the one they "
@@ -98,6 +104,7 @@ def dataset(
     size: int = 224,
     keep: bool | None = None,
     show_progress: bool = False,
+    renderer: Renderer | None = None,
 ) -> StimulusDataset:
     """Make a torch dataset of (picture, label) from stimuli.
 
@@ -108,13 +115,14 @@ def dataset(
         keep: Draw all pictures now and keep them as bytes (n·size²·3 of them), or draw each when it is asked
             for. By default they are kept if they fit into half of the free memory.
         show_progress: Show a bar on standard error while drawing.
+        renderer: One of these faces and this size, to be shared with other sets; it remembers what it has resized.
 
     Raises:
         ConfiguralError: If the table belongs to another library.
     """
     if keep is None:
         keep = len(table) * size * size * 3 <= _SHARE_OF_MEMORY * psutil.virtual_memory().available
-    return StimulusDataset(faces, table, size, keep, show_progress)
+    return StimulusDataset(faces, table, size, keep, show_progress, renderer)
 
 
 def read_folder(folder: Path, size: int, show_progress: bool = False) -> PictureDataset:

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from configural import __version__, files, progress
 from configural.errors import ConfiguralError
 from configural.faces import PART_KINDS, FaceLibrary
-from configural.stimuli.formats import Plan, find_format
+from configural.stimuli.formats import Plan, entry_map, find_format
 from configural.stimuli.formats.card import data_card
 from configural.stimuli.formats.plan import encode_png
 from configural.stimuli.formats.plan import label_picture as label_picture
@@ -28,6 +28,7 @@ def write_folder(
     show_progress: bool = False,
     format: str = "imagefolder",
     shard_size: int = 2000,
+    workers: int = 1,
 ) -> None:
     """Draw all stimuli of a table into the folder `out`.
 
@@ -50,14 +51,18 @@ def write_folder(
             `annotations/{train,valid,test}.json`. `parquet`: `data/train-00000-of-00009.parquet` and so on.
             `webdataset`: `train-000000.tar` and so on.
         shard_size: Pictures per Parquet file or tar archive.
+        workers: Processes that draw and pack; what is written does not depend on their number. A script that asks
+            for more than one calls this under `if __name__ == "__main__":`, since the processes import the script.
 
     Raises:
-        ConfiguralError: If `out` exists, `OUT.partial` was begun with other settings, or there is no such format.
+        ConfiguralError: If `out` exists, `OUT.partial` was begun with other settings, there is no such format, or
+            `workers` is less than 1.
         OSError: If the disk is full or not writable; `OUT.partial` then stays for another try.
     """
     if out.name in ("", ".."):
         raise ConfiguralError(f"{out}: choose an --out with a name of its own, such as {out / 'pictures'}")
     form = find_format(format)
+    check_workers(workers)
     partial = out.with_name(out.name + ".partial")
     plan = Plan(table, Renderer(faces, size), masks, shard_size)
     description = describe(plan, format)
@@ -73,8 +78,11 @@ def write_folder(
     files.write_text(partial / "dataset.json", text)
     files.write_text(partial / "README.md", data_card(description, form.data_files, table.columns))
     table.save(partial / "stimuli.parquet")
-    with progress.bar("drawing", len(table), show_progress) as update:
-        form.write(plan, partial, update)
+    with (
+        entry_map(plan.renderer, workers) as each,
+        progress.bar("drawing", len(table), show_progress) as update,
+    ):
+        form.write(plan, partial, update, each)
     if out.exists():  # an empty folder, checked above
         out.rmdir()
     os.replace(partial, out)
@@ -92,6 +100,12 @@ def describe(plan: Plan, format: str) -> dict[str, Any]:
         "class_names": list(CLASS_NAMES),
         "images": plan.table.places().counts,
     }
+
+
+def check_workers(workers: int) -> None:
+    """Raise a ConfiguralError if there can be no such number of processes."""
+    if workers < 1:
+        raise ConfiguralError(f"--workers {workers}: at least one process must draw")
 
 
 def refuse_used(out: Path) -> None:

@@ -110,6 +110,11 @@ class Renderer:
         # To another process goes what it was made from, without the caches.
         return Renderer, (self.faces, self.size)
 
+    def forget(self) -> None:
+        """Let go of what was remembered of the portraits to draw faster; it is made again when it is needed."""
+        for remembered in (self._resampling, self._resized_surface, self._slots, self._scratch, self._part):
+            remembered.cache_clear()
+
     def draw(self, stimulus: Stimulus) -> UInt8[np.ndarray, "size size 3"]:
         """Draw one picture, RGB."""
         picture = np.empty((self.size, self.size, 3), np.uint8)

@@ -39,16 +39,23 @@ def sample_for(settings: RunSettings, library: FaceLibrary, placement: str | Non
     return sample(library, settings.condition, settings.split, settings.count, settings.data_seed, placement)
 
 
-def draw_pictures(table: StimulusTable, library: FaceLibrary, size: int, show_progress: bool = False) -> Pictures:
-    """Draw the stimuli of a table into memory, or where they are too many, whenever they are asked for.
+def draw_pictures(
+    table: StimulusTable, library: FaceLibrary, settings: RunSettings, show_progress: bool = False
+) -> Pictures:
+    """Draw a run's stimuli into memory, or whenever they are asked for: as it wants, or if they are too many.
 
     Args:
         table: The stimuli.
         library: What they were sampled from.
-        size: Rows and columns of the pictures.
+        settings: The run's.
         show_progress: Show bars on standard error.
     """
-    sets = {name: dataset(library, table.subset(name), size, show_progress=show_progress) for name in SUBSETS}
+    keep = False if settings.stream else None
+    size = settings.image_size
+    # One for all subsets, so that what it remembers of the portraits is in memory once.
+    renderer = Renderer(library, size)
+    sets = {name: dataset(library, table.subset(name), size, keep, show_progress, renderer) for name in SUBSETS}
+    renderer.forget()
     return Pictures(table, sets)
 
 

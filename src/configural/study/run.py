@@ -159,7 +159,7 @@ def train_and_test(
         table.save(out / "stimuli.parquet")
         if pictures is None:
             assert library is not None
-            pictures = draw_pictures(table, library, settings.image_size, show_progress)
+            pictures = draw_pictures(table, library, settings, show_progress)
         _train_and_test(settings, out, keras, pictures, time.perf_counter() - start, show_progress)
     return load_run(out)
 

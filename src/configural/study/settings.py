@@ -19,6 +19,9 @@ _PRESET_PICTURES = {
     "fast": {"image_size": 32, "count": 20000},
 }
 
+_EXECUTION = ("device", "devices", "stream")
+"""How a run is carried out; it may be resumed in another way."""
+
 
 class RunSettings(BaseModel):
     """Everything that a run's result depends on.
@@ -36,6 +39,7 @@ class RunSettings(BaseModel):
         data_seed: Of the stimuli; the same as `seed` if not given.
         device: Where to train.
         devices: How many GPUs, or processes on a CPU, train together.
+        stream: Whether pictures are drawn whenever they are needed and none is kept; the result is the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +56,7 @@ class RunSettings(BaseModel):
     data_seed: int = Field(42, ge=0, lt=2**63)
     device: str = "auto"
     devices: int = Field(1, ge=1)
+    stream: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -93,6 +98,7 @@ def run_settings(
     device: str = "auto",
     data_seed: int | None = None,
     devices: int = 1,
+    stream: bool = False,
     **recipe_changes: Any,
 ) -> RunSettings:
     """Fill in a run's settings from a preset.
@@ -109,6 +115,7 @@ def run_settings(
         device: auto, cpu, cuda or mps.
         data_seed: Of the stimuli, where that shall be another than `seed`.
         devices: How many GPUs, or processes on a CPU, train together.
+        stream: Draw pictures whenever they are needed, and keep none.
         recipe_changes: Fields of `Recipe` to set otherwise than in the preset.
 
     Raises:
@@ -133,6 +140,7 @@ def run_settings(
             data_seed=seed if data_seed is None else data_seed,
             device=device,
             devices=devices,
+            stream=stream,
             **pictures,
         )
     except ValidationError as error:
@@ -146,7 +154,8 @@ def resumed_settings(stored: RunSettings, given: dict[str, Any], folder: Path) -
 
     Args:
         stored: What the run in the folder was begun with.
-        given: Arguments of `run_settings`. The device and the number of devices may differ from the stored ones.
+        given: Arguments of `run_settings`. How it is carried out, `device`, `devices` and `stream`, may differ from
+            what is stored.
         folder: Named in the error.
 
     Raises:
@@ -154,9 +163,9 @@ def resumed_settings(stored: RunSettings, given: dict[str, Any], folder: Path) -
     """
     known = {**stored.model_dump(), **stored.recipe.model_dump()}
     for name, value in given.items():
-        if name not in ("device", "devices") and value != known[name]:
+        if name not in _EXECUTION and value != known[name]:
             raise ConfiguralError(
                 f"{folder}: holds a run with {name.replace('_', ' ')} {known[name]}, not {value}; repeat its "
                 "settings or choose another --out"
             )
-    return stored.model_copy(update={name: given[name] for name in ("device", "devices") if name in given})
+    return stored.model_copy(update={name: given[name] for name in _EXECUTION if name in given})

@@ -7,8 +7,9 @@ from pathlib import Path
 from configural.errors import ConfiguralError
 from configural.stimuli.formats import coco, imagefolder, parquet, webdataset
 from configural.stimuli.formats.faults import Fault as Fault
+from configural.stimuli.formats.plan import Each, Update
 from configural.stimuli.formats.plan import Plan as Plan
-from configural.stimuli.formats.plan import Update
+from configural.stimuli.formats.plan import entry_map as entry_map
 
 
 @dataclass(frozen=True)
@@ -19,14 +20,14 @@ class Format:
         name: As users write it.
         data_files: Pattern of the files of a subset, `{}` for its name.
         paths: All files of a dataset of this plan, relative to its folder.
-        write: Writes what is missing into a folder.
+        write: Writes what is missing into a folder; drawing and packing is done by what `entry_map` gives.
         compare: The faults of some rows of the table (by position) as they are stored in a folder.
     """
 
     name: str
     data_files: str
     paths: Callable[[Plan], Iterator[str]]
-    write: Callable[[Plan, Path, Update], None]
+    write: Callable[[Plan, Path, Update, Each], None]
     compare: Callable[[Plan, Path, frozenset[int], Update], Iterator[Fault]]
 
 

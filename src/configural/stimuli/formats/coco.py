@@ -12,7 +12,7 @@ from configural import __version__, files
 from configural.faces import PART_KINDS
 from configural.stimuli.formats import imagefolder
 from configural.stimuli.formats.faults import Fault, compare_bytes
-from configural.stimuli.formats.plan import Entry, Plan, Update
+from configural.stimuli.formats.plan import Each, Entry, Plan, Update
 
 _CATEGORIES = [
     {"id": number, "name": kind, "supercategory": "part"} for number, kind in enumerate(PART_KINDS, start=1)
@@ -35,13 +35,13 @@ def paths(plan: Plan) -> Iterator[str]:
         yield _annotations(name)
 
 
-def write(plan: Plan, folder: Path, update: Update) -> None:
+def write(plan: Plan, folder: Path, update: Update, each: Each) -> None:
     """Write all files that are not there yet."""
-    imagefolder.write(plan, folder, update)
+    imagefolder.write(plan, folder, update, each)
     for name in plan.subsets:
         if not (folder / _annotations(name)).exists():
             with files.whole_file(folder / _annotations(name)) as out:
-                out.writelines(_lines(plan, name))
+                out.writelines(_lines(plan, name, each))
 
 
 def compare(plan: Plan, folder: Path, wanted: frozenset[int], update: Update) -> Iterator[Fault]:
@@ -81,7 +81,7 @@ def _annotations(subset: str) -> str:
     return f"annotations/{subset}.json"
 
 
-def _lines(plan: Plan, subset: str) -> Iterator[bytes]:
+def _lines(plan: Plan, subset: str, each: Each) -> Iterator[bytes]:
     """The annotation file, one object per line, so that it need never be in memory as a whole."""
     info = {"description": "Picasso faces made by configural", "version": __version__}
     yield f'{{"info": {json.dumps(info)},\n'.encode()
@@ -90,7 +90,7 @@ def _lines(plan: Plan, subset: str) -> Iterator[bytes]:
     shards = plan.of_subset(subset)
     yield from _separated(_image(plan, entry) for entry in plan.entries(shards))
     yield before_parts
-    yield from _separated(item for entry in plan.entries(shards) for item in _parts(entry))
+    yield from _separated(item for parts in each(_parts, plan.entries(shards)) for item in parts)
     yield end
 
 
@@ -110,24 +110,28 @@ def _image(plan: Plan, entry: Entry) -> dict[str, Any]:
     return {"id": 1 + entry.row, "file_name": columns.pop("file"), "height": size, "width": size, **columns}
 
 
-def _parts(entry: Entry) -> Iterator[dict[str, Any]]:
+def _parts(entry: Entry) -> list[dict[str, Any]]:
     """An annotation for each slot whose part shows."""
+    parts = []
     masks = entry.renderer.draw_masks(entry.stimulus)
     for slot, (filling, mask) in enumerate(zip(entry.stimulus.fillings, masks, strict=True)):
         if not mask.any():
             continue
         rows, cols = np.flatnonzero(mask.any(axis=1)).tolist(), np.flatnonzero(mask.any(axis=0)).tolist()
-        yield {
-            "id": 1 + len(masks) * entry.row + slot,
-            "image_id": 1 + entry.row,
-            "category_id": 1 + PART_KINDS.index(filling.kind),
-            "iscrowd": 0,
-            "area": int(mask.sum()),
-            "bbox": [cols[0], rows[0], cols[-1] - cols[0] + 1, rows[-1] - rows[0] + 1],
-            "segmentation": {"size": list(mask.shape), "counts": run_lengths(mask)},
-            "slot": PART_KINDS[slot],
-            "donor": filling.donor,
-        }
+        parts.append(
+            {
+                "id": 1 + len(masks) * entry.row + slot,
+                "image_id": 1 + entry.row,
+                "category_id": 1 + PART_KINDS.index(filling.kind),
+                "iscrowd": 0,
+                "area": int(mask.sum()),
+                "bbox": [cols[0], rows[0], cols[-1] - cols[0] + 1, rows[-1] - rows[0] + 1],
+                "segmentation": {"size": list(mask.shape), "counts": run_lengths(mask)},
+                "slot": PART_KINDS[slot],
+                "donor": filling.donor,
+            }
+        )
+    return parts
 
 
 def _compare_annotations(plan: Plan, folder: Path, subset: str, wanted: frozenset[int]) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from configural import files
 from configural.stimuli.formats.faults import Fault, compare_png
-from configural.stimuli.formats.plan import Entry, Plan, Update
+from configural.stimuli.formats.plan import Each, Entry, Plan, Update
 
 
 def paths(plan: Plan) -> Iterator[str]:
@@ -20,15 +20,20 @@ def paths(plan: Plan) -> Iterator[str]:
             yield f"masks/{file}"
 
 
-def write(plan: Plan, folder: Path, update: Update) -> None:
+def write(plan: Plan, folder: Path, update: Update, each: Each) -> None:
     """Write all files that are not there yet."""
-    for done, entry in enumerate(plan.entries(plan.shards), start=1):
-        file = entry.columns["file"]
-        if plan.masks and not (folder / "masks" / file).exists():
-            files.write_bytes(folder / "masks" / file, entry.mask())
+
+    def is_there(file: str) -> bool:
+        return (folder / file).exists() and (not plan.masks or (folder / "masks" / file).exists())
+
+    there = sum(map(is_there, plan.table.files()))
+    missing = (entry for entry in plan.entries(plan.shards) if not is_there(entry.columns["file"]))
+    for done, (file, picture, mask) in enumerate(each(_packed, missing), start=1):
+        if mask is not None and not (folder / "masks" / file).exists():
+            files.write_bytes(folder / "masks" / file, mask)
         if not (folder / file).exists():
-            files.write_bytes(folder / file, entry.picture())
-        update(done)
+            files.write_bytes(folder / file, picture)
+        update(there + done)
     for name in plan.subsets:
         # Beside the pictures, for `datasets` accepts no path that leads out of the metadata file's own folder.
         with files.whole_file(folder / name / "metadata.jsonl") as out:
@@ -56,6 +61,11 @@ def compare(plan: Plan, folder: Path, wanted: frozenset[int], update: Update) ->
                     if line != found:
                         yield Fault("damaged", where, f"line {number} is not what stimuli.parquet says")
                         break
+
+
+def _packed(entry: Entry) -> tuple[str, bytes, bytes | None]:
+    """The file's name, the picture, and the label picture if it is wanted."""
+    return entry.columns["file"], entry.picture(), entry.mask() if entry.masks else None
 
 
 def _metadata_line(plan: Plan, entry: Entry) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 
 from configural import files
 from configural.stimuli.formats.faults import Fault, compare_bytes, compare_png
-from configural.stimuli.formats.plan import Entry, Plan, Shard, Update
+from configural.stimuli.formats.plan import Each, Entry, Plan, Shard, Update
 from configural.stimuli.table import CLASS_NAMES
 
 _ROW_GROUP = 100
@@ -25,15 +26,17 @@ def paths(plan: Plan) -> Iterator[str]:
     return (_path(shard) for shard in plan.shards)
 
 
-def write(plan: Plan, folder: Path, update: Update) -> None:
+def write(plan: Plan, folder: Path, update: Update, each: Each) -> None:
     """Write all shards that are not there yet."""
     done, schema = 0, _schema(plan)
+    missing = (shard for shard in plan.shards if not (folder / _path(shard)).exists())
+    contents = each(_row, plan.entries(missing))
     for shard in plan.shards:
         if not (folder / _path(shard)).exists():
             with files.whole_file(folder / _path(shard)) as out, pq.ParquetWriter(out, schema) as writer:
                 rows: list[dict[str, Any]] = []
-                for place, entry in enumerate(plan.entries([shard]), start=1):
-                    rows.append(_row(plan, entry))
+                for place, row in enumerate(islice(contents, len(shard.rows)), start=1):
+                    rows.append(row)
                     if len(rows) == _ROW_GROUP or place == len(shard.rows):
                         writer.write_table(pa.Table.from_pylist(rows, schema))
                         rows.clear()
@@ -78,7 +81,7 @@ def _compare_shard(plan: Plan, path: Path, shard: Shard, wanted: frozenset[int])
                 stored = []
             if not stored:
                 stored = file.read_row_group(group).to_pylist()
-            found, expected = stored[place - starts[group]], _row(plan, entry)
+            found, expected = stored[place - starts[group]], _row(entry)
             for name in ("image", "mask") if plan.masks else ("image",):
                 where = f"{_path(shard)} row {place}, {name}"
                 mine, theirs = expected[name].pop("bytes"), (found[name] or {}).pop("bytes", None)
@@ -105,9 +108,9 @@ def _schema(plan: Plan) -> pa.Schema:
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 
-def _row(plan: Plan, entry: Entry) -> dict[str, Any]:
+def _row(entry: Entry) -> dict[str, Any]:
     file = entry.columns["file"]
     row: dict[str, Any] = {"image": {"bytes": entry.picture(), "path": file}}
-    if plan.masks:
+    if entry.masks:
         row["mask"] = {"bytes": entry.mask(), "path": f"masks/{file}"}
     return {**row, **entry.columns}

@@ -1,9 +1,10 @@
 """What a dataset on disk is to hold, taken in pieces that fit into memory."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import cv2
 import numpy as np
@@ -12,6 +13,9 @@ from jaxtyping import Bool, Int, UInt8
 from configural.faces import PART_KINDS
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.table import SUBSETS, Stimulus, StimulusTable, StoredTable
+from configural.workers import worker_processes
+
+T = TypeVar("T")
 
 Update = Callable[[int], None]
 """Is called with the number of pictures done so far."""
@@ -116,6 +120,40 @@ class Plan:
             records = table.frame.to_dict("records")
             for place, row in enumerate(shard.rows.tolist()):
                 yield Entry(row, records[place], table[place], self.renderer, self.masks)
+
+
+@runtime_checkable
+class Each(Protocol):
+    """What `map` does with a function of an entry, here or in several processes."""
+
+    def __call__(self, work: Callable[[Entry], T], entries: Iterable[Entry], /) -> Iterator[T]:
+        """The results in the order of the entries, which are taken as they are needed."""
+
+
+@contextmanager
+def entry_map(renderer: Renderer, workers: int) -> Iterator[Each]:
+    """`map` over the entries of a plan; by so many processes, each with a renderer of its own, if more than one.
+
+    Raises:
+        ConfiguralError: If a process is killed.
+    """
+    if workers == 1:
+        yield map
+        return
+    with worker_processes(workers, renderer) as do:
+
+        def each(work: Callable[[Entry], T], entries: Iterable[Entry], /) -> Iterator[T]:
+            packed = ((entry.row, entry.columns, entry.stimulus, entry.masks) for entry in entries)
+            return do(partial(_work_on, work), packed)
+
+        yield each
+
+
+def _work_on(
+    work: Callable[[Entry], T], renderer: Renderer, packed: tuple[int, dict[str, Any], Stimulus, bool]
+) -> T:
+    row, columns, stimulus, masks = packed
+    return work(Entry(row, columns, stimulus, renderer, masks))
 
 
 def label_picture(renderer: Renderer, stimulus: Stimulus) -> UInt8[np.ndarray, "size size"]:

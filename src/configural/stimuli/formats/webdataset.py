@@ -4,11 +4,12 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from configural import files
 from configural.stimuli.formats.faults import Fault, compare_bytes, compare_png
-from configural.stimuli.formats.plan import Entry, Plan, Shard, Update
+from configural.stimuli.formats.plan import Each, Entry, Plan, Shard, Update
 
 
 def paths(plan: Plan) -> Iterator[str]:
@@ -16,9 +17,11 @@ def paths(plan: Plan) -> Iterator[str]:
     return (_path(shard) for shard in plan.shards)
 
 
-def write(plan: Plan, folder: Path, update: Update) -> None:
+def write(plan: Plan, folder: Path, update: Update, each: Each) -> None:
     """Write all shards that are not there yet."""
     done = 0
+    missing = (shard for shard in plan.shards if not (folder / _path(shard)).exists())
+    contents = each(_members, plan.entries(missing))
     for shard in plan.shards:
         if not (folder / _path(shard)).exists():
             with (
@@ -26,8 +29,8 @@ def write(plan: Plan, folder: Path, update: Update) -> None:
                 # The plain old format and the time 0, so that the same stimuli give the same bytes.
                 tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive,
             ):
-                for place, entry in enumerate(plan.entries([shard]), start=1):
-                    for name, content in _members(plan, entry).items():
+                for place, members in enumerate(islice(contents, len(shard.rows)), start=1):
+                    for name, content in members.items():
                         member = tarfile.TarInfo(name)
                         member.size = len(content)
                         archive.addfile(member, io.BytesIO(content))
@@ -56,12 +59,12 @@ def _compare_shard(plan: Plan, path: Path, shard: Shard, wanted: frozenset[int])
         if archive.offset + 2 * tarfile.BLOCKSIZE > path.stat().st_size:
             yield Fault("damaged", path.name, "is cut off")
         for entry in plan.entries([shard]):
-            names = _names(plan, entry)
+            names = _names(entry)
             for name in names:
                 if name not in stored:
                     yield Fault("missing", f"{path.name}: {name}")
             if entry.row in wanted:
-                for name, expected in _members(plan, entry).items():
+                for name, expected in _members(entry).items():
                     if name in stored:
                         file = archive.extractfile(stored[name])
                         compare = compare_png if name.endswith(".png") else compare_bytes
@@ -76,14 +79,14 @@ def _path(shard: Shard) -> str:
     return f"{shard.subset}-{shard.number:06d}.tar"
 
 
-def _names(plan: Plan, entry: Entry) -> list[str]:
+def _names(entry: Entry) -> list[str]:
     # No dot in the key: readers take everything behind the first dot as the kind of member.
     key = f"{entry.columns['class_name']}_{entry.columns['index']:05d}"
-    return [f"{key}.{kind}" for kind in ("png", "cls", "json", *(["mask.png"] if plan.masks else []))]
+    return [f"{key}.{kind}" for kind in ("png", "cls", "json", *(["mask.png"] if entry.masks else []))]
 
 
-def _members(plan: Plan, entry: Entry) -> dict[str, bytes]:
+def _members(entry: Entry) -> dict[str, bytes]:
     contents = [entry.picture(), str(entry.columns["label"]).encode(), json.dumps(entry.columns).encode()]
-    if plan.masks:
+    if entry.masks:
         contents.append(entry.mask())
-    return dict(zip(_names(plan, entry), contents, strict=True))
+    return dict(zip(_names(entry), contents, strict=True))

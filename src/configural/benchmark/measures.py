@@ -1,0 +1,192 @@
+"""The measures, one after the other."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from configural import progress
+from configural.benchmark.machine import Machine, machine, peak_bytes
+from configural.benchmark.timing import Rounds, in_turn
+from configural.benchmark.training import matrix_product, operations, training_step
+from configural.errors import ConfiguralError
+from configural.faces import FaceLibrary
+from configural.networks import create
+from configural.stimuli import Renderer, sample
+from configural.stimuli.formats import Plan, find_format
+from configural.training import KerasAdam, open_device
+
+BATCH = 20
+"""Pictures per training step, as the study has it."""
+
+_SIDE = 2048
+_DRAWN = 60
+"""Pictures per round of drawing."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One thing that was measured.
+
+    Attributes:
+        name: What was done.
+        unit: Of the figures below.
+        median: By the clock, as are the next two.
+        lowest: The least of all rounds.
+        highest: The most.
+        by_processor: The median per second of processor time, or seconds of it; None where that says nothing.
+        rounds: How often.
+        note: What is to be known besides.
+    """
+
+    name: str
+    unit: str
+    median: float
+    lowest: float
+    highest: float
+    by_processor: float | None
+    rounds: int
+    note: str = ""
+
+    @classmethod
+    def of_rate(cls, name: str, unit: str, rounds: Rounds, note: str = "", scale: float = 1.0) -> "Measure":
+        """Counts per second, each `scale` of the unit."""
+        return cls(
+            name,
+            unit,
+            median=rounds.rate * scale,
+            lowest=rounds.lowest * scale,
+            highest=rounds.highest * scale,
+            by_processor=rounds.processor_rate * scale,
+            rounds=len(rounds.seconds),
+            note=note,
+        )
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What was measured, and on what.
+
+    Attributes:
+        machine: The machine.
+        network: The network that made training steps.
+        image_size: Rows and columns of all pictures.
+        heads: How many the pictures were made of.
+        share_of_limit: A training step's operations per second, as a share of those of the matrix product.
+        measures: All figures.
+    """
+
+    machine: Machine
+    network: str
+    image_size: int
+    heads: int
+    share_of_limit: float
+    measures: tuple[Measure, ...]
+
+    def as_json(self) -> str:
+        """All of it as JSON."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    def __getitem__(self, name: str) -> Measure:
+        """The measure of that name."""
+        return next(measure for measure in self.measures if measure.name == name)
+
+
+def measure(
+    faces: FaceLibrary,
+    network: str = "cnn-15",
+    image_size: int = 224,
+    device: str = "auto",
+    seconds: float = 8.0,
+    show_progress: bool = False,
+) -> Benchmark:
+    """Measure drawing, training and start-up on this machine.
+
+    Args:
+        faces: What to draw from.
+        network: One of the study's networks.
+        image_size: Rows and columns of the pictures.
+        device: auto, cpu, cuda or mps.
+        seconds: For each of the five measures; each makes one round in any case, after one to warm up.
+        show_progress: Show a bar on standard error.
+
+    Raises:
+        ConfiguralError: If the device is missing, the size too small or the time none.
+    """
+    if not seconds > 0:
+        raise ConfiguralError(f"--seconds {seconds:g} must be more than 0")
+    where = open_device(device).device
+    create(network, image_size)  # raises where it cannot take pictures of this size
+    table = sample(faces, "ffa", count=_DRAWN, seed=1)
+    stimuli, renderer = list(table), Renderer(faces, image_size)
+    measures: list[Measure] = []
+    with tempfile.TemporaryDirectory() as place, progress.bar("measuring", 5, show_progress) as update:
+
+        def draw(name: str, work: Callable[[], object]) -> None:
+            update(len(measures), note=name)
+            (rounds,) = in_turn([(work, _DRAWN)], seconds)
+            measures.append(Measure.of_rate(name, "pictures/s", rounds))
+
+        def write_folder() -> None:
+            folder = Path(tempfile.mkdtemp(dir=place))
+            find_format("imagefolder").write(Plan(table, renderer, True), folder, lambda done: None, map)
+
+        draw("drawing with masks", lambda: [renderer.draw_with_masks(stimulus) for stimulus in stimuli])
+        draw("drawing", lambda: [renderer.draw(stimulus) for stimulus in stimuli])
+        draw("PNG folder with masks", write_folder)
+        update(len(measures), note="training")
+        limit, steps = in_turn(
+            [
+                (matrix_product(_SIDE, where), 2 * _SIDE**3),
+                (_step(network, image_size, where), BATCH * operations(network, image_size)),
+            ],
+            seconds,
+        )
+        # Of the fastest rounds, in which other programs had the least share.
+        share = steps.highest / limit.highest
+        measures.append(Measure.of_rate("matrix product", "GFLOP/s", limit, f"{_SIDE} × {_SIDE}, float32", 1e-9))
+        per_picture = Rounds(BATCH, steps.seconds, steps.processor_seconds)
+        note = f"batches of {BATCH}, {share:.0%} of the matrix product's rate"
+        measures.append(Measure.of_rate("training step", "pictures/s", per_picture, note))
+        update(4, note="start-up")
+        measures.append(_startup(seconds))
+        held = round(peak_bytes() / 2**20)
+        measures.append(Measure("peak memory of this command", "MiB", held, held, held, None, 1))
+        update(5)
+    return Benchmark(machine(where), network, image_size, len(faces), share, tuple(measures))
+
+
+def _step(network: str, size: int, device: torch.device) -> Callable[[], object]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = create(network, size).train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return training_step(model, KerasAdam(model.parameters(), fused=True), size, BATCH, device)
+
+
+def _startup(seconds: float) -> Measure:
+    command = [sys.executable, "-m", "configural.cli", "--help"]
+    used: list[float] = []
+
+    def start() -> None:
+        before = os.times()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        after = os.times()
+        used.append(after.children_user - before.children_user + after.children_system - before.children_system)
+
+    (rounds,) = in_turn([(start, 1)], seconds / 2)
+    by_processor = sorted(used[1:])[len(used[1:]) // 2]
+    return Measure(
+        "configural --help",
+        "s",
+        1 / rounds.rate,
+        1 / rounds.highest,
+        1 / rounds.lowest,
+        by_processor or None,  # not counted on Windows
+        len(rounds.seconds),
+    )

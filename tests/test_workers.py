@@ -1,0 +1,99 @@
+"""Processes that work for another one: what comes back, and how they end."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from configural.errors import ConfiguralError
+from configural.stimuli import Renderer
+from configural.workers import worker_processes
+
+
+def add(shared, item):
+    return shared + item, os.getpid(), os.environ["OMP_NUM_THREADS"]
+
+
+def libraries(shared, item):
+    return sorted({"torch", "cv2", "matplotlib"} & sys.modules.keys()), type(shared).__name__
+
+
+def die(shared, item):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(shared, item):
+    if item == 20:
+        raise ConfiguralError("twenty is one too many")
+    return item
+
+
+def test_results_come_in_order_and_items_are_taken_a_few_ahead():
+    taken = []
+    with worker_processes(2, 100) as each:
+        results = each(add, (taken.append(item) or item for item in range(500)))
+        assert taken == []
+        first = next(results)
+        assert 0 < len(taken) < 200
+        everything = [first, *results]
+        assert list(each(add, [])) == []
+    assert [number for number, _, _ in everything] == list(range(100, 600))
+    pids = {pid for _, pid, _ in everything}
+    assert os.getpid() not in pids
+    assert len(pids) <= 2
+    assert {threads for _, _, threads in everything} == {"1"}
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_drawing_processes_do_without_torch(blocks):
+    with worker_processes(1, Renderer(blocks, 32)) as each:
+        assert list(each(libraries, [0])) == [(["cv2"], "Renderer")]
+
+
+def test_an_error_there_is_one_here():
+    with worker_processes(2, None) as each:
+        results = each(fail, itertools.count())
+        with pytest.raises(ConfiguralError, match="twenty is one too many"):
+            list(results)
+    ended = "a worker process was ended, perhaps because the memory is full"
+    with pytest.raises(ConfiguralError, match=ended), worker_processes(2, None) as each:
+        list(each(die, range(100)))
+    assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_all_end_with_the_command(tmp_path, sent):
+    """Ctrl-C, which the terminal sends to all of them, and kill -9, which the command cannot pass on."""
+    out, partial = tmp_path / "set", tmp_path / "set.partial"
+    words = ["generate", "--faces", "synthetic:2", "--size", "32", "--count", "100000", "--workers", "2"]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "configural.cli", *words, "--out", str(out)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 240
+    while not any(partial.glob("train/*/*.png")):
+        assert command.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    children = psutil.Process(command.pid).children()
+    assert len([child for child in children if "spawn_main" in " ".join(child.cmdline())]) == 2
+    if sent == signal.SIGINT:
+        os.killpg(command.pid, sent)
+    else:
+        command.send_signal(sent)
+    _, said = command.communicate(timeout=240)
+    assert command.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL)
+    if sent == signal.SIGINT:
+        assert "stopped; repeat the command to go on" in said
+        assert "Traceback" not in said
+    _, alive = psutil.wait_procs(children, timeout=240)
+    assert not alive
+    assert not out.exists()
