@@ -36,6 +36,8 @@ from configural.training.checkpoint import save_checkpoint
 POLL = 0.02
 """Seconds between two looks at the memory of all processes."""
 
+COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
 
 def watched(options: list[str], steps: int | None) -> dict[str, float]:
     """Run `configural run` to its end, or until so many steps of its first epoch are made.
@@ -62,13 +64,13 @@ def watched(options: list[str], steps: int | None) -> dict[str, float]:
                 break
             said = (said + read.decode(errors="replace"))[-20_000:]
         together = max(together, _resident(process.pid))
-        made = re.findall(r"epoch 1/\d+\D*?(\d+)/\d+", said)
+        made = re.findall(r"epoch 1/\d+[\s━╸╺]+(\d+)/\d+", COLOURS.sub("", said))
         if steps is not None and not stopped and made and int(made[-1]) >= steps:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             stopped = True
     _, status, usage = os.wait4(process.pid, 0)
     os.close(ours)
-    if os.waitstatus_to_exitcode(status) not in ((130,) if stopped else (0,)):
+    if os.waitstatus_to_exitcode(status) != (-signal.SIGTERM if stopped else 0):
         raise SystemExit(f"configural run ended otherwise than it should:\n{said[-2000:]}")
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
     return {

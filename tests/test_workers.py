@@ -77,6 +77,8 @@ def test_all_end_with_the_command(tmp_path, sent):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Whoever starts the tests in the background has them ignore Ctrl-C, and what they start, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     until = time.monotonic() + 240
     while not any(partial.glob("train/*/*.png")):

@@ -36,13 +36,13 @@ class Map(Protocol):
 
 @contextlib.contextmanager
 def worker_processes(workers: int, shared: Any) -> Iterator[Map]:
-    """Start processes, and end them with the block, whichever way that ends.
+    """Start processes when there is work for them, and end them with the block, whichever way that ends.
 
     They are fresh ones, which import what `shared` and the work need and nothing else, and each computes with one
     thread. Ctrl-C is left to this process. When this process is killed, they end, too.
 
     Args:
-        workers: How many; at least 1.
+        workers: How many at most; at least 1.
         shared: What all work is done with. It is pickled once for each process.
 
     Yields:
@@ -56,8 +56,6 @@ def worker_processes(workers: int, shared: Any) -> Iterator[Map]:
     # Pickled here, so that a process can first set its threads and then import what is in it.
     pool = ProcessPoolExecutor(workers, context, _begin, (pickle.dumps(shared),))
     try:
-        with interrupt_kept_back():
-            pool.submit(os.getpid)  # with the first piece of work, all processes are started
         yield partial(_in_order, pool, 2 * workers + 1)
     except BrokenProcessPool as error:
         raise ConfiguralError(
@@ -75,7 +73,8 @@ def _in_order(
     rest = iter(items)
     while True:
         while len(waiting) < ahead and (some := list(itertools.islice(rest, _AT_ONCE))):
-            waiting.append(pool.submit(_do, work, some))
+            with interrupt_kept_back():  # the pool starts its processes while it is given work
+                waiting.append(pool.submit(_do, work, some))
         if not waiting:
             return
         yield from waiting.popleft().result()

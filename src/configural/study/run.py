@@ -190,7 +190,10 @@ def _train_and_test(
     _check_equal(network, loaded, out / "model.safetensors")
 
     tested = time.perf_counter()
-    predictions = predict(loaded, pictures.sets["test"], device=settings.device, show_progress=show_progress)
+    # In batches as small as those of the validation: what a network holds of 100 large pictures takes a gigabyte.
+    predictions = predict(
+        loaded, pictures.sets["test"], settings.recipe.valid_batch_size, settings.device, show_progress
+    )
     summary = networks.summarise(loaded)
     metrics = {
         **write_test(out, predictions, pictures.sets["test"]),
