@@ -213,15 +213,6 @@ def test_a_run_by_two_processes_predicts_as_one_by_one(together):
     assert history[0, 0] == pytest.approx(one[1][0, 0], rel=1e-3)
 
 
-@pytest.mark.slow
-def test_two_processes_may_draw_what_they_need_themselves(together, tmp_path):
-    """The same bytes as with pictures that are kept."""
-    command = [*_command(2, tmp_path / "streamed"), "--stream"]
-    subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=True)
-    for name in ("model.safetensors", "predictions.csv"):
-        assert (tmp_path / "streamed" / name).read_bytes() == (together / name).read_bytes(), name
-
-
 def _members(parent: psutil.Process) -> list[psutil.Process]:
     """The training processes of a running command."""
     return [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
@@ -229,7 +220,8 @@ def _members(parent: psutil.Process) -> list[psutil.Process]:
 
 @pytest.mark.slow
 def test_broken_off_in_every_way_and_resumed(together, tmp_path):
-    """Whichever process is ended, all end, and the weights are in the end those of an undisturbed run."""
+    """Whichever process is ended, all end, and the weights are in the end those of an undisturbed run, also where
+    the processes then draw the pictures that they need themselves."""
     out = tmp_path / "broken"
     for epoch, ending in enumerate(
         ("a member is killed", "the command is killed", "the command is interrupted"), start=1
@@ -256,7 +248,7 @@ def test_broken_off_in_every_way_and_resumed(together, tmp_path):
             assert "stopped; repeat the command to go on" in said
         assert not (out / "metrics.json").exists()
         assert len(cf.training.read_history(out / "checkpoint.safetensors").epochs) == epoch
-    done = configural(*_words(out))
+    done = configural(*_words(out), "--stream")
     assert done.returncode == 0, done.stderr
     for name in ("model.safetensors", "predictions.csv"):
         assert (out / name).read_bytes() == (together / name).read_bytes(), name
