@@ -143,10 +143,11 @@ def in_percent(score: Mapping[str, Any]) -> str:
     """A share with its interval: 93 % [90.1, 95.4]."""
     if np.isnan(score["value"]):
         return "undefined"
-    value, low, high = (100 * score[name] for name in ("value", "low", "high"))
+    # Less what is no more than floating point.
+    value, low, high = (round(100 * score[name], 9) for name in ("value", "low", "high"))
 
     def number(percent: float) -> str:
-        return f"{percent:.1f}".removesuffix(".0")
+        return f"{percent + 0.0:.1f}".removesuffix(".0")  # −0.0 + 0.0 is 0.0
 
     short = number(value)
     if short == "100" and value < 100:
@@ -155,6 +156,6 @@ def in_percent(score: Mapping[str, Any]) -> str:
         short = "< 0.1"
     if np.isnan(low):
         return f"{short} %"
-    # Rounded outwards, so that no interval is shown that lacks its value; less what is no more than floating point.
-    low, high = np.floor(10 * low + 1e-6) / 10, np.ceil(10 * high - 1e-6) / 10
+    # Rounded outwards, so that no interval is shown that lacks its value.
+    low, high = np.floor(round(10 * low, 6)) / 10, np.ceil(round(10 * high, 6)) / 10
     return f"{short} % [{number(low)}, {number(high)}]"
