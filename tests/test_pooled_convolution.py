@@ -21,7 +21,7 @@ def tensors(n, channels, filters, rows, cols, dtype):
 
 
 @pytest.mark.parametrize("chunk", [1, 3000, 2**24])  # bytes: one picture at a time, two or three, all
-@pytest.mark.parametrize(("rows", "cols"), [(12, 12), (11, 14), (3, 2)])
+@pytest.mark.parametrize(("rows", "cols"), [(12, 12), (11, 14), (4, 4), (3, 2)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_values_and_gradients_are_those_of_the_layers(monkeypatch, chunk, rows, cols, dtype, memory_format):
