@@ -151,6 +151,11 @@ def test_words_on_every_shade_are_readable(share):
         assert ground < luminance(shade(float(share) - 0.05)[0]), "the larger the share, the darker"
 
 
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_whole_number_is_a_share_too(share):
+    assert shade(share) == shade(float(share))  # an accuracy below the scale's end was shown as the best
+
+
 def test_dots_lie_where_the_accuracies_are(finished):
     page = Page(finished[1])
     text = finished[1]

@@ -124,7 +124,7 @@ def axis_start(histories: Iterable[History]) -> float:
 
 def shade(share: float) -> tuple[str, str]:
     """The colour of a share from 0 (pale) to 1 (dark), and one for words on it; as a page writes colours."""
-    colour = _BLUES(share)
+    colour = _BLUES(float(share))  # of a whole number matplotlib takes the entry of that number
     return to_hex(colour), to_hex(_readable_on(colour))
 
 
