@@ -94,6 +94,16 @@ def test_settings_are_stored(finished):
     assert cf.load_run(finished.folder).settings == finished.settings
 
 
+def test_pictures_may_have_a_seed_of_their_own(blocks, tmp_path):
+    settings = {**SMALL, "epochs": 1, "dropout": 0.0, "seed": 1}
+    done = cf.run(faces=blocks, condition="baseline", data_seed=7, out=tmp_path / "a", **settings)
+    pictures = cf.stimuli.sample(blocks, "baseline", "paper", 240, 7)
+    assert done.table.frame.equals(pictures.frame)
+    assert (done.settings.seed, done.settings.data_seed, done.settings.recipe.dropout) == (1, 7, 0)
+    with pytest.raises(ConfiguralError, match="holds a run with data seed 7, not 8"):
+        cf.run(out=tmp_path / "a", data_seed=8, resume=True, show_progress=False)
+
+
 def test_a_moved_folder_loads(finished, tmp_path):
     moved = shutil.copytree(finished.folder, tmp_path / "elsewhere" / "b")
     assert cf.load_run(moved).metrics == finished.metrics

@@ -30,8 +30,12 @@ def run(
     epochs: Annotated[int | None, typer.Option(help="passes over the training pictures")] = None,
     batch_size: Annotated[int | None, typer.Option(help="pictures per training step")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="of Adam, at its highest")] = None,
+    dropout: Annotated[float | None, typer.Option(help="share of values left out (the study: 0.2)")] = None,
     precision: Annotated[str | None, typer.Option(help="32, tf32 or bf16")] = None,
     seed: Seed = None,
+    data_seed: Annotated[
+        int | None, typer.Option(metavar="N", help="of the pictures, where that shall be another than --seed")
+    ] = None,
     device: Device = None,
     devices: Annotated[
         int | None, typer.Option(metavar="N", help="train on N GPUs, or in N processes on a CPU")
@@ -67,8 +71,10 @@ def run(
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        dropout=dropout,
         precision=precision,
         seed=seed,
+        data_seed=data_seed,
         device=device,
         devices=devices,
         stream=stream,

@@ -41,8 +41,10 @@ def run(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    dropout: float | None = None,
     precision: str | None = None,
     seed: int | None = None,
+    data_seed: int | None = None,
     device: str | None = None,
     devices: int | None = None,
     stream: bool | None = None,
@@ -64,8 +66,10 @@ def run(
         epochs: Passes over the training pictures.
         batch_size: Pictures per step.
         learning_rate: Of Adam, at its highest.
+        dropout: The share of values that dropout layers leave out; the study's 0.2 if not given, 0 in `fast`.
         precision: 32, tf32 or bf16.
         seed: Of everything random; 42 by default.
+        data_seed: Of the pictures, where that shall be another than `seed`.
         device: auto (the default), cpu, cuda or mps.
         devices: How many GPUs, or processes on a CPU, train together; 1 by default.
         stream: Draw pictures whenever they are needed and keep none, which takes little memory; the result is the
@@ -94,8 +98,10 @@ def run(
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
+        "dropout": dropout,
         "precision": precision,
         "seed": seed,
+        "data_seed": data_seed,
         "device": device,
         "devices": devices,
         "stream": stream,
