@@ -112,14 +112,18 @@ def predict(
     was_training = network.training
     network.eval()
     n = len(cast(Sized, pictures))
-    logits, labels = [], []
+    # Made beforehand: small tensors that stay between the batches keep the system from using their memory again.
+    logits, labels = torch.empty(n, 2, dtype=torch.float64), torch.empty(n, dtype=torch.int64)
+    done = 0
     with torch.inference_mode(), matmul_precision("32"), progress.bar("testing", n, show_progress) as update:
         for batch, batch_labels in batches(pictures, batch_size):
-            logits.append(network(preprocess(batch.to(fabric.device))).double().cpu())
-            labels.append(batch_labels)
-            update(sum(len(part) for part in labels))
+            some = slice(done, done + len(batch))
+            logits[some] = network(preprocess(batch.to(fabric.device))).view(len(batch), 2)
+            labels[some] = batch_labels
+            done = some.stop
+            update(done)
     network.train(was_training)
-    joined = torch.cat(logits).numpy()
+    joined = logits.numpy()
     if not np.isfinite(joined).all():
         raise ConfiguralError("the network's output is not a number: its weights are damaged or training failed")
     rows: pd.DataFrame | None = getattr(pictures, "rows", None)
@@ -130,7 +134,7 @@ def predict(
         {
             "index": rows["index"].to_numpy(),
             "file": rows["file"].to_numpy(),
-            "label": torch.cat(labels).numpy(),
+            "label": labels.numpy(),
             "predicted": joined.argmax(axis=1),
             "probability_face": np.exp(-np.logaddexp(0, -log_odds)),
             "log_odds": log_odds,
