@@ -43,7 +43,9 @@ def test_works_take_turns_and_their_times_are_those_of_the_clock():
     assert len(in_turn([(lambda: None, 1)], 0)[0].seconds) == 1
 
 
-@pytest.mark.parametrize(("name", "size"), [("cnn-15", 64), ("cnn-15", 32), ("cnn-13", 32), ("fcn-16", 64), ("fcn-14", 48)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("cnn-15", 64), ("cnn-15", 32), ("cnn-13", 32), ("fcn-16", 64), ("fcn-14", 48)]
+)
 def test_operations_are_those_that_torch_counts(name, size):
     network = create(name, size).train()
     pictures = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
