@@ -108,8 +108,8 @@ def main() -> None:
         sets = iter(range(10**6))
         for stimulus in stimuli:
             renderer.draw_with_masks(stimulus)
-        library = rate(lambda: [renderer.draw_with_masks(s) for s in stimuli], count, repeats)
-        pictures = rate(lambda: [renderer.draw(s) for s in stimuli], count, repeats)
+        library = rate(lambda: renderer.draw_batch_with_masks(stimuli), count, repeats)
+        pictures = rate(lambda: renderer.draw_batch(stimuli), count, repeats)
         written = rate(
             lambda: write_folder(faces, table, size, Path(folder) / f"set{next(sets)}", masks=True), count, repeats
         )

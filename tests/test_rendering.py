@@ -113,9 +113,12 @@ def test_a_stranger_and_a_part_outside_are_errors(blocks):
 @pytest.mark.parametrize("condition", CONDITION_NAMES)
 def test_picture_and_masks_together_are_those_drawn_one_by_one(blocks, condition):
     one, other = Renderer(blocks, 40), Renderer(blocks, 40)
-    for stimulus in sample(blocks, condition, count=42, seed=3, placement="shifted"):
-        for inverted in (False, True):
-            stimulus = dataclasses.replace(stimulus, inverted=inverted)
-            picture, masks = one.draw_with_masks(stimulus)
-            assert np.array_equal(picture, other.draw(stimulus))
-            assert np.array_equal(masks, other.draw_masks(stimulus))
+    table = sample(blocks, condition, count=42, seed=3, placement="shifted")
+    stimuli = [dataclasses.replace(stimulus, inverted=inverted) for stimulus in table for inverted in (False, True)]
+    pictures, masks = one.draw_batch_with_masks(stimuli)
+    for stimulus, picture, mask in zip(stimuli, pictures, masks, strict=True):
+        alone, alone_mask = one.draw_with_masks(stimulus)
+        assert np.array_equal(picture, alone)
+        assert np.array_equal(picture, other.draw(stimulus))
+        assert np.array_equal(mask, alone_mask)
+        assert np.array_equal(mask, other.draw_masks(stimulus))

@@ -137,8 +137,8 @@ def measure(
             folder = Path(tempfile.mkdtemp(dir=place))
             find_format("imagefolder").write(Plan(table, renderer, True), folder, lambda done: None, map)
 
-        draw("drawing with masks", lambda: [renderer.draw_with_masks(stimulus) for stimulus in stimuli])
-        draw("drawing", lambda: [renderer.draw(stimulus) for stimulus in stimuli])
+        draw("drawing with masks", lambda: renderer.draw_batch_with_masks(stimuli))
+        draw("drawing", lambda: renderer.draw_batch(stimuli))
         draw("PNG folder with masks", write_folder)
         update(len(measures), note="training")
         limit, steps = in_turn(
