@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 
@@ -54,6 +55,17 @@ class KerasAdam(torch.optim.Adam):
             for group, eps in zip(self.param_groups, keras_eps, strict=True):
                 group["eps"] = eps
 
+    def _init_group(self, group: dict[str, Any], params: list[Tensor], *lists: list[Tensor]) -> bool:
+        complex_ones = bool(super()._init_group(group, params, *lists))
+        # Fused Adam copies what is not contiguous, such as channels-last weights; seen in the order of memory they
+        # are. The last list holds the counts of steps.
+        beside = (params, *(tensors for tensors in lists[:-1] if tensors))
+        for position, of_one in enumerate(zip(*beside, strict=True)):
+            if all(tensor.stride() == of_one[0].stride() for tensor in of_one):
+                for tensors, tensor in zip(beside, of_one, strict=True):
+                    tensors[position] = _in_order_of_memory(tensor)
+        return complex_ones
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a `state_dict()`, exactly as if there had been no break."""
         super().load_state_dict(state_dict)
@@ -64,3 +76,9 @@ class KerasAdam(torch.optim.Adam):
             for name, value in state.items():
                 if value.shape == weights.shape:
                     state[name] = torch.empty_like(weights).copy_(value)
+
+
+def _in_order_of_memory(tensor: Tensor) -> Tensor:
+    """The same numbers, with the axes of a channels-last tensor as they lie in memory."""
+    channels_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    return tensor.permute(0, 2, 3, 1) if channels_last else tensor
