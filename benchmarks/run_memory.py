@@ -28,13 +28,16 @@ import psutil
 import torch
 
 import configural
-from configural.networks import create
+from configural.networks import create, load_network
 from configural.study import RunSettings
 from configural.training import Epoch, History, KerasAdam
 from configural.training.checkpoint import save_checkpoint
 
 POLL = 0.02
 """Seconds between two looks at the memory of all processes."""
+
+NOT_TOLD = ("ways", "weights", "without_test")
+"""Arguments that are not in the line that is printed."""
 
 COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -95,12 +98,13 @@ def _resident(pid: int) -> int:
     return total
 
 
-def end_training(folder: Path) -> None:
-    """Leave a checkpoint that says that all epochs of a begun run are over, with weights that learned nothing."""
+def end_training(folder: Path, weights: Path | None) -> None:
+    """Leave a checkpoint that says that all epochs of a begun run are over, with another run's weights."""
     settings = RunSettings.load(folder / "config.yaml")
     torch.manual_seed(0)
-    network = create(settings.network, settings.image_size)
-    optimizer = KerasAdam(network.parameters(), fused=True)
+    network = load_network(weights) if weights else create(settings.network, settings.image_size)
+    network.to(memory_format=torch.channels_last).train()
+    optimizer = KerasAdam(network.parameters(), lr=0.0, fused=True)
     sum(weights.sum() for weights in network.parameters()).backward()
     optimizer.step()
     epochs = (Epoch(number, 1.0, 0.5, 1.0, 0.5, 1.0) for number in range(1, settings.recipe.epochs + 1))
@@ -117,6 +121,8 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--steps", type=int, default=30, help="training steps before the run is broken off")
     parser.add_argument("--ways", nargs="+", choices=["kept", "stream"], default=["kept", "stream"])
+    # What has learned nothing is wrong on half of the pictures, which all go into its page.
+    parser.add_argument("--weights", type=Path, help="model.safetensors of a run with this network and size")
     parser.add_argument("--without-test", action="store_true", help="leave the second piece out")
     arguments = parser.parse_args()
     options = ["--preset", "paper", "--device", "cpu", "--faces", arguments.faces, "--network", arguments.network]
@@ -128,13 +134,17 @@ def main() -> None:
             own += ["--stream"] if way == "stream" else []
             pieces = {"draw_and_train": watched([*options, *own], arguments.steps)}
             if not arguments.without_test:
-                end_training(folder)
+                end_training(folder, arguments.weights)
                 pieces["draw_and_test"] = watched([*own, "--resume"], None)
         measured = {
             "way": way,
             "mib_peak": max(piece["mib_all_processes"] for piece in pieces.values()),
             **pieces,
-            **{name: value for name, value in vars(arguments).items() if name not in ("ways", "without_test")},
+            **{
+                name: value
+                for name, value in vars(arguments).items()
+                if name not in ("ways", "weights", "without_test")
+            },
             "threads": torch.get_num_threads(),
             "configural": configural.__version__,
             "torch": torch.__version__,

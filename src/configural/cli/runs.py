@@ -44,6 +44,10 @@ def run(
         bool | None,
         typer.Option("--stream/--no-stream", help="draw pictures when they are needed, and keep none in memory"),
     ] = None,
+    compile: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="compile the network first: for long trainings on a GPU"),
+    ] = None,
     out: Out = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the run that DIR holds")] = False,
     keras: Annotated[bool, typer.Option("--keras", help="also save the network as model.h5")] = False,
@@ -78,6 +82,7 @@ def run(
         device=device,
         devices=devices,
         stream=stream,
+        compile=compile,
         out=folder,
         resume=resume,
         keras=keras,

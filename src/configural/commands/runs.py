@@ -48,6 +48,7 @@ def run(
     device: str | None = None,
     devices: int | None = None,
     stream: bool | None = None,
+    compile: bool | None = None,
     out: Path | str | None = None,
     resume: bool = False,
     keras: bool = False,
@@ -74,6 +75,7 @@ def run(
         devices: How many GPUs, or processes on a CPU, train together; 1 by default.
         stream: Draw pictures whenever they are needed and keep none, which takes little memory; the result is the
             same. By default they are kept if they fit into half of the free memory.
+        compile: Have PyTorch translate the network into few kernels before it trains it. It takes minutes.
         out: The run folder; runs/<date-time> by default.
         resume: Go on with the run that `out` holds; settings not given are taken from it.
         keras: Also write the network as `model.h5`.
@@ -105,6 +107,7 @@ def run(
         "device": device,
         "devices": devices,
         "stream": stream,
+        "compile": compile,
     }
     given = {name: value for name, value in options.items() if value is not None}
     if resume and out is None:

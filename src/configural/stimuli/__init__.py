@@ -25,6 +25,7 @@ from configural.stimuli.verify import Verification as Verification
 from configural.stimuli.verify import verify_folder as verify_folder
 
 if TYPE_CHECKING:
+    from configural.stimuli.datasets import DeviceDataset as DeviceDataset
     from configural.stimuli.datasets import PictureDataset as PictureDataset
     from configural.stimuli.datasets import StimulusDataset as StimulusDataset
     from configural.stimuli.datasets import dataset as dataset
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from configural.stimuli.device_rendering import DeviceRenderer as DeviceRenderer
 
 _OF_TORCH = {
+    "DeviceDataset": "datasets",
     "PictureDataset": "datasets",
     "StimulusDataset": "datasets",
     "dataset": "datasets",

@@ -16,11 +16,15 @@ from configural import progress
 from configural.errors import ConfiguralError
 from configural.faces import FaceLibrary
 from configural.faces.pictures import read_picture
+from configural.stimuli.device_rendering import DeviceRenderer
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.table import CLASS_NAMES, StimulusTable
 
-_SHARE_OF_MEMORY = 0.5
+SHARE_OF_MEMORY = 0.5
 """Pictures are kept in memory while they take no more than this share of what is free."""
+
+_DRAWN_TOGETHER = 1024
+"""Pictures that a device is given to draw at a time."""
 
 
 class PictureDataset(Dataset[tuple[Tensor, int]]):
@@ -73,11 +77,7 @@ class StimulusDataset(PictureDataset):
     ) -> None:
         self.table = table
         self.renderer = renderer or Renderer(faces, size)
-        if table.fingerprint != faces.fingerprint:
-            raise ConfiguralError(
-                f"the stimuli were sampled from another face library than {faces.source}: load the one they "
-                f"name ({table.faces})"
-            )
+        _check_faces(table, faces)
         pictures = self._draw_all(show_progress) if keep else None
         super().__init__(table.frame[["index", "file", "label"]], size, pictures)
 
@@ -96,6 +96,39 @@ class StimulusDataset(PictureDataset):
             return super().fetch(positions)
         pictures = self.renderer.draw_batch([self.table[position] for position in positions])
         return torch.from_numpy(pictures).permute(0, 3, 1, 2)
+
+
+class DeviceDataset(PictureDataset):
+    """Pictures that were drawn on a torch device, a batch at a time, and are kept there as bytes.
+
+    Attributes:
+        table: The stimuli, one per picture, in order.
+        device: Where the pictures and their labels are.
+    """
+
+    def __init__(self, renderer: DeviceRenderer, table: StimulusTable, show_progress: bool = False) -> None:
+        """Draw all pictures.
+
+        Args:
+            renderer: What draws them; of the faces that the stimuli were sampled from.
+            table: The stimuli.
+            show_progress: Show a bar on standard error.
+
+        Raises:
+            ConfiguralError: If the table belongs to another library.
+        """
+        _check_faces(table, renderer.renderer.faces)
+        n, size = len(table), renderer.renderer.size
+        super().__init__(table.frame[["index", "file", "label"]], size, None)
+        self.table, self.device = table, renderer.device
+        self.labels = self.labels.to(self.device)
+        pictures = torch.empty((n, size, size, 3), dtype=torch.uint8, device=self.device)
+        self._pictures = pictures.permute(0, 3, 1, 2)
+        with progress.bar("drawing", n, show_progress) as update:
+            for start in range(0, n, _DRAWN_TOGETHER):
+                stop = min(start + _DRAWN_TOGETHER, n)
+                self._pictures[start:stop] = renderer.draw_batch([table[row] for row in range(start, stop)])
+                update(stop)
 
 
 def dataset(
@@ -121,8 +154,16 @@ def dataset(
         ConfiguralError: If the table belongs to another library.
     """
     if keep is None:
-        keep = len(table) * size * size * 3 <= _SHARE_OF_MEMORY * psutil.virtual_memory().available
+        keep = len(table) * size * size * 3 <= SHARE_OF_MEMORY * psutil.virtual_memory().available
     return StimulusDataset(faces, table, size, keep, show_progress, renderer)
+
+
+def _check_faces(table: StimulusTable, faces: FaceLibrary) -> None:
+    if table.fingerprint != faces.fingerprint:
+        raise ConfiguralError(
+            f"the stimuli were sampled from another face library than {faces.source}: load the one they "
+            f"name ({table.faces})"
+        )
 
 
 def read_folder(folder: Path, size: int, show_progress: bool = False) -> PictureDataset:

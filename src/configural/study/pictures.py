@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
 
 from configural import files
 from configural.errors import ConfiguralError
 from configural.faces import FaceLibrary, load
 from configural.locks import locked
-from configural.stimuli import SUBSETS, PictureDataset, Renderer, StimulusTable, dataset, sample
+from configural.stimuli import SUBSETS, DeviceRenderer, Renderer, StimulusTable, sample
 from configural.stimuli import condition as find_condition
+from configural.stimuli.datasets import SHARE_OF_MEMORY, DeviceDataset, PictureDataset, dataset
 from configural.study.settings import RunSettings
 
 _AT_ONCE = 256
@@ -40,7 +42,11 @@ def sample_for(settings: RunSettings, library: FaceLibrary, placement: str | Non
 
 
 def draw_pictures(
-    table: StimulusTable, library: FaceLibrary, settings: RunSettings, show_progress: bool = False
+    table: StimulusTable,
+    library: FaceLibrary,
+    settings: RunSettings,
+    show_progress: bool = False,
+    device: torch.device | None = None,
 ) -> Pictures:
     """Draw a run's stimuli into memory, or whenever they are asked for: as it wants, or if they are too many.
 
@@ -49,14 +55,37 @@ def draw_pictures(
         library: What they were sampled from.
         settings: The run's.
         show_progress: Show bars on standard error.
+        device: Draw all pictures there, in batches, and keep them there; see `drawing_device`.
     """
     keep = False if settings.stream else None
     size = settings.image_size
+    if device is not None:
+        batched = DeviceRenderer(library, size, device)
+        return Pictures(
+            table, {name: DeviceDataset(batched, table.subset(name), show_progress) for name in SUBSETS}
+        )
     # One for all subsets, so that what it remembers of the portraits is in memory once.
     renderer = Renderer(library, size)
     sets = {name: dataset(library, table.subset(name), size, keep, show_progress, renderer) for name in SUBSETS}
     renderer.forget()
     return Pictures(table, sets)
+
+
+def drawing_device(settings: RunSettings, device: torch.device) -> torch.device | None:
+    """Where a run's pictures are best drawn and kept: the GPU that trains, if that one has room for them.
+
+    Args:
+        settings: The run's.
+        device: Where it trains.
+
+    Returns:
+        The device, or None where pictures are to be drawn by the processor: on other devices, for several
+        processes, for a run that keeps no pictures, or if they would fill more than half of what is free.
+    """
+    if device.type != "cuda" or settings.devices > 1 or settings.stream:
+        return None
+    free, _ = torch.cuda.mem_get_info(device)
+    return device if settings.count * 3 * settings.image_size**2 <= SHARE_OF_MEMORY * free else None
 
 
 def shared_pictures(

@@ -25,7 +25,7 @@ from configural.faces import FaceLibrary, load
 from configural.locks import LOCK, locked
 from configural.stimuli import CLASS_NAMES, PictureDataset, StimulusTable
 from configural.stimuli.folders import refuse_used, write_png
-from configural.study.pictures import Pictures, draw_pictures, sample_for
+from configural.study.pictures import Pictures, draw_pictures, drawing_device, sample_for
 from configural.study.settings import RunSettings
 from configural.training import History, check_devices, fit, open_device
 
@@ -159,7 +159,8 @@ def train_and_test(
         table.save(out / "stimuli.parquet")
         if pictures is None:
             assert library is not None
-            pictures = draw_pictures(table, library, settings, show_progress)
+            where = drawing_device(settings, device)
+            pictures = draw_pictures(table, library, settings, show_progress, where)
         _train_and_test(settings, out, keras, pictures, time.perf_counter() - start, show_progress)
     return load_run(out)
 
@@ -181,6 +182,7 @@ def _train_and_test(
         checkpoint=checkpoint,
         show_progress=show_progress,
         devices=settings.devices,
+        compile=settings.compile,
     )
     history.save(out / "history.csv")
     networks.save_network(network, out / "model.safetensors")
@@ -238,7 +240,7 @@ def write_test(out: Path, predictions: Predictions, pictures: PictureDataset) ->
         written[f"samples/{name}"] = pictures.rows["file"][pictures.rows["label"] == label].head(_SAMPLES)
     for folder, names in written.items():
         for file in names:
-            picture = pictures[position[file]][0].permute(1, 2, 0).contiguous().numpy()
+            picture = pictures[position[file]][0].permute(1, 2, 0).cpu().contiguous().numpy()
             write_png((out / folder / Path(file).name).with_suffix(".png"), picture)
     return {
         "test_accuracy": metrics.accuracy,

@@ -19,7 +19,7 @@ _PRESET_PICTURES = {
     "fast": {"image_size": 32, "count": 20000},
 }
 
-_EXECUTION = ("device", "devices", "stream")
+_EXECUTION = ("device", "devices", "stream", "compile")
 """How a run is carried out; it may be resumed in another way."""
 
 
@@ -40,6 +40,8 @@ class RunSettings(BaseModel):
         device: Where to train.
         devices: How many GPUs, or processes on a CPU, train together.
         stream: Whether pictures are drawn whenever they are needed and none is kept; the result is the same.
+        compile: Whether PyTorch translates the network before it trains it; the result is the same up to rounding
+            and, on some devices, the draws of dropout.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +59,7 @@ class RunSettings(BaseModel):
     device: str = "auto"
     devices: int = Field(1, ge=1)
     stream: bool = False
+    compile: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -99,6 +102,7 @@ def run_settings(
     data_seed: int | None = None,
     devices: int = 1,
     stream: bool = False,
+    compile: bool = False,
     **recipe_changes: Any,
 ) -> RunSettings:
     """Fill in a run's settings from a preset.
@@ -116,6 +120,7 @@ def run_settings(
         data_seed: Of the stimuli, where that shall be another than `seed`.
         devices: How many GPUs, or processes on a CPU, train together.
         stream: Draw pictures whenever they are needed, and keep none.
+        compile: Have PyTorch translate the network before it trains it.
         recipe_changes: Fields of `Recipe` to set otherwise than in the preset.
 
     Raises:
@@ -141,6 +146,7 @@ def run_settings(
             device=device,
             devices=devices,
             stream=stream,
+            compile=compile,
             **pictures,
         )
     except ValidationError as error:
@@ -154,8 +160,8 @@ def resumed_settings(stored: RunSettings, given: dict[str, Any], folder: Path) -
 
     Args:
         stored: What the run in the folder was begun with.
-        given: Arguments of `run_settings`. How it is carried out, `device`, `devices` and `stream`, may differ from
-            what is stored.
+        given: Arguments of `run_settings`. How it is carried out, `device`, `devices`, `stream` and `compile`, may
+            differ from what is stored.
         folder: Named in the error.
 
     Raises:

@@ -41,6 +41,7 @@ def fit(
     checkpoint: Path | None = None,
     show_progress: bool = False,
     devices: int = 1,
+    compile: bool = False,
 ) -> History:
     """Train a network in place.
 
@@ -55,13 +56,15 @@ def fit(
         show_progress: Show a bar per epoch on standard error.
         devices: How many GPUs, or processes on a CPU, learn together; they share each batch out and end with the
             weights of one process up to rounding.
+        compile: Let PyTorch translate the network into few kernels first, which on a CUDA GPU are started
+            together. It takes minutes; rounding and, on some devices, the draws of dropout are other ones then.
 
     Returns:
         Loss and accuracy per epoch.
 
     Raises:
-        ConfiguralError: If the device is missing, the checkpoint does not fit, the loss is not a number, or one of
-            several processes was killed.
+        ConfiguralError: If the device is missing, the checkpoint does not fit, the loss is not a number, one of
+            several processes was killed, or the network cannot be compiled.
     """
     for name, pictures in (("train", train), ("valid", valid)):
         if not len(cast(Sized, pictures)):
@@ -69,10 +72,10 @@ def fit(
     fabric = open_device(device, recipe.precision)
     check_devices(fabric.device, devices, recipe.batch_size)
     if devices == 1:
-        return _fit(network, train, valid, recipe, fabric, Share(), checkpoint, show_progress)
+        return _fit(network, train, valid, recipe, fabric, Share(), checkpoint, show_progress, compile)
     kind = fabric.device.type
     history, weights = in_processes(
-        devices, _fit_share, network, train, valid, recipe, kind, checkpoint, show_progress
+        devices, _fit_share, network, train, valid, recipe, kind, checkpoint, show_progress, compile
     )
     network.load_state_dict(load(weights))
     network.to(fabric.device).eval()
@@ -90,13 +93,14 @@ def _fit_share(
     device: str,
     checkpoint: Path | None,
     show_progress: bool,
+    compile: bool,
 ) -> tuple[History, bytes]:
     """What one of several processes does; returns the history and the trained weights."""
     share = Share(rank, processes)
     fabric = join(share, meeting, device, _FABRIC_PRECISION[recipe.precision])
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
     spread(network, share)
-    history = _fit(network, train, valid, recipe, fabric, share, checkpoint, show_progress and rank == 0)
+    history = _fit(network, train, valid, recipe, fabric, share, checkpoint, show_progress and rank == 0, compile)
     torch.distributed.destroy_process_group()
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()} if rank == 0 else {}
     return history, save(weights)
@@ -111,16 +115,17 @@ def _fit(
     share: Share,
     checkpoint: Path | None,
     show_progress: bool,
+    compile: bool,
 ) -> History:
     betas = (0.9, recipe.beta_2)
     optimizer = KerasAdam(network.parameters(), lr=recipe.learning_rate, betas=betas, fused=True)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model, stepper = fabric.setup(network, optimizer)
+    model, stepper = fabric.setup(_compiled(network) if compile else network, optimizer)
     history = History()
     if checkpoint is not None and checkpoint.exists():
         history = load_checkpoint(checkpoint, network, optimizer)
     steps = math.ceil(len(cast(Sized, train)) / recipe.batch_size)
-    with matmul_precision(recipe.precision), _dropout(network, recipe.dropout):
+    with matmul_precision(recipe.precision), _dropout(network, recipe.dropout), _compiling(compile):
         for epoch in range(len(history.epochs) + 1, recipe.epochs + 1):
             start = time.perf_counter()
             with (
@@ -134,6 +139,8 @@ def _fit(
                         group["lr"] = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
                     labels = labels.to(fabric.device)
                     stepper.zero_grad()
+                    if compile:
+                        torch.compiler.cudagraph_mark_step_begin()  # what the last step gave is not read any more
                     logits = model(preprocess(batch.to(fabric.device)))
                     loss = share.loss(logits, labels, recipe.label_smoothing)
                     fabric.backward(loss)
@@ -246,6 +253,27 @@ def _dropout(network: nn.Module, share: float | None) -> Iterator[None]:
     finally:
         for layer, p in zip(layers, before, strict=True):
             layer.p = p
+
+
+def _compiled(network: nn.Module) -> nn.Module:
+    """The network, translated when it is first called; for CUDA, into graphs that are started as a whole."""
+    # Not for any number of pictures: an epoch has two kinds of batches, full ones and its last.
+    return cast(nn.Module, torch.compile(network, mode="reduce-overhead", dynamic=False))
+
+
+@contextmanager
+def _compiling(compile: bool) -> Iterator[None]:
+    """Tell in one line what is wrong if the network cannot be compiled while the block runs."""
+    if not compile:
+        yield
+        return
+    from torch._dynamo.exc import BackendCompilerFailed  # takes a second to import
+
+    try:
+        yield
+    except BackendCompilerFailed as error:
+        reason = str(error.inner_exception).partition("\n")[0]
+        raise ConfiguralError(f"the network cannot be compiled here ({reason}); leave out --compile") from error
 
 
 @contextmanager

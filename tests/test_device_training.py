@@ -1,0 +1,158 @@
+"""Training on pictures that were drawn and are kept on a device, and with a compiled network; on a CPU."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import configural as cf
+from configural.errors import ConfiguralError
+from configural.stimuli import DeviceDataset, DeviceRenderer, Renderer, dataset, sample
+from configural.stimuli.datasets import PictureDataset
+from configural.study import pictures, run_settings
+from configural.training import History, fit, recipe
+
+SMALL = {"image_size": 32, "count": 240, "network": "cnn-13"}
+CPU = torch.device("cpu")
+RECIPE = recipe("quick", epochs=2, batch_size=20)
+
+
+def network(seed: int = 0) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return cf.networks.create("cnn-13", 32)
+
+
+def losses(history: History) -> list[float]:
+    return [epoch.train_loss for epoch in history.epochs]
+
+
+def same_pictures(drawn: DeviceDataset) -> PictureDataset:
+    """A set of the same pictures that has nothing to do with the device."""
+    every = drawn.fetch(list(range(len(drawn)))).permute(0, 2, 3, 1).numpy()
+    return PictureDataset(drawn.rows, drawn.size, np.array(every))
+
+
+def test_the_pictures_are_those_of_the_renderer_and_in_its_order(blocks):
+    table = sample(blocks, "ffa", count=60, seed=1)
+    drawn, plain = DeviceDataset(DeviceRenderer(blocks, 32), table), dataset(blocks, table, 32)
+    assert len(drawn) == 60
+    assert drawn.rows.equals(plain.rows)
+    positions = [59, 0, 17, 17]
+    batch, labels = drawn.__getitems__(positions)
+    assert batch.dtype == torch.uint8
+    assert (batch.int() - plain.fetch(positions).int()).abs().max() <= 1
+    assert labels.tolist() == table.frame["label"].iloc[positions].tolist()
+    picture, label = drawn[17]
+    assert torch.equal(picture, batch[2])
+    assert label == labels[2]
+
+
+def test_stimuli_of_other_faces_are_an_error(blocks, painted):
+    with pytest.raises(ConfiguralError, match="another face library"):
+        DeviceDataset(DeviceRenderer(painted, 32), sample(blocks, "ffa", count=60))
+
+
+def test_training_on_them_is_training_on_their_pictures(blocks):
+    table = sample(blocks, "ffa", count=240, seed=1)
+    renderer = DeviceRenderer(blocks, 32)
+    sets = [DeviceDataset(renderer, table.subset(name)) for name in ("train", "valid")]
+    one, other = network(), network()
+    history = fit(one, *sets, RECIPE, "cpu")
+    assert losses(fit(other, *map(same_pictures, sets), RECIPE, "cpu")) == losses(history)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_a_gpu_draws_what_fits_into_half_of_its_memory(monkeypatch):
+    gpu = torch.device("cuda", 0)
+    settings = run_settings(preset="paper")
+    needed = 20_000 * 3 * 224 * 224
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needed, 3 * needed))
+    assert pictures.drawing_device(settings, gpu) == gpu
+    assert pictures.drawing_device(settings, CPU) is None
+    assert pictures.drawing_device(settings.model_copy(update={"devices": 2}), gpu) is None
+    assert pictures.drawing_device(settings.model_copy(update={"stream": True}), gpu) is None
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needed - 2, 3 * needed))
+    assert pictures.drawing_device(settings, gpu) is None
+
+
+def test_a_run_with_pictures_on_the_device(blocks, tmp_path, monkeypatch):
+    asked = []
+
+    def here(settings, device):
+        asked.append(device)
+        return device
+
+    monkeypatch.setattr("configural.study.run.drawing_device", here)
+    run = cf.run(faces=blocks, epochs=1, out=tmp_path / "run", show_progress=False, device="cpu", **SMALL)
+    assert asked == [CPU]
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    assert metrics["images"] == {"train": 194, "valid": 10, "test": 36}
+    renderer, test = Renderer(blocks, 32), run.table.subset("test")
+    files = {name: row for row, name in enumerate(test.files())}
+    saved = list(run.folder.rglob("pic_*.png"))
+    assert len(saved) >= 8
+    for path in saved:
+        (row,) = [row for name, row in files.items() if name.endswith(path.name) and in_class(name, path)]
+        shown = cv2.imread(str(path))[..., ::-1].astype(int)
+        assert np.abs(shown - renderer.draw(test[row])).max() <= 1
+
+
+def in_class(name, path):
+    """Whether a file of the table is meant by a picture in `samples` or `misclassified`."""
+    truth = name.split("/")[-2]
+    return path.parent.name == truth or path.parent.name.startswith(f"{truth}_as_")
+
+
+COMPILED = """
+import sys
+import torch
+from configural import faces, networks
+from configural.stimuli import dataset, sample
+from configural.training import fit, loop, recipe
+
+def broken(graph, inputs):
+    raise RuntimeError("no C++ compiler\\nand more")
+
+# As far as PyTorch translates the network, without the minutes of making machine code.
+backend = {"good": "aot_eager", "broken": broken}[sys.argv[1]]
+loop._compiled = lambda network: torch.compile(network, backend=backend, dynamic=False)
+library = faces.load("synthetic:4")
+table = sample(library, "ffa", count=120, seed=1)
+sets = [dataset(library, table.subset(name), 32) for name in ("train", "valid")]
+# Compiled, dropout may draw other numbers.
+settings = recipe("quick", epochs=2, batch_size=20, dropout=0.0)
+for compile in (False, True):
+    torch.manual_seed(0)
+    network = networks.create("cnn-13", 32)
+    try:
+        history = fit(network, *sets, settings, "cpu", compile=compile)
+    except Exception as error:
+        print(type(error).__name__, error)
+        break
+    print(*(f"{epoch.train_loss} {epoch.valid_loss}" for epoch in history.epochs), network.training)
+"""
+
+
+def compiled(backend: str) -> list[list[str]]:
+    """What the script says, in a process of its own, since the compiler does not see through checked shapes."""
+    done = subprocess.run([sys.executable, "-c", COMPILED, backend], capture_output=True, text=True, check=True)
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def test_a_compiled_network_learns_the_same():
+    plain, translated = compiled("good")
+    assert plain.pop() == translated.pop() == "False"
+    assert len(plain) == 4
+    assert list(map(float, translated)) == pytest.approx(list(map(float, plain)), rel=1e-3)
+
+
+def test_without_a_compiler_there_is_one_line():
+    _, *said = compiled("broken")
+    (line,) = said
+    assert line[0] == "ConfiguralError"
+    assert "no C++ compiler" in " ".join(line)
+    assert line[-3:] == ["leave", "out", "--compile"]
