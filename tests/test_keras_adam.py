@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from configural.networks import create, preprocess
 from configural.networks.study_nets import BatchNorm
-from configural.training import KerasAdam
+from configural.training import KerasAdam, keras_adam
 
 IMPLEMENTATIONS = ({"foreach": False}, {"foreach": True}, {"fused": True})
 
@@ -236,3 +236,33 @@ def test_training_moves_all_numbers_as_in_keras(name, dtype, steps, tolerance):
         if weights <= tolerance and running <= 5e-6:
             return
     pytest.fail(f"the weights differ by up to {weights:.1e}, the running values by {running:.1e} of their size")
+
+
+def test_moments_that_fade_become_zero_and_no_weight_notices(monkeypatch):
+    """What a gradient that was there but once leaves is never too small for full precision."""
+    tiny = torch.finfo(torch.float32).tiny
+
+    def train(steps: int) -> tuple[torch.Tensor, dict[str, torch.Tensor], int]:
+        torch.manual_seed(0)
+        weights = torch.nn.Parameter(torch.randn(6, 5, 3, 3).to(memory_format=torch.channels_last))
+        optimizer = KerasAdam([weights], lr=1e-2, betas=(0.9, 0.9), fused=True)
+        slow = 0
+        for step in range(steps):
+            gradient = torch.randn_like(weights) * (torch.rand(6)[:, None, None, None] * 1e-3)
+            if step:
+                gradient[3:] = 0
+            weights.grad = gradient
+            optimizer.step()
+            state = optimizer.state[weights]
+            slow += sum(int(((m != 0) & (m.abs() < tiny)).sum()) for m in (state["exp_avg"], state["exp_avg_sq"]))
+        return weights.detach(), state, slow
+
+    swept, state, slow = train(1200)
+    assert slow == 0
+    assert not state["exp_avg"][3:].any()
+    assert not state["exp_avg_sq"][3:].any()
+    assert state["exp_avg"][:3].all()
+    monkeypatch.setattr(keras_adam, "_SWEPT_EVERY", 10**9)
+    plain, _, slow = train(1200)
+    assert slow > 0  # or the test could not fail
+    assert torch.equal(swept, plain)
