@@ -15,7 +15,9 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,9 @@ from skimage.transform import resize
 import configural
 from configural.faces import PART_KINDS, FaceLibrary, load
 from configural.stimuli import Renderer, Stimulus, sample, write_folder
+
+ROUNDS = 5
+"""How often each of several processes draws its pictures while all are measured."""
 
 
 def plainly(faces: FaceLibrary, stimulus: Stimulus, size: int, once: bool) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -71,17 +76,33 @@ def rate(work: Callable[[], object], pictures: int, repeats: int) -> list[float]
     return [round(value, 1) for value in (max(rates), statistics.median(rates), min(rates))]
 
 
-def draw_share(arguments: tuple[str, int, int, int]) -> tuple[float, float]:
-    """Draw with masks in a process of its own: when the drawing began and ended."""
-    source, size, count, seed = arguments
+def draw_share(ready: Barrier, source: str, size: int, count: int, seed: int, seconds: SimpleQueue) -> None:
+    """Draw with masks in a process of its own, all processes at once, and tell how long that took."""
     faces = load(source)
     renderer, table = Renderer(faces, size), sample(faces, "ffa", count=count, seed=seed)
-    for stimulus in table:  # once to fill the caches
-        renderer.draw_with_masks(stimulus)
-    started = time.time()
-    for stimulus in table:
-        renderer.draw_with_masks(stimulus)
-    return started, time.time()
+    stimuli = list(table)
+    renderer.draw_batch_with_masks(stimuli)  # once to fill the caches
+    ready.wait()
+    started = time.perf_counter()
+    for _ in range(ROUNDS):
+        renderer.draw_batch_with_masks(stimuli)
+    seconds.put(time.perf_counter() - started)
+
+
+def rate_of_processes(processes: int, source: str, size: int, count: int) -> int:
+    """Pictures with masks per second by the clock, drawn by so many processes together."""
+    context = get_context("spawn")
+    ready, seconds = context.Barrier(processes), context.SimpleQueue()
+    started = [
+        context.Process(target=draw_share, args=(ready, source, size, count, seed, seconds))
+        for seed in range(processes)
+    ]
+    for process in started:
+        process.start()
+    longest = max(seconds.get() for _ in started)
+    for process in started:
+        process.join()
+    return round(processes * ROUNDS * count / longest)
 
 
 def main() -> None:
@@ -119,11 +140,7 @@ def main() -> None:
         )
     scaling = {}
     for processes in arguments.processes:
-        with ProcessPoolExecutor(processes) as pool:
-            shares = [(arguments.faces, size, count, seed) for seed in range(processes)]
-            times = list(pool.map(draw_share, shares))
-        seconds = max(end for _, end in times) - min(start for start, _ in times)
-        scaling[processes] = round(processes * count / seconds)
+        scaling[processes] = rate_of_processes(processes, arguments.faces, size, count)
     measured = {
         "faces": arguments.faces,
         "heads": len(faces),
