@@ -19,7 +19,7 @@ from torch import nn
 import configural
 from configural.benchmark import matrix_product, operations, training_step
 from configural.benchmark.timing import Work
-from configural.networks import create
+from configural.networks import create, pooled_convolution
 from configural.training import KerasAdam
 
 
@@ -28,6 +28,7 @@ def variant_step(
     size: int,
     batch: int,
     blocks: bool = True,
+    winograd: bool = True,
     dropout: bool = True,
     fused: bool = True,
     channels_last: bool = True,
@@ -39,6 +40,7 @@ def variant_step(
         size: Rows and columns of the pictures.
         batch: Pictures per step.
         blocks: Take convolution, pool and ReLU as one, instead of layer by layer.
+        winograd: Take Winograd's way for convolutions where the library does.
         dropout: Take the library's dropout instead of PyTorch's.
         fused: Let Adam change all weights in one pass.
         channels_last: Keep colours and channels of a pixel beside each other.
@@ -53,14 +55,26 @@ def variant_step(
     if channels_last:
         network.to(memory_format=torch.channels_last)
     optimizer = KerasAdam(network.parameters(), fused=fused)
-    return training_step(model, optimizer, size, batch, channels_last=channels_last)
+    step = training_step(model, optimizer, size, batch, channels_last=channels_last)
+
+    def direct_step() -> None:
+        least = pooled_convolution._MANY_PIXELS
+        pooled_convolution._MANY_PIXELS = size * size + 1
+        try:
+            step()
+        finally:
+            pooled_convolution._MANY_PIXELS = least
+
+    return step if winograd else direct_step
 
 
 VARIANTS = {
     "layer by layer": {"blocks": False, "dropout": False, "fused": False},
-    "pooled blocks alone": {"dropout": False, "fused": False},
+    "pooled blocks alone": {"winograd": False, "dropout": False, "fused": False},
+    "pooled blocks and Winograd alone": {"dropout": False, "fused": False},
     "dropout alone": {"blocks": False, "fused": False},
     "fused Adam alone": {"blocks": False, "dropout": False},
+    "library, direct convolutions": {"winograd": False},
     "library": {},
     "library, channels first": {"channels_last": False},
 }

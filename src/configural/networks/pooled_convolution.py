@@ -6,7 +6,9 @@ pictures at a time go through all three layers, in memory that stays warm, and o
 kept: the pool's output and which of its four numbers was the largest.
 
 Where pictures have shrunk to a few pixels, a convolution is a product of two matrices instead: the library that
-PyTorch calls for convolutions takes up to three times as long there (docs/performance.md).
+PyTorch calls for convolutions takes up to three times as long there. With more pixels, and for all layers but the
+first, convolutions take Winograd's way, in which they need about a quarter of the multiplications
+(docs/performance.md).
 """
 
 from typing import Any
@@ -16,11 +18,17 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from configural.networks.winograd import WinogradConvolution
+
 _CHUNK_BYTES = 2**24
 """The convolution's output for the pictures that are taken at a time; larger ones were not faster."""
 
 _FEW_PIXELS = 16
 """Up to so many pixels a picture, a convolution is a product of matrices; with more that was no faster."""
+
+_MANY_PIXELS = 49
+_MANY_CHANNELS = 32
+"""From so many pixels a picture and channels on, Winograd's way is faster."""
 
 _POOL = ([2, 2], [2, 2], [0, 0], [1, 1], False)
 _CONVOLUTION = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
@@ -31,10 +39,12 @@ def convolve_pool_rectify(
 ) -> Float[Tensor, "n k h//2 w//2"]:
     """What `relu(max_pool2d(conv2d(batch, weight, bias, padding=1), 2))` gives, and its gradients up to rounding.
 
-    Only the sum over pictures in the weights' gradients is taken in another order. Gradients of gradients are not
-    to be had.
+    Where several of a pool's four numbers are the largest but for rounding, any of them may get the gradient.
+    Gradients of gradients are not to be had.
     """
-    result: Tensor = _PooledConvolution.apply(batch, weight, bias)
+    _, channels, h, w = batch.shape
+    many = h * w >= _MANY_PIXELS and channels >= _MANY_CHANNELS
+    result: Tensor = (WinogradConvolution if many else _PooledConvolution).apply(batch, weight, bias)
     return result
 
 
