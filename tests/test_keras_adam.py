@@ -48,15 +48,21 @@ def test_adam_follows_the_formula(steps, options):
     assert np.abs(plain - weights).max() > 0.2 * lr  # the difference that KerasAdam is for
 
 
+@pytest.mark.parametrize("weight_decay", [0, 4])
 @pytest.mark.parametrize("options", IMPLEMENTATIONS)
-def test_adam_follows_keras(options):
+def test_adam_follows_keras(options, weight_decay):
     keras = keras_study.import_keras()
     weights = keras.Variable(np.zeros(300, np.float32))
-    optimizer = keras.optimizers.Adam(learning_rate=3e-3, beta_1=0.8, beta_2=0.99, epsilon=1e-6)
+    optimizer = keras.optimizers.Adam(
+        learning_rate=3e-3, beta_1=0.8, beta_2=0.99, epsilon=1e-6, weight_decay=weight_decay
+    )
     for gradient in gradients(20):
         optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weights])
-    ours = descend(KerasAdam, gradients(20), lr=3e-3, betas=(0.8, 0.99), eps=1e-6, **options)
+    options = {**options, "lr": 3e-3, "betas": (0.8, 0.99), "eps": 1e-6}
+    ours = descend(KerasAdam, gradients(20), weight_decay=weight_decay, **options)
     np.testing.assert_allclose(ours, weights.numpy(), rtol=2e-5, atol=1e-8)
+    without = descend(KerasAdam, gradients(20), **options)
+    assert (np.abs(ours - without).max() > 1e-3) == (weight_decay > 0)
 
 
 def test_defaults_are_those_of_the_study():

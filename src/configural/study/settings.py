@@ -16,7 +16,7 @@ from configural.training import PRESETS, Recipe, first_problem, recipe
 _PRESET_PICTURES = {
     "quick": {"image_size": 64, "count": 4000},
     "paper": {"image_size": 224, "count": 20000},
-    "fast": {"image_size": 32, "count": 20000},
+    "fast": {"image_size": 32, "count": 15000},
 }
 
 _EXECUTION = ("device", "devices", "stream", "compile")
@@ -114,7 +114,7 @@ def run_settings(
         network: The network.
         preset: quick, paper or fast.
         image_size: Instead of the preset's 64, 224 or 32.
-        count: Instead of the preset's 4,000, or 20,000 of paper and fast.
+        count: Instead of the preset's 4,000, 20,000 or 15,000.
         seed: Of everything random.
         device: auto, cpu, cuda or mps.
         data_seed: Of the stimuli, where that shall be another than `seed`.

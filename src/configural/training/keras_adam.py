@@ -27,11 +27,15 @@ class KerasAdam(torch.optim.Adam):
     paper, where ε is added after √v is divided by √(1 − β₂ᵗ). The two agree when PyTorch's ε is Keras's
     divided by √(1 − β₂ᵗ): 32 times as large in the first step.
 
+    Before that, weight decay takes lr · weight_decay · w off every weight w. The gradients do not know of it, as in
+    Loshchilov and Hutter, *Decoupled weight decay regularization*, 2019, and in Keras.
+
     Args:
         params: What to train.
         lr: Learning rate; the default is the study's.
         betas: Decay of the two running means.
         eps: Keras's ε.
+        weight_decay: As Keras's; of all parameters.
         options: As for `torch.optim.Adam`, such as `foreach` or `fused`.
     """
 
@@ -43,9 +47,10 @@ class KerasAdam(torch.optim.Adam):
         lr: float = 1e-4,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-7,
+        weight_decay: float = 0,
         **options: Any,
     ) -> None:
-        super().__init__(params, lr, betas, eps, **options)
+        super().__init__(params, lr, betas, eps, weight_decay, decoupled_weight_decay=True, **options)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change the weights by their gradients once."""

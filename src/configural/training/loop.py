@@ -117,8 +117,13 @@ def _fit(
     show_progress: bool,
     compile: bool,
 ) -> History:
-    betas = (0.9, recipe.beta_2)
-    optimizer = KerasAdam(network.parameters(), lr=recipe.learning_rate, betas=betas, fused=True)
+    optimizer = KerasAdam(
+        network.parameters(),
+        lr=recipe.learning_rate,
+        betas=(0.9, recipe.beta_2),
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model, stepper = fabric.setup(_compiled(network) if compile else network, optimizer)
     history = History()
