@@ -27,6 +27,7 @@ import torch
 
 import configural as cf
 from configural.benchmark import operations
+from configural.study import RunSettings
 
 DATA_SEED, FURTHER_SEED, COUNT = 42, 8, 20000
 
@@ -43,6 +44,12 @@ def trained(options: list[str], out: Path) -> dict[str, Any]:
     return metrics | {"command_seconds": seconds}
 
 
+def drawn(faces: cf.faces.FaceLibrary, settings: RunSettings, seed: int, subset: str) -> cf.stimuli.StimulusDataset:
+    """A subset of 20,000 pictures like those of the run."""
+    table = cf.stimuli.sample(faces, settings.condition, settings.split, COUNT, seed).subset(subset)
+    return cf.stimuli.dataset(faces, table, settings.image_size)
+
+
 def spread(values: list[float]) -> list[float]:
     """Least, median and most."""
     return [round(value, 2) for value in (min(values), statistics.median(values), max(values))]
@@ -54,10 +61,14 @@ def main() -> None:
     parser.add_argument("--faces", default="synthetic")
     parser.add_argument("--split", default="paper")
     parser.add_argument("--seeds", type=int, default=10, help="how many first weights, from 0 on")
-    arguments, others = parser.parse_known_args()
+    parser.add_argument("--count", type=int, help="pictures of a run, instead of the preset's; 20000 or fewer")
+    arguments = parser.parse_args()
+    if arguments.count is not None and arguments.count > COUNT:
+        parser.error(f"--count {arguments.count}: with more than {COUNT}, test pictures would be trained on")
     faces = cf.faces.load(arguments.faces)
-    options = ["--faces", arguments.faces, "--split", arguments.split, "--data-seed", str(DATA_SEED), *others]
-    asked: dict[str, cf.stimuli.StimulusDataset] = {}
+    options = ["--faces", arguments.faces, "--split", arguments.split, "--data-seed", str(DATA_SEED)]
+    options += [] if arguments.count is None else ["--count", str(arguments.count)]
+    asked: dict[str, list[cf.stimuli.StimulusDataset]] = {}
     lines: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as place:
         for seed in range(arguments.seeds):
@@ -66,37 +77,30 @@ def main() -> None:
             run = cf.load_run(out)
             settings = run.settings
             if not asked:
-                table = cf.stimuli.sample(faces, settings.condition, settings.split, COUNT, DATA_SEED)
-                asked["test"] = cf.stimuli.dataset(faces, table.subset("test"), settings.image_size)
+                asked["test"] = [drawn(faces, settings, DATA_SEED, "test")]
                 if settings.split == "paper":
-                    table = cf.stimuli.sample(faces, settings.condition, settings.split, COUNT, FURTHER_SEED)
-                    for subset in ("train", "test"):
-                        further = cf.stimuli.dataset(faces, table.subset(subset), settings.image_size)
-                        asked[f"further {subset}"] = further
+                    asked["further"] = [drawn(faces, settings, FURTHER_SEED, name) for name in ("train", "test")]
             line: dict[str, Any] = {"seed": seed}
-            for name, pictures in asked.items():
-                wrong = cf.evaluation.predict(run.network, pictures).wrong().values()
-                key = name.partition(" ")[0]
-                line[f"{key}_wrong"] = line.get(f"{key}_wrong", 0) + sum(len(rows) for rows in wrong)
-                line[f"{key}_pictures"] = line.get(f"{key}_pictures", 0) + len(pictures)
+            for name, sets in asked.items():
+                wrong = [cf.evaluation.predict(run.network, pictures).wrong().values() for pictures in sets]
+                line[f"{name}_wrong"] = sum(len(rows) for of_set in wrong for rows in of_set)
+                line[f"{name}_pictures"] = sum(len(pictures) for pictures in sets)
             own = metrics["images"]["test"]
             line["own_test"] = [round(own * (1 - metrics["test_accuracy"])), own]
             line["train_seconds"] = round(metrics["seconds"]["train"], 1)
             line["command_seconds"] = round(metrics["command_seconds"], 1)
             print(json.dumps(line), flush=True)
             lines.append(line)
-        compute = (
-            operations(settings.network, settings.image_size) * metrics["images"]["train"] * settings.recipe.epochs
-        )
     summary: dict[str, Any] = {"faces": arguments.faces.partition(":")[0], "split": arguments.split}
-    for key in ("test", "further"):
-        if f"{key}_wrong" in lines[0]:
-            shares = [100 * (1 - line[f"{key}_wrong"] / line[f"{key}_pictures"]) for line in lines]
-            summary |= {
-                f"{key}_wrong": [line[f"{key}_wrong"] for line in lines],
-                f"{key}_accuracy": round(statistics.mean(shares), 4),
-                f"{key}_standard_deviation": round(statistics.stdev(shares), 4) if len(shares) > 1 else None,
-            }
+    for name in asked:
+        accuracies = [100 * (1 - line[f"{name}_wrong"] / line[f"{name}_pictures"]) for line in lines]
+        summary |= {
+            f"{name}_wrong": [line[f"{name}_wrong"] for line in lines],
+            f"{name}_accuracy": round(statistics.mean(accuracies), 4),
+            f"{name}_standard_deviation": round(statistics.stdev(accuracies), 4) if len(lines) > 1 else None,
+        }
+    trained_on = metrics["images"]["train"] * settings.recipe.epochs
+    compute = operations(settings.network, settings.image_size) * trained_on
     published = operations("cnn-15", 224) * 16002 * 20
     summary |= {
         "train_pictures": metrics["images"]["train"],

@@ -12,6 +12,7 @@ import os
 import platform
 import statistics
 import time
+from unittest import mock
 
 import torch
 from torch import nn
@@ -40,7 +41,7 @@ def variant_step(
         size: Rows and columns of the pictures.
         batch: Pictures per step.
         blocks: Take convolution, pool and ReLU as one, instead of layer by layer.
-        winograd: Take Winograd's way for convolutions where the library does.
+        winograd: Use Winograd convolutions where the library does, instead of direct ones.
         dropout: Take the library's dropout instead of PyTorch's.
         fused: Let Adam change all weights in one pass.
         channels_last: Keep colours and channels of a pixel beside each other.
@@ -58,12 +59,8 @@ def variant_step(
     step = training_step(model, optimizer, size, batch, channels_last=channels_last)
 
     def direct_step() -> None:
-        least = pooled_convolution._MANY_PIXELS
-        pooled_convolution._MANY_PIXELS = size * size + 1
-        try:
+        with mock.patch.object(pooled_convolution, "_MANY_PIXELS", size * size + 1):
             step()
-        finally:
-            pooled_convolution._MANY_PIXELS = least
 
     return step if winograd else direct_step
 

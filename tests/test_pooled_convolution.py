@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from configural.networks import create, pooled_convolution, preprocess
 from configural.networks.pooled_convolution import convolve_pool_rectify
 from configural.networks.study_nets import Dropout
+from configural.networks.winograd import WinogradConvolution
 
 
 def layer_by_layer(batch, weight, bias):
@@ -54,12 +55,13 @@ def test_of_equal_numbers_the_first_gets_the_gradient_and_zero_none():
     assert results[0][2].tolist() == [0, 2 * 9]
 
 
-@pytest.mark.parametrize("frozen", [{0}, {1}, {2}, {0, 2}])
-def test_only_the_gradients_asked_for(frozen):
+@pytest.mark.parametrize("function", [convolve_pool_rectify, WinogradConvolution.apply])
+@pytest.mark.parametrize("frozen", [{0}, {1}, {2}, {0, 2}, {0, 1}])
+def test_only_the_gradients_asked_for(frozen, function):
     arguments = tensors(3, 2, 4, 8, 8, torch.float32)
     for place in frozen:
         arguments[place].requires_grad_(False)
-    convolve_pool_rectify(*arguments).sum().backward()
+    function(*arguments).sum().backward()
     assert {place for place, argument in enumerate(arguments) if argument.grad is None} == frozen
 
 

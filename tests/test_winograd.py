@@ -5,8 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from configural.networks import winograd
+from configural.networks.pooled_convolution import convolve_pool_rectify
 from configural.networks.winograd import WinogradConvolution
 
 
@@ -79,21 +81,33 @@ def test_the_points_round_less_than_half_as_coarsely_as_the_paper_s(monkeypatch)
     exact = values_and_gradients(layer_by_layer, tensors, of_pooled)
     ours = values_and_gradients(WinogradConvolution.apply, tensors, of_pooled, torch.float32)
     monkeypatch.setattr(winograd, "_POINTS", (0, 1, -1, 2, -2))
-    monkeypatch.setattr(winograd, "_turns", winograd._turns.__wrapped__)  # nothing kept of other points
+    monkeypatch.setattr(winograd, "_transforms", winograd._transforms.__wrapped__)  # nothing kept of other points
     paper_s = values_and_gradients(WinogradConvolution.apply, tensors, of_pooled, torch.float32)
     assert 2 * errors(exact, ours)[0] < errors(exact, paper_s)[0] < 1e-5
 
 
-@pytest.mark.parametrize("frozen", [{0}, {1}, {2}, {0, 2}, {0, 1}])
-def test_only_the_gradients_asked_for(frozen):
-    arguments = [torch.randn(shape) for shape in ((3, 2, 8, 8), (4, 2, 3, 3), (4,))]
-    for place, argument in enumerate(arguments):
-        argument.requires_grad_(place not in frozen)
-    WinogradConvolution.apply(*arguments).sum().backward()
-    assert {place for place, argument in enumerate(arguments) if argument.grad is None} == frozen
+def counted(function, *shapes):
+    """Operations of the way forward and of the input's gradient, by PyTorch's names.
+
+    Not of the weights' gradient, since PyTorch does not count products that are added in place.
+    """
+    arguments = [torch.randn(shape) for shape in shapes]
+    arguments[0].requires_grad_()
+    with FlopCounterMode(display=False) as counter:
+        function(*arguments).sum().backward()
+    return {str(name).rpartition(".")[2]: flops for name, flops in counter.get_flop_counts()["Global"].items()}
 
 
-def test_fewer_multiplications_by_three_quarters():
-    """36 products a tile of 16 outputs, against 9 for each output."""
-    turns = winograd._turns(torch.float64)
-    assert 4 * len(turns.inputs) == 9 * len(turns.outputs)
+@pytest.mark.parametrize(("channels", "side"), [(32, 8), (32, 7), (64, 16)])
+def test_many_pixels_of_many_channels_take_a_quarter_of_the_multiplications(channels, side):
+    shapes = (2, channels, side, side), (64, channels, 3, 3), (64,)
+    ours, direct = counted(convolve_pool_rectify, *shapes), counted(layer_by_layer, *shapes)
+    whole_tiles = (4 * -(-side // 4) / side) ** 2  # at 7 pixels, tiles hang over
+    assert 4 * ours["bmm"] == round(whole_tiles * sum(direct.values()))
+
+
+@pytest.mark.parametrize(("channels", "side"), [(3, 16), (32, 6), (64, 4)])
+def test_few_pixels_or_channels_do_without_it(channels, side):
+    ours = counted(convolve_pool_rectify, (2, channels, side, side), (64, channels, 3, 3), (64,))
+    assert ours
+    assert "bmm" not in ours

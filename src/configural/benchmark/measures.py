@@ -78,8 +78,8 @@ class Benchmark:
         network: The network that made training steps.
         image_size: Rows and columns of all pictures.
         heads: How many the pictures were made of.
-        share_of_limit: A training step's operations per second, as a share of those of the matrix product; they are
-            counted as plain sums, so that Winograd's way, with fewer multiplications, can exceed 1.
+        share_of_limit: A training step's operations per second, as a share of those of the matrix product;
+            counted as for direct convolutions, so that Winograd convolutions, with fewer products, can exceed 1.
         measures: All figures.
     """
 

@@ -6,9 +6,8 @@ pictures at a time go through all three layers, in memory that stays warm, and o
 kept: the pool's output and which of its four numbers was the largest.
 
 Where pictures have shrunk to a few pixels, a convolution is a product of two matrices instead: the library that
-PyTorch calls for convolutions takes up to three times as long there. With more pixels, and for all layers but the
-first, convolutions take Winograd's way, in which they need about a quarter of the multiplications
-(docs/performance.md).
+PyTorch calls for convolutions takes up to three times as long there. With more pixels, all layers but the first
+are Winograd convolutions, which need about a quarter of the multiplications (docs/performance.md).
 """
 
 from typing import Any
@@ -28,7 +27,7 @@ _FEW_PIXELS = 16
 
 _MANY_PIXELS = 49
 _MANY_CHANNELS = 32
-"""From so many pixels a picture and channels on, Winograd's way is faster."""
+"""From so many pixels a picture and channels on, a Winograd convolution is faster; at 5 × 5 pixels it is not."""
 
 _POOL = ([2, 2], [2, 2], [0, 0], [1, 1], False)
 _CONVOLUTION = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)

@@ -1,13 +1,12 @@
-"""3×3 convolution, 2×2 max-pool and ReLU of a training step on a CPU, with a quarter of the multiplications.
+"""Winograd convolution: 3×3 convolution, 2×2 max-pool and ReLU of a training step, with a quarter of the products.
 
 Lavin and Gray, *Fast algorithms for convolutional neural networks*, 2016, F(4×4, 3×3): a tile of 4×4 outputs
-depends on 6×6 inputs. Those and the 3×3 weights are each turned into 36 numbers by fixed matrices, and in these,
-the convolution is 36 products of matrices (tiles × channels by channels × filters), where it takes 144 directly.
-The gradients are the same steps backwards. Results are those of the convolution up to rounding, which is about
-twice as coarse as that of direct sums forward (docs/performance.md); libraries for GPUs calculate 3×3 convolutions
-in the same way.
+depends on 6×6 inputs. Those and the 3×3 weights are each transformed into 36 numbers by fixed matrices, and in
+these, the convolution is 36 products of matrices (tiles × channels by channels × filters), where it takes 144
+directly. The gradients are the same steps backwards. Results are those of a direct convolution up to rounding,
+whose errors are about twice as large forward (docs/performance.md); libraries for GPUs do 3×3 convolutions so, too.
 
-Tiles lie in memory as 36 (6×6) slabs of tiles × channels, so that every turn is one product of two matrices.
+Tiles lie in memory as 36 (6×6) slabs of tiles × channels, so that every transform is one product of two matrices.
 """
 
 from dataclasses import dataclass
@@ -35,14 +34,14 @@ class WinogradConvolution(torch.autograd.Function):
         """The rectified pools."""
         n, _, h, w = batch.shape
         filters = len(weight)
-        turns, kernels = _turns(batch.dtype), _turned_weights(weight)
+        transforms, kernels = _transforms(batch.dtype), _transform_weights(weight)
         pooled = batch.new_empty(n, h // 2, w // 2, filters)
         largest = []
         for some in _chunks(batch, filters):
             tiling = _Tiling(len(batch[some]), h, w)
-            products = torch.bmm(_turned_inputs(batch[some], tiling), kernels.transpose(1, 2))
+            products = torch.bmm(_transform_inputs(batch[some], tiling), kernels.transpose(1, 2))
             # Rows of the window, rows in it, columns of the window, columns in it.
-            outputs = (turns.outputs @ products.view(36, -1)).view(2, 2, 2, 2, tiling.tiles, filters)
+            outputs = (transforms.outputs @ products.view(36, -1)).view(2, 2, 2, 2, tiling.tiles, filters)
             del products
             most, *places = _largest_of_four(outputs)
             pooled[some] = tiling.of_windows(most)
@@ -60,7 +59,7 @@ class WinogradConvolution(torch.autograd.Function):
         batch, weight, kernels, pooled, *largest = ctx.saved_tensors
         of_batch_wanted, of_weight_wanted, of_bias_wanted = ctx.needs_input_grad
         _, _, h, w = batch.shape
-        turns, filters = _turns(batch.dtype), len(weight)
+        transforms, filters = _transforms(batch.dtype), len(weight)
         rectified = torch.ops.aten.threshold_backward(gradient, pooled, 0)
         of_batch = torch.empty_like(batch, memory_format=torch.channels_last) if of_batch_wanted else None
         of_kernels = torch.zeros_like(kernels) if of_weight_wanted else None
@@ -68,17 +67,17 @@ class WinogradConvolution(torch.autograd.Function):
             tiling = _Tiling(len(batch[some]), h, w)
             of_most = tiling.to_windows(rectified[some].permute(0, 2, 3, 1))
             of_outputs = _spread_over_four(of_most, lower, right)
-            of_products = (turns.outputs.T @ of_outputs.view(16, -1)).view(36, tiling.tiles, filters)
+            of_products = (transforms.outputs.T @ of_outputs.view(16, -1)).view(36, tiling.tiles, filters)
             del of_outputs
             if of_kernels is not None:
-                # Turned again instead of kept: cheaper than the new memory that keeping takes.
-                of_kernels.baddbmm_(of_products.transpose(1, 2), _turned_inputs(batch[some], tiling))
+                # Transformed again instead of kept: cheaper than the new memory that keeping takes.
+                of_kernels.baddbmm_(of_products.transpose(1, 2), _transform_inputs(batch[some], tiling))
             if of_batch is not None:
                 of_tiles = torch.bmm(of_products, kernels).view(36, -1)
-                of_batch[some] = tiling.of_inputs(turns.inputs.T @ of_tiles).permute(0, 3, 1, 2)
+                of_batch[some] = tiling.of_inputs(transforms.inputs.T @ of_tiles).permute(0, 3, 1, 2)
         of_weight = None
         if of_kernels is not None:
-            flat = turns.weights.T @ of_kernels.view(36, -1)
+            flat = transforms.weights.T @ of_kernels.view(36, -1)
             of_weight = torch.empty_like(weight).copy_(flat.view(3, 3, filters, -1).permute(2, 3, 0, 1))
         return of_batch, of_weight, rectified.sum((0, 2, 3)) if of_bias_wanted else None
 
@@ -145,13 +144,13 @@ class _Tiling:
         return slabs.reshape(2, 2, self.tiles, -1)
 
 
-def _turned_inputs(batch: Float[Tensor, "n c h w"], tiling: _Tiling) -> Float[Tensor, "36 {tiling.tiles} c"]:
-    flat = _turns(batch.dtype).inputs @ tiling.to_inputs(batch.permute(0, 2, 3, 1))
+def _transform_inputs(batch: Float[Tensor, "n c h w"], tiling: _Tiling) -> Float[Tensor, "36 {tiling.tiles} c"]:
+    flat = _transforms(batch.dtype).inputs @ tiling.to_inputs(batch.permute(0, 2, 3, 1))
     return flat.view(36, tiling.tiles, -1)
 
 
-def _turned_weights(weight: Float[Tensor, "k c 3 3"]) -> Float[Tensor, "36 k c"]:
-    flat = _turns(weight.dtype).weights @ weight.permute(2, 3, 0, 1).reshape(9, -1)
+def _transform_weights(weight: Float[Tensor, "k c 3 3"]) -> Float[Tensor, "36 k c"]:
+    flat = _transforms(weight.dtype).weights @ weight.permute(2, 3, 0, 1).reshape(9, -1)
     return flat.view(36, len(weight), -1)
 
 
@@ -186,8 +185,14 @@ def _spread_over_four(
 
 
 @dataclass(frozen=True)
-class _Turns:
-    """Bᵀ, G and Aᵀ of the paper, each for rows and columns at once."""
+class _Transforms:
+    """Bᵀ, G and Aᵀ of the paper, each for rows and columns at once, to be multiplied from the left.
+
+    Attributes:
+        inputs: From the 6×6 pixels of a tile.
+        weights: From 3×3 weights.
+        outputs: To the 4×4 outputs of a tile.
+    """
 
     inputs: Float[Tensor, "36 36"]
     weights: Float[Tensor, "36 9"]
@@ -195,16 +200,16 @@ class _Turns:
 
 
 @cache
-def _turns(dtype: torch.dtype) -> _Turns:
+def _transforms(dtype: torch.dtype) -> _Transforms:
     """A product of two polynomials from its values at six points (Toom and Cook), transposed."""
 
     def powers(count: int) -> Tensor:
         infinity = [0] * (count - 1) + [1]
         rows = [[point**power for power in range(count)] for point in _POINTS]
-        return torch.tensor([*rows, infinity], dtype=torch.float64)
+        return torch.tensor([*rows, infinity], dtype=torch.float64, device="cpu")
 
     once = (powers(6).inverse().T, powers(3), powers(4).T)
-    return _Turns(*(torch.kron(matrix, matrix).to(dtype) for matrix in once))
+    return _Transforms(*(torch.kron(matrix, matrix).to(dtype) for matrix in once))
 
 
 def _chunks(batch: Tensor, filters: int) -> list[slice]:
