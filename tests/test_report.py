@@ -225,6 +225,24 @@ def test_settings_layers_and_epochs(tmp_path):
     assert "495.00 %97.50 %0.1250.12.0" in rows
 
 
+def test_what_a_recipe_changes_of_the_study_s_training_is_told(tmp_path):
+    def told(preset):
+        page, _ = page_of(a_run(tmp_path / preset, preset=preset, network="cnn-15", epochs=1)[0])
+        return set(page.texts("dt")), " ".join(page.all("main")[0]["text"].split())
+
+    changed = {"weight decay": "4", "label smoothing": "0.1", "dropout": "0", "β₂ of Adam": "0.98"}
+    names, text = told("fast")
+    assert changed.keys() <= names
+    for name, value in changed.items():
+        assert re.search(rf"{name} ?{re.escape(value)}(?![\d.])", text)
+    assert "still learning; those for valid" in text
+    assert "that of smoothed labels" in text
+    names, text = told("paper")
+    assert not changed.keys() & names
+    assert "still learning and parts of it were switched off (dropout); those for valid" in text
+    assert "smoothed labels" not in text
+
+
 def test_text_from_outside_is_escaped(tmp_path):
     evil = "<script>alert('&')</script>"
     run, _, _ = a_run(tmp_path / "<b>run & more", faces=f'fasseg:{evil}"')

@@ -17,6 +17,8 @@ from configural.evaluation.figures import percent
 from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Picture, Rows, duration, embedded, environment
 from configural.stimuli import CLASS_NAMES
 from configural.study import Run, RunSettings
+from configural.training import Recipe
+from configural.training import recipe as preset_recipe
 
 _SHOWN = 100
 """Of each kind of mistake, so many pictures are shown; the table lists them all."""
@@ -51,6 +53,7 @@ def write_run_report(run: Run) -> Path:
     """
     settings, metrics = run.settings, run.metrics
     training = {
+        "recipe": settings.recipe,
         "history": run.history.epochs,
         "accuracy_figure": embedded(run.folder / "figures" / "accuracy.png"),
         "loss_figure": embedded(run.folder / "figures" / "loss.png"),
@@ -166,6 +169,7 @@ def _run_settings(settings: RunSettings, metrics: Mapping[str, Any]) -> dict[str
             ("epochs", str(recipe.epochs), ""),
             ("batch size", str(recipe.batch_size), ""),
             ("learning rate", f"{recipe.learning_rate:g}", recipe.schedule),
+            *_departures(recipe),
             ("precision", "32 bits" if recipe.precision == "32" else recipe.precision, ""),
             ("seed", str(settings.seed), ""),
         ],
@@ -178,6 +182,19 @@ def _run_settings(settings: RunSettings, metrics: Mapping[str, Any]) -> dict[str
             ("PyTorch", metrics["torch"], ""),
         ],
     }
+
+
+def _departures(recipe: Recipe) -> Rows:
+    """What only some recipes change of the study's training."""
+    study = preset_recipe("paper")
+    named = {
+        "beta_2": "β₂ of Adam",
+        "weight_decay": "weight decay",
+        "label_smoothing": "label smoothing",
+        "dropout": "dropout",
+    }
+    values = {label: (getattr(recipe, name), getattr(study, name)) for name, label in named.items()}
+    return [(label, f"{given:g}", "") for label, (given, usual) in values.items() if given != usual]
 
 
 def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, Rows]:
