@@ -1,9 +1,9 @@
-"""Drawing pictures and masks: the study's procedure written plainly, and the library's renderer.
+"""Drawing images and masks: the study's procedure written plainly, and the library's renderer.
 
-    OMP_NUM_THREADS=1 python benchmarks/drawing.py --faces fasseg:FASSEG/V2 --size 224
+    OMP_NUM_THREADS=1 python benchmarks/drawing.py --source fasseg:FASSEG/V2 --size 224
 
-The plain way pastes a part, pads the picture and the part's mask to a square and resizes both with scikit-image,
-part after part; `--once` leaves out all but the last resizing of the picture, which the study could have done too.
+The plain way pastes a part, pads the image and the part's mask to a square and resizes both with scikit-image,
+part after part; `--once` leaves out all but the last resizing of the image, which the study could have done too.
 Prints a JSON line; figures are per second of processor time, so that other work on the machine counts for little.
 """
 
@@ -25,54 +25,54 @@ from skimage.io import imsave
 from skimage.transform import resize
 
 import configural
-from configural.faces import PART_KINDS, FaceLibrary, load
+from configural.portraits import PART_KINDS, Library, load
 from configural.stimuli import Renderer, Stimulus, sample, write_folder
 
 ROUNDS = 5
-"""How often each of several processes draws its pictures while all are measured."""
+"""How often each of several processes draws its images while all are measured."""
 
 
-def plainly(faces: FaceLibrary, stimulus: Stimulus, size: int, once: bool) -> tuple[np.ndarray, list[np.ndarray]]:
-    """A picture and its masks as the study made them; for offsets in pixels of a portrait of 512 rows."""
-    heads = {head.name: head for head in faces.heads}
-    host = heads[stimulus.host]
+def plainly(faces: Library, stimulus: Stimulus, size: int, once: bool) -> tuple[np.ndarray, list[np.ndarray]]:
+    """An image and its masks as the study made them; for offsets in pixels of a portrait of 512 rows."""
+    exemplars = {exemplar.name: exemplar for exemplar in faces.exemplars}
+    host = exemplars[stimulus.host]
     rows, cols = host.canvas.shape[:2]
     margins = ((rows - cols) // 2, rows - cols - (rows - cols) // 2)
-    picture, masks = host.canvas.astype(float), []
+    image, masks = host.canvas.astype(float), []
     small = np.empty(0)
-    for slot, filling in enumerate(stimulus.fillings):
-        part = heads[filling.donor].parts[PART_KINDS.index(filling.kind)]
+    for slot, content in enumerate(stimulus.contents):
+        part = exemplars[content.donor].parts[PART_KINDS.index(content.kind)]
         offset = np.array(stimulus.condition.offsets[slot])
-        top, left = np.array(host.parts[slot].anchor) + offset + filling.jitter
+        top, left = np.array(host.parts[slot].anchor) + offset + content.jitter
         mask = np.zeros((rows, cols), bool)
         mask[top : top + part.mask.shape[0], left : left + part.mask.shape[1]] = part.mask
         blend = stimulus.condition.blend
-        picture[mask] = blend * part.pixels[part.mask] + (1 - blend) * picture[mask]
-        if not once or slot == len(stimulus.fillings) - 1:
-            padded = np.pad(picture, ((0, 0), margins, (0, 0)))
+        image[mask] = blend * part.pixels[part.mask] + (1 - blend) * image[mask]
+        if not once or slot == len(stimulus.contents) - 1:
+            padded = np.pad(image, ((0, 0), margins, (0, 0)))
             small = resize(padded, (size, size), anti_aliasing=True)
         padded_mask = np.pad(mask, ((0, 0), margins)).astype(float)
         masks.append(resize(padded_mask, (size, size), anti_aliasing=True) >= 0.5)
     return np.round(small).astype(np.uint8), masks
 
 
-def write_plainly(faces: FaceLibrary, stimuli: list[Stimulus], size: int, folder: Path, once: bool) -> None:
-    """Draw plainly and write each picture and mask as PNG."""
+def write_plainly(faces: Library, stimuli: list[Stimulus], size: int, folder: Path, once: bool) -> None:
+    """Draw plainly and write each image and mask as PNG."""
     for stimulus in stimuli:
-        picture, masks = plainly(faces, stimulus, size, once)
+        image, masks = plainly(faces, stimulus, size, once)
         name = f"{stimulus.label}_{stimulus.index}"
-        imsave(folder / f"{name}.png", picture, check_contrast=False)
+        imsave(folder / f"{name}.png", image, check_contrast=False)
         for kind, mask in zip(PART_KINDS, masks, strict=True):
             imsave(folder / f"{name}_{kind}.png", mask.astype(np.uint8), check_contrast=False)
 
 
-def rate(work: Callable[[], object], pictures: int, repeats: int) -> list[float]:
-    """Pictures per second of processor time: most, median and fewest of some repeats."""
+def rate(work: Callable[[], object], images: int, repeats: int) -> list[float]:
+    """Images per second of processor time: most, median and fewest of some repeats."""
     rates = []
     for _ in range(repeats):
         started = time.process_time()
         work()
-        rates.append(pictures / (time.process_time() - started))
+        rates.append(images / (time.process_time() - started))
     return [round(value, 1) for value in (max(rates), statistics.median(rates), min(rates))]
 
 
@@ -90,7 +90,7 @@ def draw_share(ready: Barrier, source: str, size: int, count: int, seed: int, se
 
 
 def rate_of_processes(processes: int, source: str, size: int, count: int) -> int:
-    """Pictures with masks per second by the clock, drawn by so many processes together."""
+    """Images with masks per second by the clock, drawn by so many processes together."""
     context = get_context("spawn")
     ready, seconds = context.Barrier(processes), context.SimpleQueue()
     started = [
@@ -108,12 +108,12 @@ def rate_of_processes(processes: int, source: str, size: int, count: int) -> int
 def main() -> None:
     """Measure the plain way and the library on the same stimuli."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--faces", default="synthetic:45")
+    parser.add_argument("--source", default="synthetic:45")
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--count", type=int, default=1000, help="pictures that the library draws")
-    parser.add_argument("--plain", type=int, default=10, help="pictures that are drawn plainly")
+    parser.add_argument("--count", type=int, default=1000, help="images that the library draws")
+    parser.add_argument("--plain", type=int, default=10, help="images that are drawn plainly")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--once", action="store_true", help="the plain way resizes the picture once, not per part")
+    parser.add_argument("--once", action="store_true", help="the plain way resizes the image once, not per part")
     parser.add_argument("--processes", type=int, nargs="*", default=[], help="also measure so many at once")
     arguments = parser.parse_args()
     size, count, repeats = arguments.size, arguments.count, arguments.repeats
@@ -130,7 +130,7 @@ def main() -> None:
         for stimulus in stimuli:
             renderer.draw_with_masks(stimulus)
         library = rate(lambda: renderer.draw_batch_with_masks(stimuli), count, repeats)
-        pictures = rate(lambda: renderer.draw_batch(stimuli), count, repeats)
+        images = rate(lambda: renderer.draw_batch(stimuli), count, repeats)
         written = rate(
             lambda: write_folder(faces, table, size, Path(folder) / f"set{next(sets)}", masks=True), count, repeats
         )
@@ -143,18 +143,18 @@ def main() -> None:
         scaling[processes] = rate_of_processes(processes, arguments.faces, size, count)
     measured = {
         "faces": arguments.faces,
-        "heads": len(faces),
+        "exemplars": len(faces),
         "image_size": size,
         "count": count,
         "library_with_masks": library,
-        "library_pictures_alone": pictures,
+        "library_images_alone": images,
         "library_folder_with_masks": written,
         "plain_with_masks": peer,
         "plain_folder_with_masks": peer_written,
         "plain_resizes_once": arguments.once,
         "times_as_fast": round(library[1] / peer[1]),
         "times_as_fast_folder": round(written[1] / peer_written[1]),
-        "pictures_per_second_by_processes": scaling,
+        "images_per_second_by_processes": scaling,
         "configural": configural.__version__,
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
     }

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/epoch_against_keras.py --keras-python KERAS_VENV/bin/python
 
-Each runs in a process of its own, on the same pictures and so many threads, and they take turns: one epoch each,
+Each runs in a process of its own, on the same images and so many threads, and they take turns: one epoch each,
 while the other waits. Keras reads each batch from the folder, as the study's notebook does; the library reads the
 folder into memory at the start of every epoch. An epoch has its validation in it. The first round warms up. The
 limit is the rate of a large float32 matrix product, which the library's process measures after each of its epochs.
@@ -70,7 +70,7 @@ def library_turn(folder: Path, size: int, threads: int) -> Turn:
     import torch
 
     from configural.benchmark import matrix_product, operations
-    from configural.networks import create
+    from configural.models import create
     from configural.stimuli import read_folder
     from configural.training import Recipe, fit
 
@@ -141,11 +141,11 @@ def spread(turns: list[dict[str, float]], key: str) -> list[float]:
 
 
 def main() -> None:
-    """Write the pictures, have both make their epochs in turn, and report."""
+    """Write the images, have both make their epochs in turn, and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--keras-python", default=sys.executable, help="a Python that has Keras and TensorFlow")
-    parser.add_argument("--faces", default="synthetic:45")
-    parser.add_argument("--count", type=int, default=250, help="pictures, of which four in five are trained on")
+    parser.add_argument("--source", default="synthetic:45")
+    parser.add_argument("--count", type=int, default=250, help="images, of which four in five are trained on")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
@@ -158,7 +158,7 @@ def main() -> None:
         return
 
     import configural
-    from configural.faces import load
+    from configural.portraits import load
     from configural.stimuli import sample, write_folder
 
     faces = load(arguments.faces)
@@ -166,7 +166,7 @@ def main() -> None:
     counts = table.places().counts
     turns: dict[str, list[dict[str, float]]] = {"keras": [], "library": []}
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "pictures"
+        folder = Path(place) / "images"
         write_folder(faces, table, size, folder)
         pythons = {"keras": arguments.keras_python, "library": sys.executable}
         processes = {name: begin(python, name, folder, size, threads) for name, python in pythons.items()}
@@ -186,23 +186,23 @@ def main() -> None:
     keras_seconds, library_seconds = (spread(turns[name], "processor_seconds") for name in turns)
     # Of what the processors gave, so that their sharing with other programs does not count.
     limit = max(turn["flops"] for turn in turns["library"]) / first["operations"]
-    # A validated picture goes the way forward alone, about a third of the operations.
-    pictures = counts["train"] + counts["valid"] / 3
+    # A validated image goes the way forward alone, about a third of the operations.
+    images = counts["train"] + counts["valid"] / 3
     report: dict[str, Any] = {
         "faces": arguments.faces,
         "image_size": size,
         "threads": threads,
-        "pictures": counts,
+        "images": counts,
         "rounds": arguments.rounds,
         "keras_processor_seconds": keras_seconds,
         "library_processor_seconds": library_seconds,
         "keras_clock_seconds": spread(turns["keras"], "seconds"),
         "library_clock_seconds": spread(turns["library"], "seconds"),
         "times_as_fast": round(keras_seconds[1] / library_seconds[1], 2),
-        "limit_processor_seconds": round(pictures * threads / limit, 2),
+        "limit_processor_seconds": round(images * threads / limit, 2),
         "limit_gflops": round(limit * first["operations"] / 1e9),
-        "keras_share_of_limit": round(pictures * threads / limit / keras_seconds[1], 2),
-        "library_share_of_limit": round(pictures * threads / limit / library_seconds[1], 2),
+        "keras_share_of_limit": round(images * threads / limit / keras_seconds[1], 2),
+        "library_share_of_limit": round(images * threads / limit / library_seconds[1], 2),
         "keras_last_loss": round(turns["keras"][-1]["loss"], 4),
         "library_last_loss": round(turns["library"][-1]["loss"], 4),
         "configural": configural.__version__,

@@ -1,14 +1,14 @@
 """How right `configural run --preset fast` is, over ten first weights, and what it takes.
 
-    python benchmarks/fast_preset.py --faces fasseg:FASSEG/V2
+    python benchmarks/fast_preset.py --source fasseg:FASSEG/V2
 
-Each seed is a real `configural run` on pictures of data seed 42, timed by the clock from its start to its end. Its
-network is then asked about the same pictures for all seeds: the 3,000 test pictures of 20,000 of data seed 42, and
-further ones (train and test pictures of 20,000 of data seed 8), since ten tests of 3,000 cannot tell 99.95 from
+Each seed is a real `configural run` on images of data seed 42, timed by the clock from its start to its end. Its
+network is then asked about the same images for all seeds: the 3,000 test images of 20,000 of data seed 42, and
+further ones (train and test images of 20,000 of data seed 8), since ten tests of 3,000 cannot tell 99.95 from
 99.98 %. Under the identity split there are no further ones, because other seeds deal the persons out otherwise.
 
-Prints a JSON line for each seed and one for all. The compute is that of every picture trained on, there and back,
-by formula; the published one is that of 20 epochs of 16,002 pictures of 224 pixels.
+Prints a JSON line for each seed and one for all. The compute is that of every image trained on, there and back,
+by formula; the published one is that of 20 epochs of 16,002 images of 224 pixels.
 """
 
 import argparse
@@ -27,7 +27,7 @@ import torch
 
 import configural as cf
 from configural.benchmark import operations
-from configural.study import RunSettings
+from configural.study import RunConfig
 
 DATA_SEED, FURTHER_SEED, COUNT = 42, 8, 20000
 
@@ -44,8 +44,8 @@ def trained(options: list[str], out: Path) -> dict[str, Any]:
     return metrics | {"command_seconds": seconds}
 
 
-def drawn(faces: cf.faces.FaceLibrary, settings: RunSettings, seed: int, subset: str) -> cf.stimuli.StimulusDataset:
-    """A subset of 20,000 pictures like those of the run."""
+def drawn(faces: cf.portraits.Library, settings: RunConfig, seed: int, subset: str) -> cf.stimuli.StimulusDataset:
+    """A subset of 20,000 images like those of the run."""
     table = cf.stimuli.sample(faces, settings.condition, settings.split, COUNT, seed).subset(subset)
     return cf.stimuli.dataset(faces, table, settings.image_size)
 
@@ -58,15 +58,15 @@ def spread(values: list[float]) -> list[float]:
 def main() -> None:
     """Train and test every seed, and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--faces", default="synthetic")
+    parser.add_argument("--source", default="synthetic")
     parser.add_argument("--split", default="paper")
     parser.add_argument("--seeds", type=int, default=10, help="how many first weights, from 0 on")
-    parser.add_argument("--count", type=int, help="pictures of a run, instead of the preset's; 20000 or fewer")
+    parser.add_argument("--count", type=int, help="images of a run, instead of the preset's; 20000 or fewer")
     arguments = parser.parse_args()
     if arguments.count is not None and arguments.count > COUNT:
-        parser.error(f"--count {arguments.count}: with more than {COUNT}, test pictures would be trained on")
-    faces = cf.faces.load(arguments.faces)
-    options = ["--faces", arguments.faces, "--split", arguments.split, "--data-seed", str(DATA_SEED)]
+        parser.error(f"--count {arguments.count}: with more than {COUNT}, test images would be trained on")
+    faces = cf.portraits.load(arguments.faces)
+    options = ["--source", arguments.faces, "--split", arguments.split, "--data-seed", str(DATA_SEED)]
     options += [] if arguments.count is None else ["--count", str(arguments.count)]
     asked: dict[str, list[cf.stimuli.StimulusDataset]] = {}
     lines: list[dict[str, Any]] = []
@@ -82,9 +82,9 @@ def main() -> None:
                     asked["further"] = [drawn(faces, settings, FURTHER_SEED, name) for name in ("train", "test")]
             line: dict[str, Any] = {"seed": seed}
             for name, sets in asked.items():
-                wrong = [cf.evaluation.predict(run.network, pictures).wrong().values() for pictures in sets]
+                wrong = [cf.evaluation.predict(run.network, images).wrong().values() for images in sets]
                 line[f"{name}_wrong"] = sum(len(rows) for of_set in wrong for rows in of_set)
-                line[f"{name}_pictures"] = sum(len(pictures) for pictures in sets)
+                line[f"{name}_images"] = sum(len(images) for images in sets)
             own = metrics["images"]["test"]
             line["own_test"] = [round(own * (1 - metrics["test_accuracy"])), own]
             line["train_seconds"] = round(metrics["seconds"]["train"], 1)
@@ -93,7 +93,7 @@ def main() -> None:
             lines.append(line)
     summary: dict[str, Any] = {"faces": arguments.faces.partition(":")[0], "split": arguments.split}
     for name in asked:
-        accuracies = [100 * (1 - line[f"{name}_wrong"] / line[f"{name}_pictures"]) for line in lines]
+        accuracies = [100 * (1 - line[f"{name}_wrong"] / line[f"{name}_images"]) for line in lines]
         summary |= {
             f"{name}_wrong": [line[f"{name}_wrong"] for line in lines],
             f"{name}_accuracy": round(statistics.mean(accuracies), 4),
@@ -103,7 +103,7 @@ def main() -> None:
     compute = operations(settings.network, settings.image_size) * trained_on
     published = operations("cnn-15", 224) * 16002 * 20
     summary |= {
-        "train_pictures": metrics["images"]["train"],
+        "train_images": metrics["images"]["train"],
         "epochs": settings.recipe.epochs,
         "image_size": settings.image_size,
         "tflop": round(compute / 1e12, 3),

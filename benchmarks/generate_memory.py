@@ -1,4 +1,4 @@
-"""Peak memory and speed of writing a dataset, against the number of pictures.
+"""Peak memory and speed of writing a dataset, against the number of images.
 
     python benchmarks/generate_memory.py --counts 10000 50000 100000 --format webdataset --size 64
 
@@ -19,7 +19,7 @@ import psutil
 
 import configural
 from configural.benchmark import peak_bytes
-from configural.faces import load
+from configural.portraits import load
 from configural.stimuli import FORMATS, sample_to, write_folder
 
 
@@ -45,8 +45,8 @@ def measure(count: int, size: int, form: str, faces: str, folder: Path) -> dict[
         "faces": faces,
         "seconds_sample": round(sampled - started, 1),
         "seconds_write": round(written - sampled, 1),
-        "pictures_per_second": round(count / (written - sampled)),
-        "pictures_per_processor_second": round(count / processor),
+        "images_per_second": round(count / (written - sampled)),
+        "images_per_processor_second": round(count / processor),
         "mib_before": round(before),
         "mib_after_sampling": round(after),
         "mib_peak_sampling": round(highest_sampling),
@@ -72,12 +72,12 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 50_000, 100_000])
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--format", choices=[form.name for form in FORMATS], default="webdataset")
-    parser.add_argument("--faces", default="synthetic:8")
+    parser.add_argument("--source", default="synthetic:8")
     parser.add_argument("--dir", type=Path, help="where to write; the sets are removed afterwards")
     arguments = parser.parse_args()
     for count in arguments.counts:
         if len(arguments.counts) > 1:
-            options = ["--size", arguments.size, "--format", arguments.format, "--faces", arguments.faces]
+            options = ["--size", arguments.size, "--format", arguments.format, "--source", arguments.faces]
             options += ["--dir", arguments.dir] if arguments.dir else []
             command = [sys.executable, __file__, "--counts", count, *options]
             subprocess.run([str(word) for word in command], check=True)

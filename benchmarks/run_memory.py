@@ -1,10 +1,10 @@
-"""Peak memory of `configural run`, with the pictures kept and with --stream.
+"""Peak memory of `configural run`, with the images kept and with --stream.
 
     python benchmarks/run_memory.py --count 20000 --size 224
 
 An epoch at that size takes half an hour, so a run is measured in two pieces, each a real `configural run`:
 
-- one that is broken off after `--steps` training steps; all pictures are drawn by then, and later steps are alike;
+- one that is broken off after `--steps` training steps; all images are drawn by then, and later steps are alike;
 - one that goes on from a checkpoint that says that all epochs are over; it draws, tests and writes its folder.
 
 Prints a JSON line for each way. Reads the progress bar from a pseudo-terminal, as Linux and macOS have them.
@@ -28,8 +28,8 @@ import psutil
 import torch
 
 import configural
-from configural.networks import create, load_network
-from configural.study import RunSettings
+from configural.models import create, load_network
+from configural.study import RunConfig
 from configural.training import Epoch, History, KerasAdam
 from configural.training.checkpoint import save_checkpoint
 
@@ -100,7 +100,7 @@ def _resident(pid: int) -> int:
 
 def end_training(folder: Path, weights: Path | None) -> None:
     """Leave a checkpoint that says that all epochs of a begun run are over, with another run's weights."""
-    settings = RunSettings.load(folder / "config.yaml")
+    settings = RunConfig.load(folder / "config.yaml")
     torch.manual_seed(0)
     network = load_network(weights) if weights else create(settings.network, settings.image_size)
     network.to(memory_format=torch.channels_last).train()
@@ -114,18 +114,18 @@ def end_training(folder: Path, weights: Path | None) -> None:
 def main() -> None:
     """Measure both ways."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--faces", default="synthetic")
+    parser.add_argument("--source", default="synthetic")
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--network", default="cnn-15")
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--steps", type=int, default=30, help="training steps before the run is broken off")
     parser.add_argument("--ways", nargs="+", choices=["kept", "stream"], default=["kept", "stream"])
-    # What has learned nothing is wrong on half of the pictures, which all go into its page.
+    # What has learned nothing is wrong on half of the images, which all go into its page.
     parser.add_argument("--weights", type=Path, help="model.safetensors of a run with this network and size")
     parser.add_argument("--without-test", action="store_true", help="leave the second piece out")
     arguments = parser.parse_args()
-    options = ["--preset", "paper", "--device", "cpu", "--faces", arguments.faces, "--network", arguments.network]
+    options = ["--preset", "paper", "--device", "cpu", "--source", arguments.faces, "--network", arguments.network]
     options += ["--count", str(arguments.count), "--image-size", str(arguments.size)]
     for way in arguments.ways:
         with tempfile.TemporaryDirectory() as place:

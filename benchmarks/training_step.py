@@ -20,7 +20,7 @@ from torch import nn
 import configural
 from configural.benchmark import matrix_product, operations, training_step
 from configural.benchmark.timing import Work
-from configural.networks import create, pooled_convolution
+from configural.models import create, pooled_convolution
 from configural.training import KerasAdam
 
 
@@ -34,12 +34,12 @@ def variant_step(
     fused: bool = True,
     channels_last: bool = True,
 ) -> Work:
-    """A function that makes one step: prepare the pictures, forward, backward, Adam.
+    """A function that makes one step: prepare the images, forward, backward, Adam.
 
     Args:
         name: The network.
-        size: Rows and columns of the pictures.
-        batch: Pictures per step.
+        size: Rows and columns of the images.
+        batch: Images per step.
         blocks: Take convolution, pool and ReLU as one, instead of layer by layer.
         winograd: Use Winograd convolutions where the library does, instead of direct ones.
         dropout: Take the library's dropout instead of PyTorch's.
@@ -121,10 +121,10 @@ def main() -> None:
                     max(processor[variant]),
                 )
             ],
-            "pictures_per_second": round(batch / min(wall[variant]), 1),
-            "pictures_per_processor_second": round(batch / min(processor[variant]), 1),
+            "images_per_second": round(batch / min(wall[variant]), 1),
+            "images_per_processor_second": round(batch / min(processor[variant]), 1),
             "times_as_fast": round(first / statistics.median(processor[variant]), 2),
-            "limit_pictures_per_second": round(limit, 1),
+            "limit_images_per_second": round(limit, 1),
             "limit_gflops": round(rate / 1e9),
             "share_of_limit": round(batch * threads / min(processor[variant]) / limit, 2),
             "configural": configural.__version__,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from configural.faces import FaceLibrary, Head, load
+from configural.portraits import Exemplar, Library, load
 
 
 def _fasseg_folder() -> Path:
@@ -26,8 +26,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def painted() -> FaceLibrary:
-    """Eight synthetic heads."""
+def painted() -> Library:
+    """Eight synthetic exemplars."""
     return load("synthetic:8")
 
 
@@ -41,14 +41,16 @@ def fasseg_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def real(fasseg_folder: Path, cache: Path) -> FaceLibrary:
-    """All heads of the FASSEG portraits, prepared by the first worker that asks for them."""
+def real(fasseg_folder: Path, cache: Path) -> Library:
+    """All exemplars of the FASSEG portraits, prepared by the first worker that asks for them."""
     with FileLock(cache / "real.lock"):
         return load(f"fasseg:{fasseg_folder}")
 
 
-def block_head(name: str, rows: int = 124, cols: int = 96, shade: int = 100, person: str | None = None) -> Head:
-    """A tiny head of plain blocks, of which every number is known; parts differ in size with the shade."""
+def block_exemplar(
+    name: str, rows: int = 124, cols: int = 96, shade: int = 100, person: str | None = None
+) -> Exemplar:
+    """A tiny exemplar of plain blocks, of which every number is known; parts differ in size with the shade."""
     grow = shade % 4
     segmentation = np.zeros((rows, cols), np.uint8)
     for kind, (top, left, height, width) in enumerate(
@@ -60,15 +62,15 @@ def block_head(name: str, rows: int = 124, cols: int = 96, shade: int = 100, per
     portrait = canvas.copy()
     for kind in range(1, 5):
         portrait[segmentation == kind] = (40 * kind, 255 - 40 * kind, shade)
-    return Head.cut(name, portrait, segmentation, canvas, person)
+    return Exemplar.cut(name, portrait, segmentation, canvas, person)
 
 
 @pytest.fixture(scope="session")
-def blocks() -> FaceLibrary:
-    """Twelve tiny heads of ten persons, quick to draw."""
+def blocks() -> Library:
+    """Twelve tiny exemplars of ten persons, quick to draw."""
     persons = [f"p{max(number - 2, 0)}" for number in range(12)]
-    heads = [
-        block_head(f"block/{number}", cols=90 + 2 * number, shade=60 + 9 * number, person=person)
+    exemplars = [
+        block_exemplar(f"block/{number}", cols=90 + 2 * number, shade=60 + 9 * number, person=person)
         for number, person in enumerate(persons)
     ]
-    return FaceLibrary("blocks", heads)
+    return Library("blocks", exemplars)

@@ -26,7 +26,7 @@ def fail(rank: int, processes: int, meeting: Path, how: str, pids: Path) -> str:
 
 
 class TooLarge:
-    """What PyTorch says when a picture does not fit into /dev/shm."""
+    """What PyTorch says when an image does not fit into /dev/shm."""
 
     def __reduce__(self):
         raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1_2_0>: No space left on device")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from configural import files
+from configural.io import files
 
 MOMENT = os.environ["CONFIGURAL_HALT"]
 SIGN = Path(os.environ["CONFIGURAL_HALTED"])

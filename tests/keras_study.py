@@ -57,8 +57,8 @@ def roughen(model: Any, seed: int = 0) -> None:
             layer.set_weights([kernel, rng.uniform(-0.3, 0.3, bias.shape).astype(np.float32)])
 
 
-def pictures(count: int, image_size: int, seed: int = 0) -> np.ndarray:
-    """Random RGB pictures, uint8, count × rows × columns × 3; each of another contrast and colour."""
+def images(count: int, image_size: int, seed: int = 0) -> np.ndarray:
+    """Random RGB images, uint8, count × rows × columns × 3; each of another contrast and colour."""
     rng = np.random.default_rng(seed)
     noise = rng.integers(0, 256, (count, image_size, image_size, 3))
     low, high = np.sort(rng.uniform(0, 1, (2, count, 1, 1, 3)), axis=0)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from skimage.transform import resize, warp
 
-from configural.faces import PART_KINDS, FaceLibrary, Head
+from configural.portraits import PART_KINDS, Exemplar, Library
 from configural.stimuli import Stimulus
 
 OUTWARD = {  # where a part hangs in its slot if spaced apart: (rows, cols), 0 first, 0.5 middle, 1 last
@@ -20,42 +20,42 @@ OUTWARD = {  # where a part hangs in its slot if spaced apart: (rows, cols), 0 f
 }
 
 
-def _margins(host: Head, placement: str) -> tuple[int, int]:
+def _margins(host: Exemplar, placement: str) -> tuple[int, int]:
     spare = host.canvas.shape[0] - host.canvas.shape[1]
     before = {"left": 0, "middle": spare // 2, "right": spare}[placement]
     return before, spare - before
 
 
-def _square(picture: np.ndarray, host: Head, stimulus: Stimulus) -> np.ndarray:
-    if picture.shape[0] != picture.shape[1]:
-        widths = [(0, 0), _margins(host, stimulus.placement)] + [(0, 0)] * (picture.ndim - 2)
-        picture = np.pad(picture, widths)
-    return np.rot90(picture, 2) if stimulus.inverted else picture
+def _square(image: np.ndarray, host: Exemplar, stimulus: Stimulus) -> np.ndarray:
+    if image.shape[0] != image.shape[1]:
+        widths = [(0, 0), _margins(host, stimulus.placement)] + [(0, 0)] * (image.ndim - 2)
+        image = np.pad(image, widths)
+    return np.rot90(image, 2) if stimulus.inverted else image
 
 
-def _background(host: Head, stimulus: Stimulus) -> np.ndarray:
+def _background(host: Exemplar, stimulus: Stimulus) -> np.ndarray:
     rows = host.canvas.shape[0]
     kind = stimulus.condition.background
     if kind == "canvas":
         return host.canvas.astype(float)
-    picture = np.full((rows, rows, 3), 128.0)
+    image = np.full((rows, rows, 3), 128.0)
     if kind == "skin":
         skin = [host.canvas[r, c] for r, c in zip(*np.nonzero(host.segmentation), strict=True)]
-        picture[:] = np.median(skin, axis=0)
+        image[:] = np.median(skin, axis=0)
     if kind == "noise":
         cells = np.random.default_rng(stimulus.noise).integers(64, 192, (64, 64))
         for r, c in np.ndindex(rows, rows):
-            picture[r, c] = cells[r * 64 // rows, c * 64 // rows]
-    return picture
+            image[r, c] = cells[r * 64 // rows, c * 64 // rows]
+    return image
 
 
-def _resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    if picture.shape[:2] == shape:
-        return picture.astype(float)
-    return resize(picture.astype(float), shape, anti_aliasing=True)
+def _resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    if image.shape[:2] == shape:
+        return image.astype(float)
+    return resize(image.astype(float), shape, anti_aliasing=True)
 
 
-def _part(donor: Head, kind: str, host: Head, feather: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _part(donor: Exemplar, kind: str, host: Exemplar, feather: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels, opacity and mean colour of the skin it covered at home."""
     part = donor.parts[PART_KINDS.index(kind)]
     factor = host.canvas.shape[0] / donor.canvas.shape[0]
@@ -76,7 +76,7 @@ def _part(donor: Head, kind: str, host: Head, feather: float) -> tuple[np.ndarra
     return _resized(part.pixels, shape), opacity, skin
 
 
-def _place(host: Head, stimulus: Stimulus, slot: int, shape: tuple[int, ...]) -> np.ndarray:
+def _place(host: Exemplar, stimulus: Stimulus, slot: int, shape: tuple[int, ...]) -> np.ndarray:
     """Row and column of a part's upper left corner on the surface, before any pose."""
     condition = stimulus.condition
     own = host.parts[slot]
@@ -90,19 +90,19 @@ def _place(host: Head, stimulus: Stimulus, slot: int, shape: tuple[int, ...]) ->
             place[axis] += math.floor((own.mask.shape[axis] - shape[axis]) * OUTWARD[own.kind][axis])
     if condition.background != "canvas":
         place[1] += _margins(host, stimulus.placement)[0]
-    return place + stimulus.fillings[slot].jitter
+    return place + stimulus.contents[slot].jitter
 
 
-def _middle(host: Head, stimulus: Stimulus) -> np.ndarray:
+def _middle(host: Exemplar, stimulus: Stimulus) -> np.ndarray:
     middles = [np.array(part.anchor) + (np.array(part.mask.shape) - 1) / 2 for part in host.parts]
     left = 0 if stimulus.condition.background == "canvas" else _margins(host, stimulus.placement)[0]
     return np.mean(middles, axis=0) + np.array([0, left])
 
 
-def _layers(faces: FaceLibrary, stimulus: Stimulus) -> list[tuple[int, np.ndarray, np.ndarray]]:
+def _layers(faces: Library, stimulus: Stimulus) -> list[tuple[int, np.ndarray, np.ndarray]]:
     """Slot, pixels and opacity of each part, as large as the surface."""
-    heads = {head.name: head for head in faces.heads}
-    host = heads[stimulus.host]
+    exemplars = {exemplar.name: exemplar for exemplar in faces.exemplars}
+    host = exemplars[stimulus.host]
     condition = stimulus.condition
     background = _background(host, stimulus)
     middle = _middle(host, stimulus)
@@ -117,10 +117,10 @@ def _layers(faces: FaceLibrary, stimulus: Stimulus) -> list[tuple[int, np.ndarra
         return np.stack([unturned_col + middle[1], unturned_row + middle[0]], axis=1)
 
     layers = []
-    for slot, filling in enumerate(stimulus.fillings):
+    for slot, content in enumerate(stimulus.contents):
         if PART_KINDS[slot] not in condition.filled:
             continue
-        pixels, opacity, skin = _part(heads[filling.donor], filling.kind, host, condition.feather)
+        pixels, opacity, skin = _part(exemplars[content.donor], content.kind, host, condition.feather)
         top, left = _place(host, stimulus, slot, opacity.shape)
         moved = {
             "inverse_map": lambda points, corner=(left, top): before(points) - corner + 2,
@@ -138,18 +138,18 @@ def _layers(faces: FaceLibrary, stimulus: Stimulus) -> list[tuple[int, np.ndarra
     return layers
 
 
-def literal_picture(faces: FaceLibrary, stimulus: Stimulus, size: int) -> np.ndarray:
-    host = {head.name: head for head in faces.heads}[stimulus.host]
-    picture = _background(host, stimulus)
+def literal_image(faces: Library, stimulus: Stimulus, size: int) -> np.ndarray:
+    host = {exemplar.name: exemplar for exemplar in faces.exemplars}[stimulus.host]
+    image = _background(host, stimulus)
     for _, pixels, opacity in _layers(faces, stimulus):
-        picture = opacity[..., None] * pixels + (1 - opacity[..., None]) * picture
-    small = resize(_square(picture, host, stimulus), (size, size), anti_aliasing=True)
+        image = opacity[..., None] * pixels + (1 - opacity[..., None]) * image
+    small = resize(_square(image, host, stimulus), (size, size), anti_aliasing=True)
     return np.round(small).astype(np.uint8)
 
 
-def literal_masks(faces: FaceLibrary, stimulus: Stimulus, size: int) -> np.ndarray:
+def literal_masks(faces: Library, stimulus: Stimulus, size: int) -> np.ndarray:
     """The share of each small pixel that shows each slot's part: 4 × size × size, 0 to 1."""
-    host = {head.name: head for head in faces.heads}[stimulus.host]
+    host = {exemplar.name: exemplar for exemplar in faces.exemplars}[stimulus.host]
     owner = np.zeros(_background(host, stimulus).shape[:2], int)
     for slot, _, opacity in _layers(faces, stimulus):
         owner[opacity >= opacity.max() / 2] = slot + 1

@@ -1,4 +1,4 @@
-"""The audit is audited: classifiers with known answers, broken ones, and intervals on simulated heads."""
+"""The audit is audited: classifiers with known answers, broken ones, and intervals on simulated exemplars."""
 
 import itertools
 import math
@@ -13,14 +13,14 @@ from scipy.special import logit
 
 from configural.audit import (
     Audit,
-    AuditBrokenError,
+    AuditInterruptedError,
+    BackgroundRemoval,
     Bootstrap,
-    Context,
     Displacement,
     Estimate,
+    ForcedChoice,
     Interactions,
     Inversion,
-    PairedChoice,
     audit,
     headline,
     references,
@@ -28,24 +28,24 @@ from configural.audit import (
 )
 from configural.audit.auditing import make_material
 from configural.audit.intervals import interval
-from configural.audit.places import fit, part_places
+from configural.audit.observer_table import indistinct, table
+from configural.audit.positions import fit, part_positions
 from configural.audit.probe import Score, scores_frame
-from configural.audit.probes.displacement import NO_ROOM, ONE_HEAD, _threshold, relation_index
+from configural.audit.probes.displacement import NO_ROOM, ONE_EXEMPLAR, _threshold, relation_index
+from configural.audit.probes.forced_choice import kind_of_arrangement
 from configural.audit.probes.interactions import COALITIONS, PLAYERS, _weights, not_additive
-from configural.audit.probes.paired_choice import kind_of_arrangement
-from configural.audit.reference_table import indistinct, table
-from configural.audit.subjects import CLIP, FromProbability, subject
 from configural.audit.verdict import in_percent
 from configural.errors import ConfiguralError
+from configural.models.classifiers import CLIP, FromProbability, subject
 from configural.report import write_audit_report
 from configural.stimuli import Renderer, StimulusTable, condition, sample
 
 PROBES = (
-    PairedChoice(),
-    Displacement(distances=(15, 60), faces=16),
-    Context(pairs=16),
+    ForcedChoice(),
+    Displacement(distances=(15, 60), source=16),
+    BackgroundRemoval(pairs=16),
     Inversion(pairs=16, turned=8, angles=(15, 90, 180)),
-    Interactions(faces=12),
+    Interactions(source=12),
 )
 ORACLE, NOISY, PLACES, BAG, CANVAS, CONSTANT = (
     "relation oracle",
@@ -76,13 +76,13 @@ def value(audits: dict[str, Audit], name: str, *which: object) -> float:
 
 def test_paired_choice_of_what_is_known(audits):
     for name, share in ((ORACLE, 1), (PLACES, 1), (BAG, 0.5), (CANVAS, 0.5), (CONSTANT, 0.5)):
-        assert value(audits, name, "paired_choice", "choice", "all") == share
-    assert 0.9 < value(audits, NOISY, "paired_choice", "choice", "all") <= 1
+        assert value(audits, name, "forced_choice", "choice", "all") == share
+    assert 0.9 < value(audits, NOISY, "forced_choice", "choice", "all") <= 1
 
 
 def test_place_does_not_tell_arrangements_apart_where_parts_float(floating):
-    assert value(floating, ORACLE, "paired_choice", "choice", "all") == 1
-    assert value(floating, PLACES, "paired_choice", "choice", "all") < 0.6
+    assert value(floating, ORACLE, "forced_choice", "choice", "all") == 1
+    assert value(floating, PLACES, "forced_choice", "choice", "all") < 0.6
     assert value(floating, ORACLE, "displacement", "relation_index") == 1
 
 
@@ -114,7 +114,7 @@ def test_relation_index_orders_and_bounds(audits):
         assert "undefined" in " ".join(sentences(audits[name]))
     assert headline(audits[ORACLE]) == "It reads mostly how the parts lie to each other"
     assert headline(audits[PLACES]) == (
-        "It reads where the parts lie, in the picture or on the head, more than how they lie to each other"
+        "It reads where the parts lie, in the image or on the exemplar, more than how they lie to each other"
     )
 
 
@@ -150,14 +150,14 @@ def test_interactions_find_who_adds_up(audits):
 
 
 def test_the_table_says_what_a_probe_cannot_tell_apart(audits):
-    assert (BAG, CONSTANT) in indistinct(audits, "paired_choice")
+    assert (BAG, CONSTANT) in indistinct(audits, "forced_choice")
     assert (ORACLE, PLACES) not in indistinct(audits, "displacement")
     assert (CANVAS, CONSTANT) not in indistinct(audits, "context")
     assert f"{CANVAS} and {CONSTANT}" in table(audits)
 
 
 @pytest.mark.parametrize("slots", [(), ("nose",)])
-def test_pictures_without_parts_can_be_drawn(painted, slots):
+def test_images_without_parts_can_be_drawn(painted, slots):
     rows = sample(painted, "baseline", count=42)
     bare = replace(rows, condition=replace(rows.condition, arrangement="upright", filled=slots))
     assert Renderer(painted, 48).draw_masks(bare[0]).any(axis=(1, 2)).sum() == len(slots)
@@ -170,7 +170,7 @@ def test_places_are_where_the_pixels_are(painted, name):
     turned = replace(condition(name), rotation=(-25, 25), placement="shifted") if name == "floating" else name
     stimuli = list(sample(painted, turned, count=42, seed=3))[-12:]
     renderer = Renderer(painted, 256)
-    places = part_places(painted, stimuli)
+    places = part_positions(painted, stimuli)
     for stimulus, place in zip(stimuli, places, strict=True):
         masks = renderer.draw_footprints(stimulus)
         for kind in range(4):  # of a face: slot = kind
@@ -196,9 +196,9 @@ def test_what_fits_can_be_drawn_and_what_does_not_cannot(painted):
 
 
 def test_displacements_move_what_they_say_in_cells_that_fit(painted):
-    probe = Displacement(distances=(40, 160), at=40, faces=8)
+    probe = Displacement(distances=(40, 160), at=40, source=8)
     trials = probe.trials(make_material(painted, "baseline", 64, 20, 0))
-    places = part_places(painted, trials.stimuli) * 512
+    places = part_positions(painted, trials.stimuli) * 512
     notes = trials.notes
     assert (fit(painted, replace(trials.tables[0], frame=pd.concat([t.frame for t in trials.tables[:50]])))).all()
     still = dict(zip(notes["base"][:8], places[:8], strict=True))
@@ -231,7 +231,7 @@ class SeenParts:
 
 def test_a_part_that_covers_another_is_not_taken_for_a_relation(painted):
     """Who counts parts that are seen reads no relations, though a nose on the mouth hides half of it."""
-    probe = Displacement(distances=(60,), faces=8)
+    probe = Displacement(distances=(60,), source=8)
     found = audit(SeenParts(painted), painted, "baseline", 64, 24, probes=[probe])
     for move in ("one part", "all"):
         # Some pixels of the drawn masks lie on the border of two parts.
@@ -253,8 +253,8 @@ def test_kinds_of_wrong_arrangements():
 
 def drops(one: list[float], every: list[float]) -> pd.DataFrame:
     n = len(one)
-    heads = [f"h{number % 12}" for number in range(n)]
-    return pd.DataFrame({"host": heads * 2, "move": ["nose"] * n + ["all"] * n, "drop": [*one, *every]})
+    exemplars = [f"h{number % 12}" for number in range(n)]
+    return pd.DataFrame({"host": exemplars * 2, "move": ["nose"] * n + ["all"] * n, "drop": [*one, *every]})
 
 
 def test_relation_index_of_negative_drops_and_of_noise():
@@ -271,18 +271,18 @@ def test_relation_index_of_negative_drops_and_of_noise():
     assert known.value == pytest.approx((14.4 - 2.7) / (14.4 + 2.7))
 
 
-def test_relation_index_of_nothing_and_of_one_head():
+def test_relation_index_of_nothing_and_of_one_exemplar():
     nothing = relation_index(drops([], []), Bootstrap())
-    assert (nothing.heads, nothing.note) == (0, NO_ROOM)
+    assert (nothing.exemplars, nothing.note) == (0, NO_ROOM)
     single = relation_index(drops([5.0] * 12, [1.0] * 12).assign(host="h"), Bootstrap())
-    assert (single.heads, single.note) == (1, ONE_HEAD)
+    assert (single.exemplars, single.note) == (1, ONE_EXEMPLAR)
     both = drops([5.0] * 12, [1.0] * 12)
     one_kind = relation_index(both[both["move"] == "nose"], Bootstrap())
     assert one_kind.note == NO_ROOM
 
 
 def test_an_audit_without_room_says_so(painted, tmp_path):
-    probe = Displacement(distances=(900,), at=900, faces=4)
+    probe = Displacement(distances=(900,), at=900, source=4)
     found = audit(redness, painted, "baseline", 16, 10, probes=[probe], out=tmp_path / "audit")
     assert headline(found) == "Relations were not measured: no face has room for its parts to be moved so far"
     assert "no face has room" in sentences(found)[0]
@@ -293,7 +293,7 @@ def test_an_audit_without_room_says_so(painted, tmp_path):
 
 def test_probabilities_of_one_are_not_taken_for_no_drop(painted):
     found = audit(
-        lambda p: np.ones(len(p)), painted, "baseline", 16, 10, probes=[Displacement(distances=(60,), faces=4)]
+        lambda p: np.ones(len(p)), painted, "baseline", 16, 10, probes=[Displacement(distances=(60,), source=4)]
     )
     assert headline(found).startswith("Its probabilities are too near to 0 or 1")
     assert "In 100 % of the answers" in " ".join(sentences(found))
@@ -302,7 +302,7 @@ def test_probabilities_of_one_are_not_taken_for_no_drop(painted):
 def judged(index: tuple[float, float, float], choice: tuple[float, float, float]) -> str:
     scores = {
         "displacement": [Score("relation_index", Estimate(*index, 9, 90), "canvas", 60)],
-        "paired_choice": [Score("choice", Estimate(*choice, 9, 90), "all")],
+        "forced_choice": [Score("choice", Estimate(*choice, 9, 90), "all")],
     }
     return headline(Audit({"relation_index_at": 60, "background": "canvas"}, scores_frame(scores), {}))
 
@@ -332,10 +332,10 @@ def test_intervals_in_percent_hold_their_value(share, said):
     assert in_percent(dict(zip(("value", "low", "high"), share, strict=True))) == said
 
 
-def test_the_threshold_s_interval_counts_heads_that_never_fall_below_one_half():
-    # Ten heads fall to 0.1, ten stay at 0.89: the mean is just below one half, and so is that of half of the draws.
-    heads = [f"h{number}" for number in range(20)]
-    still = pd.DataFrame({"host": heads, "log_odds": logit(0.9), "distance": 0, "move": "none"})
+def test_the_threshold_s_interval_counts_exemplars_that_never_fall_below_one_half():
+    # Ten exemplars fall to 0.1, ten stay at 0.89: the mean is just below one half, and so is that of half of the draws.
+    exemplars = [f"h{number}" for number in range(20)]
+    still = pd.DataFrame({"host": exemplars, "log_odds": logit(0.9), "distance": 0, "move": "none"})
     fallen = still.assign(log_odds=logit(np.repeat([0.1, 0.89], 10)), distance=60, move="all")
     found = _threshold(still, fallen, ["all"], Bootstrap())
     assert found.value == pytest.approx(60 * 0.4 / 0.405)
@@ -348,15 +348,15 @@ def scores_of(painted, predict, *probes) -> pd.DataFrame:
     return frame.set_index(["probe", "score", "of", "at"])[["value", "low", "high"]]
 
 
-def redness(pictures: np.ndarray) -> np.ndarray:
+def redness(images: np.ndarray) -> np.ndarray:
     """Some function of pixels with values well inside 0 to 1."""
-    weights = np.random.default_rng(0).normal(size=pictures.shape[1:]) / 2000
-    return 1 / (1 + np.exp(-((pictures - 100.0) * weights).sum(axis=(1, 2, 3))))
+    weights = np.random.default_rng(0).normal(size=images.shape[1:]) / 2000
+    return 1 / (1 + np.exp(-((images - 100.0) * weights).sum(axis=(1, 2, 3))))
 
 
 def test_paired_choice_does_not_change_with_the_scale(painted):
-    before = scores_of(painted, redness, PairedChoice()).xs("choice", level="score")
-    after = scores_of(painted, lambda p: redness(p) ** 3, PairedChoice()).xs("choice", level="score")
+    before = scores_of(painted, redness, ForcedChoice()).xs("choice", level="score")
+    after = scores_of(painted, lambda p: redness(p) ** 3, ForcedChoice()).xs("choice", level="score")
     pd.testing.assert_frame_equal(before, after)
 
 
@@ -367,7 +367,7 @@ def test_relation_index_does_not_change_with_the_units_of_log_odds(painted):
         def log_odds_of(self, stimuli):
             return 3 * oracle.log_odds_of(stimuli) + 7
 
-    probe = Displacement(distances=(60,), faces=8)
+    probe = Displacement(distances=(60,), source=8)
     before, after = (
         scores_of(painted, one, probe).xs("relation_index", level="score") for one in (oracle, Scaled())
     )
@@ -375,8 +375,8 @@ def test_relation_index_does_not_change_with_the_units_of_log_odds(painted):
 
 
 def test_probabilities_of_nought_and_one_have_finite_log_odds():
-    pictures = np.zeros((3, 4, 4, 3), np.uint8)
-    found = FromProbability(lambda p: [0, 0.5, 1]).log_odds(pictures)
+    images = np.zeros((3, 4, 4, 3), np.uint8)
+    found = FromProbability(lambda p: [0, 0.5, 1]).log_odds(images)
     edge = math.log((1 - CLIP) / CLIP)
     np.testing.assert_allclose(found, [-edge, 0, edge], atol=1e-9)
 
@@ -396,31 +396,33 @@ def test_probabilities_of_nought_and_one_have_finite_log_odds():
 )
 def test_answers_that_are_none(painted, answer, words):
     with pytest.raises(ConfiguralError) as caught:
-        audit(lambda p: answer(len(p)), painted, "baseline", 16, 10, probes=["paired_choice"])
+        audit(lambda p: answer(len(p)), painted, "baseline", 16, 10, probes=["forced_choice"])
     assert "\n" not in str(caught.value)
-    for word in (*words, "paired_choice"):
+    for word in (*words, "forced_choice"):
         assert word in str(caught.value)
 
 
 def test_what_was_measured_is_kept_when_predict_fails_half_way(painted, tmp_path):
     asked = 0
 
-    def predict(pictures):
+    def predict(images):
         nonlocal asked
-        asked += len(pictures)
+        asked += len(images)
         if asked > 60 + 50:
             raise ConnectionError("the server\nis gone")
-        return redness(pictures)
+        return redness(images)
 
     out = tmp_path / "audit"
-    probes = (PairedChoice(), Context(pairs=20), Interactions(faces=2))
-    with pytest.raises(AuditBrokenError, match=r"51 to 75 of 180 of the probe context: .*server is gone") as caught:
+    probes = (ForcedChoice(), BackgroundRemoval(pairs=20), Interactions(source=2))
+    with pytest.raises(
+        AuditInterruptedError, match=r"51 to 75 of 180 of the probe context: .*server is gone"
+    ) as caught:
         audit(predict, painted, "baseline", 16, 30, probes=probes, batch_size=25, out=out)
     assert str(out) in str(caught.value)
     for kept in (caught.value.audit, Audit.load(out)):
-        assert len(kept.answers["paired_choice"]) == 60
+        assert len(kept.answers["forced_choice"]) == 60
         assert len(kept.answers["context"]) == 50
-        assert set(kept.scores["probe"]) == {"paired_choice"}
+        assert set(kept.scores["probe"]) == {"forced_choice"}
         assert kept.left_out == {"context": "broken off"}
         assert "gone" in kept.broken
 
@@ -428,43 +430,43 @@ def test_what_was_measured_is_kept_when_predict_fails_half_way(painted, tmp_path
 def test_what_was_measured_is_kept_on_ctrl_c(painted, tmp_path):
     asked = 0
 
-    def predict(pictures):
+    def predict(images):
         nonlocal asked
-        asked += len(pictures)
+        asked += len(images)
         if asked > 40 + 25:
             raise KeyboardInterrupt
-        return redness(pictures)
+        return redness(images)
 
     out = tmp_path / "audit"
-    probes = (PairedChoice(), Context(pairs=20))
-    with pytest.raises(KeyboardInterrupt, match=r"interrupted at picture 26 of 180 of the probe context.*audit"):
+    probes = (ForcedChoice(), BackgroundRemoval(pairs=20))
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted at image 26 of 180 of the probe context.*audit"):
         audit(predict, painted, "baseline", 16, 20, probes=probes, batch_size=25, out=out)
     kept = Audit.load(out)
-    assert set(kept.scores["probe"]) == {"paired_choice"}
+    assert set(kept.scores["probe"]) == {"forced_choice"}
     assert len(kept.answers["context"]) == 25
     assert kept.left_out == {"context": "interrupted"}
     assert "interrupted" in kept.broken
 
 
-@pytest.mark.parametrize(("fault", "raised"), [(ConfiguralError, AuditBrokenError), (ZeroDivisionError, None)])
+@pytest.mark.parametrize(("fault", "raised"), [(ConfiguralError, AuditInterruptedError), (ZeroDivisionError, None)])
 def test_what_was_measured_is_kept_when_a_probe_fails(painted, tmp_path, fault, raised):
-    class Faulty(PairedChoice):
+    class Faulty(ForcedChoice):
         def score(self, answers, bootstrap):
             raise fault("no score")
 
-    probes = (PairedChoice(), Faulty(name="faulty"))
+    probes = (ForcedChoice(), Faulty(name="faulty"))
     with pytest.raises(raised or fault, match="no score"):
         audit(redness, painted, "baseline", 16, 10, probes=probes, out=tmp_path / "audit")
     kept = Audit.load(tmp_path / "audit")
-    assert set(kept.scores["probe"]) == {"paired_choice"}
+    assert set(kept.scores["probe"]) == {"forced_choice"}
     assert len(kept.answers["faulty"]) == 20
     assert kept.left_out == {"faulty": "broken off"}
 
 
 def test_probes_without_their_package_are_left_out_and_the_others_asked(painted, monkeypatch):
     monkeypatch.setattr("configural.audit.probe.find_spec", lambda package: None)
-    found = audit(redness, painted, "baseline", 16, 10, probes=["interactions", "attribution", "paired_choice"])
-    assert set(found.scores["probe"]) == {"paired_choice"}
+    found = audit(redness, painted, "baseline", 16, 10, probes=["interactions", "attribution", "forced_choice"])
+    assert set(found.scores["probe"]) == {"forced_choice"}
     for probe, package in (("interactions", "shapiq"), ("attribution", "captum")):
         assert f"needs {package}: pip install" in found.left_out[probe]
 
@@ -490,10 +492,10 @@ def test_wrong_arguments(painted, options, word):
 
 def test_the_same_seed_gives_the_same_audit(painted):
     first, second = (
-        audit(redness, painted, "floating", 16, 20, seed=4, probes=["paired_choice"]) for _ in range(2)
+        audit(redness, painted, "floating", 16, 20, seed=4, probes=["forced_choice"]) for _ in range(2)
     )
     pd.testing.assert_frame_equal(first.scores, second.scores)
-    pd.testing.assert_frame_equal(first.answers["paired_choice"], second.answers["paired_choice"])
+    pd.testing.assert_frame_equal(first.answers["forced_choice"], second.answers["forced_choice"])
 
 
 def test_an_audit_of_the_identity_split_asks_about_test_persons_alone(blocks):
@@ -513,18 +515,18 @@ def test_material_spreads_over_hosts(painted):
 # --- intervals
 
 
-def clustered(rng: np.random.Generator, heads: int, pictures: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of which those of one head are alike; their mean is 0 in the long run."""
-    names = np.repeat(np.arange(heads), pictures)
-    return rng.normal(size=heads)[names] + rng.normal(size=len(names)), names
+def clustered(rng: np.random.Generator, exemplars: int, images: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of which those of one exemplar are alike; their mean is 0 in the long run."""
+    names = np.repeat(np.arange(exemplars), images)
+    return rng.normal(size=exemplars)[names] + rng.normal(size=len(names)), names
 
 
-@pytest.mark.parametrize("heads", [8, 45])
-def test_intervals_cover_the_truth(heads):
+@pytest.mark.parametrize("exemplars", [8, 45])
+def test_intervals_cover_the_truth(exemplars):
     rng = np.random.default_rng(1)
     runs, hits, naive = 600, 0, 0
     for run in range(runs):
-        values, names = clustered(rng, heads, 10)
+        values, names = clustered(rng, exemplars, 10)
         found = Bootstrap(run, 400).mean(values, names)
         hits += found.low <= 0 <= found.high
         if run < 100:
@@ -532,7 +534,7 @@ def test_intervals_cover_the_truth(heads):
             naive += alone.low <= 0 <= alone.high
     # Three standard errors of a share of 0.95 in 600 runs are 0.027; the percentiles' own error is in it, too.
     assert abs(hits / runs - 0.95) < 0.03
-    assert naive / 100 < 0.75  # drawing pictures instead of heads would not do
+    assert naive / 100 < 0.75  # drawing images instead of exemplars would not do
 
 
 def test_the_index_is_covered_too():
@@ -551,7 +553,7 @@ def test_the_index_is_covered_too():
     assert abs(hits / runs - 0.95) < 0.04
 
 
-def test_interval_of_few_heads_is_widened_as_published():
+def test_interval_of_few_exemplars_is_widened_as_published():
     # Hesterberg 2015, expanded percentile: with n = 5 the tail of 2.5 % shrinks to that of √(5/4)·t.
     draws = np.arange(100_001) / 100_000
     tail = stats.norm.cdf(math.sqrt(5 / 4) * stats.t(4).ppf(0.025))
@@ -561,8 +563,8 @@ def test_interval_of_few_heads_is_widened_as_published():
 
 @pytest.mark.parametrize("all_right", [True, False])
 def test_shares_of_nought_and_one_have_the_interval_of_clopper_and_pearson(all_right):
-    heads = np.arange(40) % 20
-    found = Bootstrap().share(np.full(40, float(all_right)), heads)
+    exemplars = np.arange(40) % 20
+    found = Bootstrap().share(np.full(40, float(all_right)), exemplars)
     exact = stats.binomtest(20 * all_right, 20).proportion_ci(0.95, "exact")
     assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
 

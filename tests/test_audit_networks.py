@@ -18,26 +18,26 @@ from torch import nn
 from transformers import ResNetConfig, ResNetForImageClassification, ResNetModel
 
 import configural as cf
-from configural import networks
-from configural.audit import Attribution, Audit, Displacement, PairedChoice, Reach, adapters, audit
+from configural import models
+from configural.audit import Attribution, Audit, Displacement, ForcedChoice, ReceptiveField, adapters, audit
 from configural.audit.probes import PROBES
-from configural.audit.probes.reach import evidence_map
+from configural.audit.probes.receptive_field import evidence_map
 from configural.commands import compare_audits
 from configural.errors import ConfiguralError
 from configural.report import write_audit_report
 
-FEW = "paired_choice,context"
+FEW = "forced_choice,context"
 
 
 @pytest.fixture
-def pictures() -> np.ndarray:
+def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
 
 
 @pytest.fixture
-def network() -> networks.StudyNet:
+def network() -> models.StudyNet:
     torch.manual_seed(0)
-    return networks.create("fcn-14", 32)
+    return models.create("fcn-14", 32)
 
 
 class Flat(nn.Module):
@@ -51,10 +51,10 @@ class Flat(nn.Module):
         return (batch * self.weights).sum(dim=(1, 2, 3))
 
 
-def test_log_odds_of_a_study_net_are_those_of_its_test(pictures, network):
-    found = adapters.from_module(network).log_odds(pictures)
+def test_log_odds_of_a_study_net_are_those_of_its_test(images, network):
+    found = adapters.from_module(network).log_odds(images)
     with torch.no_grad():
-        logits = network.eval()(networks.preprocess(torch.from_numpy(pictures).permute(0, 3, 1, 2)))
+        logits = network.eval()(models.preprocess(torch.from_numpy(images).permute(0, 3, 1, 2)))
     np.testing.assert_allclose(found, (logits[:, 1] - logits[:, 0]).numpy(), rtol=1e-5, atol=1e-6)
 
 
@@ -81,19 +81,19 @@ def test_probabilities_of_a_network_are_not_taken_for_logits():
         adapters.from_module(nn.Identity(), gives="p")
 
 
-def test_saved_study_nets_open_the_same(pictures, network, tmp_path):
-    networks.save_network(network, tmp_path / "net.safetensors")
-    networks.keras_weights.save(network, tmp_path / "net.h5")
-    expected = adapters.from_module(network).log_odds(pictures)
+def test_saved_study_nets_open_the_same(images, network, tmp_path):
+    models.save_network(network, tmp_path / "net.safetensors")
+    models.keras_weights.save(network, tmp_path / "net.h5")
+    expected = adapters.from_module(network).log_odds(images)
     for name in ("net.safetensors", "net.h5"):
         opened = adapters.open_model(tmp_path / name, image_size=32)
         assert (opened.name, opened.image_size) == (name, 32)
-        np.testing.assert_allclose(opened.classifier.log_odds(pictures), expected, rtol=1e-5)
+        np.testing.assert_allclose(opened.classifier.log_odds(images), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("probabilities", [False, True])
-def test_onnx(pictures, tmp_path, last, probabilities):
+def test_onnx(images, tmp_path, last, probabilities):
     # Mean of all pixels, then two logits: 0.1·mean − 12 and 3 − 0.01·mean.
     shape = ["n", 32, 32, 3] if last else ["n", 3, 32, 32]
     nodes = [
@@ -118,11 +118,11 @@ def test_onnx(pictures, tmp_path, last, probabilities):
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
     opened = adapters.open_model(path, face="0")
     assert opened.image_size == 32
-    mean = pictures.mean(axis=(1, 2, 3))
-    np.testing.assert_allclose(opened.classifier.log_odds(pictures), 0.11 * mean - 15, rtol=1e-3, atol=1e-3)
+    mean = images.mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(opened.classifier.log_odds(images), 0.11 * mean - 15, rtol=1e-3, atol=1e-3)
 
 
-def test_hugging_face(pictures, tmp_path):
+def test_hugging_face(images, tmp_path):
     torch.manual_seed(1)
     labels = {0: "face", 1: "no face", 2: "other"}
     config = ResNetConfig(
@@ -147,11 +147,11 @@ def test_hugging_face(pictures, tmp_path):
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
     opened = adapters.open_model(tmp_path)
     assert opened.image_size == 32
-    values = (pictures / 255 - mean) / deviation
+    values = (images / 255 - mean) / deviation
     with torch.no_grad():
         logits = saved(torch.tensor(values.transpose(0, 3, 1, 2), dtype=torch.float32)).logits.double()
     p = logits.softmax(dim=1)[:, 0].numpy()
-    np.testing.assert_allclose(opened.classifier.log_odds(pictures), np.log(p / (1 - p)), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(opened.classifier.log_odds(images), np.log(p / (1 - p)), rtol=1e-3, atol=1e-4)
     with pytest.raises(ConfiguralError, match="no label 'cat'"):
         adapters.open_model(tmp_path, face="cat")
     assert adapters.open_model(tmp_path, face="2").classifier.face == 2  # as it comes from the command line
@@ -160,8 +160,8 @@ def test_hugging_face(pictures, tmp_path):
     # MobileViT takes BGR, EfficientNet may take −1 to 1.
     settings |= {"do_flip_channel_order": True, "rescale_offset": True}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
-    taken = adapters.open_model(tmp_path).classifier.prepare(torch.tensor(pictures.transpose(0, 3, 1, 2)).float())
-    expected = (pictures[..., ::-1] / 255 - 1 - mean) / deviation
+    taken = adapters.open_model(tmp_path).classifier.prepare(torch.tensor(images.transpose(0, 3, 1, 2)).float())
+    expected = (images[..., ::-1] / 255 - 1 - mean) / deviation
     np.testing.assert_allclose(taken.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-4, atol=1e-5)
     (tmp_path / "preprocessor_config.json").unlink()
     with pytest.raises(ConfiguralError, match=r"lacks preprocessor_config\.json"):
@@ -196,21 +196,21 @@ def test_reach_of_two_convolutions(painted):
     chain(torch.zeros(1, 3, 48, 48))
     for one in chain[:2]:
         nn.init.ones_(one.weight)
-    found = audit(adapters.from_module(chain), painted, image_size=48, pairs=8, probes=[Reach(faces=4)])
+    found = audit(adapters.from_module(chain), painted, image_size=48, pairs=8, probes=[ReceptiveField(source=4)])
     assert found.score("reach", "field", "theoretical")["value"] == 5
     assert found.score("reach", "field", "effective")["value"] == 5
     assert found.score("reach", "pairs_in_field")["value"] == 0
-    # The eyes' distance, from the heads themselves.
+    # The eyes' distance, from the exemplars themselves.
     eyes = painted.anchors[:, :2] + painted.part_sizes[:, :2] / 2
     apart = np.abs(eyes[:, 0] - eyes[:, 1]).max(axis=1) * 48 / painted.canvas_sizes.max(axis=1)
     measured = found.score("reach", "distance", "left_eye – right_eye")["value"]
     assert measured == pytest.approx(apart.mean(), rel=0.2)
 
 
-def test_evidence_of_an_fcn_is_what_its_answer_is_the_maximum_of(pictures, network):
+def test_evidence_of_an_fcn_is_what_its_answer_is_the_maximum_of(images, network):
     subject = adapters.from_module(network)
-    assert evidence_map(subject, pictures[0]).shape == (2, 2)
-    assert evidence_map(adapters.from_module(networks.create("cnn-13", 32)), pictures[0]) is None
+    assert evidence_map(subject, images[0]).shape == (2, 2)
+    assert evidence_map(adapters.from_module(models.create("cnn-13", 32)), images[0]) is None
 
 
 def test_attribution_falls_where_a_linear_network_looks(painted):
@@ -221,7 +221,7 @@ def test_attribution_falls_where_a_linear_network_looks(painted):
         painted,
         image_size=64,
         pairs=8,
-        probes=[Attribution(faces=6, patches=16)],
+        probes=[Attribution(source=6, patches=16)],
     )
     by_gradients = {r: found.score("attribution", "share_gradients", r)["value"] for r in ("padding", "mouth")}
     assert by_gradients["mouth"] == 0
@@ -236,13 +236,18 @@ def test_attribution_falls_where_a_linear_network_looks(painted):
 
 def test_probes_that_look_inside_are_left_out_of_what_has_no_inside(painted):
     found = audit(
-        lambda p: np.full(len(p), 0.4), painted, image_size=16, pairs=8, probes=["paired_choice", "reach"]
+        lambda p: np.full(len(p), 0.4), painted, image_size=16, pairs=8, probes=["forced_choice", "reach"]
     )
     assert "torch" in found.left_out["reach"]
 
 
 def test_page_and_comparison(painted, network, tmp_path):
-    probes = (PairedChoice(), Displacement(distances=(60,), faces=4), Reach(faces=3), Attribution(faces=2, steps=4))
+    probes = (
+        ForcedChoice(),
+        Displacement(distances=(60,), source=4),
+        ReceptiveField(source=3),
+        Attribution(source=2, steps=4),
+    )
     for name, subject in (
         ("net", adapters.from_module(network)),
         ("<b>", lambda p: expit(p.mean(axis=(1, 2, 3)) - 99)),
@@ -275,8 +280,8 @@ def test_page_and_comparison(painted, network, tmp_path):
 
 
 def test_command(network, tmp_path):
-    networks.save_network(network, tmp_path / "net.safetensors")
-    common = f"--faces synthetic:4 --pairs 12 --probes {FEW}".split()
+    models.save_network(network, tmp_path / "net.safetensors")
+    common = f"--source synthetic:4 --pairs 12 --probes {FEW}".split()
     for out in ("a", "b"):
         done = configural("audit", tmp_path / "net.safetensors", *common, "--out", tmp_path / out)
         assert done.returncode == 0, done.stderr
@@ -298,13 +303,13 @@ def test_command(network, tmp_path):
 
 
 def test_guide(tmp_path, monkeypatch):
-    """The ten lines of the guide do what it says, on fewer and smaller pictures."""
+    """The ten lines of the guide do what it says, on fewer and smaller images."""
     guide = (Path(__file__).parents[1] / "docs" / "audit.md").read_text("utf-8")
     code = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     assert 1 <= len(code[0].strip().splitlines()) <= 12
     monkeypatch.chdir(tmp_path)
     original = cf.audit.audit
-    small = {"faces": "synthetic:4", "image_size": 32, "pairs": 8, "probes": ["paired_choice", "displacement"]}
+    small = {"source": "synthetic:4", "image_size": 32, "pairs": 8, "probes": ["forced_choice", "displacement"]}
     monkeypatch.setattr(cf.audit, "audit", lambda predict, **given: original(predict, **{**given, **small}))
     exec(compile("\n".join(code), "audit.md", "exec"), {})
     for name in ("mine", "module"):

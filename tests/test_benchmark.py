@@ -16,7 +16,7 @@ import configural as cf
 from configural.benchmark import Rounds, in_turn, machine, measure, operations, peak_bytes, training_step
 from configural.commands import bench
 from configural.errors import ConfiguralError
-from configural.networks import create, preprocess
+from configural.models import create, preprocess
 from configural.training import KerasAdam
 
 TINY = {"image_size": 32, "device": "cpu", "seconds": 0.01}
@@ -48,14 +48,14 @@ def test_works_take_turns_and_their_times_are_those_of_the_clock():
 )
 def test_operations_are_those_that_torch_counts(name, size):
     network = create(name, size).train()
-    pictures = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
+    images = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
     with FlopCounterMode(display=False) as counted:
-        F.cross_entropy(network(preprocess(pictures)), torch.tensor([0, 1])).backward()
+        F.cross_entropy(network(preprocess(images)), torch.tensor([0, 1])).backward()
     assert counted.get_total_flops() == 2 * operations(name, size)
 
 
 def test_the_study_s_operations():
-    """As the publication's training is reckoned: 5.72 GFLOP a picture and step."""
+    """As the publication's training is reckoned: 5.72 GFLOP an image and step."""
     assert operations("cnn-15", 224) / 1e9 == pytest.approx(5.72, abs=0.005)
 
 
@@ -100,7 +100,7 @@ def test_figures_agree_with_each_other(measured):
     assert 50 < peak <= peak_bytes() / 2**20 + 1 <= done.machine.memory_gib * 1024
 
 
-def test_pictures_are_drawn_as_often_as_is_said(blocks, monkeypatch):
+def test_images_are_drawn_as_often_as_is_said(blocks, monkeypatch):
     drawn = {"draw_batch": 0, "draw_batch_with_masks": 0, "draw_with_masks": 0}
     for name in drawn:
         real = getattr(cf.stimuli.Renderer, name)
@@ -131,20 +131,20 @@ def test_the_machine_is_told_without_names_and_paths(measured):
 
 def test_settings_that_cannot_be(blocks):
     with pytest.raises(ConfiguralError, match=r"--seconds 0 must be more than 0"):
-        bench(blocks, seconds=0, show_progress=False)
+        bench(blocks, seconds=0)
     with pytest.raises(ConfiguralError, match="device 'tpu9' cannot be used"):
-        bench(blocks, device="tpu9", show_progress=False)
+        bench(blocks, device="tpu9")
     with pytest.raises(ConfiguralError, match="image size 31 is too small for cnn-15"):
-        bench(blocks, image_size=31, show_progress=False)
+        bench(blocks, image_size=31)
 
 
 def test_the_command_prints_markdown_and_writes_json(tmp_path):
     out = tmp_path / "figures.json"
     size = ["--image-size", 32, "--seconds", 0.01, "--device", "cpu"]
-    done = configural("bench", "--faces", "synthetic:2", "--network", "fcn-14", *size, "--json", out)
+    done = configural("bench", "--source", "synthetic:2", "--network", "fcn-14", *size, "--json", out)
     assert done.returncode == 0, done.stderr
     stored = json.loads(out.read_text())
-    assert (stored["network"], stored["image_size"], stored["heads"]) == ("fcn-14", 32, 2)
+    assert (stored["network"], stored["image_size"], stored["exemplars"]) == ("fcn-14", 32, 2)
     lines = done.stdout.splitlines()
     assert {line.count("|") for line in lines} == {3, 9, 0}
     assert f"| torch | {torch.__version__} |" in lines

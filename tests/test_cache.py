@@ -1,4 +1,4 @@
-"""The cache of prepared heads: what comes out of it is what went in, whatever happened to its files."""
+"""The cache of prepared exemplars: what comes out of it is what went in, whatever happened to its files."""
 
 import dataclasses
 import os
@@ -9,24 +9,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import block_head
+from conftest import block_exemplar
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
-from configural.faces import FaceLibrary, Head, load
-from configural.faces import store as store_module
-from configural.faces.fasseg import Fasseg, fasseg_heads
-from configural.faces.store import StoredHeads, prepare
+from configural.portraits import Exemplar, Library, load
+from configural.portraits import store as store_module
+from configural.portraits.fasseg import Fasseg, fasseg_exemplars
+from configural.portraits.store import StoredHeads, prepare
 from configural.stimuli import Renderer, sample
 
 COLOURS = np.array([[255, 255, 0], [0, 0, 255], [255, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
 
 
 def add(folder: Path, number: int, **options: int) -> None:
-    head = block_head(str(number), shade=60 + 9 * number, **options)
-    for name, picture in (("RGB", head.portrait), ("Labels", COLOURS[head.segmentation])):
+    exemplar = block_exemplar(str(number), shade=60 + 9 * number, **options)
+    for name, image in (("RGB", exemplar.portrait), ("Labels", COLOURS[exemplar.segmentation])):
         path = folder / f"Train_{name}" / f"{number}.bmp"
         path.parent.mkdir(parents=True, exist_ok=True)
-        assert cv2.imwrite(str(path), picture[..., ::-1])
+        assert cv2.imwrite(str(path), image[..., ::-1])
 
 
 @pytest.fixture
@@ -49,20 +49,20 @@ class Counting(Fasseg):
         super().__init__(folder)
         self.read_names: list[str] = []
 
-    def read(self, name: str) -> Head:
+    def read(self, name: str) -> Exemplar:
         self.read_names.append(name)
         return super().read(name)
 
 
 def prepared(portraits: Path, place: Path) -> tuple[StoredHeads, list[str]]:
-    """The heads, and the names that were read from their portraits to get them."""
+    """The exemplars, and the names that were read from their portraits to get them."""
     source = Counting(portraits)
-    heads, skipped = prepare(source, place)
+    exemplars, skipped = prepare(source, place)
     assert [name for name, _ in skipped] == ["Train/4"]
-    return heads, source.read_names
+    return exemplars, source.read_names
 
 
-def assert_same(stored: Head, eager: Head) -> None:
+def assert_same(stored: Exemplar, eager: Exemplar) -> None:
     assert (stored.name, stored.person, stored.digest) == (eager.name, eager.person, eager.digest)
     for name in ("portrait", "segmentation", "canvas"):
         np.testing.assert_array_equal(getattr(stored, name), getattr(eager, name))
@@ -72,14 +72,14 @@ def assert_same(stored: Head, eager: Head) -> None:
         np.testing.assert_array_equal(mine.mask, other.mask)
 
 
-def test_cached_heads_are_the_heads(portraits, place):
-    eager, skipped = fasseg_heads(portraits)
+def test_cached_exemplars_are_the_exemplars(portraits, place):
+    eager, skipped = fasseg_exemplars(portraits)
     for _ in range(2):
-        heads, found = prepare(Fasseg(portraits), place)
+        exemplars, found = prepare(Fasseg(portraits), place)
         assert found == skipped
-        for stored, other in zip(heads, eager, strict=True):
+        for stored, other in zip(exemplars, eager, strict=True):
             assert_same(stored, other)
-        library, plain = FaceLibrary("stored", heads), FaceLibrary("plain", eager)
+        library, plain = Library("stored", exemplars), Library("plain", eager)
         assert library.fingerprint == plain.fingerprint
         for name in ("anchors", "part_sizes", "canvas_sizes"):
             np.testing.assert_array_equal(getattr(library, name), getattr(plain, name))
@@ -92,29 +92,29 @@ def test_cached_heads_are_the_heads(portraits, place):
 def test_second_load_reads_neither_portraits_nor_pixels(portraits, place):
     first, read = prepared(portraits, place)
     assert read == [f"Train/{number}" for number in range(1, 6)]
-    fingerprint = FaceLibrary("first", first).fingerprint
+    fingerprint = Library("first", first).fingerprint
     for path in place.glob("*.npz"):
         path.write_bytes(b"\0" * path.stat().st_size)  # nobody may look inside
-    heads, read = prepared(portraits, place)
+    exemplars, read = prepared(portraits, place)
     assert read == []
-    library = FaceLibrary("second", heads)
+    library = Library("second", exemplars)
     assert library.fingerprint == fingerprint
     assert library.anchors.shape == (4, 4, 2)
-    assert {head.person for head in library.heads} == {head.name for head in library.heads}
+    assert {exemplar.person for exemplar in library.exemplars} == {exemplar.name for exemplar in library.exemplars}
 
 
 def test_an_interrupted_preparation_goes_on(portraits, place):
     class Broken(Counting):
-        def read(self, name: str) -> Head:
+        def read(self, name: str) -> Exemplar:
             if name == "Train/3":
                 raise KeyboardInterrupt
             return super().read(name)
 
     with pytest.raises(KeyboardInterrupt):
         prepare(Broken(portraits), place)
-    heads, read = prepared(portraits, place)
+    exemplars, read = prepared(portraits, place)
     assert read == ["Train/3", "Train/4", "Train/5"]
-    assert [head.name for head in heads] == ["Train/1", "Train/2", "Train/3", "Train/5"]
+    assert [exemplar.name for exemplar in exemplars] == ["Train/1", "Train/2", "Train/3", "Train/5"]
 
 
 def cut(path: Path) -> None:
@@ -131,27 +131,29 @@ def flip(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [Path.unlink, cut, flip, lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("loaded_before", [True, False])
-def test_a_damaged_head_is_made_again(portraits, place, damage, loaded_before):
-    eager, _ = fasseg_heads(portraits)
-    heads, _ = prepared(portraits, place)
-    key = heads.entry(2).key
+def test_a_damaged_exemplar_is_made_again(portraits, place, damage, loaded_before):
+    eager, _ = fasseg_exemplars(portraits)
+    exemplars, _ = prepared(portraits, place)
+    key = exemplars.entry(2).key
     damage(place / f"{key}.npz")
     if not loaded_before:
-        heads, _ = prepared(portraits, place)
-    for stored, other in zip(heads, eager, strict=True):
+        exemplars, _ = prepared(portraits, place)
+    for stored, other in zip(exemplars, eager, strict=True):
         assert_same(stored, other)
     again, read = prepared(portraits, place)
     assert read == []
     assert_same(again[2], eager[2])
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"heads": [{}], "unusable": {}}', '{"heads": 3}', "null"])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"exemplars": [{}], "unusable": {}}', '{"exemplars": 3}', "null"]
+)
 def test_a_damaged_index_costs_no_preparation(portraits, place, content):
     first, _ = prepared(portraits, place)
     (place / "index.json").write_text(content)
-    heads, read = prepared(portraits, place)
+    exemplars, read = prepared(portraits, place)
     assert read == ["Train/4"]  # nothing is kept of what could not be used
-    for stored, other in zip(heads, first, strict=True):
+    for stored, other in zip(exemplars, first, strict=True):
         assert_same(stored, other)
     assert prepared(portraits, place)[1] == []
 
@@ -161,10 +163,10 @@ def test_what_changes_is_prepared_again_and_what_is_gone_is_removed(portraits, p
     add(portraits, 2, cols=110)
     (portraits / "Train_RGB" / "5.bmp").unlink()
     (portraits / "Train_Labels" / "5.bmp").unlink()
-    heads, read = prepared(portraits, place)
+    exemplars, read = prepared(portraits, place)
     assert read == ["Train/2"]
-    assert [head.size for head in heads] == [(124, 96), (124, 110), (124, 96)]
-    assert heads[1].canvas.shape == (124, 110, 3)
+    assert [exemplar.size for exemplar in exemplars] == [(124, 96), (124, 110), (124, 96)]
+    assert exemplars[1].canvas.shape == (124, 110, 3)
     assert len(list(place.glob("*.npz"))) == 3
     add(portraits, 4)
     source = Counting(portraits)
@@ -172,50 +174,50 @@ def test_what_changes_is_prepared_again_and_what_is_gone_is_removed(portraits, p
     assert source.read_names == ["Train/4"]
 
 
-def test_a_head_that_changed_since_it_was_loaded_is_not_mixed_in(portraits, place):
-    heads, _ = prepared(portraits, place)
-    (place / f"{heads.entry(1).key}.npz").unlink()
+def test_a_exemplar_that_changed_since_it_was_loaded_is_not_mixed_in(portraits, place):
+    exemplars, _ = prepared(portraits, place)
+    (place / f"{exemplars.entry(1).key}.npz").unlink()
     add(portraits, 2, cols=110)
     with pytest.raises(ConfiguralError, match="Train/2 has changed"):
-        _ = heads[1].canvas
+        _ = exemplars[1].canvas
 
 
 def test_memory_is_bounded(portraits, place, monkeypatch):
     monkeypatch.setattr(store_module, "_PIXELS_KEPT", 1)
-    heads, _ = prepared(portraits, place)
-    assert heads._canvas.cache_info().maxsize == 8
-    few = [heads[0].canvas for _ in range(3)]
-    assert heads._canvas.cache_info().hits == 2
+    exemplars, _ = prepared(portraits, place)
+    assert exemplars._canvas.cache_info().maxsize == 8
+    few = [exemplars[0].canvas for _ in range(3)]
+    assert exemplars._canvas.cache_info().hits == 2
     assert not few[0].flags.writeable
 
 
-def test_stored_heads_behave_as_a_sequence(portraits, place):
-    heads, _ = prepared(portraits, place)
-    assert isinstance(heads[0], Head)
-    assert heads[-1].name == "Train/5"
-    assert [head.name for head in heads[1:3]] == ["Train/2", "Train/3"]
+def test_stored_exemplars_behave_as_a_sequence(portraits, place):
+    exemplars, _ = prepared(portraits, place)
+    assert isinstance(exemplars[0], Exemplar)
+    assert exemplars[-1].name == "Train/5"
+    assert [exemplar.name for exemplar in exemplars[1:3]] == ["Train/2", "Train/3"]
     with pytest.raises(IndexError):
-        heads[4]
-    other = pickle.loads(pickle.dumps(heads))
-    assert_same(other[3], heads[3])
-    renamed = dataclasses.replace(heads[0], person="somebody")
+        exemplars[4]
+    other = pickle.loads(pickle.dumps(exemplars))
+    assert_same(other[3], exemplars[3])
+    renamed = dataclasses.replace(exemplars[0], person="somebody")
     assert renamed.person == "somebody"
-    np.testing.assert_array_equal(renamed.canvas, heads[0].canvas)
+    np.testing.assert_array_equal(renamed.canvas, exemplars[0].canvas)
 
 
 def test_load_uses_the_cache_folder_of_the_environment(portraits, tmp_path, monkeypatch):
     monkeypatch.setenv("CONFIGURAL_CACHE", str(tmp_path / "mine"))
     with pytest.warns(PortraitSkippedWarning, match="Train/4"):
         first = load(f"fasseg:{portraits}")
-    (place,) = (tmp_path / "mine" / "heads").iterdir()
+    (place,) = (tmp_path / "mine" / "exemplars").iterdir()
     assert place.name.startswith("fasseg-portraits-")
     monkeypatch.chdir(tmp_path)
     with pytest.warns(PortraitSkippedWarning, match="Train/4"):
         second = load("fasseg:portraits")  # the same place, written otherwise
-    assert list((tmp_path / "mine" / "heads").iterdir()) == [place]
+    assert list((tmp_path / "mine" / "exemplars").iterdir()) == [place]
     assert first.fingerprint == second.fingerprint
     shutil.rmtree(tmp_path / "mine")
-    np.testing.assert_array_equal(second[0].canvas, fasseg_heads(portraits)[0][0].canvas)
+    np.testing.assert_array_equal(second[0].canvas, fasseg_exemplars(portraits)[0][0].canvas)
 
 
 def test_a_cache_that_cannot_be_written_says_how_to_name_another(portraits, tmp_path, monkeypatch):

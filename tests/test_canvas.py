@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from configural.faces.canvas import _plate, fill_parts
+from configural.portraits.canvas import _plate, fill_parts
 
 ROWS, COLS = 512, 372
 Y, X = np.mgrid[:ROWS, :COLS].astype(float)
@@ -33,41 +33,41 @@ def paint(colour=(200, 160, 140), side=0.0, grain=3.0, seed=0, beard=0.0):
     if beard:
         skin *= 1 - beard * np.clip((Y - 330) / 40, 0, 1)[..., None]
     face = ellipse(280, MIDDLE, 215, 150)
-    picture = np.where(face[..., None], skin, (205, 210, 215))
+    image = np.where(face[..., None], skin, (205, 210, 215))
     hair = ellipse(150, MIDDLE, 140, 165) & (Y < 140 + 0.002 * (X - MIDDLE) ** 2)
-    picture[hair] = 0.2 * np.asarray(colour)
+    image[hair] = 0.2 * np.asarray(colour)
     brows = np.zeros((ROWS, COLS), bool)
     segmentation = np.zeros((ROWS, COLS), np.uint8)
     for number, col in enumerate((LEFT, RIGHT), start=1):
-        picture *= 1 - 0.25 * np.exp(-(((Y - EYE_ROW) / 22) ** 2 + ((X - col) / 36) ** 2))[..., None]
+        image *= 1 - 0.25 * np.exp(-(((Y - EYE_ROW) / 22) ** 2 + ((X - col) / 36) ** 2))[..., None]
         brow = ellipse(EYE_ROW - 34, col, 7, 34)
         brows |= brow
-        picture[brow] = 0.3 * np.asarray(colour)
+        image[brow] = 0.3 * np.asarray(colour)
         eye = ellipse(EYE_ROW, col, 13, 27)
-        picture[eye] = (235, 235, 235)
-        picture[eye & ellipse(EYE_ROW, col, 12, 12)] = (40, 30, 25)
-        picture[eye & (Y < EYE_ROW - 9)] = (20, 15, 15)
+        image[eye] = (235, 235, 235)
+        image[eye & ellipse(EYE_ROW, col, 12, 12)] = (40, 30, 25)
+        image[eye & (Y < EYE_ROW - 9)] = (20, 15, 15)
         segmentation[eye] = number
     nose = (np.abs(X - MIDDLE) < 10 + (Y - 235) * 0.24) & (Y > 235) & (Y < 325)
-    picture[nose] *= 0.8 + 0.35 * np.exp(-(((X - MIDDLE + 8) / 14) ** 2))[nose][:, None]
+    image[nose] *= 0.8 + 0.35 * np.exp(-(((X - MIDDLE + 8) / 14) ** 2))[nose][:, None]
     for col in (-18, 18):
-        picture[ellipse(317, MIDDLE + col, 6, 9)] *= 0.25
+        image[ellipse(317, MIDDLE + col, 6, 9)] *= 0.25
     segmentation[nose] = 3
     mouth = ellipse(372, MIDDLE, 17, 48)
-    picture[mouth] = np.asarray(colour) * (0.85, 0.45, 0.5)
-    picture[mouth & (np.abs(Y - 371) < 2)] *= 0.3
+    image[mouth] = np.asarray(colour) * (0.85, 0.45, 0.5)
+    image[mouth & (np.abs(Y - 371) < 2)] *= 0.3
     segmentation[mouth] = 4
     noise = cv2.GaussianBlur(rng.normal(0, 1, (ROWS, COLS, 3)), (0, 0), 0.8)
-    picture += grain * noise / noise.std()
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8), segmentation, skin, brows
+    image += grain * noise / noise.std()
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8), segmentation, skin, brows
 
 
 def away(segmentation):
     return cv2.distanceTransform((segmentation == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
-def without_grain(picture, sigma=4):
-    return cv2.GaussianBlur(picture.astype(np.float32), (0, 0), sigma)
+def without_grain(image, sigma=4):
+    return cv2.GaussianBlur(image.astype(np.float32), (0, 0), sigma)
 
 
 def alikeness(detail):
@@ -206,14 +206,14 @@ def test_parts_may_be_missing(kept):
         assert np.median(np.abs(without_grain(canvas) - skin).max(axis=2)[segmentation > 0]) < 12
 
 
-def test_part_at_the_edge_of_the_picture():
+def test_part_at_the_edge_of_the_image():
     portrait, segmentation, _, _ = paint()
     cut = np.s_[EYE_ROW - 5 : 375, LEFT:]
     canvas = fill_parts(np.ascontiguousarray(portrait[cut]), np.ascontiguousarray(segmentation[cut]))
     assert canvas.shape == portrait[cut].shape
 
 
-def test_flat_picture_stays_flat():
+def test_flat_image_stays_flat():
     portrait = np.full((ROWS, COLS, 3), 128, np.uint8)
     canvas = fill_parts(portrait, paint()[1])
     assert np.abs(canvas.astype(int) - 128).max() <= 1

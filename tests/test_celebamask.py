@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
-from configural.faces import load
-from configural.faces.celebamask import CelebAMask
+from configural.portraits import load
+from configural.portraits.celebamask import CelebAMask
 from configural.stimuli import sample
 
 SIDE = 64
-# Boxes in the picture: rows, columns. The person's left eye is on the picture's right.
+# Boxes in the image: rows, columns. The person's left eye is on the image's right.
 BOXES = {
     "r_eye": np.s_[22:27, 14:24],
     "l_eye": np.s_[21:27, 40:51],
@@ -25,7 +25,7 @@ BOXES = {
 }
 
 
-def picture(number: int, side: int = 2 * SIDE) -> np.ndarray:
+def image(number: int, side: int = 2 * SIDE) -> np.ndarray:
     colours = np.random.default_rng(number).integers(100, 150, (side, side, 3), np.uint8)
     colours[:, side // 2 :, 0] += 60
     return colours
@@ -34,7 +34,7 @@ def picture(number: int, side: int = 2 * SIDE) -> np.ndarray:
 def add(folder: Path, number: int, subfolder: str | None = None, **boxes: object) -> None:
     path = folder / "CelebA-HQ-img" / f"{number}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), picture(number)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
+    assert cv2.imwrite(str(path), image(number)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
     masks = folder / "CelebAMask-HQ-mask-anno" / (subfolder or str(number // 2000))
     masks.mkdir(parents=True, exist_ok=True)
     for part, box in ({**BOXES, **boxes}).items():
@@ -45,32 +45,32 @@ def add(folder: Path, number: int, subfolder: str | None = None, **boxes: object
         assert cv2.imwrite(str(masks / f"{number:05d}_{part}.png"), mask)
 
 
-def test_masks_become_the_pictures_sides(tmp_path):
+def test_masks_become_the_images_sides(tmp_path):
     for number in (7, 2003):
         add(tmp_path, number)
     library = load(f"celebamask:{tmp_path}")
-    assert [head.name for head in library.heads] == ["celebamask/7", "celebamask/2003"]
+    assert [exemplar.name for exemplar in library.exemplars] == ["celebamask/7", "celebamask/2003"]
     assert library.skipped == ()
     assert "non-commercial" in library.licence
     expected = np.zeros((SIDE, SIDE), np.uint8)
     for number, parts in enumerate((["r_eye"], ["l_eye"], ["nose"], ["u_lip", "mouth", "l_lip"]), start=1):
         for part in parts:
             expected[BOXES[part]] = number
-    for head in library.heads:
-        np.testing.assert_array_equal(head.segmentation, expected)
-        assert [part.anchor for part in head.parts] == [(22, 14), (21, 40), (28, 27), (44, 22)]
-        assert head.parts[3].mask.shape == (9, 20)
+    for exemplar in library.exemplars:
+        np.testing.assert_array_equal(exemplar.segmentation, expected)
+        assert [part.anchor for part in exemplar.parts] == [(22, 14), (21, 40), (28, 27), (44, 22)]
+        assert exemplar.parts[3].mask.shape == (9, 20)
 
 
-def test_pictures_are_brought_to_the_size_of_their_masks_by_their_mean(tmp_path):
+def test_images_are_brought_to_the_size_of_their_masks_by_their_mean(tmp_path):
     for number in (1, 2):
         add(tmp_path, number)
-    head = load(f"celebamask:{tmp_path}")[0]
+    exemplar = load(f"celebamask:{tmp_path}")[0]
     large = cv2.imread(str(tmp_path / "CelebA-HQ-img" / "1.jpg"))[..., ::-1]
     means = large.reshape(SIDE, 2, SIDE, 2, 3).mean(axis=(1, 3))
-    assert head.portrait.shape == (SIDE, SIDE, 3)
-    assert np.abs(head.portrait - means).max() <= 0.5
-    assert head.portrait[:, 40:, 0].mean() > head.portrait[:, :24, 0].mean() + 40  # red stays on the right
+    assert exemplar.portrait.shape == (SIDE, SIDE, 3)
+    assert np.abs(exemplar.portrait - means).max() <= 0.5
+    assert exemplar.portrait[:, 40:, 0].mean() > exemplar.portrait[:, :24, 0].mean() + 40  # red stays on the right
 
 
 def test_masks_are_found_in_whatever_folder_they_lie(tmp_path):
@@ -85,7 +85,7 @@ def test_a_mouth_may_lack_one_of_its_three_masks(tmp_path, part):
     add(tmp_path, 2)
     library = load(f"celebamask:{tmp_path}")
     assert library.skipped == ()
-    mouths = [(head.segmentation == 4).sum() for head in library.heads]
+    mouths = [(exemplar.segmentation == 4).sum() for exemplar in library.exemplars]
     assert mouths[0] < mouths[1]
 
 
@@ -108,7 +108,7 @@ def test_a_portrait_without_a_part_is_skipped_with_the_reason(tmp_path, defect):
     add(tmp_path, 2, **boxes)
     with pytest.warns(PortraitSkippedWarning, match=words):
         library = load(f"celebamask:{tmp_path}")
-    assert [head.name for head in library.heads] == ["celebamask/1", "celebamask/3"]
+    assert [exemplar.name for exemplar in library.exemplars] == ["celebamask/1", "celebamask/3"]
     ((name, reason),) = library.skipped
     assert name == "celebamask/2"
     assert words in reason
@@ -147,16 +147,18 @@ def test_persons_come_from_celebas_lists(tmp_path):
     for number in range(9):
         add(tmp_path, number)
     source = f"celebamask:{tmp_path}"
-    assert [head.person for head in load(source).heads] == [f"celebamask/{number}" for number in range(9)]
+    assert [exemplar.person for exemplar in load(source).exemplars] == [
+        f"celebamask/{number}" for number in range(9)
+    ]
     lines = ["idx          orig_idx    orig_file    proper_md5    final_md5"]
     lines += [f"{n}            {100 + n}      {101 + n:06d}.jpg   {n:032x} {n:032x}" for n in range(8)]
     (tmp_path / "CelebA-HQ-to-CelebA-mapping.txt").write_text("\n".join(lines) + "\n")
     identities = [f"{101 + n:06d}.jpg {500 + n // 2}" for n in range(8)]
     (tmp_path / "identity_CelebA.txt").write_text("\n".join(identities) + "\n")
     library = load(source)
-    persons = [head.person for head in library.heads]
+    persons = [exemplar.person for exemplar in library.exemplars]
     assert persons == [f"celeba/{500 + n // 2}" for n in range(8)] + ["celebamask/8"]
-    person = {head.name: head.person for head in library.heads}
+    person = {exemplar.name: exemplar.person for exemplar in library.exemplars}
     frame = sample(library, "baseline", split="identity", count=200).frame
     hosts = {name: {person[host] for host in rows["host"]} for name, rows in frame.groupby("subset")}
     assert not hosts["train"] & hosts["test"]

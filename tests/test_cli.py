@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from command_line import assert_one_line, configural, configural_process, files_up_to, halted
-from conftest import block_head
+from conftest import block_exemplar
 
 COLOURS = {0: (255, 255, 0), 1: (0, 0, 255), 2: (0, 0, 255), 3: (0, 255, 255), 4: (0, 255, 0)}
 
@@ -16,14 +16,14 @@ def portraits(tmp_path: Path) -> Path:
     """Six tiny portraits in the layout of FASSEG."""
     folder = tmp_path / "portraits"
     for number in range(1, 7):
-        head = block_head(f"{number}", shade=60 + 9 * number)
-        label = np.zeros((*head.segmentation.shape, 3), np.uint8)
+        exemplar = block_exemplar(f"{number}", shade=60 + 9 * number)
+        label = np.zeros((*exemplar.segmentation.shape, 3), np.uint8)
         for value, colour in COLOURS.items():
-            label[head.segmentation == value] = colour
-        for name, picture in (("RGB", head.portrait), ("Labels", label)):
+            label[exemplar.segmentation == value] = colour
+        for name, image in (("RGB", exemplar.portrait), ("Labels", label)):
             path = folder / f"Train_{name}" / f"{number}.bmp"
             path.parent.mkdir(parents=True, exist_ok=True)
-            assert cv2.imwrite(str(path), picture[:, :, ::-1])
+            assert cv2.imwrite(str(path), image[:, :, ::-1])
     return folder
 
 
@@ -32,12 +32,12 @@ SMALL = ["--condition", "baseline", "--network", "fcn-14", "--image-size", "32",
 
 def test_run_then_evaluate_then_refuse(portraits, tmp_path):
     out = tmp_path / "run"
-    done = configural("run", "--faces", f"fasseg:{portraits}", *SMALL, "--out", out, "--keras")
+    done = configural("run", "--source", f"fasseg:{portraits}", *SMALL, "--out", out, "--keras")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"report: {out / 'report.html'}"
     assert "test accuracy" in done.stdout
     assert "epoch 1/1" in done.stderr
-    drawn = f"--faces fasseg:{portraits} --condition baseline --placement shifted --count 60".split()
+    drawn = f"--source fasseg:{portraits} --condition baseline --placement shifted --count 60".split()
     shifted = configural("evaluate", out / "model.h5", "--image-size", 32, *drawn, "--out", tmp_path / "e")
     assert shifted.returncode == 0, shifted.stderr
     assert_one_line(configural("run", *SMALL, "--out", out), str(out), "not empty", "--out")
@@ -47,10 +47,12 @@ def test_run_then_evaluate_then_refuse(portraits, tmp_path):
 
 def test_generate(portraits, tmp_path):
     out = tmp_path / "set"
-    arguments = f"generate --faces fasseg:{portraits} --condition baseline --count 42 --size 24 --masks --out {out}"
+    arguments = (
+        f"generate --source fasseg:{portraits} --condition baseline --count 42 --size 24 --masks --out {out}"
+    )
     done = configural(*arguments.split())
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == f"{out}: 42 pictures (34 train, 2 valid, 6 test)"
+    assert done.stdout.strip() == f"{out}: 42 images (34 train, 2 valid, 6 test)"
     assert len(list(out.rglob("pic_*.png"))) == 84
     assert_one_line(configural(*arguments.split()), str(out), "not empty")
 
@@ -58,32 +60,32 @@ def test_generate(portraits, tmp_path):
 def test_defective_portraits_are_skipped_by_name(portraits, tmp_path):
     rgb, labels = portraits / "Train_RGB", portraits / "Train_Labels"
     (rgb / "1.bmp").write_bytes((rgb / "1.bmp").read_bytes()[:900])
-    (rgb / "2.bmp").write_bytes(b"not a picture")
+    (rgb / "2.bmp").write_bytes(b"not an image")
     cv2.imwrite(str(labels / "3.bmp"), np.zeros((10, 10, 3), np.uint8))
     no_nose = cv2.imread(str(labels / "4.bmp"))
     no_nose[(no_nose == (255, 255, 0)).all(axis=2)] = (0, 255, 255)
     cv2.imwrite(str(labels / "4.bmp"), no_nose)
     arguments = (
-        f"generate --faces fasseg:{portraits} --condition baseline --count 42 --size 24 --out {tmp_path / 'o'}"
+        f"generate --source fasseg:{portraits} --condition baseline --count 42 --size 24 --out {tmp_path / 'o'}"
     )
     done = configural(*arguments.split())
     assert done.returncode == 0, done.stderr
-    for number, reason in ((1, "cut off"), (2, "not a readable picture"), (3, "10×10"), (4, "no nose")):
+    for number, reason in ((1, "cut off"), (2, "not a readable image"), (3, "10×10"), (4, "no nose")):
         assert re.search(rf"warning: .*skipped Train/{number}: .*{reason}", done.stderr.replace("\n", " "))
     (rgb / "5.bmp").write_bytes(b"")
     few = configural(*arguments.replace(str(tmp_path / "o"), str(tmp_path / "p")).split())
-    assert_one_line(few, str(portraits), "1 usable heads, at least 2 are needed")
+    assert_one_line(few, str(portraits), "1 usable exemplars, at least 2 are needed")
     assert not (tmp_path / "p").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("run --faces fasseg:/no/such/folder --out OUT", ["/no/such/folder", "Train_RGB"]),
+        ("run --source fasseg:/no/such/folder --out OUT", ["/no/such/folder", "Train_RGB"]),
         ("run --condition wider --out OUT", ["'wider'", "baseline, ffa, fct"]),
         ("run --network resnet --out OUT", ["'resnet'", "cnn-15"]),
         ("run --image-size 20 --out OUT", ["20", "cnn-15", "32"]),
-        ("run --device cuda --faces synthetic:2 --image-size 32 --count 42 --out OUT", ["cuda", "--device"]),
+        ("run --device cuda --source synthetic:2 --image-size 32 --count 42 --out OUT", ["cuda", "--device"]),
         ("run --epochs few --out OUT", ["--epochs", "integer"]),
         ("run --frames 3", ["--frames"]),
         ("evaluate nothing.h5 --out OUT", ["nothing.h5"]),
@@ -105,7 +107,7 @@ def test_mistakes_end_in_one_line(arguments, words, tmp_path):
 def test_full_disk(portraits, tmp_path):
     """A disk that takes no file above 100 kB: one line, nothing half-written, and room made, it goes on."""
     out = tmp_path / "run"
-    arguments = ["run", "--faces", f"fasseg:{portraits}", *SMALL, "--out", str(out)]
+    arguments = ["run", "--source", f"fasseg:{portraits}", *SMALL, "--out", str(out)]
     with files_up_to(100_000):
         done = configural(*arguments)
     assert_one_line(done, "File too large", "--resume")
@@ -149,7 +151,7 @@ def test_help_shows_examples_and_networks_are_tables():
 
 
 def test_ctrl_c_says_how_to_go_on(portraits, tmp_path):
-    arguments = ["run", "--faces", f"fasseg:{portraits}", *SMALL, "--out", tmp_path / "run"]
+    arguments = ["run", "--source", f"fasseg:{portraits}", *SMALL, "--out", tmp_path / "run"]
     with halted("checkpoint.safetensors", *arguments) as command:
         said = command.end(by=signal.SIGINT)
     assert command.process.returncode == 130

@@ -11,14 +11,14 @@ from rich.console import Console
 from configural.commands.comparisons import compare as compare_study
 from configural.commands.comparisons import comparison_text
 from configural.errors import ConfiguralError
+from configural.replication.compare import compare, study_image_size
+from configural.replication.compare_text import can_be_tested, cells_table, findings_table, markdown, points
+from configural.replication.fields import CLOSEST_PARTS, closest_parts, receptive_fields
+from configural.replication.findings import Check, Verdict, findings
+from configural.replication.published import published_results
+from configural.replication.spread import Spread, spread_of_difference, spread_of_mean
 from configural.study import StudyPlan
-from configural.study.compare import compare, study_image_size
-from configural.study.compare_text import can_be_tested, cells_table, findings_table, markdown, points
-from configural.study.fields import CLOSEST_PARTS, closest_parts, receptive_fields
-from configural.study.findings import Check, Verdict, findings
-from configural.study.published import published_results
 from configural.study.record import StudyRecord
-from configural.study.spread import Spread, spread_of_difference, spread_of_mean
 
 OWN, CNNS, FCNS, CROSS, FIELD = (
     "own condition",
@@ -210,7 +210,7 @@ def test_a_network_that_learned_nothing_shows_no_lack_of_falls(published):
 # What a size can show
 
 
-def test_receptive_fields_are_shares_of_the_picture():
+def test_receptive_fields_are_shares_of_the_image():
     by_name = {field.network: field for field in receptive_fields(64)}
     assert {name: field.pixels for name, field in by_name.items()} == {
         "cnn-13": 46,
@@ -220,12 +220,12 @@ def test_receptive_fields_are_shares_of_the_picture():
     }
     assert round(by_name["fcn-14"].fraction, 2) == 0.72
     assert round(receptive_fields(224)[0].fraction, 2) == 0.21
-    assert [name for name, field in by_name.items() if field.single_cell] == ["fcn-14", "fcn-16"]
+    assert [name for name, field in by_name.items() if field.single_unit] == ["fcn-14", "fcn-16"]
 
 
-def test_closest_parts_of_one_head_by_hand(blocks):
+def test_closest_parts_of_one_exemplar_by_hand(blocks):
     # The closest pair is the right eye and the nose: rows 31 to 56, columns 31 to 54 and up to 3 more.
-    # So it takes 25 of 124 rows, but 26 for the three of twelve heads whose eye is 3 columns wider.
+    # So it takes 25 of 124 rows, but 26 for the three of twelve exemplars whose eye is 3 columns wider.
     assert closest_parts(blocks) == pytest.approx((9 * 25 + 3 * 26) / 12 / 124)
 
 
@@ -354,7 +354,7 @@ def test_a_folder_is_compared(tmp_path, published):
     assert "83.96" in shown
 
 
-def test_picture_size_is_that_of_the_plan_or_its_preset(tmp_path):
+def test_image_size_is_that_of_the_plan_or_its_preset(tmp_path):
     begin_study(tmp_path, preset="paper")
     assert study_image_size(tmp_path) == 224
     begin_study(tmp_path, preset="paper", image_size=96)

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from literal_renderer import literal_masks, literal_picture
+from literal_renderer import literal_image, literal_masks
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
-from configural.faces import PART_KINDS
+from configural.portraits import PART_KINDS
 from configural.stimuli import PRESETS, Condition, MovedPart, Renderer, StimulusTable, condition, sample
 from configural.stimuli.shortcuts import _accuracy, shortcut_accuracies
 
@@ -100,7 +100,7 @@ def test_any_condition(blocks, tmp_path_factory, choices, seed, placement):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PortraitSkippedWarning)
             table, again = (sample(blocks, made, count=20, seed=seed, placement=placement) for _ in range(2))
-    except ConfiguralError as error:  # a spacing that these tiny heads have no room for
+    except ConfiguralError as error:  # a spacing that these tiny exemplars have no room for
         assume("can serve as a host" not in str(error))
         raise
     assert table.as_parquet() == again.as_parquet()
@@ -109,20 +109,20 @@ def test_any_condition(blocks, tmp_path_factory, choices, seed, placement):
     table.save(path)
     assert list(StimulusTable.load(path)) == list(table)
     for stimulus in table:
-        order = tuple(PART_KINDS.index(filling.kind) for filling in stimulus.fillings)
+        order = tuple(PART_KINDS.index(content.kind) for content in stimulus.contents)
         assert order in (((0, 1, 2, 3),) if stimulus.label else made.scrambles)
     if made.matched:
         for no_face, face in zip(list(table)[:10], list(table)[10:], strict=True):
             assert no_face.pair == face.pair == face.index
             for shared in ("host", "placement", "shift", "rotation", "scale", "inverted", "noise"):
                 assert getattr(no_face, shared) == getattr(face, shared)
-            parts = [sorted((f.kind, f.donor) for f in s.fillings) for s in (no_face, face)]
+            parts = [sorted((f.kind, f.donor) for f in s.contents) for s in (no_face, face)]
             assert parts[0] == parts[1]
     renderer = Renderer(blocks, 60)
     for stimulus in (table[0], table[19]):
-        picture, masks = renderer.draw(stimulus), renderer.draw_masks(stimulus)
-        assert np.array_equal(picture, Renderer(blocks, 60).draw(stimulus))
-        difference = np.abs(picture.astype(int) - literal_picture(blocks, stimulus, 60))
+        image, masks = renderer.draw(stimulus), renderer.draw_masks(stimulus)
+        assert np.array_equal(image, Renderer(blocks, 60).draw(stimulus))
+        difference = np.abs(image.astype(int) - literal_image(blocks, stimulus, 60))
         assert difference.max() <= 2
         assert (difference > 1).mean() <= 0.001
         share = literal_masks(blocks, stimulus, 60)
@@ -141,27 +141,29 @@ def test_parts_apart_share_no_pixel(painted):
 def test_a_moved_part_moves_by_its_distance(painted):
     table = list(sample(painted, "one-part-moved:nose:20", count=42))
     for no_face, face in zip(table[:21], table[21:], strict=True):
-        moved = np.subtract([f.jitter for f in no_face.fillings], [f.jitter for f in face.fillings])
+        moved = np.subtract([f.jitter for f in no_face.contents], [f.jitter for f in face.contents])
         assert np.linalg.norm(moved[2]) == pytest.approx(20, abs=0.71)
         assert not moved[[0, 1, 3]].any()
 
 
 def test_a_donor_of_twice_the_height_gives_the_same_part(painted):
     """Resampled to the host, as the literal renderer does it."""
-    from configural.faces import FaceLibrary, Head
+    from configural.portraits import Exemplar, Library
 
-    large = painted.heads[1]
-    twice = Head.cut(
+    large = painted.exemplars[1]
+    twice = Exemplar.cut(
         "twice", *(np.kron(p, np.ones((2, 2) + (1,) * (p.ndim - 2), np.uint8)) for p in
                    (large.portrait, large.segmentation, large.canvas))
     )  # fmt: skip
-    library = FaceLibrary("two", [painted.heads[0], twice])
+    library = Library("two", [painted.exemplars[0], twice])
     for stimulus in list(sample(library, "seamless", count=42))[::14]:
-        difference = Renderer(library, 64).draw(stimulus).astype(int) - literal_picture(library, stimulus, 64)
+        difference = Renderer(library, 64).draw(stimulus).astype(int) - literal_image(library, stimulus, 64)
         assert np.abs(difference).max() <= 2
     stimulus = sample(library, "baseline", count=2)[0]
-    filling = dataclasses.replace(stimulus.fillings[0], donor="twice", jitter=(0, 0))
-    moved = dataclasses.replace(stimulus, host=painted.heads[0].name, fillings=(filling, *stimulus.fillings[1:]))
+    content = dataclasses.replace(stimulus.contents[0], donor="twice", jitter=(0, 0))
+    moved = dataclasses.replace(
+        stimulus, host=painted.exemplars[0].name, contents=(content, *stimulus.contents[1:])
+    )
     assert Renderer(library, 64).draw_masks(moved)[0].any()
 
 
@@ -170,4 +172,4 @@ def test_a_cue_that_tells_the_classes_is_found_and_chance_is_not(blocks):
     assert shortcut_accuracies(blocks, telling, count=200, size=32)["thumbnail"] > 0.9
     table = sample(blocks, "baseline", count=2000)
     anything = np.random.default_rng(0).normal(size=(2000, 30))
-    assert abs(_accuracy(anything, table) - 0.5) < 0.1  # 300 test pictures: 3.5 standard errors
+    assert abs(_accuracy(anything, table) - 0.5) < 0.1  # 300 test images: 3.5 standard errors

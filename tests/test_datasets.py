@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import configural as cf
-import configural.files
+import configural.io.files
 from configural.errors import ConfiguralError
+from configural.export.folder import label_image
 from configural.stimuli import Renderer, StimulusTable, dataset, read_folder, sample, write_folder
-from configural.stimuli.folders import label_picture
 
 
 @pytest.fixture(scope="module")
@@ -18,19 +18,19 @@ def table(blocks):
     return sample(blocks, "baseline", count=200, seed=4)
 
 
-def test_items_are_the_drawn_pictures(blocks, table):
-    pictures = dataset(blocks, table, 40)
-    assert pictures.table is table
-    assert len(pictures) == 200
+def test_items_are_the_drawn_images(blocks, table):
+    images = dataset(blocks, table, 40)
+    assert images.table is table
+    assert len(images) == 200
     for position in (0, 57, 199):
-        picture, label = pictures[position]
-        assert np.array_equal(picture.permute(1, 2, 0), Renderer(blocks, 40).draw(table[position]))
+        image, label = images[position]
+        assert np.array_equal(image.permute(1, 2, 0), Renderer(blocks, 40).draw(table[position]))
         assert label == table[position].label
 
 
 def test_works_in_a_plain_data_loader(blocks, table):
-    pictures = dataset(blocks, table, 24)
-    batch, labels = next(iter(torch.utils.data.DataLoader(pictures, batch_size=8, collate_fn=lambda b: b)))
+    images = dataset(blocks, table, 24)
+    batch, labels = next(iter(torch.utils.data.DataLoader(images, batch_size=8, collate_fn=lambda b: b)))
     assert batch.shape == (8, 3, 24, 24)
     assert batch.dtype == torch.uint8
     assert labels.tolist() == [0] * 8
@@ -49,9 +49,9 @@ def test_folder_layout_and_contents(blocks, table, tmp_path):
         stored = cv2.imread(str(out / name))[:, :, ::-1]
         assert np.array_equal(stored, renderer.draw(stimulus))
         mask = cv2.imread(str(out / "masks" / name), cv2.IMREAD_UNCHANGED)
-        assert np.array_equal(mask, label_picture(renderer, stimulus))
+        assert np.array_equal(mask, label_image(renderer, stimulus))
         for value, kind in enumerate(("left_eye", "right_eye", "nose", "mouth"), start=1):
-            slot = [filling.kind for filling in stimulus.fillings].index(kind)
+            slot = [content.kind for content in stimulus.contents].index(kind)
             assert np.array_equal(mask == value, renderer.draw_masks(stimulus)[slot])
     assert len(list(out.glob("*/*/*.png"))) == 200
     assert list(StimulusTable.load(out / "stimuli.parquet")) == list(table)
@@ -93,13 +93,13 @@ def test_a_broken_off_folder_is_continued(blocks, table, tmp_path, monkeypatch):
 
 def test_reading_a_folder_back(blocks, table, tmp_path):
     write_folder(blocks, table, 40, tmp_path / "set")
-    pictures = read_folder(tmp_path / "set", 40)
+    images = read_folder(tmp_path / "set", 40)
     test = table.subset("test")
-    assert pictures.rows["file"].tolist() == test.frame["file"].tolist()
-    assert pictures.rows["index"].tolist() == test.frame["index"].tolist()
+    assert images.rows["file"].tolist() == test.frame["file"].tolist()
+    assert images.rows["index"].tolist() == test.frame["index"].tolist()
     drawn = dataset(blocks, test, 40)
-    assert torch.equal(pictures.fetch(list(range(30))), drawn.fetch(list(range(30))))
-    assert torch.equal(pictures.labels, drawn.labels)
+    assert torch.equal(images.fetch(list(range(30))), drawn.fetch(list(range(30))))
+    assert torch.equal(images.labels, drawn.labels)
 
 
 def test_reading_bad_folders(blocks, table, tmp_path):
@@ -109,16 +109,16 @@ def test_reading_bad_folders(blocks, table, tmp_path):
         read_folder(tmp_path, 40)
     (tmp_path / "no_face").mkdir()
     (tmp_path / "face").mkdir()
-    with pytest.raises(ConfiguralError, match="no_face: holds no pictures"):
+    with pytest.raises(ConfiguralError, match="no_face: holds no images"):
         read_folder(tmp_path, 40)
     done, encoded = cv2.imencode(".png", np.zeros((8, 9, 3), np.uint8))
     assert done
     (tmp_path / "no_face" / "a.png").write_bytes(encoded.tobytes())
-    with pytest.raises(ConfiguralError, match="face: holds no pictures"):
+    with pytest.raises(ConfiguralError, match="face: holds no images"):
         read_folder(tmp_path, 40)
     (tmp_path / "face" / "a.png").write_bytes(encoded.tobytes())
     (tmp_path / "face" / "a.jpg").write_bytes(b"")
-    with pytest.raises(ConfiguralError, match="two pictures of one name"):
+    with pytest.raises(ConfiguralError, match="two images of one name"):
         read_folder(tmp_path, 40)
     (tmp_path / "face" / "a.jpg").unlink()
     (tmp_path / "face" / "._a.png").write_bytes(b"")  # as macOS leaves them

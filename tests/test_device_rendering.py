@@ -1,4 +1,4 @@
-"""The batched drawing against the renderer that draws one picture at a time, on a CPU."""
+"""The batched drawing against the renderer that draws one image at a time, on a CPU."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from configural.errors import ConfiguralError
-from configural.faces import FaceLibrary
+from configural.portraits import Library
 from configural.stimuli import PRESETS, Condition, Renderer, pixel_store, sample
 from configural.stimuli.conditions import condition
 from configural.stimuli.device_rendering import DeviceRenderer
@@ -15,7 +15,7 @@ from configural.stimuli.device_rendering import DeviceRenderer
 NAMES = [name if name != "one-part-moved" else "one-part-moved:nose:20" for name in PRESETS]
 
 
-def assert_same(faces: FaceLibrary, stimuli: list, size: int) -> None:
+def assert_same(faces: Library, stimuli: list, size: int) -> None:
     drawn = DeviceRenderer(faces, size).draw_batch(stimuli)
     assert (drawn.dtype, drawn.shape) == (torch.uint8, (len(stimuli), 3, size, size))
     expected = Renderer(faces, size).draw_batch(stimuli).transpose(0, 3, 1, 2)
@@ -35,13 +35,13 @@ def test_turned_and_enlarged_on_every_background(background, painted):
     assert_same(painted, list(sample(painted, changed, count=42, seed=5, placement="shifted"))[::5], 61)
 
 
-def test_heads_of_other_resolutions_and_conditions_mixed(blocks, painted):
+def test_exemplars_of_other_resolutions_and_conditions_mixed(blocks, painted):
     """One batch of hosts of two resolutions, with donors of both, with every slot filled, one, and none."""
-    mixed = FaceLibrary("mixed", (*blocks.heads[:4], *painted.heads[:4]))
+    mixed = Library("mixed", (*blocks.exemplars[:4], *painted.exemplars[:4]))
     kinds = [condition("baseline"), Condition("one", filled=("nose",), arrangement="upright")]
     kinds.append(Condition("none", filled=(), arrangement="upright"))
     stimuli = [s for kind in kinds for s in list(sample(mixed, kind, count=42, seed=2))[::6]]
-    sides = {max(head.canvas.shape) for s in stimuli for head in mixed.heads if head.name == s.host}
+    sides = {max(exemplar.canvas.shape) for s in stimuli for exemplar in mixed.exemplars if exemplar.name == s.host}
     assert len(sides) == 2
     order = np.random.default_rng(0).permutation(len(stimuli))
     assert_same(mixed, [stimuli[place] for place in order], 48)
@@ -59,8 +59,8 @@ def test_batches_in_any_order_and_a_store_that_overflows(blocks, monkeypatch):
 
 def test_a_part_outside_and_a_stranger_are_errors(blocks):
     stimulus = sample(blocks, count=2)[0]
-    far = replace(stimulus.fillings[0], jitter=(120, 0))
+    far = replace(stimulus.contents[0], jitter=(120, 0))
     with pytest.raises(ConfiguralError, match="leaves the canvas"):
-        DeviceRenderer(blocks, 32).draw_batch([replace(stimulus, fillings=(far, *stimulus.fillings[1:]))])
+        DeviceRenderer(blocks, 32).draw_batch([replace(stimulus, contents=(far, *stimulus.contents[1:]))])
     with pytest.raises(ConfiguralError, match="does not hold"):
         DeviceRenderer(blocks, 32).draw_batch([replace(stimulus, host="nobody")])

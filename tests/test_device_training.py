@@ -1,4 +1,4 @@
-"""Training on pictures that were drawn and are kept on a device, and with a compiled network; on a CPU."""
+"""Training on images that were drawn and are kept on a device, and with a compiled network; on a CPU."""
 
 import json
 import subprocess
@@ -12,8 +12,8 @@ import torch
 import configural as cf
 from configural.errors import ConfiguralError
 from configural.stimuli import DeviceDataset, DeviceRenderer, Renderer, dataset, sample
-from configural.stimuli.datasets import PictureDataset
-from configural.study import pictures, run_settings
+from configural.stimuli.datasets import ImageDataset
+from configural.study import images, run_config
 from configural.training import History, fit, recipe
 
 SMALL = {"image_size": 32, "count": 240, "network": "cnn-13"}
@@ -23,20 +23,20 @@ RECIPE = recipe("quick", epochs=2, batch_size=20)
 
 def network(seed: int = 0) -> torch.nn.Module:
     torch.manual_seed(seed)
-    return cf.networks.create("cnn-13", 32)
+    return cf.models.create("cnn-13", 32)
 
 
 def losses(history: History) -> list[float]:
     return [epoch.train_loss for epoch in history.epochs]
 
 
-def same_pictures(drawn: DeviceDataset) -> PictureDataset:
-    """A set of the same pictures that has nothing to do with the device."""
+def same_images(drawn: DeviceDataset) -> ImageDataset:
+    """A set of the same images that has nothing to do with the device."""
     every = drawn.fetch(list(range(len(drawn)))).permute(0, 2, 3, 1).numpy()
-    return PictureDataset(drawn.rows, drawn.size, np.array(every))
+    return ImageDataset(drawn.rows, drawn.size, np.array(every))
 
 
-def test_the_pictures_are_those_of_the_renderer_and_in_its_order(blocks):
+def test_the_images_are_those_of_the_renderer_and_in_its_order(blocks):
     table = sample(blocks, "ffa", count=60, seed=1)
     drawn, plain = DeviceDataset(DeviceRenderer(blocks, 32), table), dataset(blocks, table, 32)
     assert len(drawn) == 60
@@ -46,8 +46,8 @@ def test_the_pictures_are_those_of_the_renderer_and_in_its_order(blocks):
     assert batch.dtype == torch.uint8
     assert (batch.int() - plain.fetch(positions).int()).abs().max() <= 1
     assert labels.tolist() == table.frame["label"].iloc[positions].tolist()
-    picture, label = drawn[17]
-    assert torch.equal(picture, batch[2])
+    image, label = drawn[17]
+    assert torch.equal(image, batch[2])
     assert label == labels[2]
 
 
@@ -56,38 +56,38 @@ def test_stimuli_of_other_faces_are_an_error(blocks, painted):
         DeviceDataset(DeviceRenderer(painted, 32), sample(blocks, "ffa", count=60))
 
 
-def test_training_on_them_is_training_on_their_pictures(blocks):
+def test_training_on_them_is_training_on_their_images(blocks):
     table = sample(blocks, "ffa", count=240, seed=1)
     renderer = DeviceRenderer(blocks, 32)
     sets = [DeviceDataset(renderer, table.subset(name)) for name in ("train", "valid")]
     one, other = network(), network()
     history = fit(one, *sets, RECIPE, "cpu")
-    assert losses(fit(other, *map(same_pictures, sets), RECIPE, "cpu")) == losses(history)
+    assert losses(fit(other, *map(same_images, sets), RECIPE, "cpu")) == losses(history)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
 def test_a_gpu_draws_what_fits_into_half_of_its_memory(monkeypatch):
     gpu = torch.device("cuda", 0)
-    settings = run_settings(preset="paper")
+    settings = run_config(preset="paper")
     needed = 20_000 * 3 * 224 * 224
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needed, 3 * needed))
-    assert pictures.drawing_device(settings, gpu) == gpu
-    assert pictures.drawing_device(settings, CPU) is None
-    assert pictures.drawing_device(settings.model_copy(update={"devices": 2}), gpu) is None
-    assert pictures.drawing_device(settings.model_copy(update={"stream": True}), gpu) is None
+    assert images.drawing_device(settings, gpu) == gpu
+    assert images.drawing_device(settings, CPU) is None
+    assert images.drawing_device(settings.model_copy(update={"devices": 2}), gpu) is None
+    assert images.drawing_device(settings.model_copy(update={"stream": True}), gpu) is None
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needed - 2, 3 * needed))
-    assert pictures.drawing_device(settings, gpu) is None
+    assert images.drawing_device(settings, gpu) is None
 
 
-def test_a_run_with_pictures_on_the_device(blocks, tmp_path, monkeypatch):
+def test_a_run_with_images_on_the_device(blocks, tmp_path, monkeypatch):
     asked = []
 
     def here(settings, device):
         asked.append(device)
         return device
 
-    monkeypatch.setattr("configural.study.run.drawing_device", here)
-    run = cf.run(faces=blocks, epochs=1, out=tmp_path / "run", show_progress=False, device="cpu", **SMALL)
+    monkeypatch.setattr("configural.runs.run.drawing_device", here)
+    run = cf.run(source=blocks, epochs=1, out=tmp_path / "run", device="cpu", **SMALL)
     assert asked == [CPU]
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert metrics["images"] == {"train": 194, "valid": 10, "test": 36}
@@ -102,7 +102,7 @@ def test_a_run_with_pictures_on_the_device(blocks, tmp_path, monkeypatch):
 
 
 def in_class(name, path):
-    """Whether a file of the table is meant by a picture in `samples` or `misclassified`."""
+    """Whether a file of the table is meant by an image in `samples` or `misclassified`."""
     truth = name.split("/")[-2]
     return path.parent.name == truth or path.parent.name.startswith(f"{truth}_as_")
 
@@ -110,7 +110,7 @@ def in_class(name, path):
 COMPILED = """
 import sys
 import torch
-from configural import faces, networks
+from configural import portraits, models
 from configural.stimuli import dataset, sample
 from configural.training import fit, loop, recipe
 
@@ -127,7 +127,7 @@ sets = [dataset(library, table.subset(name), 32) for name in ("train", "valid")]
 settings = recipe("quick", epochs=2, batch_size=20, dropout=0.0)
 for compile in (False, True):
     torch.manual_seed(0)
-    network = networks.create("cnn-13", 32)
+    network = models.create("cnn-13", 32)
     try:
         history = fit(network, *sets, settings, "cpu", compile=compile)
     except Exception as error:

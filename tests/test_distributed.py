@@ -15,7 +15,7 @@ from command_line import configural, halted
 from failing_processes import TooLarge, fail
 
 import configural as cf
-from configural import networks
+from configural import models
 from configural.errors import ConfiguralError
 from configural.evaluation import predict
 from configural.processes import in_processes
@@ -29,7 +29,7 @@ def test_shares_make_up_the_batch():
         shares = [Share(rank, processes) for rank in range(processes)]
         for n in (1, 2, 5, 14, 20, 21):
             for share in shares:
-                share.pictures = n
+                share.images = n
             rows = [list(range(n))[share.rows] for share in shares]
             assert list(itertools.chain(*rows)) == list(range(n))
             assert max(map(len, rows)) - min(map(len, rows)) <= 1
@@ -47,7 +47,7 @@ def test_batches_are_cut_and_empty_shares_stay_empty():
         collate = torch.utils.data.default_collate
         for batch, labels in share.batches(Numbers(), every, collate):
             assert batch.flatten().tolist() == labels.tolist()
-            got[rank, share.pictures] = labels.tolist()
+            got[rank, share.images] = labels.tolist()
     assert got == {(0, 3): [4], (1, 3): [1, 3], (0, 2): [0], (1, 2): [2], (0, 1): [], (1, 1): [5]}
 
 
@@ -59,7 +59,7 @@ def test_dropout_is_that_of_the_whole_batch(layout):
     after = torch.rand(1)
     assert (expected == 0).any()
     for share in (Share(0, 2), Share(1, 2), Share(6, 7), Share(0, 7)):
-        share.pictures = 5
+        share.images = 5
         layer = GlobalDropout(torch.nn.Dropout(0.2), share)
         torch.manual_seed(1)
         assert torch.equal(layer(whole[share.rows]), expected[share.rows])
@@ -69,8 +69,8 @@ def test_dropout_is_that_of_the_whole_batch(layout):
 
 def test_devices_that_cannot_be(tmp_path, monkeypatch):
     check_devices(torch.device("cpu"), 20, 20)
-    with pytest.raises(ConfiguralError, match="--devices 3: batches of 2 leave some without a picture"):
-        cf.run(devices=3, batch_size=2, device="cpu", out=tmp_path / "x", show_progress=False)
+    with pytest.raises(ConfiguralError, match="--devices 3: batches of 2 leave some without an image"):
+        cf.run(devices=3, batch_size=2, device="cpu", out=tmp_path / "x")
     assert not (tmp_path / "x").exists()
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ConfiguralError, match="--devices 2: this machine has 1 GPU; use --devices 1 or"):
@@ -78,20 +78,20 @@ def test_devices_that_cannot_be(tmp_path, monkeypatch):
     with pytest.raises(ConfiguralError, match="there is one device 'mps'"):
         check_devices(torch.device("mps"), 2, 20)
     with pytest.raises(ConfiguralError, match="devices: input should be greater than or equal to 1"):
-        cf.study.run_settings(devices=0)
+        cf.study.run_config(devices=0)
 
 
 def test_settings_written_before_there_were_devices_load(tmp_path):
     path = tmp_path / "config.yaml"
-    cf.study.run_settings(network="fcn-14").save(path)
+    cf.study.run_config(network="fcn-14").save(path)
     stored = yaml.safe_load(path.read_text())
     assert stored.pop("devices") == 1
     path.write_text(yaml.safe_dump(stored))
-    settings = cf.study.RunSettings.load(path)
+    settings = cf.study.RunConfig.load(path)
     assert settings.devices == 1
     # As with the device, a run may go on with another number of them.
-    assert cf.study.resumed_settings(settings, {"devices": 2}, tmp_path).devices == 2
-    assert cf.study.resumed_settings(settings, {"device": "cpu"}, tmp_path).device == "cpu"
+    assert cf.study.resumed_config(settings, {"devices": 2}, tmp_path).devices == 2
+    assert cf.study.resumed_config(settings, {"device": "cpu"}, tmp_path).device == "cpu"
 
 
 class BothInDoublePrecision(torch.nn.Module):
@@ -103,8 +103,8 @@ class BothInDoublePrecision(torch.nn.Module):
     def __init__(self) -> None:
         torch.manual_seed(0)
         super().__init__()
-        self.cnn = networks.create("cnn-13", 32).double()
-        self.fcn = networks.create("fcn-14", 32).double()
+        self.cnn = models.create("cnn-13", 32).double()
+        self.fcn = models.create("fcn-14", 32).double()
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         return self.cnn(batch.double()) + self.fcn(batch.double())
@@ -112,7 +112,7 @@ class BothInDoublePrecision(torch.nn.Module):
 
 @pytest.mark.slow
 def test_three_processes_learn_as_one(blocks):
-    """194 pictures in batches of 24 split among 3: the last batch has 2, so that one process has none of it.
+    """194 images in batches of 24 split among 3: the last batch has 2, so that one process has none of it.
 
     With 64 bits the differences stay below 1e-9: rounding, of 1e-16, which the steps of Adam make larger where a
     gradient is nearly zero. For the networks one by one, statistics of thirds of the batch make log odds differ by
@@ -140,7 +140,7 @@ def test_three_processes_learn_as_one(blocks):
 
 
 OPTIONS = {
-    "faces": "synthetic:3",
+    "source": "synthetic:3",
     "condition": "baseline",
     "network": "cnn-13",
     "image-size": 32,
@@ -180,10 +180,10 @@ def together(tmp_path_factory) -> Path:
 
 def _alone(run: cf.Run, perturbation: int) -> tuple[np.ndarray, np.ndarray]:
     """Log odds and history of the same training by one process, from weights off by one rounding error."""
-    library = cf.faces.load(run.settings.faces)
+    library = cf.portraits.load(run.settings.source)
     sets = {subset: dataset(library, run.table.subset(subset), 32) for subset in ("train", "valid", "test")}
     torch.manual_seed(run.settings.seed)
-    network = networks.create(run.settings.network, 32)
+    network = models.create(run.settings.network, 32)
     torch.manual_seed(perturbation)
     with torch.no_grad():
         for weights in network.parameters() if perturbation else ():
@@ -221,7 +221,7 @@ def _members(parent: psutil.Process) -> list[psutil.Process]:
 @pytest.mark.slow
 def test_broken_off_in_every_way_and_resumed(together, tmp_path):
     """Whichever process is ended, all end, and the weights are in the end those of an undisturbed run, also where
-    the processes then draw the pictures that they need themselves."""
+    the processes then draw the images that they need themselves."""
     out = tmp_path / "broken"
     for epoch, ending in enumerate(
         ("a member is killed", "the command is killed", "the command is interrupted"), start=1

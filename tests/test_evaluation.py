@@ -4,7 +4,7 @@ import pytest
 import torch
 from plain_scores import accuracy, confusion, cross_entropy
 
-from configural import networks
+from configural import models
 from configural.errors import ConfiguralError
 from configural.evaluation import Predictions, predict
 from configural.stimuli import dataset, sample
@@ -24,57 +24,57 @@ class Preset(torch.nn.Module):
 
 
 @pytest.fixture(scope="module")
-def pictures(blocks):
+def images(blocks):
     return dataset(blocks, sample(blocks, "baseline", count=400).subset("test"), 32)
 
 
-def test_predictions_follow_from_the_logits(pictures):
-    logits = 3 * torch.randn(len(pictures), 2, generator=torch.Generator().manual_seed(0))
-    predictions = predict(Preset(logits), pictures, batch_size=7)
+def test_predictions_follow_from_the_logits(images):
+    logits = 3 * torch.randn(len(images), 2, generator=torch.Generator().manual_seed(0))
+    predictions = predict(Preset(logits), images, batch_size=7)
     frame = predictions.frame
     assert list(frame.columns) == ["index", "file", "label", "predicted", "probability_face", "log_odds"]
-    assert frame["file"].tolist() == pictures.rows["file"].tolist()
+    assert frame["file"].tolist() == images.rows["file"].tolist()
     assert np.allclose(frame["probability_face"], torch.softmax(logits.double(), 1)[:, 1])
-    truth, found = pictures.labels.tolist(), logits.argmax(1).tolist()
+    truth, found = images.labels.tolist(), logits.argmax(1).tolist()
     metrics = predictions.metrics()
     assert metrics.accuracy == pytest.approx(accuracy(truth, found))
     assert metrics.confusion_matrix == confusion(truth, found)
     assert metrics.loss == pytest.approx(cross_entropy(truth, logits.tolist()))
 
 
-def test_wrong_pictures_by_class_and_index(pictures):
-    right = torch.nn.functional.one_hot(pictures.labels, 2).float()
-    right[3], right[5], right[len(pictures) - 1] = 1 - right[3], 1 - right[5], 1 - right[-1]
-    wrong = predict(Preset(right), pictures).wrong()
-    rows = pictures.rows
+def test_wrong_images_by_class_and_index(images):
+    right = torch.nn.functional.one_hot(images.labels, 2).float()
+    right[3], right[5], right[len(images) - 1] = 1 - right[3], 1 - right[5], 1 - right[-1]
+    wrong = predict(Preset(right), images).wrong()
+    rows = images.rows
     assert wrong["no_face_as_face"]["index"].tolist() == [rows["index"][3], rows["index"][5]]
     assert wrong["face_as_no_face"]["file"].tolist() == [rows["file"].iloc[-1]]
 
 
-def test_extreme_logits_do_not_overflow(pictures):
-    logits = torch.zeros(len(pictures), 2)
-    logits[:, 1] = 1e4 * (2 * pictures.labels - 1)
-    metrics = predict(Preset(logits), pictures).metrics()
+def test_extreme_logits_do_not_overflow(images):
+    logits = torch.zeros(len(images), 2)
+    logits[:, 1] = 1e4 * (2 * images.labels - 1)
+    metrics = predict(Preset(logits), images).metrics()
     assert (metrics.accuracy, metrics.loss) == (1.0, 0.0)
-    assert predict(Preset(-logits), pictures).metrics().loss == pytest.approx(1e4)
+    assert predict(Preset(-logits), images).metrics().loss == pytest.approx(1e4)
 
 
-def test_not_a_number_is_an_error(pictures):
-    logits = torch.full((len(pictures), 2), torch.nan)
+def test_not_a_number_is_an_error(images):
+    logits = torch.full((len(images), 2), torch.nan)
     with pytest.raises(ConfiguralError, match="not a number"):
-        predict(Preset(logits), pictures)
+        predict(Preset(logits), images)
 
 
-def test_prediction_does_not_depend_on_the_batch_size(pictures):
+def test_prediction_does_not_depend_on_the_batch_size(images):
     torch.manual_seed(0)
-    network = networks.create("cnn-15", 32)
-    one, many = (predict(network, pictures, batch_size=n).frame["log_odds"] for n in (1, 64))
+    network = models.create("cnn-15", 32)
+    one, many = (predict(network, images, batch_size=n).frame["log_odds"] for n in (1, 64))
     assert np.allclose(one, many, atol=1e-4)
     assert network.training  # as it was
 
 
-def test_round_trip_and_bad_files(pictures, tmp_path):
-    predictions = predict(networks.create("fcn-14", 32), pictures)
+def test_round_trip_and_bad_files(images, tmp_path):
+    predictions = predict(models.create("fcn-14", 32), images)
     path = tmp_path / "predictions.csv"
     predictions.save(path)
     back = Predictions.load(path)

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 from command_line import configural
-from conftest import block_head
+from conftest import block_exemplar
 
 from configural import commands
 from configural.errors import ConfiguralError
-from configural.faces import PART_KINDS, FaceLibrary
-from configural.faces.sheet import sheet
+from configural.portraits import PART_KINDS, Library
+from configural.portraits.sheet import sheet
 
 
 def decoded(data):
@@ -19,34 +19,34 @@ def decoded(data):
 
 
 def test_a_sheet_shows_portrait_parts_and_canvas():
-    # As high as the sheet's pictures, so that pixels are kept.
-    head = block_head("b$lock", rows=200, cols=160)
-    page = decoded(sheet([head, head]))
+    # As high as the sheet's images, so that pixels are kept.
+    exemplar = block_exemplar("b$lock", rows=200, cols=160)
+    page = decoded(sheet([exemplar, exemplar]))
     left = [14, 14 + 3 * 160 + 28]
     for start in left:
         shown = page[38 : 38 + 200, start : start + 480]
-        np.testing.assert_array_equal(shown[:, :160], head.portrait)
-        np.testing.assert_array_equal(shown[:, 320:], head.canvas)
+        np.testing.assert_array_equal(shown[:, :160], exemplar.portrait)
+        np.testing.assert_array_equal(shown[:, 320:], exemplar.canvas)
         over = shown[:, 160:320]
         grey = over.max(axis=2) - over.min(axis=2) <= 1
-        np.testing.assert_array_equal(~grey, head.segmentation > 0)
-        colours = {tuple(over[head.segmentation == kind].mean(axis=0).round(-1)) for kind in range(1, 5)}
+        np.testing.assert_array_equal(~grey, exemplar.segmentation > 0)
+        colours = {tuple(over[exemplar.segmentation == kind].mean(axis=0).round(-1)) for kind in range(1, 5)}
         assert len(colours) == 4
     assert (page[14:36, 14:200] < 128).any()  # the name
     assert (page[-30:, 14:400] < 128).any()  # the legend
 
 
-def test_heads_of_different_shapes_share_a_page():
-    heads = [block_head(f"h/{n}", rows=124 + 9 * n, cols=96 - 3 * n) for n in range(12)]
-    one, all_heads = decoded(sheet(heads[:1])), decoded(sheet(heads))
-    assert all_heads.shape[0] == one.shape[0] + 3 * (200 + 24 + 14)
-    assert all_heads.shape[1] > 2 * one.shape[1]
+def test_exemplars_of_different_shapes_share_a_page():
+    exemplars = [block_exemplar(f"h/{n}", rows=124 + 9 * n, cols=96 - 3 * n) for n in range(12)]
+    one, all_exemplars = decoded(sheet(exemplars[:1])), decoded(sheet(exemplars))
+    assert all_exemplars.shape[0] == one.shape[0] + 3 * (200 + 24 + 14)
+    assert all_exemplars.shape[1] > 2 * one.shape[1]
 
 
-def test_tables_hold_every_head_and_every_skipped_portrait(tmp_path):
-    heads = [block_head(f"head, {n}", shade=60 + 9 * n, person=f"p{n // 2}") for n in range(14)]
-    library = FaceLibrary("some", heads, (("bad", 'no nose, "none"'), ("worse", "cut off")))
-    shown, sheets = commands.faces(library, tmp_path / "out", count=13, show_progress=False)
+def test_tables_hold_every_exemplar_and_every_skipped_portrait(tmp_path):
+    exemplars = [block_exemplar(f"exemplar, {n}", shade=60 + 9 * n, person=f"p{n // 2}") for n in range(14)]
+    library = Library("some", exemplars, (("bad", 'no nose, "none"'), ("worse", "cut off")))
+    shown, sheets = commands.faces(library, tmp_path / "out", count=13)
     assert shown is library
     assert [path.name for path in sheets] == ["sheet_001.png", "sheet_002.png"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -54,12 +54,12 @@ def test_tables_hold_every_head_and_every_skipped_portrait(tmp_path):
     ]  # fmt: skip
     with open(tmp_path / "out" / "parts.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["name"] for row in rows] == [head.name for head in heads]
-    for row, head in zip(rows, heads, strict=True):
-        assert row["person"] == head.person
-        assert (int(row["rows"]), int(row["cols"])) == head.portrait.shape[:2]
+    assert [row["name"] for row in rows] == [exemplar.name for exemplar in exemplars]
+    for row, exemplar in zip(rows, exemplars, strict=True):
+        assert row["person"] == exemplar.person
+        assert (int(row["rows"]), int(row["cols"])) == exemplar.portrait.shape[:2]
         for number, kind in enumerate(PART_KINDS, start=1):
-            where = np.argwhere(head.segmentation == number)
+            where = np.argwhere(exemplar.segmentation == number)
             top, left = where.min(axis=0)
             high, wide = where.max(axis=0) - (top, left) + 1
             measured = [int(row[f"{kind}_{what}"]) for what in ("row", "col", "rows", "cols")]
@@ -68,7 +68,7 @@ def test_tables_hold_every_head_and_every_skipped_portrait(tmp_path):
         assert list(csv.reader(file)) == [["portrait", "reason"], *map(list, library.skipped)]
 
 
-def test_a_used_folder_and_no_heads_are_refused(tmp_path, blocks):
+def test_a_used_folder_and_no_exemplars_are_refused(tmp_path, blocks):
     (tmp_path / "note.txt").touch()
     with pytest.raises(ConfiguralError, match="not empty"):
         commands.faces(blocks, tmp_path)
@@ -78,17 +78,17 @@ def test_a_used_folder_and_no_heads_are_refused(tmp_path, blocks):
 
 def test_the_command_prints_a_summary(tmp_path):
     for number in range(1, 5):
-        head = block_head(str(number), shade=60 + 9 * number)
+        exemplar = block_exemplar(str(number), shade=60 + 9 * number)
         label = np.array([[255, 255, 0], [0, 0, 255], [0, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
-        for name, picture in (("RGB", head.portrait), ("Labels", label[head.segmentation])):
+        for name, image in (("RGB", exemplar.portrait), ("Labels", label[exemplar.segmentation])):
             path = tmp_path / "in" / f"Train_{name}" / f"{number}.bmp"
             path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), picture[..., ::-1])
+            cv2.imwrite(str(path), image[..., ::-1])
     (tmp_path / "in" / "Train_Labels" / "3.bmp").unlink()
-    done = configural("faces", f"fasseg:{tmp_path / 'in'}", "--out", tmp_path / "out", COLUMNS="120")
+    done = configural("inspect", f"fasseg:{tmp_path / 'in'}", "--out", tmp_path / "out", COLUMNS="120")
     assert done.returncode == 0, done.stderr
     assert "skipped Train/3: its label Train_Labels/3.bmp is missing" in done.stdout
     assert done.stdout.splitlines()[-1] == f"sheets: {tmp_path / 'out' / 'sheet_001.png'}"
-    for row in (("heads", "3"), ("skipped", "1"), ("licence", "FASSEG")):
+    for row in (("exemplars", "3"), ("skipped", "1"), ("licence", "FASSEG")):
         assert any(all(word in line for word in row) for line in done.stdout.splitlines())
     assert "warning" not in done.stderr

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from configural.errors import ConfiguralError, PortraitError
-from configural.faces.fasseg import fasseg_heads
-from configural.faces.library import PART_KINDS, FaceLibrary
-from configural.faces.pictures import read_picture
+from configural.io.images import read_image
+from configural.portraits.fasseg import fasseg_exemplars
+from configural.portraits.library import PART_KINDS, Library
 
 ROWS, COLS = 96, 72
 BLUE, MAGENTA, CYAN, GREEN = (0, 0, 255), (255, 0, 255), (0, 255, 255), (0, 255, 0)
@@ -23,37 +23,37 @@ LEFT_EYE, RIGHT_EYE, NOSE, MOUTH = (
 
 
 def label(**boxes):
-    """A label picture; `boxes` replace or, with None, leave out parts: name → (box, colour)."""
+    """A label image; `boxes` replace or, with None, leave out parts: name → (box, colour)."""
     drawn = {
         "left": (LEFT_EYE, BLUE),
         "right": (RIGHT_EYE, BLUE),
         "nose": (NOSE, CYAN),
         "mouth": (MOUTH, GREEN),
     } | boxes
-    picture = np.full((ROWS, COLS, 3), RED, np.uint8)
-    picture[8:94, 6:66] = YELLOW
-    picture[4:20, 4:68] = BROWN
-    picture[32:35, 14:30] = picture[32:35, 43:58] = BROWN
+    image = np.full((ROWS, COLS, 3), RED, np.uint8)
+    image[8:94, 6:66] = YELLOW
+    image[4:20, 4:68] = BROWN
+    image[32:35, 14:30] = image[32:35, 43:58] = BROWN
     for box_and_colour in filter(None, drawn.values()):
         box, colour = box_and_colour
-        picture[box] = colour
-    return picture
+        image[box] = colour
+    return image
 
 
 def portrait(seed=0):
     return np.random.default_rng(seed).integers(90, 160, (ROWS, COLS, 3), np.uint8)
 
 
-def save(path, picture):
+def save(path, image):
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), picture[..., ::-1])
+    assert cv2.imwrite(str(path), image[..., ::-1])
 
 
-def add(folder, name, picture=None, drawn=None):
+def add(folder, name, image=None, drawn=None):
     subset, stem = name.split("/")
     save(
         folder / f"{subset}_RGB" / f"{stem}.bmp",
-        portrait(zlib.crc32(name.encode())) if picture is None else picture,
+        portrait(zlib.crc32(name.encode())) if image is None else image,
     )
     save(folder / f"{subset}_Labels" / f"{stem}.bmp", label() if drawn is None else drawn)
 
@@ -66,39 +66,46 @@ def test_train_first_and_by_number(tmp_path):
     for name in ("Test/1", "Train/10", "Train/2", "Test/11", "Test/3", "Train/1"):
         add(tmp_path, name)
     seen = []
-    heads, skipped = fasseg_heads(tmp_path, progress=lambda done, total: seen.append((done, total)))
-    assert [head.name for head in heads] == ["Train/1", "Train/2", "Train/10", "Test/1", "Test/3", "Test/11"]
+    exemplars, skipped = fasseg_exemplars(tmp_path, progress=lambda done, total: seen.append((done, total)))
+    assert [exemplar.name for exemplar in exemplars] == [
+        "Train/1",
+        "Train/2",
+        "Train/10",
+        "Test/1",
+        "Test/3",
+        "Test/11",
+    ]
     assert skipped == []
     assert seen == [(n, 6) for n in range(1, 7)]
 
 
 def test_parts_are_cut_where_they_are_drawn(tmp_path):
     add(tmp_path, "Train/1")
-    (head,), _ = fasseg_heads(tmp_path)
+    (exemplar,), _ = fasseg_exemplars(tmp_path)
     expected = np.zeros((ROWS, COLS), np.uint8)
     for number, box in enumerate((LEFT_EYE, RIGHT_EYE, NOSE, MOUTH), start=1):
         expected[box] = number
-    np.testing.assert_array_equal(head.segmentation, expected)
-    assert [part.anchor for part in head.parts] == [(38, 16), (37, 44), (44, 31), (66, 24)]
-    np.testing.assert_array_equal(head.parts[3].pixels, head.portrait[MOUTH])
-    assert not np.array_equal(head.canvas[NOSE], head.portrait[NOSE])
+    np.testing.assert_array_equal(exemplar.segmentation, expected)
+    assert [part.anchor for part in exemplar.parts] == [(38, 16), (37, 44), (44, 31), (66, 24)]
+    np.testing.assert_array_equal(exemplar.parts[3].pixels, exemplar.portrait[MOUTH])
+    assert not np.array_equal(exemplar.canvas[NOSE], exemplar.portrait[NOSE])
 
 
 @pytest.mark.parametrize(("left", "right"), [(BLUE, MAGENTA), (MAGENTA, BLUE), (MAGENTA, MAGENTA)])
 def test_eyes_are_told_apart_by_position_whatever_their_colour(tmp_path, left, right):
     add(tmp_path, "Train/1", drawn=label(left=(LEFT_EYE, left), right=(RIGHT_EYE, right)))
-    (head,), _ = fasseg_heads(tmp_path)
-    assert [part.anchor for part in head.parts[:2]] == [(38, 16), (37, 44)]
+    (exemplar,), _ = fasseg_exemplars(tmp_path)
+    assert [part.anchor for part in exemplar.parts[:2]] == [(38, 16), (37, 44)]
 
 
 def test_the_larger_eye_may_be_on_either_side(tmp_path):
     add(tmp_path, "Train/1")
     add(tmp_path, "Train/2", drawn=label(left=(np.s_[36:46, 14:30], BLUE)))
-    heads, _ = fasseg_heads(tmp_path)
-    for head in heads:
-        left, right = head.parts[:2]
+    exemplars, _ = fasseg_exemplars(tmp_path)
+    for exemplar in exemplars:
+        left, right = exemplar.parts[:2]
         assert left.anchor[1] < 30 < right.anchor[1]
-    assert [head.parts[0].mask.sum() < head.parts[1].mask.sum() for head in heads] == [True, False]
+    assert [exemplar.parts[0].mask.sum() < exemplar.parts[1].mask.sum() for exemplar in exemplars] == [True, False]
 
 
 def test_smooth_edges_belong_to_the_nearer_colour_and_leave_no_specks(tmp_path):
@@ -117,11 +124,11 @@ def test_smooth_edges_belong_to_the_nearer_colour_and_leave_no_specks(tmp_path):
     smooth = large.reshape(ROWS, 8, COLS, 8, 3).mean(axis=(1, 3)).round().astype(np.uint8)
     assert len(np.unique(smooth.reshape(-1, 3), axis=0)) > 50
     add(tmp_path, "Train/1", drawn=smooth)
-    (head,), _ = fasseg_heads(tmp_path)
+    (exemplar,), _ = fasseg_exemplars(tmp_path)
     for number in range(1, 5):
-        assert (head.segmentation[cover[number] > 0.7] == number).all()
-        assert (head.segmentation[cover[number] < 0.3] != number).all()
-        pieces = cv2.connectedComponents((head.segmentation == number).astype(np.uint8))[0] - 1
+        assert (exemplar.segmentation[cover[number] > 0.7] == number).all()
+        assert (exemplar.segmentation[cover[number] < 0.3] != number).all()
+        pieces = cv2.connectedComponents((exemplar.segmentation == number).astype(np.uint8))[0] - 1
         assert pieces == 1
 
 
@@ -133,14 +140,14 @@ def test_specks_and_holes_are_cleaned(tmp_path):
     drawn[50, 36] = YELLOW  # a hole in the nose
     add(tmp_path, "Train/1", drawn=drawn)
     add(tmp_path, "Train/2")
-    (speckled, clean), _ = fasseg_heads(tmp_path)
+    (speckled, clean), _ = fasseg_exemplars(tmp_path)
     np.testing.assert_array_equal(speckled.segmentation, clean.segmentation)
 
 
 def test_both_lips_of_an_open_mouth_are_one_part(tmp_path):
     add(tmp_path, "Train/1", drawn=label(mouth=(np.s_[66:69, 24:48], GREEN), lip=(np.s_[72:76, 26:46], GREEN)))
-    (head,), _ = fasseg_heads(tmp_path)
-    mouth = head.parts[3]
+    (exemplar,), _ = fasseg_exemplars(tmp_path)
+    mouth = exemplar.parts[3]
     assert mouth.anchor == (66, 24)
     assert mouth.mask.shape == (10, 24)
     assert mouth.mask.sum() == 3 * 24 + 4 * 20
@@ -148,8 +155,8 @@ def test_both_lips_of_an_open_mouth_are_one_part(tmp_path):
 
 def test_a_second_mouth_far_away_is_left_out(tmp_path):
     add(tmp_path, "Train/1", drawn=label(other=(np.s_[22:26, 30:42], GREEN)))
-    (head,), _ = fasseg_heads(tmp_path)
-    assert head.parts[3].mask.shape == (8, 24)
+    (exemplar,), _ = fasseg_exemplars(tmp_path)
+    assert exemplar.parts[3].mask.shape == (8, 24)
 
 
 DEFECTS = {
@@ -170,7 +177,7 @@ DEFECTS = {
         lambda f: add(f, "Train/2", drawn=np.ascontiguousarray(label().swapaxes(0, 1))),
         ["72×96", "96×72"],
     ),
-    "picture cut off": (
+    "image cut off": (
         lambda f: (add(f, "Train/2"), cut_off(f / "Train_RGB/2.bmp")),
         ["Train_RGB/2.bmp", "cut off"],
     ),
@@ -186,21 +193,21 @@ DEFECTS = {
         lambda f: (add(f, "Train/2"), cut_off(f / "Train_RGB/2.bmp", 0.001)),
         ["Train_RGB/2.bmp", "cut off"],
     ),
-    "no picture inside": (
-        lambda f: (add(f, "Train/2"), (f / "Train_RGB/2.bmp").write_text("not a picture")),
-        ["Train_RGB/2.bmp", "not a readable picture"],
+    "no image inside": (
+        lambda f: (add(f, "Train/2"), (f / "Train_RGB/2.bmp").write_text("not an image")),
+        ["Train_RGB/2.bmp", "not a readable image"],
     ),
     "empty file": (
         lambda f: (add(f, "Train/2"), (f / "Train_RGB/2.bmp").write_bytes(b"")),
-        ["Train_RGB/2.bmp", "not a readable picture"],
+        ["Train_RGB/2.bmp", "not a readable image"],
     ),
     "label missing": (
         lambda f: (add(f, "Train/2"), (f / "Train_Labels/2.bmp").unlink()),
         ["label Train_Labels/2.bmp is missing"],
     ),
-    "picture missing": (
+    "image missing": (
         lambda f: (add(f, "Train/2"), (f / "Train_RGB/2.bmp").unlink()),
-        ["picture Train_RGB/2.bmp is missing"],
+        ["image Train_RGB/2.bmp is missing"],
     ),
 }
 
@@ -212,8 +219,8 @@ def test_a_defect_costs_one_portrait_only(tmp_path, defect):
     add(tmp_path, "Test/1")
     break_it(tmp_path)
     seen = []
-    heads, skipped = fasseg_heads(tmp_path, progress=lambda done, total: seen.append(done))
-    assert [head.name for head in heads] == ["Train/1", "Test/1"]
+    exemplars, skipped = fasseg_exemplars(tmp_path, progress=lambda done, total: seen.append(done))
+    assert [exemplar.name for exemplar in exemplars] == ["Train/1", "Test/1"]
     ((name, reason),) = skipped
     assert name == "Train/2"
     assert "\n" not in reason
@@ -226,7 +233,7 @@ def test_a_defect_costs_one_portrait_only(tmp_path, defect):
 def test_one_of_the_two_sets_is_enough(tmp_path, sets):
     for name in sets:
         add(tmp_path, f"{name}/1")
-    assert [head.name for head in fasseg_heads(tmp_path)[0]] == [f"{name}/1" for name in sets]
+    assert [exemplar.name for exemplar in fasseg_exemplars(tmp_path)[0]] == [f"{name}/1" for name in sets]
 
 
 def test_folders_without_portraits_are_an_error(tmp_path):
@@ -236,7 +243,7 @@ def test_folders_without_portraits_are_an_error(tmp_path):
     (tmp_path / "empty" / "Test_Labels").mkdir()
     for folder in (tmp_path / "nowhere", tmp_path / "a_file", tmp_path, tmp_path / "empty"):
         with pytest.raises(ConfiguralError) as caught:
-            fasseg_heads(folder)
+            fasseg_exemplars(folder)
         message = str(caught.value)
         assert str(folder) in message
         assert "Train_RGB" in message
@@ -244,97 +251,99 @@ def test_folders_without_portraits_are_an_error(tmp_path):
         assert not isinstance(caught.value, PortraitError)
 
 
-def test_the_same_picture_is_the_same_person(tmp_path):
-    add(tmp_path, "Train/1", picture=portrait(1))
-    add(tmp_path, "Train/2", picture=portrait(2))
-    add(tmp_path, "Test/1", picture=portrait(2))
-    heads, _ = fasseg_heads(tmp_path)
-    assert [head.person for head in heads] == ["Train/1", "Train/2", "Train/2"]
+def test_the_same_image_is_the_same_person(tmp_path):
+    add(tmp_path, "Train/1", image=portrait(1))
+    add(tmp_path, "Train/2", image=portrait(2))
+    add(tmp_path, "Test/1", image=portrait(2))
+    exemplars, _ = fasseg_exemplars(tmp_path)
+    assert [exemplar.person for exemplar in exemplars] == ["Train/1", "Train/2", "Train/2"]
 
 
 @pytest.mark.parametrize("suffix", ["bmp", "png", "jpg"])
 @pytest.mark.parametrize("lost", [1, 2, 40, 3000])
-def test_cut_off_pictures_are_found_in_every_format(tmp_path, suffix, lost):
+def test_cut_off_images_are_found_in_every_format(tmp_path, suffix, lost):
     path = tmp_path / f"face.{suffix}"
     save(path, portrait())
-    assert read_picture(path).shape == (ROWS, COLS, 3)
+    assert read_image(path).shape == (ROWS, COLS, 3)
     path.write_bytes(path.read_bytes()[:-lost])
     with pytest.raises(PortraitError, match=f"{path}.*cut off"):
-        read_picture(path)
+        read_image(path)
 
 
-def test_end_mark_of_a_thumbnail_is_not_the_end_of_the_picture(tmp_path):
+def test_end_mark_of_a_thumbnail_is_not_the_end_of_the_image(tmp_path):
     path = tmp_path / "face.jpg"
     save(path, portrait())
     data = path.read_bytes()
     segment = b"\xff\xe1\x00\x0a" + b"\xff\xd8\xff\xd9" * 2
     path.write_bytes(data[:2] + segment + data[2:])
-    assert read_picture(path).shape == (ROWS, COLS, 3)
+    assert read_image(path).shape == (ROWS, COLS, 3)
     path.write_bytes(data[:2] + segment + data[2:-100])
     with pytest.raises(PortraitError, match="cut off"):
-        read_picture(path)
+        read_image(path)
 
 
-def test_grey_and_transparent_pictures_become_rgb(tmp_path):
+def test_grey_and_transparent_images_become_rgb(tmp_path):
     colours = portrait()
     cv2.imwrite(str(tmp_path / "grey.png"), colours[..., 0])
     cv2.imwrite(str(tmp_path / "clear.png"), np.dstack([colours[..., ::-1], np.full((ROWS, COLS), 7, np.uint8)]))
     cv2.imwrite(str(tmp_path / "clear.bmp"), np.dstack([colours[..., ::-1], np.full((ROWS, COLS), 7, np.uint8)]))
-    np.testing.assert_array_equal(read_picture(tmp_path / "grey.png"), np.repeat(colours[..., :1], 3, axis=2))
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png"), np.repeat(colours[..., :1], 3, axis=2))
     for name in ("clear.png", "clear.bmp"):
-        np.testing.assert_array_equal(read_picture(tmp_path / name), colours)
+        np.testing.assert_array_equal(read_image(tmp_path / name), colours)
 
 
 def test_unreadable_places_name_the_file(tmp_path):
     for path in (tmp_path / "nowhere.png", tmp_path):
         with pytest.raises(PortraitError, match=str(path)):
-            read_picture(path)
+            read_image(path)
 
 
 @pytest.fixture(scope="module")
 def published(real):
-    """Out of the cache, whose heads are those of `fasseg_heads` (tests/test_cache.py)."""
-    return list(real.heads)
+    """Out of the cache, whose exemplars are those of `fasseg_exemplars` (tests/test_cache.py)."""
+    return list(real.exemplars)
 
 
 def test_published_portraits_are_all_usable(published):
     # One that cannot be used would have been skipped with a warning, which is an error here.
-    assert [head.name for head in published] == [f"Train/{n}" for n in range(1, 21)] + [
+    assert [exemplar.name for exemplar in published] == [f"Train/{n}" for n in range(1, 21)] + [
         f"Test/{n}" for n in range(1, 51)
     ]
-    assert len(FaceLibrary("fasseg", published)) == 70
-    for head in published:
-        assert head.portrait.shape[0] == 512
-        assert head.canvas.shape == head.portrait.shape
-        left, right, nose, mouth = (np.argwhere(head.segmentation == number).mean(axis=0) for number in range(1, 5))
-        assert left[1] < nose[1] < right[1], head.name
-        assert max(left[0], right[0]) < nose[0] < mouth[0], head.name
-        assert abs(left[0] - right[0]) < 25, head.name
-        areas = {part.kind: part.mask.sum() for part in head.parts}
+    assert len(Library("fasseg", published)) == 70
+    for exemplar in published:
+        assert exemplar.portrait.shape[0] == 512
+        assert exemplar.canvas.shape == exemplar.portrait.shape
+        left, right, nose, mouth = (
+            np.argwhere(exemplar.segmentation == number).mean(axis=0) for number in range(1, 5)
+        )
+        assert left[1] < nose[1] < right[1], exemplar.name
+        assert max(left[0], right[0]) < nose[0] < mouth[0], exemplar.name
+        assert abs(left[0] - right[0]) < 25, exemplar.name
+        areas = {part.kind: part.mask.sum() for part in exemplar.parts}
         assert tuple(areas) == PART_KINDS
-        assert 600 < areas["left_eye"] < 2000, head.name
-        assert 600 < areas["right_eye"] < 2000, head.name
-        assert 2500 < areas["nose"] < 7500, head.name
-        assert 1300 < areas["mouth"] < 4500, head.name
-        for part in head.parts:
-            assert cv2.connectedComponents(part.mask.astype(np.uint8))[0] == 2, (head.name, part.kind)
+        assert 600 < areas["left_eye"] < 2000, exemplar.name
+        assert 600 < areas["right_eye"] < 2000, exemplar.name
+        assert 2500 < areas["nose"] < 7500, exemplar.name
+        assert 1300 < areas["mouth"] < 4500, exemplar.name
+        for part in exemplar.parts:
+            assert cv2.connectedComponents(part.mask.astype(np.uint8))[0] == 2, (exemplar.name, part.kind)
 
 
 def test_published_masks_lie_on_strict_matches_of_the_colours(published, fasseg_folder):
     # Where a colour is nearly pure there is nothing to interpret; the rest are edges one or two pixels wide.
-    for head in published[::7]:
-        subset, number = head.name.split("/")
+    for exemplar in published[::7]:
+        subset, number = exemplar.name.split("/")
         drawn = cv2.imread(str(fasseg_folder / f"{subset}_Labels" / f"{number}.bmp"))[..., ::-1].astype(int)
         for colour, numbers in ((BLUE, (1, 2)), (CYAN, (3,)), (GREEN, (4,))):
             pure = np.abs(drawn - colour).sum(axis=2) < 60
-            assert np.isin(head.segmentation[pure], numbers).mean() > 0.995
-            found = np.isin(head.segmentation, numbers)
+            assert np.isin(exemplar.segmentation[pure], numbers).mean() > 0.995
+            found = np.isin(exemplar.segmentation, numbers)
             widened = cv2.dilate(pure.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
             assert widened[found].all()
 
 
 def test_published_people_shown_twice_count_once(published):
-    persons = {head.name: head.person for head in published}
+    persons = {exemplar.name: exemplar.person for exemplar in published}
     assert len(set(persons.values())) == 57
     pairs = {(first, name) for name, first in persons.items() if first != name}
     assert pairs == {
@@ -356,17 +365,17 @@ def test_published_people_shown_twice_count_once(published):
 
 def test_published_canvases_show_no_ghosts(published):
     kept, slopes = [], []
-    for head in published:
+    for exemplar in published:
         before, after = (
-            cv2.GaussianBlur(picture.mean(axis=2).astype(np.float32), (0, 0), 2)
-            for picture in (head.portrait, head.canvas)
+            cv2.GaussianBlur(image.mean(axis=2).astype(np.float32), (0, 0), 2)
+            for image in (exemplar.portrait, exemplar.canvas)
         )
         for number in range(1, 5):
-            mask = head.segmentation == number
-            was, now = (_without_plane(picture, mask) for picture in (before, after))
+            mask = exemplar.segmentation == number
+            was, now = (_without_plane(image, mask) for image in (before, after))
             kept.append(abs(was @ now) / (was @ was))
-        below_eyes = np.arange(512)[:, None] > np.flatnonzero((head.segmentation == 1).any(axis=1))[-1] + 10
-        away = cv2.distanceTransform((head.segmentation == 0).astype(np.uint8), cv2.DIST_L2, 5)
+        below_eyes = np.arange(512)[:, None] > np.flatnonzero((exemplar.segmentation == 1).any(axis=1))[-1] + 10
+        away = cv2.distanceTransform((exemplar.segmentation == 0).astype(np.uint8), cv2.DIST_L2, 5)
         slope = np.hypot(cv2.Sobel(after, cv2.CV_32F, 1, 0), cv2.Sobel(after, cv2.CV_32F, 0, 1)) / 8
         slopes.append(np.percentile(slope[(away < 25) & below_eyes], 98))
     # Shares of the parts' own contrast, and grey levels per pixel. OpenCV's inpainting (Telea, parts grown by 14
@@ -377,8 +386,8 @@ def test_published_canvases_show_no_ghosts(published):
     assert max(slopes) < 2.0
 
 
-def _without_plane(picture, mask):
+def _without_plane(image, mask):
     rows, cols = np.nonzero(mask)
     plane = np.stack([np.ones(len(rows)), rows, cols], axis=1)
-    values = picture[mask].astype(float)
+    values = image[mask].astype(float)
     return values - plane @ np.linalg.lstsq(plane, values, rcond=None)[0]

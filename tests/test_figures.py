@@ -140,7 +140,7 @@ def test_confusion_matrix_shows_counts_and_percent_of_each_true_class():
     assert axes.get_ylim()[0] > axes.get_ylim()[1], "no_face is to be the upper row"
 
 
-def test_confusion_matrix_without_pictures_of_a_class_makes_no_share_up():
+def test_confusion_matrix_without_images_of_a_class_makes_no_share_up():
     cells = cell_texts(confusion_matrix_figure(Metrics(1.0, 0.1, ((0, 0), (0, 5)))))
     assert [text.get_text() for text in cells[0, 0]] == ["0", "–", "of no_face"]
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from configural import files
+from configural.io import files
 
 
 def test_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -25,13 +25,14 @@ from typer.testing import CliRunner
 from configural.cli import app
 from configural.commands import generate
 from configural.errors import ConfiguralError
-from configural.faces import PART_KINDS, load
+from configural.export.card import data_card
+from configural.export.folder import label_image
+from configural.export.formats import find_format
+from configural.export.formats.coco import run_lengths
+from configural.export.plan import Plan
+from configural.io.images import encode_png
+from configural.portraits import PART_KINDS, load
 from configural.stimuli import Renderer, StimulusTable, sample, verify_folder, write_folder
-from configural.stimuli.folders import label_picture
-from configural.stimuli.formats import find_format
-from configural.stimuli.formats.card import data_card
-from configural.stimuli.formats.coco import run_lengths
-from configural.stimuli.formats.plan import Plan, encode_png
 
 FORMATS = ("imagefolder", "coco", "parquet", "webdataset")
 SIZE = 24
@@ -64,11 +65,11 @@ def table(blocks) -> StimulusTable:
 
 @pytest.fixture(scope="module")
 def truth(blocks, table) -> dict[str, tuple[np.ndarray, np.ndarray, dict]]:
-    """By file: picture, label picture and row of the table."""
+    """By file: image, label image and row of the table."""
     renderer = Renderer(blocks, SIZE)
     rows = table.frame.to_dict("records")
     return {
-        row["file"]: (renderer.draw(stimulus), label_picture(renderer, stimulus), row)
+        row["file"]: (renderer.draw(stimulus), label_image(renderer, stimulus), row)
         for stimulus, row in zip(table, rows, strict=True)
     }
 
@@ -83,14 +84,14 @@ def written(blocks, table, tmp_path_factory) -> dict[tuple[str, bool], Path]:
     return places
 
 
-def assert_whole(pictures, truth, masked: bool, mask_of) -> None:
-    """All splits hold their pictures, each with its label and columns."""
-    assert {name: len(split) for name, split in pictures.items()} == {"train": 50, "validation": 2, "test": 8}
+def assert_whole(images, truth, masked: bool, mask_of) -> None:
+    """All splits hold their images, each with its label and columns."""
+    assert {name: len(split) for name, split in images.items()} == {"train": 50, "validation": 2, "test": 8}
     seen = []
-    for split in pictures.values():
+    for split in images.values():
         for item in split:
-            picture, mask, row = truth[item["file"]]
-            assert np.array_equal(np.asarray(item["image"]), picture)
+            image, mask, row = truth[item["file"]]
+            assert np.array_equal(np.asarray(item["image"]), image)
             assert {name: item[name] for name in row} == row
             if masked:
                 assert np.array_equal(np.asarray(mask_of(item)), mask)
@@ -114,18 +115,18 @@ def test_datasets_reads_an_imagefolder(form, masks, written, truth, load_dataset
 
 @pytest.mark.parametrize("masks", [False, True])
 def test_datasets_reads_parquet(masks, written, truth, load_dataset):
-    pictures = load_dataset(str(written["parquet", masks]))
-    assert_whole(pictures, truth, masks, lambda item: item["mask"])
-    assert pictures["test"].features["label"].names == ["no_face", "face"]
+    images = load_dataset(str(written["parquet", masks]))
+    assert_whole(images, truth, masks, lambda item: item["mask"])
+    assert images["test"].features["label"].names == ["no_face", "face"]
 
 
 @pytest.mark.parametrize("masks", [False, True])
 def test_datasets_reads_webdataset(masks, written, truth, load_dataset):
-    pictures = load_dataset(str(written["webdataset", masks]))
+    images = load_dataset(str(written["webdataset", masks]))
     flat = {
         name: [{"image": item["png"], **item["json"], "cls": item["cls"]} | (
             {"mask": item["mask.png"]} if masks else {}) for item in split]
-        for name, split in pictures.items()
+        for name, split in images.items()
     }  # fmt: skip
     assert_whole(flat, truth, masks, lambda item: item["mask"])
     assert all(item["cls"] == item["label"] for split in flat.values() for item in split)
@@ -135,8 +136,8 @@ def test_pandas_reads_parquet(written, truth):
     frame = pd.read_parquet(written["parquet", True] / "data")
     assert sorted(frame["file"]) == sorted(truth)
     for item in frame.to_dict("records"):
-        picture, mask, row = truth[item["file"]]
-        assert np.array_equal(cv2.imdecode(np.frombuffer(item["image"]["bytes"], np.uint8), 1)[:, :, ::-1], picture)
+        image, mask, row = truth[item["file"]]
+        assert np.array_equal(cv2.imdecode(np.frombuffer(item["image"]["bytes"], np.uint8), 1)[:, :, ::-1], image)
         assert np.array_equal(cv2.imdecode(np.frombuffer(item["mask"]["bytes"], np.uint8), -1), mask)
         assert (item["image"]["path"], item["mask"]["path"]) == (item["file"], f"masks/{item['file']}")
         assert {name: item[name] for name in row} == row
@@ -159,8 +160,8 @@ def test_webdataset_reads_its_shards(written, truth):
     for subset, shards in (("train", 3), ("valid", 1), ("test", 1)):
         urls = [str(folder / f"{subset}-{number:06d}.tar") for number in range(shards)]
         for item in webdataset.WebDataset(urls, shardshuffle=False).decode("pil"):
-            picture, mask, row = truth[item["json"]["file"]]
-            assert np.array_equal(np.asarray(item["png"].convert("RGB")), picture)
+            image, mask, row = truth[item["json"]["file"]]
+            assert np.array_equal(np.asarray(item["png"].convert("RGB")), image)
             assert np.array_equal(np.asarray(item["mask.png"].convert("L")), mask)
             assert item["json"] == row
             assert (item["cls"], row["subset"]) == (row["label"], subset)
@@ -194,21 +195,21 @@ def test_pycocotools_reads_the_parts(masks, written, truth, blocks, table):
         assert [(c["id"], c["name"]) for c in coco.loadCats(coco.getCatIds())] == list(enumerate(PART_KINDS, 1))
         for image in coco.loadImgs(coco.getImgIds()):
             file = image["file_name"]
-            picture, _, row = truth[file]
-            assert np.array_equal(cv2.imread(str(folder / file))[:, :, ::-1], picture)
-            assert (image["height"], image["width"]) == picture.shape[:2]
+            image, _, row = truth[file]
+            assert np.array_equal(cv2.imread(str(folder / file))[:, :, ::-1], image)
+            assert (image["height"], image["width"]) == image.shape[:2]
             assert {name: image[name] for name in row if name != "file"} == {k: row[k] for k in row if k != "file"}
             parts = {part["slot"]: part for part in coco.loadAnns(coco.getAnnIds(imgIds=image["id"]))}
             stimulus = stimuli[file]
-            for slot, filling, mask in zip(
-                PART_KINDS, stimulus.fillings, renderer.draw_masks(stimulus), strict=True
+            for slot, content, mask in zip(
+                PART_KINDS, stimulus.contents, renderer.draw_masks(stimulus), strict=True
             ):
                 assert (slot in parts) == mask.any()
                 if mask.any():
                     part = parts[slot]
                     assert np.array_equal(coco.annToMask(part), mask)
-                    assert coco.loadCats(part["category_id"])[0]["name"] == filling.kind
-                    assert (part["donor"], part["area"], part["iscrowd"]) == (filling.donor, mask.sum(), 0)
+                    assert coco.loadCats(part["category_id"])[0]["name"] == content.kind
+                    assert (part["donor"], part["area"], part["iscrowd"]) == (content.donor, mask.sum(), 0)
                     left, top, width, height = part["bbox"]
                     assert mask[top : top + height, left : left + width].sum() == mask.sum()
                     identifiers.append(part["id"])
@@ -237,7 +238,7 @@ def test_long_runs():
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_same_stimuli_same_bytes_and_a_stopped_writing_goes_on(form, blocks, table, written, tmp_path, monkeypatch):
-    """Ctrl-C at the 45th picture; then the same again: what was whole is left alone, the rest is the same."""
+    """Ctrl-C at the 45th image; then the same again: what was whole is left alone, the rest is the same."""
     draws, real = [], Renderer.draw_with_masks
 
     def stops(self, stimulus):
@@ -259,7 +260,7 @@ def test_same_stimuli_same_bytes_and_a_stopped_writing_goes_on(form, blocks, tab
     with pytest.raises(ConfiguralError, match="begun with other settings"):
         write_folder(blocks, table, SIZE, out, True, format=form, shard_size=30)
     write_folder(blocks, table, SIZE, out, True, format=form, shard_size=20)
-    # Shards are written whole, so the pictures of the broken one are drawn again.
+    # Shards are written whole, so the images of the broken one are drawn again.
     assert len(draws) == 45 + (20 if form in ("parquet", "webdataset") else 16)
     assert {path: (out / path).stat().st_ino for path in kept} == kept
     assert contents(out) == contents(written[form, True])
@@ -287,7 +288,9 @@ def test_several_processes_write_the_same_bytes(form, blocks, table, written, tm
 
 
 def test_a_mistake_in_another_process_is_told_as_here(blocks, painted, table, tmp_path):
-    with pytest.raises(ConfiguralError, match=r"the stimuli name the head 'block/\d+', which synthetic:8 does not"):
+    with pytest.raises(
+        ConfiguralError, match=r"the stimuli name the exemplar 'block/\d+', which synthetic:8 does not"
+    ):
         write_folder(painted, table, SIZE, tmp_path / "set", workers=2)
     with pytest.raises(ConfiguralError, match="--workers 0: at least one process must draw"):
         write_folder(blocks, table, SIZE, tmp_path / "none", workers=0)
@@ -295,10 +298,10 @@ def test_a_mistake_in_another_process_is_told_as_here(blocks, painted, table, tm
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_picture_and_mask_are_drawn_once_and_are_those_drawn_apart(form, blocks, table, written, monkeypatch):
+def test_image_and_mask_are_drawn_once_and_are_those_drawn_apart(form, blocks, table, written, monkeypatch):
     """Every entry's bytes, without any drawing of the one without the other."""
     apart = Renderer(blocks, SIZE)
-    expected = [(encode_png(apart.draw(s)), encode_png(label_picture(apart, s))) for s in table]
+    expected = [(encode_png(apart.draw(s)), encode_png(label_image(apart, s))) for s in table]
     draws, real = [], Renderer.draw_with_masks
     monkeypatch.setattr(Renderer, "draw_with_masks", lambda self, s: draws.append(s) or real(self, s))
     monkeypatch.delattr(Renderer, "draw")
@@ -309,10 +312,10 @@ def test_picture_and_mask_are_drawn_once_and_are_those_drawn_apart(form, blocks,
     assert len(draws) == len(table)
     entries = Plan(table, Renderer(blocks, SIZE), True, 20)
     for entry in entries.entries(entries.shards):
-        assert (entry.picture(), entry.mask()) == expected[entry.row]
+        assert (entry.image(), entry.mask()) == expected[entry.row]
     if form in ("imagefolder", "coco"):
-        for file, (picture, mask) in zip(table.frame["file"], expected, strict=True):
-            assert ((out / file).read_bytes(), (out / "masks" / file).read_bytes()) == (picture, mask)
+        for file, (image, mask) in zip(table.frame["file"], expected, strict=True):
+            assert ((out / file).read_bytes(), (out / "masks" / file).read_bytes()) == (image, mask)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -324,7 +327,7 @@ def test_a_killed_writing_goes_on(tmp_path):
     script = """
 import os, signal, sys
 from pathlib import Path
-from configural.faces import load
+from configural.portraits import load
 from configural.stimuli import Renderer, sample, write_folder
 faces = load("synthetic:2")
 table = sample(faces, count=42)
@@ -372,8 +375,8 @@ def test_a_full_disk_names_the_shard(form, name, blocks, table, tmp_path):
 @pytest.mark.parametrize("form", FORMATS)
 def test_empty_subsets_are_left_out(form, blocks, tmp_path, load_dataset):
     write_folder(blocks, sample(blocks, "baseline", count=2), SIZE, tmp_path / "set", True, format=form)
-    pictures = load_dataset(str(tmp_path / "set"))
-    assert {name: len(split) for name, split in pictures.items()} == {"train": 2}
+    images = load_dataset(str(tmp_path / "set"))
+    assert {name: len(split) for name, split in images.items()} == {"train": 2}
 
 
 def test_unknown_format(blocks, table, tmp_path):
@@ -404,13 +407,13 @@ def test_the_hub_understands_the_card(form, written, blocks):
     ("source", "license", "words"),
     [
         ("synthetic:8", "cc0-1.0", "free for any use"),
-        ("fasseg:/home/me/FASSEG/V2", "other", "**Do not redistribute these pictures.**"),
-        ("folder:/home/me/portraits", "other", "**Do not redistribute these pictures** unless"),
+        ("fasseg:/home/me/FASSEG/V2", "other", "**Do not redistribute these images.**"),
+        ("folder:/home/me/portraits", "other", "**Do not redistribute these images** unless"),
     ],
 )
 def test_the_card_tells_the_licence_and_no_path(source, license, words, written):
     described = json.loads((written["parquet", False] / "dataset.json").read_text())
-    text = data_card({**described, "faces": source}, "data/{}-*.parquet", ["index", "pair"])
+    text = data_card({**described, "source": source}, "data/{}-*.parquet", ["index", "pair"])
     header = yaml.safe_load(text.split("---\n")[1])
     assert header["license"] == license
     assert header["task_categories"] == ["image-classification"]
@@ -443,7 +446,7 @@ def test_the_documentation_runs(tmp_path, monkeypatch, load_dataset):
 
 
 def test_pairs_differ_in_the_arrangement_alone(blocks, tmp_path):
-    generate(blocks, "baseline", count=60, size=24, out=tmp_path / "set", pairs=True, show_progress=False)
+    generate(blocks, "baseline", count=60, size=24, out=tmp_path / "set", pairs=True)
     rows = pd.read_json(tmp_path / "set" / "train" / "metadata.jsonl", lines=True)
     face, no_face = (rows[rows["label"] == label].set_index("pair").sort_index() for label in (1, 0))
     assert list(face.index) == list(no_face.index)

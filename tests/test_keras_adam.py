@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from configural.networks import create, preprocess
-from configural.networks.study_nets import BatchNorm
+from configural.models import create, preprocess
+from configural.models.study_networks import BatchNorm
 from configural.training import KerasAdam, keras_adam
 
 IMPLEMENTATIONS = ({"foreach": False}, {"foreach": True}, {"fused": True})
@@ -185,7 +185,7 @@ def test_batch_normalisation_follows_keras():
 
 
 def differences_after_training(name, dtype, steps, seed):
-    """Train in Keras and here, without dropout, from the same numbers on the same pictures.
+    """Train in Keras and here, without dropout, from the same numbers on the same images.
 
     Returns:
         The largest difference of any weight, and of any running value in relation to its size.

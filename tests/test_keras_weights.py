@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from configural.errors import ConfiguralError
-from configural.networks import create, keras_weights, preprocess, summarise
+from configural.models import create, keras_weights, preprocess, summarise
 
 NAMES = ("cnn-15", "cnn-13", "fcn-16", "fcn-14")
 NAMES_AND_SIZES = [*((name, 64) for name in NAMES), ("cnn-15", 224), ("fcn-14", 224)]
@@ -24,7 +24,7 @@ def softmax(network, rgb):
 
 
 def assert_same_answers(model, network, image_size):
-    rgb = keras_study.pictures(4, image_size)
+    rgb = keras_study.images(4, image_size)
     expected = keras_study.softmax(model, rgb)
     assert 1e-3 < expected.min() < expected.max() < 1 - 1e-3  # a saturated softmax would hide differences
     assert np.ptp(expected[:, 0]) > 1e-3
@@ -298,16 +298,16 @@ def refused(path, culprit, image_size=None):
 def test_contradicting_image_sizes_are_refused(config, stated, tmp_path):
     path = tmp_path / "model.h5"
     write_as_keras_2(path, random_weights("cnn-15", 100), config and keras_2_config(config))
-    refused(path, "image size .* contradicts .* 4608 values: .* cnn-15 for pictures of 96 to 127", stated)
+    refused(path, "image size .* contradicts .* 4608 values: .* cnn-15 for images of 96 to 127", stated)
 
 
 @pytest.mark.parametrize(
     "shape", [[None, 64, 100, 3], [None, 3, 64, 64], [None, 64, 64, 1], [None, 64.5, 64.5, 3], "64", [64]]
 )
-def test_models_for_other_pictures_are_refused(shape, tmp_path):
+def test_models_for_other_images_are_refused(shape, tmp_path):
     path = tmp_path / "model.h5"
     write_as_keras_2(path, random_weights("fcn-14", 64), keras_2_config(shape))
-    refused(path, "expected square colour pictures")
+    refused(path, "expected square colour images")
 
 
 @pytest.mark.parametrize("config", [b"{", b"[" * 60_000, b"7", b'{"config": "batch_shape"}', b"\xff\xfe", 3.5])

@@ -1,4 +1,4 @@
-"""Folders that faces.yaml describes: what it may say, what it may not, and that both ways give the same heads."""
+"""Folders that faces.yaml describes: what it may say, what it may not, and that both ways give the same exemplars."""
 
 import contextlib
 import os
@@ -11,15 +11,15 @@ import cv2
 import numpy as np
 import pytest
 from command_line import configural
-from conftest import block_head
+from conftest import block_exemplar
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
-from configural.faces import PART_KINDS, FaceLibrary, load
-from configural.faces.fasseg import fasseg_heads
+from configural.portraits import PART_KINDS, Library, load
+from configural.portraits.fasseg import fasseg_exemplars
 
 COLOURS = np.array([[0, 0, 0], [0, 0, 255], [255, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
 LABELS = """\
-pictures: "photos/*.png"
+images: "photos/*.png"
 labels: "labels/{name}.png"
 colours:
   left_eye: [0, 0, 255]
@@ -28,7 +28,7 @@ colours:
   mouth: [0, 255, 0]
 """
 MASKS = """\
-pictures: "photos/*.png"
+images: "photos/*.png"
 masks:
   left_eye: "masks/{name}_left_eye.png"
   right_eye: "masks/{name}_right_eye.png"
@@ -37,127 +37,135 @@ masks:
 """
 
 
-def save(path: Path, picture: np.ndarray) -> None:
+def save(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), picture[..., ::-1] if picture.ndim == 3 else picture)
+    assert cv2.imwrite(str(path), image[..., ::-1] if image.ndim == 3 else image)
 
 
-HEADS = [block_head(name, shade=60 + 9 * n) for n, name in enumerate(("anna_1", "anna_2", "ben_10", "ben_9"))]
+EXEMPLARS = [
+    block_exemplar(name, shade=60 + 9 * n) for n, name in enumerate(("anna_1", "anna_2", "ben_10", "ben_9"))
+]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four heads as pictures, labels, masks and canvases."""
-    for head in HEADS:
-        save(tmp_path / "photos" / f"{head.name}.png", head.portrait)
-        save(tmp_path / "labels" / f"{head.name}.png", COLOURS[head.segmentation])
-        save(tmp_path / "canvases" / f"{head.name}.png", head.canvas)
+    """Four exemplars as images, labels, masks and canvases."""
+    for exemplar in EXEMPLARS:
+        save(tmp_path / "photos" / f"{exemplar.name}.png", exemplar.portrait)
+        save(tmp_path / "labels" / f"{exemplar.name}.png", COLOURS[exemplar.segmentation])
+        save(tmp_path / "canvases" / f"{exemplar.name}.png", exemplar.canvas)
         for number, kind in enumerate(PART_KINDS, start=1):
-            mask = (head.segmentation == number).astype(np.uint8)
-            save(tmp_path / "masks" / f"{head.name}_{kind}.png", mask * (255 if number % 2 else 1))
+            mask = (exemplar.segmentation == number).astype(np.uint8)
+            save(tmp_path / "masks" / f"{exemplar.name}_{kind}.png", mask * (255 if number % 2 else 1))
     return tmp_path
 
 
-def described(folder: Path, text: str) -> FaceLibrary:
+def described(folder: Path, text: str) -> Library:
     (folder / "faces.yaml").write_text(text)
     return load(f"folder:{folder}")
 
 
 @pytest.mark.parametrize("text", [LABELS, MASKS])
-def test_labels_and_masks_give_the_heads_they_were_made_of(folder, text):
+def test_labels_and_masks_give_the_exemplars_they_were_made_of(folder, text):
     library = described(folder, text + 'canvases: "canvases/{name}.png"\nlicence: for tests\n')
-    assert [head.name for head in library.heads] == ["anna_1", "anna_2", "ben_9", "ben_10"]
+    assert [exemplar.name for exemplar in library.exemplars] == ["anna_1", "anna_2", "ben_9", "ben_10"]
     assert library.licence == "for tests"
-    made_of = {head.name: head for head in HEADS}
-    for head in library.heads:
-        assert head.digest == made_of[head.name].digest
-        assert head.person == head.name
+    made_of = {exemplar.name: exemplar for exemplar in EXEMPLARS}
+    for exemplar in library.exemplars:
+        assert exemplar.digest == made_of[exemplar.name].digest
+        assert exemplar.person == exemplar.name
         for name in ("portrait", "segmentation", "canvas"):
-            np.testing.assert_array_equal(getattr(head, name), getattr(made_of[head.name], name))
+            np.testing.assert_array_equal(getattr(exemplar, name), getattr(made_of[exemplar.name], name))
 
 
 def test_parts_are_filled_in_where_no_canvas_is_given(folder):
-    head = described(folder, LABELS)[0]
-    inside = head.segmentation > 0
-    assert (head.canvas != head.portrait).any(axis=2)[inside].mean() > 0.9
+    exemplar = described(folder, LABELS)[0]
+    inside = exemplar.segmentation > 0
+    assert (exemplar.canvas != exemplar.portrait).any(axis=2)[inside].mean() > 0.9
 
 
-def test_the_persons_sides_are_the_pictures_mirrored(folder):
+def test_the_persons_sides_are_the_images_mirrored(folder):
     swapped = LABELS.replace("left_eye", "x").replace("right_eye", "left_eye").replace("x:", "right_eye:")
     for text in (LABELS, swapped + "sides: person\n"):
-        head = described(folder, text)[0]
-        assert head.parts[0].anchor == (30, 18)
-        assert head.parts[1].anchor == (31, 42)
+        exemplar = described(folder, text)[0]
+        assert exemplar.parts[0].anchor == (30, 18)
+        assert exemplar.parts[1].anchor == (31, 42)
 
 
 def test_both_eyes_may_have_one_colour_or_mask(folder):
-    for head in HEADS:
-        eyes = np.isin(head.segmentation, (1, 2))
-        save(folder / "labels" / f"{head.name}.png", COLOURS[np.where(eyes, 1, head.segmentation)])
-        save(folder / "masks" / f"{head.name}_eyes.png", 255 * eyes.astype(np.uint8))
+    for exemplar in EXEMPLARS:
+        eyes = np.isin(exemplar.segmentation, (1, 2))
+        save(folder / "labels" / f"{exemplar.name}.png", COLOURS[np.where(eyes, 1, exemplar.segmentation)])
+        save(folder / "masks" / f"{exemplar.name}_eyes.png", 255 * eyes.astype(np.uint8))
     one = re.sub("  right_eye.*\n", "", LABELS).replace("left_eye", "eyes")
     two = re.sub("  right_eye.*\n", "", MASKS).replace("left_eye", "eyes")
     for text in (one, two):
-        np.testing.assert_array_equal(described(folder, text)[0].segmentation, HEADS[0].segmentation)
+        np.testing.assert_array_equal(described(folder, text)[0].segmentation, EXEMPLARS[0].segmentation)
 
 
 def test_a_part_may_have_several_colours_or_masks(folder):
-    for head in HEADS:
-        label = COLOURS[head.segmentation]
-        label[62:65][head.segmentation[62:65] == 4] = (9, 9, 9)
-        save(folder / "labels" / f"{head.name}.png", label)
-        lips = np.where(head.segmentation == 4, 255, 0).astype(np.uint8)
+    for exemplar in EXEMPLARS:
+        label = COLOURS[exemplar.segmentation]
+        label[62:65][exemplar.segmentation[62:65] == 4] = (9, 9, 9)
+        save(folder / "labels" / f"{exemplar.name}.png", label)
+        lips = np.where(exemplar.segmentation == 4, 255, 0).astype(np.uint8)
         for name, cut in (("upper", np.s_[65:]), ("lower", np.s_[:65])):
             lip = lips.copy()
             lip[cut] = 0
-            save(folder / "masks" / f"{head.name}_{name}.png", lip)
+            save(folder / "masks" / f"{exemplar.name}_{name}.png", lip)
     two_colours = LABELS.replace("[0, 255, 0]", "[[0, 255, 0], [9, 9, 9]]")
     two_masks = MASKS.replace('"masks/{name}_mouth.png"', '["masks/{name}_upper.png", "masks/{name}_lower.png"]')
     for text in (two_colours, two_masks):
-        np.testing.assert_array_equal(described(folder, text)[0].segmentation, HEADS[0].segmentation)
+        np.testing.assert_array_equal(described(folder, text)[0].segmentation, EXEMPLARS[0].segmentation)
 
 
 def test_tolerance_takes_in_labels_saved_as_jpeg(folder):
-    for head in HEADS:
-        label = COLOURS[head.segmentation]
-        path = folder / "labels" / f"{head.name}.jpg"
+    for exemplar in EXEMPLARS:
+        label = COLOURS[exemplar.segmentation]
+        path = folder / "labels" / f"{exemplar.name}.jpg"
         assert cv2.imwrite(str(path), label[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     text = LABELS.replace("{name}.png", "{name}.jpg")
-    with pytest.raises(ConfiguralError, match="0 usable heads"), pytest.warns(PortraitSkippedWarning):
+    with pytest.raises(ConfiguralError, match="0 usable exemplars"), pytest.warns(PortraitSkippedWarning):
         described(folder, text)
-    head = described(folder, text + "tolerance: 110\n")[0]
-    assert (head.segmentation == HEADS[0].segmentation).mean() > 0.99
+    exemplar = described(folder, text + "tolerance: 110\n")[0]
+    assert (exemplar.segmentation == EXEMPLARS[0].segmentation).mean() > 0.99
 
 
 def test_persons_come_from_names(folder):
     library = described(folder, LABELS + "person: '^([a-z]+)_'\n")
-    assert [head.person for head in library.heads] == ["anna", "anna", "ben", "ben"]
+    assert [exemplar.person for exemplar in library.exemplars] == ["anna", "anna", "ben", "ben"]
     library = described(folder, LABELS + "person: '(anna|9|10)'\n")
-    assert [head.person for head in library.heads] == ["anna", "anna", "9", "10"]
+    assert [exemplar.person for exemplar in library.exemplars] == ["anna", "anna", "9", "10"]
     with pytest.raises(ConfiguralError, match="finds nobody in the name anna_1 and 1 more"):
         described(folder, LABELS + "person: '(9|10)'\n")
 
 
-def test_larger_pictures_are_brought_to_their_labels_size(folder):
-    for head in HEADS:
-        save(folder / "photos" / f"{head.name}.png", np.repeat(np.repeat(head.portrait, 3, axis=0), 3, axis=1))
-    for head, made_of in zip(described(folder, LABELS).heads, HEADS[:2], strict=False):
-        np.testing.assert_array_equal(head.portrait, made_of.portrait)
+def test_larger_images_are_brought_to_their_labels_size(folder):
+    for exemplar in EXEMPLARS:
+        save(
+            folder / "photos" / f"{exemplar.name}.png",
+            np.repeat(np.repeat(exemplar.portrait, 3, axis=0), 3, axis=1),
+        )
+    for exemplar, made_of in zip(described(folder, LABELS).exemplars, EXEMPLARS[:2], strict=False):
+        np.testing.assert_array_equal(exemplar.portrait, made_of.portrait)
 
 
 def test_each_defect_costs_one_portrait_and_says_why(folder):
     for number in range(8):
-        head = block_head(f"more_{number}", shade=100)
-        save(folder / "photos" / f"{head.name}.png", head.portrait)
-        save(folder / "labels" / f"{head.name}.png", COLOURS[head.segmentation])
+        exemplar = block_exemplar(f"more_{number}", shade=100)
+        save(folder / "photos" / f"{exemplar.name}.png", exemplar.portrait)
+        save(folder / "labels" / f"{exemplar.name}.png", COLOURS[exemplar.segmentation])
     (folder / "labels" / "more_0.png").unlink()
-    save(folder / "labels" / "more_1.png", COLOURS[HEADS[0].segmentation][:-20])
-    save(folder / "labels" / "more_2.png", COLOURS[np.where(HEADS[0].segmentation == 3, 0, HEADS[0].segmentation)])
+    save(folder / "labels" / "more_1.png", COLOURS[EXEMPLARS[0].segmentation][:-20])
+    save(
+        folder / "labels" / "more_2.png",
+        COLOURS[np.where(EXEMPLARS[0].segmentation == 3, 0, EXEMPLARS[0].segmentation)],
+    )
     (folder / "photos" / "more_3.png").write_bytes((folder / "photos" / "more_3.png").read_bytes()[:100])
     (folder / "photos" / "more_4.jpg").write_bytes((folder / "photos" / "more_4.png").read_bytes())
-    wide = np.ascontiguousarray(HEADS[0].portrait.swapaxes(0, 1))
+    wide = np.ascontiguousarray(EXEMPLARS[0].portrait.swapaxes(0, 1))
     save(folder / "photos" / "more_5.png", wide)
-    save(folder / "labels" / "more_5.png", np.ascontiguousarray(COLOURS[HEADS[0].segmentation].swapaxes(0, 1)))
+    save(folder / "labels" / "more_5.png", np.ascontiguousarray(COLOURS[EXEMPLARS[0].segmentation].swapaxes(0, 1)))
     with pytest.warns(PortraitSkippedWarning):
         library = described(folder, LABELS.replace("*.png", "*.*g"))
     assert len(library) == 6
@@ -172,20 +180,20 @@ def test_each_defect_costs_one_portrait_and_says_why(folder):
 @pytest.mark.parametrize(
     ("change", "line", "words"),
     [
-        ((LABELS, "picture: a\n" + LABELS), 1, ["picture", "unknown key", "pictures, labels"]),
-        (('"photos/*.png"', "/photos/*.png"), 1, ["pictures", "relative"]),
+        ((LABELS, "image: a\n" + LABELS), 1, ["image", "unknown key", "images, labels"]),
+        (('"photos/*.png"', "/photos/*.png"), 1, ["images", "relative"]),
         (("labels/{name}.png", "labels/name.png"), 2, ["labels", "{name}"]),
         (("left_eye", "lefteye"), 4, ["colours.lefteye", "unknown key"]),
         (("[255, 0, 255]", "[255, 0, 256]"), 5, ["right_eye", "less than or equal to 255"]),
         (("[0, 255, 255]", "[0, 255]"), 6, ["nose"]),
         (("[0, 255, 255]", "blue"), 6, ["nose"]),
         (("  mouth: [0, 255, 0]\n", ""), 3, ["colours", "nose and mouth"]),
-        ((LABELS, LABELS + "sides: left\n"), 8, ["sides", "'picture' or 'person'"]),
+        ((LABELS, LABELS + "sides: left\n"), 8, ["sides", "'image' or 'person'"]),
         ((LABELS, LABELS + "tolerance: -1\n"), 8, ["tolerance"]),
         ((LABELS, LABELS + "person: '^('\n"), 8, ["person", "regular expression"]),
         ((LABELS, LABELS + "person: abc\n"), 8, ["person", "round brackets"]),
         ((LABELS, LABELS + MASKS[MASKS.index("masks") :]), 1, ["not both"]),
-        ((LABELS, 'pictures: "photos/*.png"\n'), 1, ["masks, or labels and colours"]),
+        ((LABELS, 'images: "photos/*.png"\n'), 1, ["masks, or labels and colours"]),
         ((LABELS, MASKS.replace("{name}_nose", "nose")), 2, ["masks", "nose.png", "{name}"]),
         (("nose:", "nose"), 7, ["no YAML"]),
         ((LABELS, LABELS + "licence: !!python/object/apply:os.system [id]\n"), 8, ["no YAML"]),
@@ -203,7 +211,7 @@ def test_mistakes_in_the_description_name_its_line(folder, change, line, words):
         assert word in message
 
 
-def test_missing_descriptions_and_pictures_are_named(folder):
+def test_missing_descriptions_and_images_are_named(folder):
     with pytest.raises(ConfiguralError, match=r"no faces\.yaml"):
         load(f"folder:{folder}")
     with pytest.raises(ConfiguralError, match="no such folder"):
@@ -211,7 +219,7 @@ def test_missing_descriptions_and_pictures_are_named(folder):
     for text in ("", "- a\n", "3\n"):
         with pytest.raises(ConfiguralError, match="key: value"):
             described(folder, text)
-    with pytest.raises(ConfiguralError, match=r"no files match pictures: photos/\*\.gif"):
+    with pytest.raises(ConfiguralError, match=r"no files match images: photos/\*\.gif"):
         described(folder, LABELS.replace("*.png", "*.gif"))
 
 
@@ -228,14 +236,14 @@ def coarse(label: np.ndarray, by: int = 4) -> np.ndarray:
 
 
 def assert_coarse_is_alike(folder: Path, fine: Path, names: list[str]) -> None:
-    rough, rough_skipped = fasseg_heads(folder)
-    assert [head.name for head in rough] == names
+    rough, rough_skipped = fasseg_exemplars(folder)
+    assert [exemplar.name for exemplar in rough] == names
     assert rough_skipped == []
-    exact = {head.name: head for head in fasseg_heads(fine)[0]}
-    for head in rough:
-        for mine, other in zip(head.parts, exact[head.name].parts, strict=True):
-            overlap = (head.segmentation == 1 + PART_KINDS.index(mine.kind)) & (
-                exact[head.name].segmentation == 1 + PART_KINDS.index(other.kind)
+    exact = {exemplar.name: exemplar for exemplar in fasseg_exemplars(fine)[0]}
+    for exemplar in rough:
+        for mine, other in zip(exemplar.parts, exact[exemplar.name].parts, strict=True):
+            overlap = (exemplar.segmentation == 1 + PART_KINDS.index(mine.kind)) & (
+                exact[exemplar.name].segmentation == 1 + PART_KINDS.index(other.kind)
             )
             assert overlap.sum() > 0.6 * other.mask.sum()
 
@@ -245,16 +253,18 @@ def test_coarse_labels_and_the_studys_colours_load_as_fasseg_does(tmp_path, pain
     skin = np.array([[255, 255, 0], [0, 0, 255], [0, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
     study = skin.copy()
     study[2] = (255, 0, 255)
-    for number, head in enumerate(painted.heads[:3], start=1):
+    for number, exemplar in enumerate(painted.exemplars[:3], start=1):
         for place, label in (
-            ("V2", skin[head.segmentation]),
-            ("V1", coarse(skin[head.segmentation])),
-            ("study", study[head.segmentation]),
+            ("V2", skin[exemplar.segmentation]),
+            ("V1", coarse(skin[exemplar.segmentation])),
+            ("study", study[exemplar.segmentation]),
         ):
-            save(tmp_path / place / "Train_RGB" / f"{number}.bmp", head.portrait)
+            save(tmp_path / place / "Train_RGB" / f"{number}.bmp", exemplar.portrait)
             save(tmp_path / place / "Train_Labels" / f"{number}.bmp", label)
     assert_coarse_is_alike(tmp_path / "V1", tmp_path / "V2", ["Train/1", "Train/2", "Train/3"])
-    for one, other in zip(fasseg_heads(tmp_path / "V2")[0], fasseg_heads(tmp_path / "study")[0], strict=True):
+    for one, other in zip(
+        fasseg_exemplars(tmp_path / "V2")[0], fasseg_exemplars(tmp_path / "study")[0], strict=True
+    ):
         np.testing.assert_array_equal(one.segmentation, other.segmentation)
 
 
@@ -264,10 +274,8 @@ def test_coarse_labels_of_the_published_portraits_load(tmp_path, fasseg_folder):
         for name in names:
             for kind in ("RGB", "Labels"):
                 file = name.replace("/", f"_{kind}/") + ".bmp"
-                picture = cv2.imread(str(fasseg_folder / file))[..., ::-1]
-                save(
-                    tmp_path / place / file, change(np.ascontiguousarray(picture)) if kind == "Labels" else picture
-                )
+                image = cv2.imread(str(fasseg_folder / file))[..., ::-1]
+                save(tmp_path / place / file, change(np.ascontiguousarray(image)) if kind == "Labels" else image)
     assert_coarse_is_alike(tmp_path / "V1", tmp_path / "V2", names)
 
 
@@ -295,4 +303,4 @@ def test_the_example_in_the_documentation_works_as_written(tmp_path):
             assert written == sorted(line.split()[0] for line in block.splitlines())
     library = load(f"folder:{tmp_path / 'portraits'}")
     assert len(library) == 4
-    assert {head.person for head in library.heads} == {"ada", "bo"}
+    assert {exemplar.person for exemplar in library.exemplars} == {"ada", "bo"}

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from configural.errors import ConfiguralError
-from configural.networks import (
+from configural.models import (
     ARCHITECTURES,
     create,
     load_network,
@@ -85,7 +85,7 @@ def test_summary_counts_parameters_layer_by_layer_and_leaves_the_mode_alone():
 def test_multiply_adds_by_formula(name, blocks):
     channels = (3, 32, 64, 128, 256, 512)[: blocks + 1]
     expected = sum((100 // 2**block) ** 2 * 9 * channels[block] * channels[block + 1] for block in range(blocks))
-    expected += (100 // 2**blocks) ** 2 * channels[-1] * 2  # either head
+    expected += (100 // 2**blocks) ** 2 * channels[-1] * 2  # either exemplar
     assert multiply_adds(create(name, 100)) == expected
 
 
@@ -100,10 +100,10 @@ def test_receptive_field_is_what_a_cell_depends_on(name, size):
             layers.append(module)
         elif isinstance(module, nn.MaxPool2d):
             layers.append(nn.AvgPool2d(module.kernel_size, module.stride))
-    picture = torch.zeros(1, 3, 224, 224, requires_grad=True)
-    last = nn.Sequential(*layers)(picture)
+    image = torch.zeros(1, 3, 224, 224, requires_grad=True)
+    last = nn.Sequential(*layers)(image)
     last[0, 0, last.shape[2] // 2, last.shape[3] // 2].backward()
-    rows, columns = picture.grad[0, 0].nonzero(as_tuple=True)
+    rows, columns = image.grad[0, 0].nonzero(as_tuple=True)
     assert rows.max() - rows.min() + 1 == size
     assert columns.max() - columns.min() + 1 == size
     assert receptive_field(network) == summarise(network).receptive_field == size
@@ -189,9 +189,9 @@ def test_a_fully_convolutional_network_sees_a_pattern_wherever_it_is():
 
 
 def test_preprocessing_is_that_of_vgg16():
-    pictures = torch.randint(0, 256, (2, 3, 5, 7), dtype=torch.uint8)
-    batch = preprocess(pictures)
-    red, green, blue = pictures.double().unbind(1)
+    images = torch.randint(0, 256, (2, 3, 5, 7), dtype=torch.uint8)
+    batch = preprocess(images)
+    red, green, blue = images.double().unbind(1)
     expected = torch.stack([blue - 103.939, green - 116.779, red - 123.68], dim=1)
     assert batch.dtype == torch.float32
     assert batch.is_contiguous(memory_format=torch.channels_last)
@@ -199,7 +199,7 @@ def test_preprocessing_is_that_of_vgg16():
 
 
 @pytest.mark.parametrize(("name", "smallest"), [("cnn-15", 32), ("cnn-13", 16), ("fcn-16", 32), ("fcn-14", 16)])
-def test_too_small_pictures_are_refused(name, smallest):
+def test_too_small_images_are_refused(name, smallest):
     assert create(name, smallest)(torch.zeros(2, 3, smallest, smallest)).shape == (2, 2)
     with pytest.raises(ConfiguralError, match=rf"image size {smallest - 1} .*{name}.* {smallest} pixels"):
         create(name, smallest - 1)

@@ -31,10 +31,10 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path):
     assert "non-trainable 64" in printed("Network")
     assert printed("Loading") == "True"
     assert "test loss" in printed("Accuracy and loss")
-    assert "face_as_no_face" in printed("Wrong pictures")
+    assert "face_as_no_face" in printed("Wrong images")
     assert {path.name for path in tmp_path.iterdir()} == {"cnn_ffa_15_layers.h5", "cnn_ffa_15_layers.safetensors"}
-    pictures = sum("image/png" in out.get("data", {}) for c in notebook.cells for out in c.get("outputs", []))
-    assert pictures == 4
+    images = sum("image/png" in out.get("data", {}) for c in notebook.cells for out in c.get("outputs", []))
+    assert images == 4
 
 
 def test_the_notebook_is_stored_without_results():

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from configural.networks import create, pooled_convolution, preprocess
-from configural.networks.pooled_convolution import convolve_pool_rectify
-from configural.networks.study_nets import Dropout
-from configural.networks.winograd import WinogradConvolution
+from configural.models import create, pooled_convolution, preprocess
+from configural.models.pooled_convolution import convolve_pool_rectify
+from configural.models.study_networks import Dropout
+from configural.models.winograd import WinogradConvolution
 
 
 def layer_by_layer(batch, weight, bias):
@@ -21,7 +21,7 @@ def tensors(n, channels, filters, rows, cols, dtype):
     return [torch.randn(shape, generator=generator, dtype=dtype).requires_grad_() for shape in shapes]
 
 
-@pytest.mark.parametrize("chunk", [1, 3000, 2**24])  # bytes: one picture at a time, two or three, all
+@pytest.mark.parametrize("chunk", [1, 3000, 2**24])  # bytes: one image at a time, two or three, all
 @pytest.mark.parametrize(("rows", "cols"), [(12, 12), (11, 14), (4, 4), (3, 2)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
@@ -40,7 +40,7 @@ def test_values_and_gradients_are_those_of_the_layers(monkeypatch, chunk, rows, 
 
 
 def test_of_equal_numbers_the_first_gets_the_gradient_and_zero_none():
-    # A picture of one colour: all four numbers of each pool are equal; one filter gives exactly 0.
+    # An image of one colour: all four numbers of each pool are equal; one filter gives exactly 0.
     results = []
     for function in (convolve_pool_rectify, layer_by_layer):
         batch = torch.full((2, 1, 6, 6), 3.0, requires_grad=True)
@@ -101,7 +101,7 @@ def test_dropout(memory_format):
     assert out.eq(0).double().mean().item() == pytest.approx(0.2, abs=0.0032)
     assert out.unique().tolist() == [0, 2.5]
     assert torch.equal(batch.grad, out / 2)
-    for dim in range(4):  # no picture, channel, row or column is favoured: six standard deviations of the rarest
+    for dim in range(4):  # no image, channel, row or column is favoured: six standard deviations of the rarest
         other = [place for place in range(4) if place != dim]
         share = out.eq(0).double().mean(dim=other)
         assert (share - 0.2).abs().max() < 6 * (0.16 / (out.numel() / out.shape[dim])) ** 0.5

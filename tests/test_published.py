@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configural.study.published import RESULT_COLUMNS, estimated_shifted_only, published_results
+from configural.replication.published import RESULT_COLUMNS, estimated_shifted_only, published_results
 
 NETWORKS = ("cnn-15", "cnn-13", "fcn-16", "fcn-14")
 CONDITIONS = ("baseline", "ffa", "fct")
@@ -55,7 +55,7 @@ def test_cells_are_as_published(published, cell, loss, accuracy, errors):
 
 
 def test_sums_are_those_of_the_file(published):
-    text = resources.files("configural.study").joinpath("published_results.csv").read_text("utf-8")
+    text = resources.files("configural.replication").joinpath("published_results.csv").read_text("utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     assert published["face_as_no_face"].sum() == sum(int(row["face_called_no_face"]) for row in rows) == 13_347
     assert published["no_face_as_face"].sum() == sum(int(row["no_face_called_face"]) for row in rows) == 2_161

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from literal_renderer import literal_masks, literal_picture
+from literal_renderer import literal_image, literal_masks
 from skimage.transform import resize
 
 from configural.errors import ConfiguralError
-from configural.faces import FaceLibrary
+from configural.portraits import Library
 from configural.stimuli import CONDITIONS, Renderer, sample
 from configural.stimuli.rendering import resampling_matrix
 
@@ -18,9 +18,7 @@ CONDITION_NAMES = [condition.name for condition in CONDITIONS]
 def _assert_as_literal(faces, table, size):
     renderer = Renderer(faces, size)
     for stimulus in table:
-        difference = np.abs(
-            renderer.draw(stimulus).astype(int) - literal_picture(faces, stimulus, size).astype(int)
-        )
+        difference = np.abs(renderer.draw(stimulus).astype(int) - literal_image(faces, stimulus, size).astype(int))
         assert difference.max() <= 2
         assert (difference > 1).mean() <= 0.001
         share = literal_masks(faces, stimulus, size)
@@ -36,7 +34,7 @@ def test_as_the_literal_renderer_on_real_portraits(real, condition, size):
 
 
 @pytest.mark.parametrize("size", [37, 224, 600])
-def test_as_the_literal_renderer_on_painted_heads(painted, size):
+def test_as_the_literal_renderer_on_painted_exemplars(painted, size):
     _assert_as_literal(painted, list(sample(painted, "ffa", count=40, seed=1, placement="shifted"))[::10], size)
 
 
@@ -72,24 +70,24 @@ def test_drawing_leaves_no_trace(blocks):
 def test_padding_is_black_and_on_the_right_side(blocks):
     renderer = Renderer(blocks, 124)
     stimulus = sample(blocks, count=2)[0]
-    width = {head.name: head for head in blocks.heads}[stimulus.host].canvas.shape[1]
+    width = {exemplar.name: exemplar for exemplar in blocks.exemplars}[stimulus.host].canvas.shape[1]
     for placement, first in (("left", 0), ("middle", (124 - width) // 2), ("right", 124 - width)):
-        picture = renderer.draw(dataclasses.replace(stimulus, placement=placement))
-        filled = np.flatnonzero(picture.any(axis=(0, 2)))
+        image = renderer.draw(dataclasses.replace(stimulus, placement=placement))
+        filled = np.flatnonzero(image.any(axis=(0, 2)))
         assert (filled[0], filled[-1]) == (first, first + width - 1)
 
 
 def test_masks_agree_with_pixels(blocks):
-    """Where nothing of a part shows, the picture is the canvas; inside a mask it is not."""
+    """Where nothing of a part shows, the image is the canvas; inside a mask it is not."""
     renderer = Renderer(blocks, 124)  # the portraits' own size, so that pixels are not mixed
-    heads = {head.name: head for head in blocks.heads}
+    exemplars = {exemplar.name: exemplar for exemplar in blocks.exemplars}
     for stimulus in sample(blocks, count=40):
-        canvas = heads[stimulus.host].canvas
+        canvas = exemplars[stimulus.host].canvas
         left = (124 - canvas.shape[1]) // 2
-        picture = renderer.draw(stimulus)[:, left : left + canvas.shape[1]]
+        image = renderer.draw(stimulus)[:, left : left + canvas.shape[1]]
         shown = renderer.draw_masks(stimulus).any(axis=0)[:, left : left + canvas.shape[1]]
-        assert np.array_equal(picture[~shown], canvas[~shown])
-        assert (picture[shown] != canvas[shown]).any(axis=1).mean() > 0.95
+        assert np.array_equal(image[~shown], canvas[~shown])
+        assert (image[shown] != canvas[shown]).any(axis=1).mean() > 0.95
 
 
 def test_masks_do_not_overlap(painted):
@@ -101,9 +99,9 @@ def test_masks_do_not_overlap(painted):
 def test_a_stranger_and_a_part_outside_are_errors(blocks):
     stimulus = sample(blocks, count=2)[0]
     with pytest.raises(ConfiguralError, match="which two does not hold"):
-        Renderer(FaceLibrary("two", blocks.heads[10:]), 32).draw(dataclasses.replace(stimulus, host="block/1"))
-    far = dataclasses.replace(stimulus.fillings[0], jitter=(120, 0))
-    moved = dataclasses.replace(stimulus, fillings=(far, *stimulus.fillings[1:]))
+        Renderer(Library("two", blocks.exemplars[10:]), 32).draw(dataclasses.replace(stimulus, host="block/1"))
+    far = dataclasses.replace(stimulus.contents[0], jitter=(120, 0))
+    moved = dataclasses.replace(stimulus, contents=(far, *stimulus.contents[1:]))
     with pytest.raises(ConfiguralError, match="leaves the canvas"):
         Renderer(blocks, 32).draw(moved)
     with pytest.raises(ConfiguralError, match="image size 4 is too small"):
@@ -111,14 +109,14 @@ def test_a_stranger_and_a_part_outside_are_errors(blocks):
 
 
 @pytest.mark.parametrize("condition", CONDITION_NAMES)
-def test_picture_and_masks_together_are_those_drawn_one_by_one(blocks, condition):
+def test_image_and_masks_together_are_those_drawn_one_by_one(blocks, condition):
     one, other = Renderer(blocks, 40), Renderer(blocks, 40)
     table = sample(blocks, condition, count=42, seed=3, placement="shifted")
     stimuli = [dataclasses.replace(stimulus, inverted=inverted) for stimulus in table for inverted in (False, True)]
-    pictures, masks = one.draw_batch_with_masks(stimuli)
-    for stimulus, picture, mask in zip(stimuli, pictures, masks, strict=True):
+    images, masks = one.draw_batch_with_masks(stimuli)
+    for stimulus, image, mask in zip(stimuli, images, masks, strict=True):
         alone, alone_mask = one.draw_with_masks(stimulus)
-        assert np.array_equal(picture, alone)
-        assert np.array_equal(picture, other.draw(stimulus))
+        assert np.array_equal(image, alone)
+        assert np.array_equal(image, other.draw(stimulus))
         assert np.array_equal(mask, alone_mask)
         assert np.array_equal(mask, other.draw_masks(stimulus))

@@ -15,9 +15,9 @@ from html_page import Page
 
 from configural.evaluation import Predictions, accuracy_figure, loss_figure, save_figure
 from configural.report import write_evaluation_report, write_run_report
-from configural.stimuli import PictureDataset
-from configural.study import load_run, run_settings
-from configural.study.run import write_test
+from configural.runs.run import write_test
+from configural.stimuli import ImageDataset
+from configural.study import load_run, run_config
 from configural.training.history import Epoch, History
 
 SIZE = 16
@@ -26,7 +26,7 @@ CLASSES = ("no_face", "face")
 
 
 def write_a_test(folder, wrong, n=20):
-    """Write a test of n pictures per class; `wrong` is how many no_face and how many face are mistaken."""
+    """Write a test of n images per class; `wrong` is how many no_face and how many face are mistaken."""
     rng = np.random.default_rng(0)
     label = np.repeat([0, 1], n)
     index = np.tile(np.arange(FIRST, FIRST + n), 2)
@@ -39,7 +39,7 @@ def write_a_test(folder, wrong, n=20):
     pixels = rng.integers(0, 256, (2 * n, SIZE, SIZE, 3)).astype(np.uint8)
     probability = 1 / (1 + np.exp(-log_odds))
     answers = rows.assign(predicted=predicted, probability_face=probability, log_odds=log_odds)
-    metrics = write_test(folder, Predictions(answers), PictureDataset(rows, SIZE, pixels))
+    metrics = write_test(folder, Predictions(answers), ImageDataset(rows, SIZE, pixels))
     return metrics, answers, pixels
 
 
@@ -49,7 +49,7 @@ def history(n):
 
 def a_run(folder, wrong=(2, 1), n=20, epochs=4, **settings):
     metrics, answers, pixels = write_a_test(folder, wrong, n)
-    settings = run_settings(**{"network": "fcn-14", "epochs": epochs, **settings})
+    settings = run_config(**{"network": "fcn-14", "epochs": epochs, **settings})
     settings.save(folder / "config.yaml")
     told = history(epochs)
     told.save(folder / "history.csv")
@@ -81,9 +81,9 @@ def written(probability):
 def decoded(image):
     kind, _, content = image["src"].partition(",")
     assert kind == "data:image/png;base64"
-    picture = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape[:2] == (int(image["height"]), int(image["width"]))
-    return picture[..., ::-1]
+    image = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape[:2] == (int(image["height"]), int(image["width"]))
+    return image[..., ::-1]
 
 
 @pytest.mark.parametrize(("wrong", "epochs"), [((0, 0), 1), ((2, 1), 4), ((0, 1), 30)])
@@ -121,7 +121,7 @@ def test_result_comes_first(tmp_path):
     page, _ = page_of(run)
     right = int((answers["label"] == answers["predicted"]).sum())
     assert (right, len(answers)) == (37, 40)
-    assert page.texts("h1") == ["92.50% of the test pictures right"]
+    assert page.texts("h1") == ["92.50% of the test images right"]
     lead = page.texts("p")[0]
     assert "37 of 40" in lead
     assert "2 no_faces for faces and 1 face for a no_face" in lead
@@ -139,7 +139,7 @@ def test_only_mistakes_that_were_made_are_told(tmp_path, wrong, said):
     assert lead.endswith(said)
 
 
-def test_every_mistake_is_shown_with_its_picture_and_probability(tmp_path):
+def test_every_mistake_is_shown_with_its_image_and_probability(tmp_path):
     run, answers, pixels = a_run(tmp_path / "run", (12, 5))
     page, _ = page_of(run)
     figures = [element for element in page.all("figure") if element["class"] == "tile wrong"]
@@ -153,14 +153,14 @@ def test_every_mistake_is_shown_with_its_picture_and_probability(tmp_path):
         probability = written(row["probability_face"])
         assert f"{row['index']} {true} → {predicted} P(face) {probability}" in shown
         assert f"{row['index']}{true}{predicted}{probability}{row['file']}" in rows
-        np.testing.assert_array_equal(images[f"Picture {row['index']} of class {true}"], pixels[position])
+        np.testing.assert_array_equal(images[f"Image {row['index']} of class {true}"], pixels[position])
 
 
-def test_samples_are_the_first_test_pictures_with_the_networks_answer(tmp_path):
+def test_samples_are_the_first_test_images_with_the_networks_answer(tmp_path):
     run, answers, pixels = a_run(tmp_path / "run", (0, 0))
     page, _ = page_of(run)
     tiles = [" ".join(e["text"].split()) for e in page.all("figure") if e["class"] == "tile"]
-    images = [image for image in page.all("img") if image["alt"].startswith("Picture")]
+    images = [image for image in page.all("img") if image["alt"].startswith("Image")]
     expected = pd.concat([answers[answers["label"] == label].head(6) for label in (1, 0)])
     assert len(tiles) == len(images) == 12
     for tile, image, (position, row) in zip(tiles, images, expected.iterrows(), strict=True):
@@ -183,8 +183,8 @@ def test_probability_is_never_rounded_to_a_certainty(tmp_path):
 def test_no_mistakes(tmp_path):
     page, text = page_of(a_run(tmp_path / "run", (0, 0))[0])
     assert "No mistakes" in page.texts("h2")
-    assert "every one of the 40 pictures right" in " ".join(text.split())
-    assert page.texts("h1") == ["100% of the test pictures right"]
+    assert "every one of the 40 images right" in " ".join(text.split())
+    assert page.texts("h1") == ["100% of the test images right"]
 
 
 def test_of_many_mistakes_some_are_shown_and_all_listed(tmp_path):
@@ -196,7 +196,7 @@ def test_of_many_mistakes_some_are_shown_and_all_listed(tmp_path):
         *range(FIRST, FIRST + 100),
         *range(FIRST, FIRST + 30),
     ]
-    assert "130 pictures of 160 are shown, at most 100 of each kind" in " ".join(text.split())
+    assert "130 images of 160 are shown, at most 100 of each kind" in " ".join(text.split())
     rows = "\n".join(page.texts("tr"))
     for _, row in answers[answers["label"] != answers["predicted"]].iterrows():
         assert re.search(rf"^{row['index']}{CLASSES[row['label']]}.*{re.escape(row['file'])}$", rows, re.M)
@@ -208,7 +208,7 @@ def test_settings_layers_and_epochs(tmp_path):
     facts = dict(zip(page.texts("dt"), page.texts("dd"), strict=False))
     assert set(facts) >= {"faces", "condition", "split", "batch size", "device", "seed", "PyTorch"}
     values = page.texts("dd")
-    for value in ("synthetic", "fct", "identity", "fcn-14", "224 × 224 pixels", "16,002 pictures", "77", "32 bits"):
+    for value in ("synthetic", "fct", "identity", "fcn-14", "224 × 224 pixels", "16,002 images", "77", "32 bits"):
         assert value in values
     for value in ("12.3 s", "7 min 17 s", "2 h 01 min", "9.8.7", "6.5.4", "cuda:7", "0123456789ab"):
         assert value in values
@@ -220,7 +220,7 @@ def test_settings_layers_and_epochs(tmp_path):
     assert "Max_4" in " ".join(rows)
     assert "Conv_5" not in " ".join(rows)
     text = " ".join(page.all("main")[0]["text"].split())
-    assert "sees 46 × 46 of the picture's 224 × 224 pixels" in text
+    assert "sees 46 × 46 of the image's 224 × 224 pixels" in text
     assert "persons that it never saw in training" in text
     assert "495.00 %97.50 %0.1250.12.0" in rows
 
@@ -245,7 +245,7 @@ def test_what_a_recipe_changes_of_the_study_s_training_is_told(tmp_path):
 
 def test_text_from_outside_is_escaped(tmp_path):
     evil = "<script>alert('&')</script>"
-    run, _, _ = a_run(tmp_path / "<b>run & more", faces=f'fasseg:{evil}"')
+    run, _, _ = a_run(tmp_path / "<b>run & more", source=f'fasseg:{evil}"')
     page, text = page_of(run)
     assert not page.all("script")
     assert evil not in text
@@ -268,7 +268,7 @@ def test_page_is_made_of_what_is_left(tmp_path):
         shutil.rmtree(run.folder / name)
     page, text = page_of(run)
     assert not page.all("img")
-    assert "0 pictures of 3 are shown" in text
+    assert "0 images of 3 are shown" in text
     for index in answers.loc[answers["label"] != answers["predicted"], "index"]:
         assert any(row.startswith(str(index)) for row in page.texts("tr"))
 
@@ -291,30 +291,30 @@ def test_page_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 
 def test_evaluation_page_leaves_the_training_out(tmp_path):
     metrics, _, _ = write_a_test(tmp_path, (3, 0))
-    settings = {"model": "runs/<old>", "network": "cnn-15", "image_size": 224, "faces": "synthetic"}
+    settings = {"model": "runs/<old>", "network": "cnn-15", "image_size": 224, "source": "synthetic"}
     settings |= {"condition": "baseline", "placement": "shifted", "split": "paper", "count": 2000, "seed": 5}
     metrics |= {"settings": settings, "images": {"test": 40}, "configural": "9.8.7"}
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     path = write_evaluation_report(tmp_path)
     assert path == tmp_path / "report.html"
     page = Page(path.read_text("utf-8"))
-    assert page.texts("h1") == ["92.50% of the test pictures right"]
+    assert page.texts("h1") == ["92.50% of the test images right"]
     assert "How it learned" not in page.texts("h2")
     assert set(page.texts("dd")) >= {"runs/<old>", "cnn-15", "shifted", "baseline", "2000", "5", "9.8.7"}
     assert "in total1,618,882" in page.texts("tr")
-    # Whether these heads were in the training is not known, so nothing is said of it.
+    # Whether these exemplars were in the training is not known, so nothing is said of it.
     assert "in training" not in page.all("main")[0]["text"]
     shown = [figure for figure in page.all("figure") if figure["class"] == "tile wrong"]
     assert len(shown) == 3 + 3  # once among the samples
 
 
-def test_evaluation_page_of_a_folder_of_pictures(tmp_path):
+def test_evaluation_page_of_a_folder_of_images(tmp_path):
     metrics, _, _ = write_a_test(tmp_path, (0, 0))
-    settings = {"model": "old.h5", "network": "fcn-16", "image_size": 64, "data": "my/pictures"}
+    settings = {"model": "old.h5", "network": "fcn-16", "image_size": 64, "data": "my/images"}
     metrics |= {"settings": settings, "images": {"test": 40}, "configural": "9.8.7"}
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     page = Page(write_evaluation_report(tmp_path).read_text("utf-8"))
-    assert "my/pictures" in page.texts("dd")
+    assert "my/images" in page.texts("dd")
     assert "can see 94 × 94 pixels" in " ".join(page.all("main")[0]["text"].split())
 
 

@@ -18,13 +18,13 @@ from configural.benchmark import operations
 from configural.errors import ConfiguralError
 from configural.training import loop
 
-SMALL = {"image_size": 32, "count": 240, "epochs": 3, "batch_size": 20, "network": "cnn-13", "show_progress": False}
+SMALL = {"image_size": 32, "count": 240, "epochs": 3, "batch_size": 20, "network": "cnn-13"}
 
 
 @pytest.fixture(scope="module")
 def finished(blocks, tmp_path_factory):
     return cf.run(
-        faces=blocks, condition="baseline", out=tmp_path_factory.mktemp("runs") / "a", keras=True, **SMALL
+        source=blocks, condition="baseline", out=tmp_path_factory.mktemp("runs") / "a", keras=True, **SMALL
     )
 
 
@@ -64,7 +64,7 @@ def test_metrics_json(finished):
     assert len(metrics["wrong"]["no_face_as_face"]) == matrix[0][1]
 
 
-def test_wrong_pictures_are_kept_by_index(finished, blocks):
+def test_wrong_images_are_kept_by_index(finished, blocks):
     renderer = cf.stimuli.Renderer(blocks, 32)
     test = finished.table.subset("test")
     shown = 0
@@ -82,7 +82,7 @@ def test_saved_networks_say_what_the_run_said(finished, blocks):
     test = cf.stimuli.dataset(blocks, finished.table.subset("test"), 32)
     for network in (
         cf.load_run(finished.folder).network,
-        cf.networks.keras_weights.load(finished.folder / "model.h5"),
+        cf.models.keras_weights.load(finished.folder / "model.h5"),
     ):
         again = cf.evaluation.predict(network, test).frame
         assert np.allclose(again["log_odds"], finished.predictions.frame["log_odds"], atol=1e-4)
@@ -95,14 +95,14 @@ def test_settings_are_stored(finished):
     assert cf.load_run(finished.folder).settings == finished.settings
 
 
-def test_pictures_may_have_a_seed_of_their_own(blocks, tmp_path):
+def test_images_may_have_a_seed_of_their_own(blocks, tmp_path):
     settings = {**SMALL, "epochs": 1, "dropout": 0.0, "seed": 1}
-    done = cf.run(faces=blocks, condition="baseline", data_seed=7, out=tmp_path / "a", **settings)
-    pictures = cf.stimuli.sample(blocks, "baseline", "paper", 240, 7)
-    assert done.table.frame.equals(pictures.frame)
+    done = cf.run(source=blocks, condition="baseline", data_seed=7, out=tmp_path / "a", **settings)
+    images = cf.stimuli.sample(blocks, "baseline", "paper", 240, 7)
+    assert done.table.frame.equals(images.frame)
     assert (done.settings.seed, done.settings.data_seed, done.settings.recipe.dropout) == (1, 7, 0)
     with pytest.raises(ConfiguralError, match="holds a run with data seed 7, not 8"):
-        cf.run(out=tmp_path / "a", data_seed=8, resume=True, show_progress=False)
+        cf.run(out=tmp_path / "a", data_seed=8, resume=True)
 
 
 def test_a_moved_folder_loads(finished, tmp_path):
@@ -111,17 +111,17 @@ def test_a_moved_folder_loads(finished, tmp_path):
 
 
 def test_same_seed_same_bytes(finished, blocks, tmp_path):
-    again = cf.run(faces=blocks, condition="baseline", out=tmp_path / "b", **SMALL)
+    again = cf.run(source=blocks, condition="baseline", out=tmp_path / "b", **SMALL)
     for name in ("model.safetensors", "stimuli.parquet", "predictions.csv", "figures/loss.png"):
         assert (again.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
-    other = cf.run(faces=blocks, condition="baseline", out=tmp_path / "c", seed=1, **SMALL)
+    other = cf.run(source=blocks, condition="baseline", out=tmp_path / "c", seed=1, **SMALL)
     assert (other.folder / "model.safetensors").read_bytes() != (finished.folder / "model.safetensors").read_bytes()
 
 
 RESULTS = ("model.safetensors", "stimuli.parquet", "predictions.csv")
 
 
-def test_streamed_pictures_give_the_same_bytes_and_none_is_kept(finished, blocks, tmp_path, monkeypatch):
+def test_streamed_images_give_the_same_bytes_and_none_is_kept(finished, blocks, tmp_path, monkeypatch):
     drawn = []
     draw_batch = cf.stimuli.Renderer.draw_batch
 
@@ -130,7 +130,7 @@ def test_streamed_pictures_give_the_same_bytes_and_none_is_kept(finished, blocks
         return draw_batch(self, stimuli)
 
     monkeypatch.setattr(cf.stimuli.Renderer, "draw_batch", count)
-    streamed = cf.run(faces=blocks, condition="baseline", out=tmp_path / "s", stream=True, **SMALL)
+    streamed = cf.run(source=blocks, condition="baseline", out=tmp_path / "s", stream=True, **SMALL)
     for name in RESULTS:
         assert (streamed.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
     figures = [name for name in finished.history.as_frame().columns if name != "seconds"]
@@ -138,7 +138,7 @@ def test_streamed_pictures_give_the_same_bytes_and_none_is_kept(finished, blocks
     for path in finished.folder.glob("samples/*/*.png"):
         assert (streamed.folder / path.relative_to(finished.folder)).read_bytes() == path.read_bytes()
     assert yaml.safe_load((streamed.folder / "config.yaml").read_text())["stream"] is True
-    # Every picture of every epoch, the test, and those that are written: single ones.
+    # Every image of every epoch, the test, and those that are written: single ones.
     assert sum(drawn) - drawn.count(1) == 3 * (194 + 10) + 36
     assert max(drawn) == 36
 
@@ -156,25 +156,25 @@ def test_a_run_goes_on_with_or_without_streaming(finished, blocks, tmp_path, mon
     with monkeypatch.context() as patch:
         patch.setattr(loop, "save_checkpoint", stop)
         with pytest.raises(KeyboardInterrupt):
-            cf.run(faces=blocks, condition="baseline", out=out, stream=True, **SMALL)
+            cf.run(source=blocks, condition="baseline", out=out, stream=True, **SMALL)
         with pytest.raises(KeyboardInterrupt):
-            cf.run(faces=blocks, out=out, resume=True, stream=False, show_progress=False)
-    cf.run(faces=blocks, out=out, resume=True, stream=True, show_progress=False)
+            cf.run(source=blocks, out=out, resume=True, stream=False)
+    cf.run(source=blocks, out=out, resume=True, stream=True)
     assert epochs == [1, 2]
     for name in RESULTS:
         assert (out / name).read_bytes() == (finished.folder / name).read_bytes(), name
     stored = finished.settings
-    assert cf.study.resumed_settings(stored, {"stream": True}, out) == stored.model_copy(update={"stream": True})
-    assert cf.study.resumed_settings(stored.model_copy(update={"stream": True}), {}, out).stream
+    assert cf.study.resumed_config(stored, {"stream": True}, out) == stored.model_copy(update={"stream": True})
+    assert cf.study.resumed_config(stored.model_copy(update={"stream": True}), {}, out).stream
 
 
 def test_a_used_folder_is_refused_and_a_finished_one_resumes_at_once(finished, blocks):
     before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if path.name != "report.html"}
     with pytest.raises(ConfiguralError, match="exists and is not empty"):
-        cf.run(faces=blocks, condition="baseline", out=finished.folder, **SMALL)
+        cf.run(source=blocks, condition="baseline", out=finished.folder, **SMALL)
     with pytest.raises(ConfiguralError, match="holds a run with condition baseline, not ffa"):
         cf.run(condition="ffa", out=finished.folder, resume=True)
-    again = cf.run(out=finished.folder, resume=True, show_progress=False)
+    again = cf.run(out=finished.folder, resume=True)
     assert again.metrics == finished.metrics
     for path, when in before.items():
         assert path.name == "figures" or path.is_dir() or path.stat().st_mtime_ns == when
@@ -188,7 +188,7 @@ def test_unfinished_and_foreign_folders(tmp_path):
     (tmp_path / "config.yaml").write_text("epochs: many\n")
     with pytest.raises(ConfiguralError, match=r"config\.yaml: "):
         cf.load_run(tmp_path)
-    cf.study.run_settings().save(tmp_path / "config.yaml")
+    cf.study.run_config().save(tmp_path / "config.yaml")
     with pytest.raises(ConfiguralError, match="not finished; continue it with --resume"):
         cf.load_run(tmp_path)
 
@@ -206,24 +206,22 @@ def test_unfinished_and_foreign_folders(tmp_path):
         ({"count": 101}, "count 101 must be even"),
         ({"precision": "8"}, "precision: "),
         ({"faces": "cats"}, "faces 'cats' is not understood"),
-        ({"faces": "synthetic:1"}, "at least 2"),
+        ({"source": "synthetic:1"}, "at least 2"),
         ({"faces": "fasseg:nowhere"}, "nowhere"),
-        ({"faces": "synthetic:4", "split": "identity"}, "too few for the identity split"),
+        ({"source": "synthetic:4", "split": "identity"}, "too few for the identity split"),
         ({"device": "tpu9"}, "device 'tpu9' cannot be used"),
     ],
 )
 def test_impossible_settings_leave_nothing_behind(tmp_path, change, message):
     with pytest.raises(ConfiguralError, match=message):
-        cf.run(out=tmp_path / "x", show_progress=False, **change)
+        cf.run(out=tmp_path / "x", **change)
     assert not (tmp_path / "x").exists()
 
 
-def test_evaluate_on_other_pictures(finished, blocks, tmp_path):
-    done = cf.evaluate(finished.folder, faces=blocks, out=tmp_path / "same", show_progress=False)
+def test_evaluate_on_other_images(finished, blocks, tmp_path):
+    done = cf.evaluate(finished.folder, source=blocks, out=tmp_path / "same")
     assert np.allclose(done.predictions.frame["log_odds"], finished.predictions.frame["log_odds"], atol=1e-4)
-    shifted = cf.evaluate(
-        finished.folder, faces=blocks, placement="shifted", condition="fct", out=tmp_path / "s", show_progress=False
-    )
+    shifted = cf.evaluate(finished.folder, source=blocks, placement="shifted", condition="fct", out=tmp_path / "s")
     assert len(shifted.predictions.frame) == 36
     metrics = json.loads((tmp_path / "s" / "metrics.json").read_text())
     assert (metrics["settings"]["placement"], metrics["settings"]["condition"]) == ("shifted", "fct")
@@ -232,10 +230,10 @@ def test_evaluate_on_other_pictures(finished, blocks, tmp_path):
 
 
 def test_evaluate_on_a_folder_and_from_single_files(finished, blocks, tmp_path):
-    cf.generate(blocks, "baseline", count=240, size=32, seed=42, out=tmp_path / "set", show_progress=False)
+    cf.generate(blocks, "baseline", count=240, size=32, seed=42, out=tmp_path / "set")
     for model in (finished.folder, finished.folder / "model.safetensors", finished.folder / "model.h5"):
         out = tmp_path / f"on-{model.name}"
-        done = cf.evaluate(model, data=tmp_path / "set", out=out, show_progress=False)
+        done = cf.evaluate(model, data=tmp_path / "set", out=out)
         assert np.allclose(done.predictions.frame["log_odds"], finished.predictions.frame["log_odds"], atol=1e-4)
     with pytest.raises(ConfiguralError, match="--data and --condition exclude each other"):
         cf.evaluate(finished.folder, data=tmp_path / "set", condition="ffa", out=tmp_path / "x")
@@ -245,9 +243,9 @@ def test_evaluate_on_a_folder_and_from_single_files(finished, blocks, tmp_path):
 
 def test_killed_at_any_moment_and_resumed(tmp_path):
     """Kill -9 again and again; the weights in the end are those of an undisturbed run."""
-    settings = {"faces": "synthetic:3", "image_size": 32, "count": 120, "epochs": 3, "batch_size": 20}
+    settings = {"source": "synthetic:3", "image_size": 32, "count": 120, "epochs": 3, "batch_size": 20}
     options = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
-    undisturbed = cf.run(out=tmp_path / "undisturbed", show_progress=False, **settings).folder
+    undisturbed = cf.run(out=tmp_path / "undisturbed", **settings).folder
     out = tmp_path / "killed"
     checkpoint = out / "checkpoint.safetensors"
     for moment, epochs in (
@@ -263,25 +261,25 @@ def test_killed_at_any_moment_and_resumed(tmp_path):
         assert len(cf.training.read_history(checkpoint).epochs if checkpoint.exists() else ()) == epochs
         assert bool(list(out.rglob("*.tmp"))) == moment.startswith("half")
     assert not (out / "metrics.json").exists()
-    assert cf.run(out=out, resume=True, show_progress=False).metrics["test_accuracy"] >= 0
+    assert cf.run(out=out, resume=True).metrics["test_accuracy"] >= 0
     for name in ("model.safetensors", "predictions.csv", "stimuli.parquet"):
         assert (out / name).read_bytes() == (undisturbed / name).read_bytes(), name
     assert (out / "report.html").is_file()
     assert not checkpoint.exists()
     # Killed between its last two acts, a run is finished with its checkpoint still there.
     checkpoint.write_bytes(b"")
-    assert cf.run(out=out, resume=True, show_progress=False).metrics["test_accuracy"] >= 0
+    assert cf.run(out=out, resume=True).metrics["test_accuracy"] >= 0
     assert not checkpoint.exists()
 
 
 @pytest.mark.slow
 def test_the_quick_preset_learns_painted_faces(tmp_path):
-    done = cf.run(faces="synthetic:12", count=3000, out=tmp_path / "run", show_progress=False)
+    done = cf.run(source="synthetic:12", count=3000, out=tmp_path / "run")
     assert done.metrics["test_accuracy"] >= 0.97
 
 
 def test_import_is_quick_and_lazy():
-    code = "import sys, configural as cf; assert 'torch' not in sys.modules; assert 'run' in dir(cf); cf.faces"
+    code = "import sys, configural as cf; assert 'torch' not in sys.modules; assert 'run' in dir(cf); cf.portraits"
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="no attribute 'walk'"):
         _ = cf.walk
@@ -293,48 +291,46 @@ def test_gpu_or_not_the_device_is_chosen(blocks, tmp_path):
 
 
 def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_path):
-    out = {"out": tmp_path / "x", "show_progress": False}
-    with pytest.raises(
-        ConfiguralError, match="--count 120 makes a test of pictures that the network was trained on"
-    ):
-        cf.evaluate(finished.folder, faces=blocks, count=120, **out)
-    # It is right to: those test pictures are training pictures of the run.
+    out = {"out": tmp_path / "x"}
+    with pytest.raises(ConfiguralError, match="--count 120 makes a test of images that the network was trained on"):
+        cf.evaluate(finished.folder, source=blocks, count=120, **out)
+    # It is right to: those test images are training images of the run.
     small = cf.stimuli.sample(blocks, "baseline", count=120, seed=42).subset("test")
     train = set(cf.stimuli.sample(blocks, "baseline", count=240, seed=42).subset("train"))
     assert set(small) <= train
-    cf.evaluate(finished.folder, faces=blocks, count=120, seed=1, **out)
-    other = cf.faces.FaceLibrary("blocks", blocks.heads[:8])
+    cf.evaluate(finished.folder, source=blocks, count=120, seed=1, **out)
+    other = cf.portraits.Library("blocks", blocks.exemplars[:8])
     unfinished = shutil.copytree(finished.folder, tmp_path / "unfinished")
     (unfinished / "metrics.json").unlink()
     with pytest.raises(ConfiguralError, match="was begun with other faces"):
-        cf.run(faces=other, out=unfinished, resume=True, show_progress=False)
+        cf.run(source=other, out=unfinished, resume=True)
 
 
 def test_evaluate_keeps_persons_apart_under_the_identity_split(blocks, tmp_path):
-    identity = cf.run(faces=blocks, condition="baseline", split="identity", out=tmp_path / "i", **SMALL)
+    identity = cf.run(source=blocks, condition="baseline", split="identity", out=tmp_path / "i", **SMALL)
     with pytest.raises(ConfiguralError, match="--seed 1 deals the persons out anew"):
-        cf.evaluate(identity.folder, faces=blocks, seed=1, out=tmp_path / "x", show_progress=False)
+        cf.evaluate(identity.folder, source=blocks, seed=1, out=tmp_path / "x")
     with pytest.raises(ConfiguralError, match="--image-size 64"):
-        cf.evaluate(identity.folder, faces=blocks, image_size=64, out=tmp_path / "x", show_progress=False)
+        cf.evaluate(identity.folder, source=blocks, image_size=64, out=tmp_path / "x")
     # The same faces by another name are the same persons.
-    renamed = cf.faces.FaceLibrary("cubes", blocks.heads)
+    renamed = cf.portraits.Library("cubes", blocks.exemplars)
     assert renamed.fingerprint == blocks.fingerprint
     with pytest.raises(ConfiguralError, match="--seed 1 deals the persons out anew"):
-        cf.evaluate(identity.folder, faces=renamed, seed=1, out=tmp_path / "x", show_progress=False)
+        cf.evaluate(identity.folder, source=renamed, seed=1, out=tmp_path / "x")
 
 
 @pytest.mark.parametrize("split", ["paper", "identity"])
-def test_tests_of_a_study_run_go_by_the_seed_of_its_pictures(blocks, tmp_path, monkeypatch, split):
-    """The run's own seed, 5, is of its training alone; its pictures, and who is in which subset, have seed 3."""
+def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, monkeypatch, split):
+    """The run's own seed, 5, is of its training alone; its images, and who is in which subset, have seed 3."""
     from configural.commands import audits
 
-    settings = cf.study.run_settings(
+    settings = cf.study.run_config(
         "blocks", "baseline", split, "fcn-14", image_size=32, count=60, seed=5, data_seed=3, epochs=1
     )
     trained = cf.study.train_and_test(settings, tmp_path / "run", library=blocks)
 
     class BegunError(Exception):
-        """The audit begins, with this seed of its pictures."""
+        """The audit begins, with this seed of its images."""
 
     def begin(*given, **named):
         raise BegunError(given[5])
@@ -342,21 +338,21 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_pictures(blocks, tmp_path, m
     monkeypatch.setattr(audits, "run_audit", begin)
 
     def audit(seed):
-        audits.audit(trained.folder, tmp_path / "a", blocks, seed=seed, show_progress=False)
+        audits.audit(trained.folder, tmp_path / "a", blocks, seed=seed)
 
     def evaluate(seed, count):
         out = tmp_path / f"e{seed}"
-        cf.evaluate(trained.folder, faces=blocks, seed=seed, count=count, out=out, show_progress=False)
+        cf.evaluate(trained.folder, source=blocks, seed=seed, count=count, out=out)
 
     with pytest.raises(BegunError, match=r"^4$" if split == "paper" else r"^3$"):
         audit(None)
     if split == "paper":
         with pytest.raises(BegunError, match=r"^5$"):
             audit(5)
-        with pytest.raises(ConfiguralError, match="--seed 3 makes pictures that the network was trained on"):
+        with pytest.raises(ConfiguralError, match="--seed 3 makes images that the network was trained on"):
             audit(3)
         evaluate(5, 42)
-        with pytest.raises(ConfiguralError, match="--count 42 makes a test of pictures that the network was"):
+        with pytest.raises(ConfiguralError, match="--count 42 makes a test of images that the network was"):
             evaluate(3, 42)
     else:
         for wrong in (audit, lambda seed: evaluate(seed, 60)):
@@ -366,9 +362,9 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_pictures(blocks, tmp_path, m
 
 
 def test_a_finished_run_can_still_be_written_for_keras(blocks, tmp_path):
-    first = cf.run(faces=blocks, condition="baseline", out=tmp_path / "r", **{**SMALL, "epochs": 1})
+    first = cf.run(source=blocks, condition="baseline", out=tmp_path / "r", **{**SMALL, "epochs": 1})
     assert not (first.folder / "model.h5").exists()
-    cf.run(out=first.folder, resume=True, keras=True, show_progress=False)
+    cf.run(out=first.folder, resume=True, keras=True)
     assert (first.folder / "model.h5").is_file()
 
 
@@ -385,14 +381,14 @@ def test_damaged_run_folders_are_named(finished, tmp_path, name, content):
 def test_resuming_a_folder_of_other_files(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(ConfiguralError, match="holds other files and no run to go on with"):
-        cf.run(faces="synthetic:2", out=tmp_path, resume=True, show_progress=False)
+        cf.run(source="synthetic:2", out=tmp_path, resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
 def test_evaluate_keeps_the_placement_of_the_condition(finished, blocks, tmp_path):
     own = tmp_path / "left.yaml"
     own.write_text("name: at-the-left\nplacement: left\n")
-    out = {"faces": blocks, "condition": str(own), "show_progress": False}
+    out = {"source": blocks, "condition": str(own)}
     cf.evaluate(finished.folder, out=tmp_path / "own", **out)
     cf.evaluate(finished.folder, out=tmp_path / "asked", placement="right", **out)
     placements = [
@@ -404,15 +400,15 @@ def test_evaluate_keeps_the_placement_of_the_condition(finished, blocks, tmp_pat
 
 @pytest.mark.slow
 def test_the_fast_preset_is_right_about_real_faces_with_a_thousandth_of_the_compute(real, tmp_path):
-    """The published training makes 20 epochs of 16,002 pictures of 224 pixels, for 99.97 %."""
-    run = cf.run(faces=real, preset="fast", seed=0, data_seed=42, out=tmp_path / "fast", show_progress=False)
+    """The published training makes 20 epochs of 16,002 images of 224 pixels, for 99.97 %."""
+    run = cf.run(source=real, preset="fast", seed=0, data_seed=42, out=tmp_path / "fast")
     settings = run.settings
     assert settings.network == "cnn-15"
     trained_on = settings.recipe.epochs * run.metrics["images"]["train"]
     spent = trained_on * operations("cnn-15", settings.image_size)
     assert spent < 20 * 16002 * operations("cnn-15", 224) / 1000
-    # As many as the study tested. Ten seeds and more pictures are in docs/performance.md; at 99.97 %, seven or more
+    # As many as the study tested. Ten seeds and more images are in docs/performance.md; at 99.97 %, seven or more
     # are wrong in one draw of twenty thousand.
-    test = cf.evaluate(tmp_path / "fast", faces=real, count=20000, out=tmp_path / "test", show_progress=False)
+    test = cf.evaluate(tmp_path / "fast", source=real, count=20000, out=tmp_path / "test")
     assert len(test.predictions.frame) == 3000
     assert test.metrics.accuracy > 1 - 7 / 3000

@@ -4,12 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import block_head
+from conftest import block_exemplar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
-from configural.faces import PART_KINDS, FaceLibrary
+from configural.portraits import PART_KINDS, Library
 from configural.stimuli import CONDITIONS, PLACEMENTS, Condition, StimulusTable, sample, sample_to
 
 CONDITION_NAMES = [condition.name for condition in CONDITIONS]
@@ -20,9 +20,9 @@ STUDY_COLUMNS = [
 
 
 @pytest.fixture(scope="module")
-def tall() -> FaceLibrary:
-    """Twelve heads of the height that a condition's pixels refer to; the narrowest is too narrow for some."""
-    return FaceLibrary("tall", [block_head(f"tall/{n}", 512, 64 + 4 * n, shade=60 + 9 * n) for n in range(12)])
+def tall() -> Library:
+    """Twelve exemplars of the height that a condition's pixels refer to; the narrowest is too narrow for some."""
+    return Library("tall", [block_exemplar(f"tall/{n}", 512, 64 + 4 * n, shade=60 + 9 * n) for n in range(12)])
 
 
 @pytest.mark.filterwarnings("ignore::configural.errors.PortraitSkippedWarning")
@@ -119,17 +119,17 @@ def test_every_table_obeys_the_rules(blocks, seed, count, condition, split, plac
     frame = table.frame
     assert frame.equals(sample(blocks, condition, split, count, seed, placement).frame)
     assert (frame["label"] == 1).sum() == (frame["label"] == 0).sum() == count // 2
-    heads = {head.name: head for head in blocks.heads}
+    exemplars = {exemplar.name: exemplar for exemplar in blocks.exemplars}
     for stimulus in table:
-        kinds = [filling.kind for filling in stimulus.fillings]
+        kinds = [content.kind for content in stimulus.contents]
         assert sorted(kinds) == sorted(PART_KINDS)
         assert (tuple(kinds) == PART_KINDS) == (stimulus.label == 1)
-        rows, cols = heads[stimulus.host].canvas.shape[:2]
-        for slot, filling in enumerate(stimulus.fillings):
-            part = heads[filling.donor].parts[PART_KINDS.index(filling.kind)]
+        rows, cols = exemplars[stimulus.host].canvas.shape[:2]
+        for slot, content in enumerate(stimulus.contents):
+            part = exemplars[content.donor].parts[PART_KINDS.index(content.kind)]
             offset = np.round(np.array(stimulus.condition.offsets[slot]) * rows / 512)
-            top, left = np.array(heads[stimulus.host].parts[slot].anchor) + offset + filling.jitter
-            assert 0 <= min(filling.jitter) <= max(filling.jitter) <= round(9 * rows / 512)
+            top, left = np.array(exemplars[stimulus.host].parts[slot].anchor) + offset + content.jitter
+            assert 0 <= min(content.jitter) <= max(content.jitter) <= round(9 * rows / 512)
             assert 0 <= top <= rows - part.mask.shape[0]
             assert 0 <= left <= cols - part.mask.shape[1]
     if placement == "shifted":
@@ -149,12 +149,12 @@ def test_shifted_test_set_holds_500_each(blocks):
 @given(seed=st.integers(0, 10**6))
 def test_identity_split_keeps_persons_apart(blocks, seed):
     table = sample(blocks, "baseline", "identity", 400, seed)
-    person = {head.name: head.person for head in blocks.heads}
+    person = {exemplar.name: exemplar.person for exemplar in blocks.exemplars}
     used = {}
     for name in ("train", "valid", "test"):
         frame = table.subset(name).frame
         columns = ["host", *(f"{slot}_donor" for slot in PART_KINDS)]
-        used[name] = {person[head] for column in columns for head in frame[column]}
+        used[name] = {person[exemplar] for column in columns for exemplar in frame[column]}
         assert frame["host"].nunique() >= 2
     assert not used["train"] & used["test"]
     assert not used["train"] & used["valid"]
@@ -174,10 +174,10 @@ def test_seeds_differ(blocks):
     assert not sample(blocks, seed=1).frame.equals(sample(blocks, seed=2).frame)
 
 
-def test_a_head_without_room_is_no_host_but_still_a_donor():
-    # This head is so narrow that no mouth fits into its right_eye slot.
-    cramped = block_head("cramped", rows=124, cols=56, shade=61)
-    library = FaceLibrary("mixed", [cramped, *(block_head(f"b{n}", shade=60 + n) for n in range(3))])
+def test_a_exemplar_without_room_is_no_host_but_still_a_donor():
+    # This exemplar is so narrow that no mouth fits into its right_eye slot.
+    cramped = block_exemplar("cramped", rows=124, cols=56, shade=61)
+    library = Library("mixed", [cramped, *(block_exemplar(f"b{n}", shade=60 + n) for n in range(3))])
     with pytest.warns(PortraitSkippedWarning, match="cramped: not used as a host"):
         frame = sample(library, "baseline", count=400).frame
     assert "cramped" not in set(frame["host"])
@@ -208,7 +208,7 @@ def test_bad_arguments(blocks, change, message):
 
 def test_too_few_persons_for_the_identity_split(blocks):
     with pytest.raises(ConfiguralError, match="too few for the identity split"):
-        sample(FaceLibrary("five", blocks.heads[:5]), split="identity")
+        sample(Library("five", blocks.exemplars[:5]), split="identity")
 
 
 def test_table_round_trip(blocks, tmp_path):

@@ -55,7 +55,7 @@ def test_the_table_of_networks_imports_torch_and_little_else():
 
 def test_fabric_waits_for_a_training_or_a_test(tmp_path):
     """It takes as long as PyTorch, since it brings torchmetrics and through that transformers along."""
-    options = "--faces synthetic:2 --condition baseline --count 42 --size 32 --out"
+    options = "--source synthetic:2 --condition baseline --count 42 --size 32 --out"
     loaded = imported("generate", *options.split(), str(tmp_path / "set"))
     assert "numpy" in loaded
     assert not loaded & {"lightning_fabric", "torchmetrics"}

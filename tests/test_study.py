@@ -16,7 +16,7 @@ import configural as cf
 from configural.cli.groups import DefaultCommand, GroupWithDefault
 from configural.commands import plan_study
 from configural.errors import ConfiguralError
-from configural.study import RESULT_COLUMNS, RunSettings, StudyPlan, pictures, run_settings
+from configural.study import RESULT_COLUMNS, RunConfig, StudyPlan, images, run_config
 from configural.study.engines import Outcome, attempt, find_engine
 from configural.study.engines.local import _gpus
 from configural.study.jobs import plan_jobs, run_job
@@ -46,7 +46,7 @@ def in_this_process(jobs, work, workers, report):
 
 
 def study(blocks, out, plan=PLAN, engine=in_this_process):
-    return cf.run_study(plan, blocks, out, engine=engine, show_progress=False)
+    return cf.run_study(plan, blocks, out, engine=engine)
 
 
 @pytest.fixture(scope="module")
@@ -119,12 +119,10 @@ def test_results_are_what_the_predictions_say(finished):
 
 
 def test_results_are_what_evaluate_says(finished, blocks, tmp_path):
-    """Another way to the same numbers: draw the test pictures again, and test the saved network on them."""
+    """Another way to the same numbers: draw the test images again, and test the saved network on them."""
     for number, (network, placement) in enumerate((n, p) for n in PLAN.networks for p in ("middle", "shifted")):
         run = finished.folder / "runs" / f"{network}-baseline-2"
-        done = cf.evaluate(
-            run, faces=blocks, condition="fct", placement=placement, out=tmp_path / str(number), show_progress=False
-        )
+        done = cf.evaluate(run, source=blocks, condition="fct", placement=placement, out=tmp_path / str(number))
         results = finished.results
         row = results[
             (results["run"] == f"runs/{run.name}")
@@ -144,23 +142,23 @@ def test_both_files_hold_the_results(finished):
 
 
 def test_every_job_is_a_run_like_any_other(finished, blocks, tmp_path):
-    """A run of the same settings, begun by itself, gives the same files: shared pictures change nothing."""
+    """A run of the same settings, begun by itself, gives the same files: shared images change nothing."""
     for name in ("cnn-13-fct-1", "fcn-14-baseline-2"):
         run = cf.load_run(finished.folder / "runs" / name)
         assert (run.settings.data_seed, run.settings.seed) == (42, int(name[-1]))
         alone = cf.study.train_and_test(run.settings, tmp_path / name, library=blocks)
         for file in ("model.safetensors", "predictions.csv", "stimuli.parquet", "config.yaml"):
             assert (run.folder / file).read_bytes() == (alone.folder / file).read_bytes(), file
-        assert "seed of the pictures" in (run.folder / "report.html").read_text()
+        assert "seed of the images" in (run.folder / "report.html").read_text()
     first, second = (cf.load_run(finished.folder / "runs" / f"fcn-14-fct-{repeat}") for repeat in (1, 2))
     assert (first.folder / "stimuli.parquet").read_bytes() == (second.folder / "stimuli.parquet").read_bytes()
     assert not first.predictions.frame["log_odds"].equals(second.predictions.frame["log_odds"])
 
 
-def test_shared_pictures_are_those_that_a_run_draws(blocks, tmp_path):
-    settings = run_settings("blocks", "fct", image_size=32, count=60, seed=5, data_seed=9)
+def test_shared_images_are_those_that_a_run_draws(blocks, tmp_path):
+    settings = run_config("blocks", "fct", image_size=32, count=60, seed=5, data_seed=9)
     for placement in ("middle", "shifted"):
-        shared = pictures.shared_pictures(tmp_path / placement, settings, placement, blocks)
+        shared = images.shared_images(tmp_path / placement, settings, placement, blocks)
         table = cf.stimuli.sample(blocks, "fct", count=60, seed=9, placement=placement)
         for subset in ("train", "valid", "test"):
             own = cf.stimuli.dataset(blocks, table.subset(subset), 32)
@@ -170,15 +168,15 @@ def test_shared_pictures_are_those_that_a_run_draws(blocks, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["middle", "shifted"]
 
 
-def test_pictures_are_drawn_once_and_only_kept_while_they_are_needed(blocks, tmp_path, monkeypatch):
+def test_images_are_drawn_once_and_only_kept_while_they_are_needed(blocks, tmp_path, monkeypatch):
     drawn = []
-    draw_into = pictures._draw_into
+    draw_into = images._draw_into
 
     def count(folder, *rest):
         drawn.append(folder.name)
         draw_into(folder, *rest)
 
-    monkeypatch.setattr(pictures, "_draw_into", count)
+    monkeypatch.setattr(images, "_draw_into", count)
 
     def some_fail(jobs, work, workers, report):
         for job, outcome in in_this_process(jobs[:2], work, workers, report):
@@ -190,25 +188,25 @@ def test_pictures_are_drawn_once_and_only_kept_while_they_are_needed(blocks, tmp
     plan = a_plan(networks=("fcn-14",), seeds=(1, 2))
     study(blocks, tmp_path / "s", plan, some_fail)
     assert sorted(drawn) == ["baseline-middle", "baseline-shifted", "fct-middle", "fct-shifted"]
-    assert (tmp_path / "s" / "pictures").is_dir()
+    assert (tmp_path / "s" / "images").is_dir()
     study(blocks, tmp_path / "s", plan)
     assert len(drawn) == 4
-    assert not (tmp_path / "s" / "pictures").exists()
+    assert not (tmp_path / "s" / "images").exists()
 
 
-def test_damaged_pictures_are_drawn_again(blocks, tmp_path):
-    settings = run_settings("blocks", "fct", image_size=32, count=60)
-    before = pictures.shared_pictures(tmp_path / "p", settings, "middle", blocks).sets["valid"].fetch([0, 1])
+def test_damaged_images_are_drawn_again(blocks, tmp_path):
+    settings = run_config("blocks", "fct", image_size=32, count=60)
+    before = images.shared_images(tmp_path / "p", settings, "middle", blocks).sets["valid"].fetch([0, 1])
     (tmp_path / "p" / "train.npy").write_bytes((tmp_path / "p" / "train.npy").read_bytes()[:5000])
     (tmp_path / "p" / "test.npy").write_bytes(b"")
     (tmp_path / "p.partial").mkdir()
     (tmp_path / "p.partial" / "test.npy").write_bytes(b"half")
-    again = pictures.shared_pictures(tmp_path / "p", settings, "middle", blocks)
+    again = images.shared_images(tmp_path / "p", settings, "middle", blocks)
     assert again.sets["valid"].fetch([0, 1]).equal(before)
     assert len(again.sets["train"]) == len(again.sets["train"].fetch(list(range(len(again.sets["train"])))))
     other = settings.model_copy(update={"data_seed": 1})
-    with pytest.raises(ConfiguralError, match="holds pictures of other settings"):
-        pictures.shared_pictures(tmp_path / "p", other, "middle", blocks)
+    with pytest.raises(ConfiguralError, match="holds images of other settings"):
+        images.shared_images(tmp_path / "p", other, "middle", blocks)
 
 
 def test_a_condition_with_a_placement_of_its_own_is_tested_in_the_middle_too(blocks, tmp_path):
@@ -230,7 +228,7 @@ def test_a_finished_study_repeats_nothing(finished, blocks):
     def refuse(jobs, work, workers, report):
         raise AssertionError("there is nothing to do")
 
-    again = cf.run_study(None, blocks, finished.folder, engine=refuse, show_progress=False)
+    again = cf.run_study(None, blocks, finished.folder, engine=refuse)
     assert again.results.equals(finished.results)
     assert {path: path.stat().st_mtime_ns for path in (finished.folder / "runs").rglob("*")} == before
 
@@ -240,8 +238,8 @@ def test_another_plan_is_refused_with_the_difference(finished, blocks):
     with pytest.raises(ConfiguralError, match=r"holds a study with seeds \[1, 2\], not \[1, 3\]; repeat its plan"):
         study(blocks, finished.folder, other)
     with pytest.raises(ConfiguralError, match="holds a study with faces blocks, not synthetic:2"):
-        cf.run_study(PLAN, "synthetic:2", finished.folder, show_progress=False)
-    fewer = cf.faces.FaceLibrary("blocks", blocks.heads[:8])
+        cf.run_study(PLAN, "synthetic:2", finished.folder)
+    fewer = cf.portraits.Library("blocks", blocks.exemplars[:8])
     with pytest.raises(ConfiguralError, match="blocks gives other faces now"):
         study(fewer, finished.folder)
 
@@ -263,7 +261,7 @@ def test_a_study_that_another_process_began_meanwhile_is_kept(blocks, tmp_path, 
 @pytest.mark.parametrize("carry_out", [cf.run_study, plan_study])
 def test_somebody_must_work(blocks, tmp_path, carry_out):
     with pytest.raises(ConfiguralError, match="--workers 0: at least 1 must work"):
-        carry_out(PLAN, blocks, tmp_path / "s", workers=0, show_progress=False)
+        carry_out(PLAN, blocks, tmp_path / "s", workers=0)
 
 
 def test_workers_take_gpus_in_turn_of_those_that_the_process_may_use():
@@ -329,7 +327,7 @@ def test_a_damaged_run_is_set_aside_and_done_anew(copied, finished, blocks, caps
         done.extend(job.name for job in jobs)
         return in_this_process(jobs, work, workers, report)
 
-    again = cf.run_study(PLAN, blocks, copied, engine=count, show_progress=True)
+    again = cf.run_study(PLAN, blocks, copied, engine=count)
     assert done == ["fcn-14-fct-1"]
     assert again.results.equals(finished.results)
     assert pd.read_csv(copied / "results.csv").equals(pd.read_csv(finished.folder / "results.csv"))
@@ -446,20 +444,20 @@ def test_status_says_how_far_every_job_is(blocks, tmp_path):
 
 
 def test_the_estimate_measures_every_network(blocks, tmp_path):
-    outlook = plan_study(PLAN, blocks, tmp_path / "s", workers=2, device="cpu", show_progress=False)
+    outlook = plan_study(PLAN, blocks, tmp_path / "s", workers=2, device="cpu")
     assert not (tmp_path / "s").exists()
     assert len(outlook.status.jobs) == 8
     estimate = outlook.estimate
     assert estimate.of_job.keys() == estimate.source.keys() == {"cnn-13", "fcn-14"}
     assert min(*estimate.of_job.values(), estimate.of_drawing) > 0
-    # Two conditions of 120 pictures, with 18 shifted ones each.
+    # Two conditions of 120 images, with 18 shifted ones each.
     assert estimate.passing_bytes > 2 * (120 + 18) * 32 * 32 * 3
     jobs = sum(estimate.of_job[each.job.network] for each in outlook.status.jobs)
     assert estimate.seconds == pytest.approx((jobs + estimate.of_drawing) / 2)
 
 
 def test_the_estimated_disk_is_about_what_a_study_takes(finished, blocks, tmp_path):
-    estimated = plan_study(PLAN, blocks, tmp_path / "s", workers=1, show_progress=False).estimate.result_bytes
+    estimated = plan_study(PLAN, blocks, tmp_path / "s", workers=1).estimate.result_bytes
     taken = sum(
         path.stat().st_size
         for path in (finished.folder / "runs").rglob("*")
@@ -469,19 +467,19 @@ def test_the_estimated_disk_is_about_what_a_study_takes(finished, blocks, tmp_pa
 
 
 def test_old_settings_have_one_seed_for_all(tmp_path):
-    settings = run_settings(seed=7)
+    settings = run_config(seed=7)
     settings.save(tmp_path / "config.yaml")
     stored = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert stored.pop("data_seed") == 7
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(stored))
-    assert RunSettings.load(tmp_path / "config.yaml") == settings
-    assert run_settings(seed=7, data_seed=0).data_seed == 0
+    assert RunConfig.load(tmp_path / "config.yaml") == settings
+    assert run_config(seed=7, data_seed=0).data_seed == 0
 
 
 HOLD = """
 import sys
 from pathlib import Path
-from configural.locks import locked
+from configural.io.locks import locked
 with locked(Path(sys.argv[1]), "this"):
     print("held", flush=True)
     sys.stdin.read()
@@ -526,16 +524,16 @@ def test_a_second_resume_of_a_run_is_refused(copied, blocks, holder, tmp_path):
     (run / "metrics.json").unlink()
     process = holder(run)
     with pytest.raises(ConfiguralError, match="another process is at work on this run"):
-        cf.run(faces=blocks, out=run, resume=True, show_progress=False)
+        cf.run(source=blocks, out=run, resume=True)
     process.kill()
     process.wait()
     assert (run / ".lock").is_file()
-    assert cf.run(faces=blocks, out=run, resume=True, show_progress=False).metrics["test_accuracy"] >= 0
+    assert cf.run(source=blocks, out=run, resume=True).metrics["test_accuracy"] >= 0
     assert not (run / ".lock").exists()
     empty = tmp_path / "empty"
     process = holder(empty)
     with pytest.raises(ConfiguralError, match="another process is at work on this run"):
-        cf.run(faces=blocks, out=empty, show_progress=False)
+        cf.run(source=blocks, out=empty)
 
 
 def test_engines_are_named(monkeypatch):

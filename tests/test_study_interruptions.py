@@ -21,7 +21,7 @@ PLAN = "conditions: [baseline, fct]\nseeds: [1]\nimage_size: 32\ncount: 120\nbat
 
 
 def options(plan: Path, out: Path) -> list[object]:
-    return ["study", plan, "--faces", "synthetic:3", "--out", out, "--workers", 1]
+    return ["study", plan, "--source", "synthetic:3", "--out", out, "--workers", 1]
 
 
 def in_this_process(jobs, work, workers, report):
@@ -41,11 +41,11 @@ def trained(out: Path) -> list[Path]:
 
 @pytest.mark.slow
 def test_killed_and_gone_on_with(tmp_path, monkeypatch):
-    """Kill -9 while pictures are drawn, in a training, and after a job; and a worker alone."""
+    """Kill -9 while images are drawn, in a training, and after a job; and a worker alone."""
     plan = tmp_path / "plan.yaml"
     plan.write_text(f"networks: [fcn-14]\n{PLAN}epochs: 2\n")
     undisturbed = tmp_path / "undisturbed"
-    whole = {"plan": plan, "faces": "synthetic:3", "engine": in_this_process, "show_progress": False}
+    whole = {"plan": plan, "source": "synthetic:3", "engine": in_this_process}
     assert not cf.run_study(out=undisturbed, **whole).failed
     out = tmp_path / "killed"
     first, second = (out / "runs" / f"fcn-14-{condition}-1" for condition in ("baseline", "fct"))
@@ -92,7 +92,7 @@ def test_killed_and_gone_on_with(tmp_path, monkeypatch):
     assert not list(out.rglob("*.tmp"))
     assert not list(out.rglob(".lock"))
     assert not trained(out)
-    assert not (out / "pictures").exists()
+    assert not (out / "images").exists()
 
 
 def test_a_full_disk_ends_a_job_and_not_the_study(tmp_path):
@@ -109,7 +109,7 @@ def test_a_full_disk_ends_a_job_and_not_the_study(tmp_path):
     assert "Traceback" not in done.stderr
     assert set(pd.read_csv(out / "results.csv")["network"]) == {"fcn-14"}
     assert not list(out.rglob("*.tmp"))
-    again = cf.run_study(out=out, engine=in_this_process, show_progress=False)
+    again = cf.run_study(out=out, engine=in_this_process)
     assert not again.failed
     assert set(again.results["network"]) == {"fcn-14", "fcn-16"}
 

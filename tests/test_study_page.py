@@ -10,9 +10,9 @@ from matplotlib.colors import to_rgb
 
 from configural.errors import ConfiguralError
 from configural.evaluation import axis_start, repeats_figure, shade
+from configural.replication.published import published_results
 from configural.report import write_study_report
-from configural.study import StudyPlan, run_settings
-from configural.study.published import published_results
+from configural.study import StudyPlan, run_config
 from configural.study.record import StudyRecord
 from configural.training.history import Epoch, History
 
@@ -27,7 +27,7 @@ def history(start=0.8, epochs=3):
     return History(tuple(Epoch(*row) for row in rows))
 
 
-def write_plan(folder, networks=NETWORKS, conditions=CONDITIONS, size=224, faces="synthetic"):
+def write_plan(folder, networks=NETWORKS, conditions=CONDITIONS, size=224, source="synthetic"):
     plan = {
         "networks": networks,
         "conditions": conditions,
@@ -40,7 +40,7 @@ def write_plan(folder, networks=NETWORKS, conditions=CONDITIONS, size=224, faces
 
 def write_run(folder, network, condition, repeat, finished=True):
     run = folder / "runs" / f"{network}-{condition}-{repeat}"
-    run_settings(network=network, condition=condition, image_size=224).save(run / "config.yaml")
+    run_config(network=network, condition=condition, image_size=224).save(run / "config.yaml")
     if finished:
         history().save(run / "history.csv")
         metrics = {"seconds": {"train": 60.0}, "device": "cpu", "configural": "9.8.7", "torch": "6.5.4"}
@@ -132,7 +132,7 @@ def test_matrix_has_own_and_published_means(finished):
             for (_, _), cell in of_run.groupby(["test_condition", "placement"]):
                 mean = 100 * cell["accuracy"].mean()
                 assert numbers.count("100" if mean == 100 else f"{mean:.2f}") >= 2, "own and published"
-            # Own shifted-only results and cross tests on shifted pictures are not there.
+            # Own shifted-only results and cross tests on shifted images are not there.
             assert row["text"].count("not tested") == 3
             assert row["text"].count("≈") == 1
     colours = re.findall(r'<td class="own first" style="background:(#\w{6});color:(#\w{6})">', text)
@@ -245,7 +245,7 @@ def test_page_can_be_written_again(finished):
 
 
 def test_names_are_escaped(tmp_path):
-    write_plan(tmp_path, ["cnn-15"], ["ffa"], faces="folder:<i>mine")
+    write_plan(tmp_path, ["cnn-15"], ["ffa"], source="folder:<i>mine")
     text = write_study_report(tmp_path).read_text("utf-8")
     assert "<i>mine" not in text
     assert "folder:&lt;i&gt;mine" in text

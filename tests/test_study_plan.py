@@ -3,10 +3,10 @@ import re
 import pytest
 import yaml
 
+from configural.config.study import condition_label, difference
 from configural.errors import ConfiguralError
 from configural.study import PLAN_PRESETS, StudyPlan, read_plan
 from configural.study.jobs import plan_jobs
-from configural.study.plan import condition_label, difference
 
 SMALLEST = "networks: [cnn-15]\nconditions: [ffa]\nseeds: [1]\n"
 
@@ -91,7 +91,7 @@ def test_the_published_grid():
 
 
 @pytest.mark.parametrize("preset", PLAN_PRESETS)
-def test_repeats_differ_in_their_seed_and_share_their_pictures(preset):
+def test_repeats_differ_in_their_seed_and_share_their_images(preset):
     plan = read_plan(preset)
     jobs = plan_jobs(plan, "synthetic:3")
     assert len(plan.networks) == 4

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from configural.faces import PART_KINDS, FaceLibrary, Head
-from configural.faces.synthetic import synthetic_head, synthetic_heads
+from configural.portraits import PART_KINDS, Exemplar, Library
+from configural.portraits.painters.face import paint_face, paint_faces
 
 ROWS = 512
 JITTER = 9
@@ -17,17 +17,17 @@ FURTHEST = [(-20, -10), (-20, 5), (0, 0), (20, 0)]
 
 
 @pytest.fixture(scope="module")
-def heads() -> list[Head]:
-    return synthetic_heads(24)
+def heads() -> list[Exemplar]:
+    return paint_faces(24)
 
 
-def grey(picture: np.ndarray) -> np.ndarray:
-    return picture.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])
+def grey(image: np.ndarray) -> np.ndarray:
+    return image.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])
 
 
-def without_grain(picture: np.ndarray) -> np.ndarray:
+def without_grain(image: np.ndarray) -> np.ndarray:
     """Structure between the size of a pore and that of a cheek."""
-    plane = grey(picture)
+    plane = grey(image)
     return cv2.GaussianBlur(plane, (0, 0), 2) - cv2.GaussianBlur(plane, (0, 0), 14)
 
 
@@ -35,14 +35,14 @@ def moved(mask: np.ndarray, down: int, right: int) -> np.ndarray:
     return np.roll(mask, (down, right), (0, 1))
 
 
-def cheek(head: Head) -> np.ndarray:
+def cheek(head: Exemplar) -> np.ndarray:
     """Bare skin at the level of the nose, between nose and the face's edge."""
     (top, left), (rows, cols) = head.parts[2].anchor, head.parts[2].mask.shape
     box = np.s_[top + rows // 2 : top + rows, left + cols + 8 : left + cols + 32]
     return head.canvas[box].reshape(-1, 3)
 
 
-def test_sizes_and_types(heads: list[Head]) -> None:
+def test_sizes_and_types(heads: list[Exemplar]) -> None:
     for head in heads:
         rows, cols, channels = head.portrait.shape
         assert (rows, channels) == (ROWS, 3)
@@ -53,13 +53,13 @@ def test_sizes_and_types(heads: list[Head]) -> None:
         assert head.person == head.name
 
 
-def test_names_and_order(heads: list[Head]) -> None:
+def test_names_and_order(heads: list[Exemplar]) -> None:
     assert [head.name for head in heads[:11]] == [f"synthetic/{index:02d}" for index in range(11)]
     assert len({head.canvas.shape[1] for head in heads}) > 8
-    FaceLibrary("synthetic", heads)  # names are unique
+    Library("synthetic", heads)  # names are unique
 
 
-def test_parts_are_whole_and_apart(heads: list[Head]) -> None:
+def test_parts_are_whole_and_apart(heads: list[Exemplar]) -> None:
     around = np.ones((7, 7), np.uint8)
     for head in heads:
         assert set(np.unique(head.segmentation)) == {0, 1, 2, 3, 4}
@@ -73,7 +73,7 @@ def test_parts_are_whole_and_apart(heads: list[Head]) -> None:
             assert not side.any()
 
 
-def test_left_and_right_are_the_pictures(heads: list[Head]) -> None:
+def test_left_and_right_are_the_images(heads: list[Exemplar]) -> None:
     for head in heads:
         left, right, nose, mouth = (np.argwhere(head.segmentation == label).mean(axis=0) for label in (1, 2, 3, 4))
         assert left[1] < nose[1] < right[1]
@@ -82,19 +82,19 @@ def test_left_and_right_are_the_pictures(heads: list[Head]) -> None:
 
 
 def test_same_seed_same_bytes() -> None:
-    def digest(head: Head) -> str:
-        pictures = (head.portrait, head.segmentation, head.canvas)
-        return hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest()
+    def digest(head: Exemplar) -> str:
+        images = (head.portrait, head.segmentation, head.canvas)
+        return hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest()
 
-    here = [digest(head) for head in synthetic_heads(2, seed=5)]
-    assert here == [digest(synthetic_head(5, index)) for index in (0, 1)]
+    here = [digest(head) for head in paint_faces(2, seed=5)]
+    assert here == [digest(paint_face(5, index)) for index in (0, 1)]
     # Another process, one thread, another hash seed.
     program = (
         "import cv2, hashlib; cv2.setNumThreads(1)\n"
-        "from configural.faces.synthetic import synthetic_heads\n"
-        "for head in synthetic_heads(2, seed=5):\n"
-        "    pictures = (head.portrait, head.segmentation, head.canvas)\n"
-        "    print(hashlib.sha256(b''.join(picture.tobytes() for picture in pictures)).hexdigest())\n"
+        "from configural.portraits.painters.face import paint_faces\n"
+        "for head in paint_faces(2, seed=5):\n"
+        "    images = (head.portrait, head.segmentation, head.canvas)\n"
+        "    print(hashlib.sha256(b''.join(image.tobytes() for image in images)).hexdigest())\n"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     ran = subprocess.run(
@@ -103,19 +103,19 @@ def test_same_seed_same_bytes() -> None:
     assert ran.stdout.split() == here
 
 
-def test_count_changes_no_head(heads: list[Head]) -> None:
-    for few, many in zip(synthetic_heads(3), heads, strict=False):
+def test_count_changes_no_exemplar(heads: list[Exemplar]) -> None:
+    for few, many in zip(paint_faces(3), heads, strict=False):
         assert few.name == many.name
         np.testing.assert_array_equal(few.portrait, many.portrait)
         np.testing.assert_array_equal(few.canvas, many.canvas)
 
 
 def test_seeds_and_indices_differ() -> None:
-    portraits = [synthetic_head(seed, index).portrait for seed, index in ((0, 0), (0, 1), (1, 0))]
+    portraits = [paint_face(seed, index).portrait for seed, index in ((0, 0), (0, 1), (1, 0))]
     assert len({portrait[:, :354].tobytes() for portrait in portraits}) == 3
 
 
-def test_canvas_is_the_portrait_without_its_parts(heads: list[Head]) -> None:
+def test_canvas_is_the_portrait_without_its_parts(heads: list[Exemplar]) -> None:
     for head in heads:
         outside = head.segmentation == 0
         np.testing.assert_array_equal(head.portrait[outside], head.canvas[outside])
@@ -126,7 +126,7 @@ def test_canvas_is_the_portrait_without_its_parts(heads: list[Head]) -> None:
         np.testing.assert_array_equal(pasted, head.portrait)
 
 
-def test_parts_fade_into_the_skin(heads: list[Head]) -> None:
+def test_parts_fade_into_the_skin(heads: list[Exemplar]) -> None:
     for head in heads:
         change = np.abs(grey(head.portrait) - grey(head.canvas))
         for label, kind in enumerate(PART_KINDS, start=1):
@@ -136,7 +136,7 @@ def test_parts_fade_into_the_skin(heads: list[Head]) -> None:
             assert change[mask > 0].max() > 25, f"{head.name}: {kind} is hardly there"
 
 
-def test_canvas_shows_no_ghost(heads: list[Head]) -> None:
+def test_canvas_shows_no_ghost(heads: list[Exemplar]) -> None:
     """Where a part was, the canvas is as smooth as the cheek beside it, and unlike the part."""
     # From each part to bare skin: below the eyes, beside the nose, above the mouth's corner.
     to_skin = [(52, -4), (52, 4), (0, 56), (-70, 52)]
@@ -155,7 +155,7 @@ def test_canvas_shows_no_ghost(heads: list[Head]) -> None:
         assert abs(np.mean(likeness)) < 0.2, kind
 
 
-def test_skin_hair_and_measures_vary(heads: list[Head]) -> None:
+def test_skin_hair_and_measures_vary(heads: list[Exemplar]) -> None:
     skin = np.array([np.median(cheek(head), axis=0) for head in heads])
     light = skin @ (0.299, 0.587, 0.114)
     assert light.min() < 110
@@ -164,12 +164,12 @@ def test_skin_hair_and_measures_vary(heads: list[Head]) -> None:
     assert (skin[:, 1] > skin[:, 2]).all()
     crowns = np.array([grey(head.canvas[30:70, head.canvas.shape[1] // 2 - 30 :][:, :60]).mean() for head in heads])
     assert crowns.std() > 25
-    library = FaceLibrary("synthetic", heads)
+    library = Library("synthetic", heads)
     assert (library.anchors.std(axis=0) > 1.5).all()
     assert (library.part_sizes.std(axis=0) > 1).all()
 
 
-def test_light_comes_from_both_sides(heads: list[Head]) -> None:
+def test_light_comes_from_both_sides(heads: list[Exemplar]) -> None:
     sides = []
     for head in heads:
         axis = head.parts[2].anchor[1] + head.parts[2].mask.shape[1] // 2
@@ -179,9 +179,9 @@ def test_light_comes_from_both_sides(heads: list[Head]) -> None:
     assert max(sides) > 4
 
 
-def test_pastes_stay_in_the_picture(heads: list[Head]) -> None:
+def test_pastes_stay_in_the_image(heads: list[Exemplar]) -> None:
     """Any kind of any head fits any slot of any head, moved as far as the study moves it."""
-    library = FaceLibrary("synthetic", heads)
+    library = Library("synthetic", heads)
     assert library.anchors[:, 3, 0].max() <= 372
     tried = failed = 0
     for anchors, (rows, cols) in zip(library.anchors, library.canvas_sizes, strict=True):
@@ -194,8 +194,8 @@ def test_pastes_stay_in_the_picture(heads: list[Head]) -> None:
     assert failed <= 0.002 * tried
 
 
-def test_measures_are_like_real_portraits(heads: list[Head], real: FaceLibrary) -> None:
-    painted = FaceLibrary("synthetic", heads)
+def test_measures_are_like_real_portraits(heads: list[Exemplar], real: Library) -> None:
+    painted = Library("synthetic", heads)
     # The mouth sits a little higher, to leave room below it; the masks hold lashes and shadows too.
     np.testing.assert_allclose(np.median(painted.anchors, axis=0), np.median(real.anchors, axis=0), atol=14)
     np.testing.assert_allclose(np.median(painted.part_sizes, axis=0), np.median(real.part_sizes, axis=0), atol=10)

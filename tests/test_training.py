@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from configural import networks
+from configural import models
 from configural.errors import ConfiguralError
 from configural.stimuli import dataset, sample
 from configural.training import History, KerasAdam, Recipe, fit, recipe
@@ -18,9 +18,9 @@ def sets(blocks):
     return {name: dataset(blocks, table.subset(name), 32) for name in ("train", "valid", "test")}
 
 
-def _network(seed: int = 0) -> networks.StudyNet:
+def _network(seed: int = 0) -> models.StudyNet:
     torch.manual_seed(seed)
-    return networks.create("cnn-13", 32)
+    return models.create("cnn-13", 32)
 
 
 SHORT = Recipe(epochs=3, batch_size=20, learning_rate=1e-3, seed=5)
@@ -53,7 +53,7 @@ def test_learning_rates():
 
 
 def test_smoothed_labels_another_adam_weight_decay_and_no_dropout(sets):
-    """One step on all pictures at once, against the formulas."""
+    """One step on all images at once, against the formulas."""
     ours, literal = _network(), _network()
     n = len(sets["train"])
     settings = Recipe(
@@ -68,12 +68,12 @@ def test_smoothed_labels_another_adam_weight_decay_and_no_dropout(sets):
     history = fit(ours, sets["train"], sets["valid"], settings, "cpu")
     assert {layer.p for layer in ours.modules() if isinstance(layer, torch.nn.Dropout)} == {0.2}
 
-    pictures, labels = sets["train"].__getitems__(list(range(n)))
+    images, labels = sets["train"].__getitems__(list(range(n)))
     literal.train()
     for layer in literal.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
-    logits = literal(networks.preprocess(pictures))
+    logits = literal(models.preprocess(images))
     right = torch.nn.functional.one_hot(labels, 2)
     target = right * 0.85 + (1 - right) * 0.15
     loss = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
@@ -99,7 +99,7 @@ def test_a_network_learns(sets):
 
 
 def test_figures_are_those_of_a_plain_loop(sets):
-    """One epoch by hand, with the same order of pictures, gives the same losses and weights."""
+    """One epoch by hand, with the same order of images, gives the same losses and weights."""
     network, by_hand = _network(), _network()
     one = SHORT.model_copy(update={"epochs": 1})
     for net in (network, by_hand):
@@ -116,7 +116,7 @@ def test_figures_are_those_of_a_plain_loop(sets):
     for start in range(0, len(order), 20):
         items = [sets["train"][position] for position in order[start : start + 20]]
         labels = torch.tensor([label for _, label in items])
-        logits = by_hand(networks.preprocess(torch.stack([picture for picture, _ in items])))
+        logits = by_hand(models.preprocess(torch.stack([image for image, _ in items])))
         loss = F.cross_entropy(logits, labels, reduction="none")
         adam.zero_grad()
         loss.mean().backward()
@@ -125,8 +125,8 @@ def test_figures_are_those_of_a_plain_loop(sets):
         right += int((logits.argmax(1) == labels).sum())
     by_hand.eval()
     with torch.inference_mode():
-        pictures = torch.stack([picture for picture, _ in sets["valid"]])
-        valid = F.cross_entropy(by_hand(networks.preprocess(pictures)), sets["valid"].labels)
+        images = torch.stack([image for image, _ in sets["valid"]])
+        valid = F.cross_entropy(by_hand(models.preprocess(images)), sets["valid"].labels)
 
     (epoch,) = history.epochs
     assert epoch.train_loss == pytest.approx(np.mean(losses), rel=1e-4)
@@ -148,7 +148,7 @@ def test_training_leaves_the_global_random_state_alone(sets):
     torch.manual_seed(9)
     expected = torch.rand(3)
     torch.manual_seed(9)
-    network = networks.create("cnn-13", 32)  # draws
+    network = models.create("cnn-13", 32)  # draws
     torch.manual_seed(9)
     fit(network, sets["train"], sets["valid"], SHORT.model_copy(update={"epochs": 1}))
     assert torch.equal(torch.rand(3), expected)
@@ -188,7 +188,7 @@ def test_broken_off_and_resumed_is_as_undisturbed(sets, tmp_path):
 def test_bad_checkpoints(sets, tmp_path):
     path = tmp_path / "c.safetensors"
     fit(_network(), sets["train"], sets["valid"], SHORT.model_copy(update={"epochs": 1}), checkpoint=path)
-    other = networks.create("fcn-14", 32)
+    other = models.create("fcn-14", 32)
     with pytest.raises(ConfiguralError, match="cannot be used"):
         load_checkpoint(path, other, KerasAdam(other.parameters()))
     path.write_bytes(path.read_bytes()[:5000])
@@ -202,7 +202,7 @@ def test_history_round_trip(sets, tmp_path):
     assert History.load(tmp_path / "history.csv") == history
 
 
-def test_any_dataset_of_pictures_and_labels_will_do(sets):
+def test_any_dataset_of_images_and_labels_will_do(sets):
     train = torch.utils.data.Subset(sets["train"], range(40))
     valid = torch.utils.data.Subset(sets["valid"], [0, 5])
     fit(_network(), train, valid, SHORT.model_copy(update={"epochs": 1}))
@@ -222,7 +222,7 @@ def test_a_missing_gpu_is_an_error(sets):
 
 
 def test_errors(sets):
-    with pytest.raises(ConfiguralError, match="there are no valid pictures"):
+    with pytest.raises(ConfiguralError, match="there are no valid images"):
         fit(_network(), sets["train"], torch.utils.data.Subset(sets["valid"], []), SHORT)
     with pytest.raises(ConfiguralError, match="lower the learning rate"):
         fit(_network(), sets["train"], sets["valid"], SHORT.model_copy(update={"learning_rate": 1e30}))

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from configural.cli import app
 from configural.errors import ConfiguralError
-from configural.faces import load
+from configural.portraits import load
 from configural.stimuli import StimulusTable, sample, verify_folder, write_folder
 
 FORMATS = ("imagefolder", "coco", "parquet", "webdataset")
@@ -43,21 +43,21 @@ def found(folder, blocks, number=None) -> list[tuple[str, str]]:
 
 
 def edit_png(content: bytes, change) -> bytes:
-    """The same picture after `change` to its pixels, packed in another way than configural's."""
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    change(picture)
-    done, encoded = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 0])
+    """The same image after `change` to its pixels, packed in another way than configural's."""
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    change(image)
+    done, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 0])
     assert done
     assert encoded.tobytes() != content
     return encoded.tobytes()
 
 
-def leave(picture: np.ndarray) -> None:
+def leave(image: np.ndarray) -> None:
     pass
 
 
-def spoil(picture: np.ndarray) -> None:
-    picture[5, 7] += 1  # one pixel by one step
+def spoil(image: np.ndarray) -> None:
+    image[5, 7] += 1  # one pixel by one step
 
 
 def edit_tar(path: Path, change) -> None:
@@ -114,7 +114,7 @@ def test_missing_and_extra_files(form, copy, blocks):
 
 
 @pytest.mark.parametrize("form", ["imagefolder", "coco"])
-def test_damaged_pictures(form, copy, blocks):
+def test_damaged_images(form, copy, blocks):
     folder = copy(form)
     names = [f"train/face/pic_{number:05d}.png" for number in range(5)]
     edit_file(folder / names[0], lambda content: edit_png(content, spoil))
@@ -201,7 +201,7 @@ def test_damaged_archives(copy, blocks):
         assert ("damaged", name) in faults
 
 
-def test_damaged_tables_of_pictures(copy, blocks):
+def test_damaged_tables_of_images(copy, blocks):
     folder = copy("parquet")
 
     def change(rows):
@@ -269,23 +269,23 @@ def test_the_command(tmp_path, monkeypatch):
     def configural(*arguments: str):
         return CliRunner().invoke(app, arguments)
 
-    sizes = "--faces synthetic:2 --count 42 --size 16 --format webdataset --out set"
+    sizes = "--source synthetic:2 --count 42 --size 16 --format webdataset --out set"
     assert configural("generate", *sizes.split()).exit_code == 0
     done = configural("verify", "set")
-    assert (done.exit_code, done.stdout) == (0, "set: 42 of 42 pictures drawn again, nothing is wrong\n")
-    done = configural("verify", "set", "--sample", "5", "--faces", "synthetic:2")
-    assert (done.exit_code, done.stdout) == (0, "set: 5 of 42 pictures drawn again, nothing is wrong\n")
+    assert (done.exit_code, done.stdout) == (0, "set: 42 of 42 images drawn again, nothing is wrong\n")
+    done = configural("verify", "set", "--sample", "5", "--source", "synthetic:2")
+    assert (done.exit_code, done.stdout) == (0, "set: 5 of 42 images drawn again, nothing is wrong\n")
     (tmp_path / "set" / "valid-000000.tar").unlink()
     done = configural("verify", "set")
     assert (done.exit_code, done.stdout) == (
         1,
-        "missing: valid-000000.tar\nset: 42 of 42 pictures drawn again, 1 fault\n",
+        "missing: valid-000000.tar\nset: 42 of 42 images drawn again, 1 fault\n",
     )
     for arguments in (
         ("set", "--sample", "few"),
         ("set", "--sample", "0"),
         ("none",),
-        ("set", "--faces", "synthetic:3"),
+        ("set", "--source", "synthetic:3"),
     ):
         done = configural("verify", *arguments)
         assert isinstance(done.exception, ConfiguralError)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from configural.networks import winograd
-from configural.networks.pooled_convolution import convolve_pool_rectify
-from configural.networks.winograd import WinogradConvolution
+from configural.models import winograd
+from configural.models.pooled_convolution import convolve_pool_rectify
+from configural.models.winograd import WinogradConvolution
 
 
 def layer_by_layer(batch, weight, bias):
@@ -31,7 +31,7 @@ def values_and_gradients(function, tensors, of_pooled, dtype=torch.float64):
     rows=st.integers(2, 19),
     cols=st.integers(2, 19),
     memory_format=st.sampled_from([torch.contiguous_format, torch.channels_last]),
-    chunk=st.sampled_from([1, 20_000, 2**23]),  # bytes: a picture at a time, some, all
+    chunk=st.sampled_from([1, 20_000, 2**23]),  # bytes: an image at a time, some, all
     seed=st.integers(0, 2**32),
 )
 def test_values_and_gradients_are_those_of_the_layers(n, channels, filters, rows, cols, memory_format, chunk, seed):

@@ -71,7 +71,7 @@ def test_an_error_there_is_one_here():
 def test_all_end_with_the_command(tmp_path, sent):
     """Ctrl-C, which the terminal sends to all of them, and kill -9, which the command cannot pass on."""
     out, partial = tmp_path / "set", tmp_path / "set.partial"
-    words = ["generate", "--faces", "synthetic:2", "--size", "32", "--count", "100000", "--workers", "2"]
+    words = ["generate", "--source", "synthetic:2", "--size", "32", "--count", "100000", "--workers", "2"]
     command = subprocess.Popen(
         [sys.executable, "-m", "configural.cli", *words, "--out", str(out)],
         stderr=subprocess.PIPE,

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from configural import audit as audit
     from configural import errors as errors
     from configural import evaluation as evaluation
-    from configural import faces as faces
-    from configural import networks as networks
+    from configural import models as models
+    from configural import portraits as portraits
     from configural import report as report
     from configural import stimuli as stimuli
     from configural import study as study

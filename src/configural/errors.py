@@ -6,7 +6,7 @@ class ConfiguralError(ValueError):
 
 
 class PortraitError(ConfiguralError):
-    """One portrait cannot become a head; the rest of its source may still be usable."""
+    """One portrait cannot become an exemplar; the rest of its source may still be usable."""
 
 
 class PortraitSkippedWarning(UserWarning):

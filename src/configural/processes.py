@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
+from configural import progress
 from configural.errors import ConfiguralError
 from configural.workers import end_with_parent, interrupt_kept_back
 
@@ -61,13 +62,13 @@ def in_processes(processes: int, work: Callable[..., T], *arguments: Any) -> T:
             for pipe in pipes:
                 # All are starting by now; this waits for one after the other to be ready.
                 with contextlib.suppress(ConnectionError):  # it ended: `_answers` says how
-                    pipe.send((work, Path(folder) / "meeting", arguments))
+                    pipe.send((work, Path(folder) / "meeting", arguments, progress.shown()))
             return _answers(started, pipes)[0]
         except RuntimeError as error:
             if "unable to allocate shared memory" not in str(error):
                 raise
             raise ConfiguralError(
-                "the pictures do not fit into the memory that processes share, /dev/shm: make it larger (for "
+                "the images do not fit into the memory that processes share, /dev/shm: make it larger (for "
                 "docker: --shm-size), or use --devices 1"
             ) from error
         finally:
@@ -128,8 +129,10 @@ def _take_part(pipe: Connection, rank: int, processes: int) -> None:
     """What a process does: be told, work, answer."""
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
-        work, meeting, arguments = pipe.recv()
-        pipe.send((True, work(rank, processes, meeting, *arguments)))
+        work, meeting, arguments, shown = pipe.recv()
+        # One of them tells how far they are.
+        with contextlib.nullcontext() if shown and rank == 0 else progress.hidden():
+            pipe.send((True, work(rank, processes, meeting, *arguments)))
     except (ConfiguralError, OSError, MemoryError) as error:
         pipe.send((False, error))
     except BaseException:

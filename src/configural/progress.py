@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol, runtime_checkable
+
+_SHOWN: ContextVar[bool] = ContextVar("shown", default=True)
 
 
 @runtime_checkable
@@ -14,18 +17,38 @@ class Update(Protocol):
 
 
 @contextmanager
-def bar(task: str, total: int, show: bool = True) -> Iterator[Update]:
-    """Show a bar for a task of `total` units while the block runs.
+def hidden() -> Iterator[None]:
+    """Show no progress while the block runs.
+
+    Example:
+        >>> import configural as cf
+        >>> with cf.progress.hidden():
+        ...     library = cf.portraits.load("synthetic:2")
+    """
+    token = _SHOWN.set(False)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(token)
+
+
+def shown() -> bool:
+    """Whether bars are shown here."""
+    return _SHOWN.get()
+
+
+@contextmanager
+def bar(task: str, total: int) -> Iterator[Update]:
+    """Show a bar on standard error for a task of `total` units while the block runs, unless bars are `hidden`.
 
     Args:
         task: What is being done, such as `drawing train`.
         total: Units of work.
-        show: Otherwise nothing is shown.
 
     Yields:
         The function to call as the work advances.
     """
-    if not show:
+    if not _SHOWN.get():
         yield lambda done, total=None, note="": None
         return
     from rich.console import Console

@@ -9,22 +9,22 @@ import numpy as np
 import pandas as pd
 
 from configural import __version__, progress
-from configural.audit.asking import BrokenOffError, ask
 from configural.audit.intervals import Bootstrap
 from configural.audit.probe import Material, Obstructed, Probe, Score, Trials, scores_frame
-from configural.audit.probes import PROBES, Displacement, Reach
-from configural.audit.probes.reach import evidence_map
+from configural.audit.probes import PROBES, Displacement, ReceptiveField
+from configural.audit.probes.receptive_field import evidence_map
+from configural.audit.querying import QueryInterruptedError, ask
 from configural.audit.result import Audit, Example, save_answers
-from configural.audit.subjects import Differentiable, Predict, Subject
-from configural.audit.subjects import subject as find_subject
 from configural.errors import ConfiguralError
-from configural.faces import FaceLibrary, load
+from configural.io.files import refuse_used
+from configural.models.classifiers import Differentiable, Predict, Subject
+from configural.models.classifiers import subject as find_subject
+from configural.portraits import Library, load
 from configural.stimuli import Condition, Renderer, sample
 from configural.stimuli import condition as find_condition
-from configural.stimuli.folders import refuse_used
 
 
-class AuditBrokenError(ConfiguralError):
+class AuditInterruptedError(ConfiguralError):
     """The audit ended before its end, most often since the classifier failed.
 
     Attributes:
@@ -38,7 +38,7 @@ class AuditBrokenError(ConfiguralError):
 
 def audit(
     predict: Predict | Subject,
-    faces: str | FaceLibrary = "synthetic",
+    faces: str | Library = "synthetic",
     condition: str | Condition = "baseline",
     image_size: int = 224,
     pairs: int = 500,
@@ -48,31 +48,29 @@ def audit(
     name: str = "",
     batch_size: int = 100,
     out: Path | str | None = None,
-    show_progress: bool = False,
 ) -> Audit:
     """Ask whether a classifier of faces uses how parts relate.
 
     Args:
-        predict: A function from uint8 RGB pictures (n, image_size, image_size, 3) to n probabilities of face; or a
-            classifier that gives log-odds, such as those of `configural.audit.adapters`, which do not saturate.
-        faces: The heads to make pictures of.
+        predict: A function from uint8 RGB images (n, image_size, image_size, 3) to n probabilities of face; or a
+            classifier that gives log-odds, such as those of `configural.models.adapters`, which do not saturate.
+        faces: The exemplars to make images of.
         condition: How they are made; paired with wrong arrangements in any case.
-        image_size: Rows and columns of the pictures.
+        image_size: Rows and columns of the images.
         pairs: How many matched pairs there are; the other probes use up to a fixed number of them.
         seed: Of all that is drawn.
-        split: `paper` uses all heads; `identity` those of the test persons alone, which a network that was trained
+        split: `paper` uses all exemplars; `identity` those of the test persons alone, which a network that was trained
             with that split and this seed has not seen.
         probes: Which, by name, or a probe with settings of one's own.
         name: What to call the classifier.
-        batch_size: Pictures at a time.
+        batch_size: Images at a time.
         out: A folder for the answers, which are written probe by probe, and the results; new or empty.
-        show_progress: Show bars on standard error.
 
     Returns:
         Scores with intervals, and all answers.
 
     Raises:
-        AuditBrokenError: If the classifier fails half-way or gives what is no answer; its `audit`, and `out`, hold
+        AuditInterruptedError: If the classifier fails half-way or gives what is no answer; its `audit`, and `out`, hold
             what was measured until then.
         KeyboardInterrupt: On Ctrl-C; `out` holds what was measured until then.
         ConfiguralError: If an argument is not possible.
@@ -85,7 +83,7 @@ def audit(
     if batch_size < 1:
         raise ConfiguralError(f"batch size {batch_size} must be at least 1")
     subject, chosen = find_subject(predict), [find_probe(probe) for probe in probes]
-    library = load(faces, seed=0, show_progress=show_progress)
+    library = load(faces, seed=0)
     material = make_material(library, condition, image_size, pairs, seed, split)
     settings: dict[str, Any] = {
         "name": name or getattr(predict, "__name__", type(predict).__name__),
@@ -118,16 +116,16 @@ def audit(
             continue
         try:
             trials = probe.trials(material)
-            with progress.bar(probe.name.replace("_", " "), len(trials), show_progress) as update:
+            with progress.bar(probe.name.replace("_", " "), len(trials)) as update:
                 answers[probe.name] = ask(subject, probe, trials, image_size, batch_size, update)
             if folder is not None:
                 save_answers(folder, probe.name, answers[probe.name])
             scores[probe.name] = probe.score(answers[probe.name], bootstrap)
             examples[probe.name] = list(_examples(probe, trials, answers[probe.name], image_size))
-            if isinstance(probe, Reach) and isinstance(subject, Differentiable):
+            if isinstance(probe, ReceptiveField) and isinstance(subject, Differentiable):
                 examples[probe.name] += _evidence(subject, trials, image_size)
         except (Exception, KeyboardInterrupt) as error:
-            if isinstance(error, BrokenOffError):
+            if isinstance(error, QueryInterruptedError):
                 answers[probe.name] = error.answers
             stopped = isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt)
             said = str(error) or ("interrupted" if stopped else type(error).__name__)
@@ -141,7 +139,7 @@ def audit(
                 raise KeyboardInterrupt(f"{said}{kept}") from error
             if not isinstance(error, ConfiguralError):
                 raise  # no fault of the user's
-            raise AuditBrokenError(f"{said}{kept}", broken) from error
+            raise AuditInterruptedError(f"{said}{kept}", broken) from error
     done = found()
     if folder is not None:
         done.save(folder)
@@ -149,7 +147,7 @@ def audit(
 
 
 def make_material(
-    faces: FaceLibrary, condition: str | Condition, image_size: int, pairs: int, seed: int, split: str = "paper"
+    faces: Library, condition: str | Condition, image_size: int, pairs: int, seed: int, split: str = "paper"
 ) -> Material:
     """Matched pairs to make all probes' stimuli from.
 
@@ -185,7 +183,7 @@ def find_probe(probe: str | Probe) -> Probe:
 
 
 def _examples(probe: Probe, trials: Trials, answers: pd.DataFrame, image_size: int) -> Iterator[Example]:
-    # Large enough to be seen on a page even where the classifier takes small pictures.
+    # Large enough to be seen on a page even where the classifier takes small images.
     renderer = Renderer(trials.faces, max(image_size, 112))
     for row, caption in probe.examples(trials.notes).items():
         log_odds = float(answers["log_odds"][row]) if "log_odds" in answers else np.nan
@@ -196,8 +194,8 @@ def _evidence(subject: Differentiable, trials: Trials, image_size: int) -> Itera
     """Maps of the cells' evidence over the first faces: blue for face, orange against, pale where there is none."""
     renderer = Renderer(trials.faces, image_size)
     for number, stimulus in enumerate(trials.stimuli[:2], 1):
-        picture = renderer.draw(stimulus)
-        cells = evidence_map(subject, picture)
+        image = renderer.draw(stimulus)
+        cells = evidence_map(subject, image)
         if cells is None:
             return
         strength = np.clip(cells / max(np.abs(cells).max(), 1e-9), -1, 1)

@@ -32,7 +32,7 @@ _WORDS = {"one part": "#005a8c", "a pair": "#00664b", "all": "#8a5a00"}
 def write_figures(audit: Audit, folder: Path) -> list[Path]:
     """Draw the figure of each probe that has scores into `figures/`, named by the probe."""
     drawn = {
-        "paired_choice": paired_choice_figure,
+        "forced_choice": paired_choice_figure,
         "displacement": displacement_figure,
         "context": context_figure,
         "inversion": inversion_figure,
@@ -53,7 +53,7 @@ def paired_choice_figure(scores: pd.DataFrame) -> Figure:
     with _styled():
         rows = scores[scores["score"] == "choice"]
         figure, (axes,) = _panels(1, 0.55 * len(rows) + 1.9)
-        names = [f"{row.of}  (n = {row.pictures:,})" for row in rows.itertuples()]
+        names = [f"{row.of}  (n = {row.images:,})" for row in rows.itertuples()]
         _dots(axes, rows, names, _BLUE)
         _share_axis(axes, "right arrangement preferred", chance=True)
     return figure
@@ -166,7 +166,7 @@ def reach_figure(scores: pd.DataFrame) -> Figure:
                     value, color=colour, linewidth=2.2, linestyle=style, label=f"{field} field: {value:.0f}"
                 )
         axes.set_xlim(0, None)
-        axes.set_xlabel("pixels of the picture")
+        axes.set_xlabel("pixels of the image")
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 

@@ -1,4 +1,4 @@
-"""Intervals by drawing heads again, not pictures: pictures of one head are not independent of each other."""
+"""Intervals by drawing exemplars again, not images: images of one exemplar are not independent of each other."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,71 +16,71 @@ class Estimate:
     """A number with what is known of its uncertainty.
 
     Attributes:
-        value: From all heads; nan where it is not defined.
+        value: From all exemplars; nan where it is not defined.
         low: Lower end of the interval; nan where there is none.
         high: Upper end.
-        heads: How many hosts it rests on.
-        pictures: How many answers it rests on.
+        exemplars: How many hosts it rests on.
+        images: How many answers it rests on.
         note: Why it is not defined, or empty.
     """
 
     value: float
     low: float
     high: float
-    heads: int
-    pictures: int
+    exemplars: int
+    images: int
     note: str = ""
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """A cluster bootstrap: heads are drawn with replacement, each with all of its pictures.
+    """A cluster bootstrap: exemplars are drawn with replacement, each with all of its images.
 
-    The ends are percentiles, widened for few heads as in Hesterberg, "What Teachers Should Know About the
+    The ends are percentiles, widened for few exemplars as in Hesterberg, "What Teachers Should Know About the
     Bootstrap", 2015 (expanded percentile interval): the level α/2 becomes Φ(−√(h / (h − 1)) · t(α/2, h − 1)) for h
-    heads.
+    exemplars.
 
     Attributes:
         seed: Of the draws.
-        resamples: How often the heads are drawn.
+        resamples: How often the exemplars are drawn.
     """
 
     seed: int = 0
     resamples: int = 2000
 
-    def mean(self, values: np.ndarray, heads: np.ndarray) -> Estimate:
-        """The mean over pictures; nans are left out."""
-        return self.function(np.asarray(values, float)[:, None], heads, lambda means: means[..., 0])
+    def mean(self, values: np.ndarray, exemplars: np.ndarray) -> Estimate:
+        """The mean over images; nans are left out."""
+        return self.function(np.asarray(values, float)[:, None], exemplars, lambda means: means[..., 0])
 
-    def share(self, values: np.ndarray, heads: np.ndarray) -> Estimate:
+    def share(self, values: np.ndarray, exemplars: np.ndarray) -> Estimate:
         """The mean of numbers from 0 to 1.
 
         Where all are 0, or all are 1, resampling knows no spread; the open end is then that of Clopper and Pearson
-        for as many trials as there are heads.
+        for as many trials as there are exemplars.
         """
-        found = self.mean(values, heads)
-        edge = ((1 - LEVEL) / 2) ** (1 / max(found.heads, 1))
+        found = self.mean(values, exemplars)
+        edge = ((1 - LEVEL) / 2) ** (1 / max(found.exemplars, 1))
         if found.value == 1:
-            return Estimate(1.0, edge, 1.0, found.heads, found.pictures)
+            return Estimate(1.0, edge, 1.0, found.exemplars, found.images)
         if found.value == 0:
-            return Estimate(0.0, 0.0, 1 - edge, found.heads, found.pictures)
+            return Estimate(0.0, 0.0, 1 - edge, found.exemplars, found.images)
         return found
 
     def function(
         self,
         columns: Float[np.ndarray, "n k"],
-        heads: np.ndarray,
+        exemplars: np.ndarray,
         of_means: Callable[[np.ndarray], np.ndarray],
     ) -> Estimate:
         """A function of the means of several columns.
 
         Args:
-            columns: Numbers per picture; nans are left out of their column's mean.
-            heads: Each picture's host.
+            columns: Numbers per image; nans are left out of their column's mean.
+            exemplars: Each image's host.
             of_means: From means (..., k) to numbers (...); nan where there is none, and draws for which it
                 gives nan are set aside.
         """
-        value, drawn, n = self.draws(columns, heads)
+        value, drawn, n = self.draws(columns, exemplars)
         rows = int((~np.isnan(columns)).any(axis=1).sum())
         with np.errstate(all="ignore"):
             result, spread = float(of_means(value)), of_means(drawn)
@@ -88,12 +88,12 @@ class Bootstrap:
         return Estimate(result, low, high, n, rows)
 
     def draws(
-        self, columns: Float[np.ndarray, "n k"], heads: np.ndarray
+        self, columns: Float[np.ndarray, "n k"], exemplars: np.ndarray
     ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "b k"], int]:
-        """The columns' means, their means in each draw, and the number of heads that have any number."""
+        """The columns' means, their means in each draw, and the number of exemplars that have any number."""
         columns = np.asarray(columns, float)
         kept = (~np.isnan(columns)).any(axis=1)
-        codes, names = pd.factorize(np.asarray(heads)[kept])
+        codes, names = pd.factorize(np.asarray(exemplars)[kept])
         n = len(names)
         if not n:
             nothing = np.full(columns.shape[1], np.nan)
@@ -106,11 +106,11 @@ class Bootstrap:
             return sums.sum(axis=0) / counts.sum(axis=0), (weights @ sums) / (weights @ counts), n
 
 
-def interval(draws: Float[np.ndarray, " b"], heads: int) -> tuple[float, float]:
-    """The ends of the interval; nan for fewer than two heads."""
+def interval(draws: Float[np.ndarray, " b"], exemplars: int) -> tuple[float, float]:
+    """The ends of the interval; nan for fewer than two exemplars."""
     draws = draws[~np.isnan(draws)]
-    if heads < 2 or not len(draws):
+    if exemplars < 2 or not len(draws):
         return np.nan, np.nan
-    tail = stats.norm.cdf(np.sqrt(heads / (heads - 1)) * stats.t.ppf((1 - LEVEL) / 2, heads - 1))
+    tail = stats.norm.cdf(np.sqrt(exemplars / (exemplars - 1)) * stats.t.ppf((1 - LEVEL) / 2, exemplars - 1))
     low, high = np.quantile(draws, [tail, 1 - tail])
     return float(low), float(high)

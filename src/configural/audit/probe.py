@@ -1,4 +1,4 @@
-"""What a probe is: pictures to ask about, described as tables, and scores from the answers."""
+"""What a probe is: images to ask about, described as tables, and scores from the answers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,11 +11,11 @@ import pandas as pd
 from jaxtyping import UInt8
 
 from configural.audit.intervals import Bootstrap, Estimate
-from configural.audit.subjects import Subject
-from configural.faces import FaceLibrary
+from configural.models.classifiers import Subject
+from configural.portraits import Library
 from configural.stimuli import Condition, Renderer, Stimulus, StimulusTable
 
-SCORE_COLUMNS = ("probe", "score", "of", "at", "value", "low", "high", "heads", "pictures", "note")
+SCORE_COLUMNS = ("probe", "score", "of", "at", "value", "low", "high", "exemplars", "images", "note")
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Trials:
     Attributes:
         tables: What is shown, as tables; one for each condition.
         notes: What each stimulus stands for, a row each in the order of the tables: `base`, the number of the
-            picture that it is a version of, `host`, and the probe's own columns.
+            image that it is a version of, `host`, and the probe's own columns.
         faces: The library that the stimuli name.
     """
 
     tables: tuple[StimulusTable, ...]
     notes: pd.DataFrame
-    faces: FaceLibrary
+    faces: Library
 
     def __len__(self) -> int:
         return len(self.notes)
@@ -59,8 +59,8 @@ class Trials:
         return [stimulus for table in self.tables for stimulus in table]
 
     @classmethod
-    def join(cls, faces: FaceLibrary, versions: Iterable[tuple[StimulusTable, dict[str, Any]]]) -> "Trials":
-        """Put versions of some pictures together, each a table with what its rows stand for.
+    def join(cls, faces: Library, versions: Iterable[tuple[StimulusTable, dict[str, Any]]]) -> "Trials":
+        """Put versions of some images together, each a table with what its rows stand for.
 
         Tables must keep their column `index`, which becomes `base`.
         """
@@ -78,12 +78,12 @@ class Material:
     """What the probes make their stimuli from.
 
     Attributes:
-        faces: The heads.
+        faces: The exemplars.
         pairs: Matched pairs under the audit's condition: all of no_face by index, then all of face.
-        image_size: Rows and columns of the pictures.
+        image_size: Rows and columns of the images.
     """
 
-    faces: FaceLibrary
+    faces: Library
     pairs: StimulusTable
     image_size: int
 
@@ -167,10 +167,10 @@ class Looks(Obstructed, Protocol):
         self,
         subject: Any,
         stimuli: list[Stimulus],
-        pictures: UInt8[np.ndarray, "n size size 3"],
+        images: UInt8[np.ndarray, "n size size 3"],
         renderer: Renderer,
     ) -> dict[str, np.ndarray]:
-        """Columns of numbers, one per picture."""
+        """Columns of numbers, one per image."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def missing(package: str) -> str:
 def scores_frame(found: dict[str, list[Score]]) -> pd.DataFrame:
     """All scores as a table with the columns `SCORE_COLUMNS`."""
     rows = [
-        (probe, score.name, score.of, score.at, e.value, e.low, e.high, e.heads, e.pictures, e.note)
+        (probe, score.name, score.of, score.at, e.value, e.low, e.high, e.exemplars, e.images, e.note)
         for probe, scores in found.items()
         for score in scores
         for e in [score.estimate]

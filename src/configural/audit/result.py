@@ -11,24 +11,24 @@ import numpy as np
 import pandas as pd
 from jaxtyping import UInt8
 
-from configural import files
 from configural.audit.probe import SCORE_COLUMNS
 from configural.errors import ConfiguralError
-from configural.stimuli.folders import write_png
+from configural.io import files
+from configural.io.images import write_png
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A picture that a probe showed.
+    """An image that a probe showed.
 
     Attributes:
         caption: What it shows.
-        picture: RGB.
+        image: RGB.
         log_odds: The classifier's answer to it; nan if it was not asked for one.
     """
 
     caption: str
-    picture: UInt8[np.ndarray, "size size 3"]
+    image: UInt8[np.ndarray, "size size 3"]
     log_odds: float
 
 
@@ -39,9 +39,9 @@ class Audit:
     Attributes:
         settings: What was audited with what.
         scores: One row per number: probe, score, of (what it is measured of), at (distance, angle; nan if none),
-            value, low and high (the 95 % interval over heads), heads, pictures, note (why it is not defined).
-        answers: Per probe, every answer; a row per picture.
-        examples: Per probe, some pictures.
+            value, low and high (the 95 % interval over exemplars), exemplars, images, note (why it is not defined).
+        answers: Per probe, every answer; a row per image.
+        examples: Per probe, some images.
         left_out: Probes that were not done, and why.
         broken: Why the audit ended before its end; empty if it did not.
     """
@@ -134,7 +134,7 @@ def _save_examples(folder: Path, probe: str, examples: list[Example]) -> None:
     listed = []
     for number, example in enumerate(examples, 1):
         file = f"{probe}_{number}.png"
-        write_png(folder / file, example.picture)
+        write_png(folder / file, example.image)
         answer = None if np.isnan(example.log_odds) else example.log_odds
         listed.append({"file": file, "caption": example.caption, "log_odds": answer})
     files.write_text(folder / f"{probe}.json", json.dumps(listed, indent=1) + "\n")

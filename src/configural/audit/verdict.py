@@ -7,8 +7,8 @@ import numpy as np
 
 from configural.audit.probes.displacement import UNDEFINED
 from configural.audit.result import Audit
-from configural.audit.subjects import CLIP
 from configural.errors import ConfiguralError
+from configural.models.classifiers import CLIP
 
 
 def headline(audit: Audit) -> str:
@@ -32,8 +32,8 @@ def headline(audit: Audit) -> str:
             said = "It reads mostly how the parts lie to each other"
         return said + _but(audit)
     if index["high"] <= 0:
-        # Parts that move together leave a visible head: what is lost is then a place in the picture or on the head.
-        where = ", in the picture or on the head," if audit.settings["background"] == "canvas" else ""
+        # Parts that move together leave a visible exemplar: what is lost is then a place in the image or on the exemplar.
+        where = ", in the image or on the exemplar," if audit.settings["background"] == "canvas" else ""
         return f"It reads where the parts lie{where} more than how they lie to each other"
     return "Relations and places count about alike, or too little was measured to tell which counts more"
 
@@ -48,7 +48,7 @@ def _but(audit: Audit) -> str:
 def _preference(audit: Audit) -> tuple[float, float]:
     """The interval of the paired choice; 1 if it was not asked."""
     try:
-        choice = audit.score("paired_choice", "choice", "all")
+        choice = audit.score("forced_choice", "choice", "all")
     except ConfiguralError:
         return 1.0, 1.0
     return float(choice["low"]), float(choice["high"])
@@ -105,22 +105,22 @@ def _on_skin(audit: Audit) -> str:
         return ""
     index = audit.score("displacement", "relation_index", "skin")
     said = "undefined" if np.isnan(index["value"]) else in_words(index, 2)
-    return f"On plain skin, where moving all parts leaves no head behind, the index is {said}."
+    return f"On plain skin, where moving all parts leaves no exemplar behind, the index is {said}."
 
 
 def _choice(audit: Audit) -> str:
-    choice = audit.score("paired_choice", "choice", "all")
+    choice = audit.score("forced_choice", "choice", "all")
     turned = (
         " That is less than by chance: name the place of face among its classes." if choice["high"] < 0.5 else ""
     )
     return (
-        f"Of two pictures made of the same parts, it prefers the right arrangement in {in_percent(choice)} of "
-        f"{choice['pictures']:,} pairs.{turned}"
+        f"Of two images made of the same parts, it prefers the right arrangement in {in_percent(choice)} of "
+        f"{choice['images']:,} pairs.{turned}"
     )
 
 
 def _sure(audit: Audit) -> str:
-    accuracy = audit.score("paired_choice", "accuracy")
+    accuracy = audit.score("forced_choice", "accuracy")
     return f"Called face or no_face one by one, it is right in {in_percent(accuracy)}."
 
 

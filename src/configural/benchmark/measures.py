@@ -16,18 +16,18 @@ from configural.benchmark.machine import Machine, machine, peak_bytes
 from configural.benchmark.timing import Rounds, in_turn
 from configural.benchmark.training import matrix_product, operations, training_step
 from configural.errors import ConfiguralError
-from configural.faces import FaceLibrary
-from configural.networks import create
+from configural.export.formats import Plan, find_format
+from configural.models import create
+from configural.portraits import Library
 from configural.stimuli import Renderer, sample
-from configural.stimuli.formats import Plan, find_format
 from configural.training import KerasAdam, open_device
 
 BATCH = 20
-"""Pictures per training step, as the study has it."""
+"""Images per training step, as the study has it."""
 
 _SIDE = 2048
 _DRAWN = 60
-"""Pictures per round of drawing."""
+"""Images per round of drawing."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Benchmark:
     Attributes:
         machine: The machine.
         network: The network that made training steps.
-        image_size: Rows and columns of all pictures.
-        heads: How many the pictures were made of.
+        image_size: Rows and columns of all images.
+        exemplars: How many the images were made of.
         share_of_limit: A training step's operations per second, as a share of those of the matrix product;
             counted as for direct convolutions, so that Winograd convolutions, with fewer products, can exceed 1.
         measures: All figures.
@@ -86,7 +86,7 @@ class Benchmark:
     machine: Machine
     network: str
     image_size: int
-    heads: int
+    exemplars: int
     share_of_limit: float
     measures: tuple[Measure, ...]
 
@@ -100,22 +100,20 @@ class Benchmark:
 
 
 def measure(
-    faces: FaceLibrary,
+    faces: Library,
     network: str = "cnn-15",
     image_size: int = 224,
     device: str = "auto",
     seconds: float = 8.0,
-    show_progress: bool = False,
 ) -> Benchmark:
     """Measure drawing, training and start-up on this machine.
 
     Args:
         faces: What to draw from.
         network: One of the study's networks.
-        image_size: Rows and columns of the pictures.
+        image_size: Rows and columns of the images.
         device: auto, cpu, cuda or mps.
         seconds: For each of the five measures; each makes one round in any case, after one to warm up.
-        show_progress: Show a bar on standard error.
 
     Raises:
         ConfiguralError: If the device is missing, the size too small or the time none.
@@ -123,16 +121,16 @@ def measure(
     if not seconds > 0:
         raise ConfiguralError(f"--seconds {seconds:g} must be more than 0")
     where = open_device(device).device
-    create(network, image_size)  # raises where it cannot take pictures of this size
+    create(network, image_size)  # raises where it cannot take images of this size
     table = sample(faces, "ffa", count=_DRAWN, seed=1)
     stimuli, renderer = list(table), Renderer(faces, image_size)
     measures: list[Measure] = []
-    with tempfile.TemporaryDirectory() as place, progress.bar("measuring", 5, show_progress) as update:
+    with tempfile.TemporaryDirectory() as place, progress.bar("measuring", 5) as update:
 
         def draw(name: str, work: Callable[[], object]) -> None:
             update(len(measures), note=name)
             (rounds,) = in_turn([(work, _DRAWN)], seconds)
-            measures.append(Measure.of_rate(name, "pictures/s", rounds))
+            measures.append(Measure.of_rate(name, "images/s", rounds))
 
         def write_folder() -> None:
             folder = Path(tempfile.mkdtemp(dir=place))
@@ -152,9 +150,9 @@ def measure(
         # Of the fastest rounds, in which other programs had the least share.
         share = steps.highest / limit.highest
         measures.append(Measure.of_rate("matrix product", "GFLOP/s", limit, f"{_SIDE} × {_SIDE}, float32", 1e-9))
-        per_picture = Rounds(BATCH, steps.seconds, steps.processor_seconds)
+        per_image = Rounds(BATCH, steps.seconds, steps.processor_seconds)
         note = f"batches of {BATCH}, {share:.0%} of the matrix product's rate"
-        measures.append(Measure.of_rate("training step", "pictures/s", per_picture, note))
+        measures.append(Measure.of_rate("training step", "images/s", per_image, note))
         update(4, note="start-up")
         measures.append(_startup(seconds))
         held = round(peak_bytes() / 2**20)

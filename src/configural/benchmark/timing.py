@@ -13,7 +13,7 @@ class Rounds:
     """How long a piece of work took, each time.
 
     Attributes:
-        count: What one round gets done: pictures, say, or operations.
+        count: What one round gets done: images, say, or operations.
         seconds: Of each round, by the clock.
         processor_seconds: Of each round, of this process, all its threads added up.
     """

@@ -5,11 +5,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from configural.benchmark.timing import Work
-from configural.networks import create, multiply_adds, preprocess
+from configural.models import create, multiply_adds, preprocess
 
 
 def operations(name: str, size: int) -> int:
-    """Floating-point operations of one picture's way forward and back; the first layer's input has no gradient."""
+    """Floating-point operations of one image's way forward and back; the first layer's input has no gradient."""
     network = create(name, size)
     first = network.Conv_1
     assert isinstance(first, nn.Conv2d)
@@ -35,21 +35,21 @@ def training_step(
     device: torch.device | None = None,
     channels_last: bool = True,
 ) -> Work:
-    """A function that makes one step on pictures of noise: prepare them, forward, backward, and the optimizer.
+    """A function that makes one step on images of noise: prepare them, forward, backward, and the optimizer.
 
     Args:
         model: A network in training mode, on the device.
         optimizer: Of its weights.
-        size: Rows and columns of the pictures.
-        batch: Pictures per step.
-        device: Where the pictures go; the CPU if not given.
+        size: Rows and columns of the images.
+        batch: Images per step.
+        device: Where the images go; the CPU if not given.
         channels_last: Keep the colours of a pixel beside each other.
     """
-    pictures = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    images = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
     labels = (torch.arange(batch) % 2).to(device)
 
     def step() -> None:
-        prepared = preprocess(pictures.to(device))
+        prepared = preprocess(images.to(device))
         optimizer.zero_grad()
         logits = model(prepared if channels_last else prepared.contiguous())
         F.cross_entropy(logits, labels).backward()

@@ -20,7 +20,7 @@ app = typer.Typer(
     cls=DefaultCommand,
     epilog="Examples:\n\n"
     "configural audit runs/demo --out audits/demo\n\n"
-    "configural audit model.onnx --faces fasseg --condition floating --image-size 224 --out audits/mine\n\n"
+    "configural audit model.onnx --source fasseg --condition floating --image-size 224 --out audits/mine\n\n"
     "configural audit compare audits/demo audits/mine",
 )
 def audit(
@@ -28,7 +28,7 @@ def audit(
         list[str],
         typer.Argument(metavar="MODEL", help="run folder, .safetensors, Keras .h5, .onnx or Hugging Face folder"),
     ],
-    faces: Faces = None,
+    source: Faces = None,
     condition: Condition = None,
     pairs: Annotated[int, typer.Option(help="matched pairs of a right and a wrong arrangement")] = 500,
     seed: Seed = None,
@@ -36,15 +36,13 @@ def audit(
         str | None,
         typer.Option(
             metavar="LIST",
-            help="paired_choice,displacement,context,inversion,interactions,reach,attribution or some of them",
+            help="forced_choice,displacement,context,inversion,interactions,reach,attribution or some of them",
         ),
     ] = None,
     image_size: ImageSize = None,
     face: Annotated[str | None, typer.Option(help="label or position of face, of Hugging Face or ONNX")] = None,
     scale: Annotated[float, typer.Option(help="what pixels are multiplied by, of ONNX")] = 1.0,
-    gives: Annotated[
-        str, typer.Option(help="log-odds or probability: what one number per picture is, of ONNX")
-    ] = "",
+    gives: Annotated[str, typer.Option(help="log-odds or probability: what one number per image is, of ONNX")] = "",
     device: Annotated[str, typer.Option(help="cpu, cuda or mps")] = "cpu",
     out: Out = None,
 ) -> None:
@@ -62,7 +60,7 @@ def audit(
     names = [name.strip() for name in probes.split(",")] if probes else None
     try:
         done = commands.audit(
-            models[0], out, faces, condition, pairs, seed, names, image_size, face, scale, device, gives=gives
+            models[0], out, source, condition, pairs, seed, names, image_size, face, scale, device, gives=gives
         )
     except KeyboardInterrupt as stopped:
         if str(stopped):

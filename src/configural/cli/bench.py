@@ -18,9 +18,9 @@ app = typer.Typer()
     "configural bench --json figures.json > table.md"
 )
 def bench(
-    faces: Annotated[str, typer.Option(metavar="SOURCE", help=SOURCES)] = "synthetic:8",
+    source: Annotated[str, typer.Option(metavar="SOURCE", help=SOURCES)] = "synthetic:8",
     network: Annotated[str, typer.Option(help="cnn-15, cnn-13, fcn-16 or fcn-14")] = "cnn-15",
-    image_size: Annotated[int, typer.Option(help="rows and columns of the pictures")] = 224,
+    image_size: Annotated[int, typer.Option(help="rows and columns of the images")] = 224,
     device: Device = None,
     seconds: Annotated[float, typer.Option(help="for each of five measures")] = 8.0,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="also write the figures here")] = None,
@@ -32,4 +32,4 @@ def bench(
     """
     from configural import commands
 
-    print_benchmark(commands.bench(faces, network, image_size, device or "auto", seconds, json))
+    print_benchmark(commands.bench(source, network, image_size, device or "auto", seconds, json))

@@ -1,4 +1,4 @@
-"""The commands for pictures and the portraits they are made of."""
+"""The commands for images and the portraits they are made of."""
 
 import warnings
 from pathlib import Path
@@ -15,39 +15,37 @@ app = typer.Typer()
 
 @app.command(
     epilog="Examples:\n\n"
-    "configural generate --condition ffa --count 2000 --out pictures/ffa\n\n"
-    "configural generate --faces fasseg:FASSEG/V2 --placement shifted --count 2000 --masks --out pictures/moved\n\n"
-    "configural generate --count 1000000 --size 64 --format webdataset --workers 8 --out pictures/million"
+    "configural generate --condition ffa --count 2000 --out images/ffa\n\n"
+    "configural generate --source fasseg:FASSEG/V2 --placement shifted --count 2000 --masks --out images/moved\n\n"
+    "configural generate --count 1000000 --size 64 --format webdataset --workers 8 --out images/million"
 )
 def generate(
     out: RequiredOut,
-    faces: Faces = "synthetic",
+    source: Faces = "synthetic",
     condition: Annotated[str, typer.Option(help="a preset such as ffa or floating+matched, or a .yaml")] = "ffa",
     placement: Annotated[
         str | None, typer.Option(help="left, middle, right or shifted; the condition's own if not given")
     ] = None,
     split: Annotated[str, typer.Option(help="paper or identity")] = "paper",
-    count: Annotated[int, typer.Option(help="pictures in train, valid and test together")] = 2000,
-    size: Annotated[int, typer.Option(help="rows and columns of the pictures")] = 224,
+    count: Annotated[int, typer.Option(help="images in train, valid and test together")] = 2000,
+    size: Annotated[int, typer.Option(help="rows and columns of the images")] = 224,
     seed: Annotated[int, typer.Option(help="of everything random")] = 0,
-    masks: Annotated[
-        bool, typer.Option("--masks", help="also write a label picture of the parts for each")
-    ] = False,
+    masks: Annotated[bool, typer.Option("--masks", help="also write a label image of the parts for each")] = False,
     pairs: Annotated[
         bool, typer.Option("--pairs", help="match the classes: a pair differs in the arrangement alone")
     ] = False,
     format: Annotated[str, typer.Option(help="imagefolder, coco, parquet or webdataset")] = "imagefolder",
     workers: Annotated[int, typer.Option(metavar="N", help="processes that draw; the files are the same")] = 1,
 ) -> None:
-    """Draw a set of pictures to disk, for use with other tools.
+    """Draw a set of images to disk, for use with other tools.
 
-    Writes the pictures in the format asked for, stimuli.parquet, dataset.json and a data card, README.md. Broken
+    Writes the images in the format asked for, stimuli.parquet, dataset.json and a data card, README.md. Broken
     off, the same command goes on where it stopped.
     """
     from configural import commands
 
     table = commands.generate(
-        faces or "synthetic",
+        source or "synthetic",
         condition,
         placement,
         split,
@@ -61,61 +59,61 @@ def generate(
         workers=workers,
     )
     counts = ", ".join(f"{count:,} {name}" for name, count in table.places().counts.items())
-    typer.echo(f"{out}: {len(table):,} pictures ({counts})")
+    typer.echo(f"{out}: {len(table):,} images ({counts})")
 
 
 @app.command(
     epilog="Examples:\n\n"
-    "configural verify pictures/ffa\n\n"
-    "configural verify pictures/shifted --sample all --faces fasseg:FASSEG/V2"
+    "configural verify images/ffa\n\n"
+    "configural verify images/shifted --sample all --source fasseg:FASSEG/V2"
 )
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that generate wrote")],
-    sample: Annotated[str, typer.Option(metavar="N", help="how many pictures to draw again, or all")] = "200",
-    faces: Faces = None,
+    sample: Annotated[str, typer.Option(metavar="N", help="how many images to draw again, or all")] = "200",
+    source: Faces = None,
 ) -> None:
     """Check a dataset: draw a sample again from its stimuli.parquet and compare the bytes.
 
     Names missing, extra and damaged files; exit status 1 if there are any. The faces are loaded from where
-    dataset.json says, unless --faces names another place.
+    dataset.json says, unless --source names another place.
     """
     from configural import commands
 
     if sample != "all" and not sample.isdecimal():
         raise ConfiguralError(f"--sample '{sample}' must be a whole number of at least 1, or all")
-    done = commands.verify(folder, None if sample == "all" else int(sample), faces)
+    done = commands.verify(folder, None if sample == "all" else int(sample), source)
     for fault in done.faults:
         typer.echo(f"{fault.kind}: {fault.where}" + (f" ({fault.why})" if fault.why else ""))
     repacked = f"; {done.repacked:,} were packed by another PNG library, pixels the same" if done.repacked else ""
     number = len(done.faults)
     found = {0: "nothing is wrong", 1: "1 fault"}.get(number, f"{number:,} faults")
-    typer.echo(f"{folder}: {done.sampled:,} of {done.images:,} pictures drawn again, {found}{repacked}")
+    typer.echo(f"{folder}: {done.sampled:,} of {done.images:,} images drawn again, {found}{repacked}")
     if not done.sound:
         raise typer.Exit(1)
 
 
 @app.command(
     epilog="Examples:\n\n"
-    "configural faces fasseg:FASSEG/V2 --out sheets/fasseg\n\n"
-    "configural faces folder:my_portraits --out sheets/mine"
+    "configural inspect fasseg:FASSEG/V2 --out sheets/fasseg\n\n"
+    "configural inspect folder:my_portraits --out sheets/mine"
 )
-def faces(
+def source(
     source: Annotated[
         str,
         typer.Argument(metavar="SOURCE", help=SOURCES),
     ],
     out: RequiredOut,
-    count: Annotated[int, typer.Option(help="heads on the sheets at most; the tables have all")] = 120,
+    count: Annotated[int, typer.Option(help="exemplars on the sheets at most; the tables have all")] = 120,
 ) -> None:
     """Show what was understood of a face source: contact sheets, part sizes, skipped portraits.
 
-    Writes sheet_001.png and so on (portrait, parts and canvas of each head), parts.csv and skipped.csv.
+    Writes sheet_001.png and so on (portrait, parts and canvas of each exemplar), parts.csv and skipped.csv.
     """
     from configural import commands
 
     # Each portrait that is skipped is in the table; the warnings would only repeat it.
     warnings.simplefilter("ignore", PortraitSkippedWarning)
-    library, sheets = commands.faces(source, out, count)
+    library, sheets = commands.source(source, out, count)
     print_library(library, sheets)
 
 
@@ -126,7 +124,7 @@ def fetch(
         str | None, typer.Option("--from", metavar="URL", help="download from here instead of the publisher")
     ] = None,
 ) -> None:
-    """Download public portraits into the cache folder; then --faces fasseg needs no path.
+    """Download public portraits into the cache folder; then --source fasseg needs no path.
 
     Every file is checked against its SHA-256. Broken off, the same command goes on where it stopped. The
     environment variable CONFIGURAL_CACHE names another cache folder than the user's.

@@ -12,10 +12,10 @@ app = typer.Typer()
 @app.command(epilog="Examples:\n\nconfigural networks\n\nconfigural networks fcn-14 --image-size 64")
 def networks(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="all four if none")] = None,
-    image_size: Annotated[int, typer.Option(help="rows and columns of the pictures")] = 224,
+    image_size: Annotated[int, typer.Option(help="rows and columns of the images")] = 224,
 ) -> None:
     """Print the networks layer by layer: output shapes and parameters."""
-    from configural.networks import ARCHITECTURES, create, summarise
+    from configural.models import ARCHITECTURES, create, summarise
 
     for name in names or [architecture.name for architecture in ARCHITECTURES]:
         print_network(summarise(create(name, image_size)))

@@ -14,11 +14,11 @@ app = typer.Typer()
 @app.command(
     epilog="Examples:\n\n"
     "configural run --out runs/demo\n\n"
-    "configural run --faces fasseg:FASSEG/V2 --condition fct --network fcn-14 --preset paper --keras\n\n"
+    "configural run --source fasseg:FASSEG/V2 --condition fct --network fcn-14 --preset paper --keras\n\n"
     "configural run --out runs/demo --resume"
 )
 def run(
-    faces: Faces = None,
+    source: Faces = None,
     condition: Condition = None,
     split: Split = None,
     network: Annotated[str | None, typer.Option(help="cnn-15, cnn-13, fcn-16 or fcn-14")] = None,
@@ -27,14 +27,14 @@ def run(
     ] = None,
     image_size: ImageSize = None,
     count: Count = None,
-    epochs: Annotated[int | None, typer.Option(help="passes over the training pictures")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="pictures per training step")] = None,
+    epochs: Annotated[int | None, typer.Option(help="passes over the training images")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="images per training step")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="of Adam, at its highest")] = None,
     dropout: Annotated[float | None, typer.Option(help="share of values left out (the study: 0.2)")] = None,
     precision: Annotated[str | None, typer.Option(help="32, tf32 or bf16")] = None,
     seed: Seed = None,
     data_seed: Annotated[
-        int | None, typer.Option(metavar="N", help="of the pictures, where that shall be another than --seed")
+        int | None, typer.Option(metavar="N", help="of the images, where that shall be another than --seed")
     ] = None,
     device: Device = None,
     devices: Annotated[
@@ -42,7 +42,7 @@ def run(
     ] = None,
     stream: Annotated[
         bool | None,
-        typer.Option("--stream/--no-stream", help="draw pictures when they are needed, and keep none in memory"),
+        typer.Option("--stream/--no-stream", help="draw images when they are needed, and keep none in memory"),
     ] = None,
     compile: Annotated[
         bool | None,
@@ -52,7 +52,7 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="go on with the run that DIR holds")] = False,
     keras: Annotated[bool, typer.Option("--keras", help="also save the network as model.h5")] = False,
 ) -> None:
-    """Draw pictures, train a network, save, load, test and report: the main job.
+    """Draw images, train a network, save, load, test and report: the main job.
 
     Defaults: synthetic faces, ffa, paper split, cnn-15, quick preset, seed 42, device auto, DIR runs/<date-time>.
     """
@@ -65,7 +65,7 @@ def run(
     elif resume and folder is not None and not (folder / "config.yaml").is_file():
         typer.echo(f"{folder}: holds no run to go on with, so a new one begins", err=True)
     finished = commands.run(
-        faces=faces,
+        source=source,
         condition=condition,
         split=split,
         network=network,
@@ -93,15 +93,15 @@ def run(
 @app.command(
     epilog="Examples:\n\n"
     "configural evaluate runs/demo --placement shifted --out runs/demo-shifted\n\n"
-    "configural evaluate model.h5 --data pictures --out runs/old-model"
+    "configural evaluate model.h5 --data images --out runs/old-model"
 )
 def evaluate(
     model: Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="run folder, .safetensors or Keras .h5")],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="pictures in no_face/ and face/, instead of drawing some"),
+        typer.Option(metavar="DIR", help="images in no_face/ and face/, instead of drawing some"),
     ] = None,
-    faces: Faces = None,
+    source: Faces = None,
     condition: Condition = None,
     placement: Placement = None,
     split: Split = None,
@@ -111,17 +111,17 @@ def evaluate(
     device: Device = None,
     out: Out = None,
 ) -> None:
-    """Test a saved network on another set of pictures.
+    """Test a saved network on another set of images.
 
     What is drawn follows the run's own settings wherever no option says otherwise. For a single file that is: the
-    3,000 test pictures of 20,000, synthetic faces, ffa, middle, paper split, seed 0.
+    3,000 test images of 20,000, synthetic faces, ffa, middle, paper split, seed 0.
     """
     from configural import commands
 
     done = commands.evaluate(
         model,
         data=data,
-        faces=faces,
+        source=source,
         condition=condition,
         placement=placement,
         split=split,

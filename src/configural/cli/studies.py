@@ -19,7 +19,7 @@ status_app = typer.Typer()
 @study_app.command(
     cls=DefaultCommand,
     epilog="Examples:\n\n"
-    "configural study --preset quick --faces fasseg:FASSEG/V2 --out studies/quick\n\n"
+    "configural study --preset quick --source fasseg:FASSEG/V2 --out studies/quick\n\n"
     "configural study plan.yaml --out studies/mine --dry-run\n\n"
     "configural status studies/quick\n\n"
     "configural study compare studies/quick",
@@ -32,7 +32,7 @@ def study(
     preset: Annotated[
         str | None, typer.Option(help="quick (two CPU cores) or paper (as published), instead of a plan")
     ] = None,
-    faces: Faces = None,
+    source: Faces = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="the study's folder; one that holds it goes on")
     ] = None,
@@ -67,12 +67,12 @@ def study(
         raise ConfiguralError("--out is missing: name the study's folder, new or one to go on with")
     wanted = preset or (Path(plan) if plan is not None else None)
     if dry_run:
-        print_outlook(commands.plan_study(wanted, faces, out, workers, device or "auto"))
+        print_outlook(commands.plan_study(wanted, source, out, workers, device or "auto"))
         return
     from configural.study.engines import find_engine
 
     chosen = find_engine(engine, ray_address, gpus_per_job)
-    done = commands.run_study(wanted, faces, out, workers, chosen, device or "auto")
+    done = commands.run_study(wanted, source, out, workers, chosen, device or "auto")
     typer.echo(f"results: {done.folder / 'results.csv'} ({len(done.results):,} tests)")
     typer.echo(f"report: {done.folder / 'report.html'}")
     if done.failed:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from configural.benchmark import Benchmark
     from configural.commands import Audit, Evaluation, Outlook
-    from configural.faces import FaceLibrary
-    from configural.networks import Summary
+    from configural.models import Summary
+    from configural.portraits import Library
     from configural.study import Run
 
 
@@ -21,10 +21,10 @@ def print_run(finished: "Run") -> None:
     metrics, settings = finished.metrics, finished.settings
     images, seconds, parameters = metrics["images"], metrics["seconds"], metrics["parameters"]
     _print_table(
-        f"{settings.network} on {settings.condition}, {settings.faces} faces",
+        f"{settings.network} on {settings.condition}, {settings.source} faces",
         [
-            ("pictures", f"{images['train']:,} train, {images['valid']:,} valid, {images['test']:,} test"),
-            ("picture size", f"{settings.image_size} × {settings.image_size}"),
+            ("images", f"{images['train']:,} train, {images['valid']:,} valid, {images['test']:,} test"),
+            ("image size", f"{settings.image_size} × {settings.image_size}"),
             ("parameters", f"{parameters['total']:,}"),
             ("epochs", str(len(finished.history.epochs))),
             (
@@ -41,7 +41,7 @@ def print_evaluation(done: "Evaluation") -> None:
     """Scores of a saved network on another set, and where the page is."""
     scores = done.metrics
     rows = _scores(scores.accuracy, scores.loss, scores.confusion_matrix)
-    _print_table(f"{len(done.predictions.frame):,} test pictures", rows)
+    _print_table(f"{len(done.predictions.frame):,} test images", rows)
     typer.echo(f"report: {done.folder / 'report.html'}")
 
 
@@ -61,7 +61,7 @@ def print_network(summary: "Summary") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    title = f"{summary.network}, pictures of {summary.image_size} × {summary.image_size}"
+    title = f"{summary.network}, images of {summary.image_size} × {summary.image_size}"
     table = Table(title=title, title_justify="left", title_style="bold")
     for heading in ("layer", "what it does"):
         table.add_column(heading)
@@ -74,7 +74,7 @@ def print_network(summary: "Summary") -> None:
     seen = min(summary.receptive_field, summary.image_size)
     typer.echo(
         f"total {summary.total:,}, trainable {summary.trainable:,}, non-trainable {summary.non_trainable:,}; "
-        f"before the head, one cell sees {seen} × {seen} pixels\n"
+        f"before the exemplar, one cell sees {seen} × {seen} pixels\n"
     )
 
 
@@ -117,7 +117,7 @@ def print_outlook(outlook: "Outlook") -> None:
     )
     mega = 1e6
     typer.echo(
-        f"disk: {estimate.result_bytes / mega:,.0f} MB of results, plus the wrongly predicted pictures; "
+        f"disk: {estimate.result_bytes / mega:,.0f} MB of results, plus the wrongly predicted images; "
         f"{estimate.passing_bytes / mega:,.0f} MB more until the study has ended; "
         f"{outlook.free_bytes / mega:,.0f} MB are free"
     )
@@ -142,7 +142,7 @@ def print_audits(summary: "DataFrame") -> None:
     from configural.audit.verdict import in_percent, in_words
 
     table = Table()
-    for heading in ("classifier", "condition", "faces", "relation index", "paired choice", "accuracy"):
+    for heading in ("classifier", "condition", "source", "relation index", "paired choice", "accuracy"):
         table.add_column(heading)
     for row in summary.to_dict("records"):
         index, choice, accuracy = (
@@ -152,7 +152,7 @@ def print_audits(summary: "DataFrame") -> None:
         table.add_row(
             row["name"],
             row["condition"],
-            row["faces"],
+            row["source"],
             in_words(index, 2),
             in_percent(choice),
             in_percent(accuracy),
@@ -167,7 +167,7 @@ def print_benchmark(done: "Benchmark") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    title = f"{done.network}, pictures of {done.image_size} × {done.image_size} pixels, {done.heads} heads"
+    title = f"{done.network}, images of {done.image_size} × {done.image_size} pixels, {done.exemplars} exemplars"
     headings = ("measured", "median", "lowest", "highest", "unit", "by processor time", "rounds", "note")
     rows = [
         (
@@ -183,8 +183,8 @@ def print_benchmark(done: "Benchmark") -> None:
     about = [(name.replace("_", " "), str(value)) for name, value in asdict(done.machine).items()]
     console = Console(highlight=False)
     if not console.is_terminal:
-        for heads, lines in (((title, ""), about), (headings, rows)):
-            for line in (heads, ["---"] * len(heads), *lines):
+        for exemplars, lines in (((title, ""), about), (headings, rows)):
+            for line in (exemplars, ["---"] * len(exemplars), *lines):
                 typer.echo("| " + " | ".join(line) + " |")
             typer.echo()
         return
@@ -202,9 +202,9 @@ def _three_digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def print_library(library: "FaceLibrary", sheets: list[Path]) -> None:
+def print_library(library: "Library", sheets: list[Path]) -> None:
     """What was found in a face source: sizes, skipped portraits, sheets."""
-    from configural.faces import PART_KINDS
+    from configural.portraits import PART_KINDS
 
     sizes = library.canvas_sizes
     rows, cols = (
@@ -212,8 +212,8 @@ def print_library(library: "FaceLibrary", sheets: list[Path]) -> None:
         for low, high in zip(sizes.min(axis=0), sizes.max(axis=0), strict=True)
     )
     table = [
-        ("heads", f"{len(library):,}"),
-        ("persons", f"{len({head.person for head in library.heads}):,}"),
+        ("exemplars", f"{len(library):,}"),
+        ("persons", f"{len({exemplar.person for exemplar in library.exemplars}):,}"),
         ("rows, columns", f"{rows}; {cols}"),
     ]
     for kind, (high, wide) in zip(PART_KINDS, library.part_sizes.mean(axis=0), strict=True):

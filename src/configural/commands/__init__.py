@@ -9,8 +9,8 @@ from configural.commands.comparisons import compare as compare
 from configural.commands.comparisons import comparison_text as comparison_text
 from configural.commands.datasets import generate as generate
 from configural.commands.datasets import verify as verify
-from configural.commands.portraits import faces as faces
 from configural.commands.portraits import fetch as fetch
+from configural.commands.portraits import source as source
 from configural.commands.runs import Evaluation as Evaluation
 from configural.commands.runs import Run as Run
 from configural.commands.runs import dated_folder as dated_folder

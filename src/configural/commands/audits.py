@@ -8,15 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from configural import files, report
-from configural.audit import PROBES, AuditBrokenError, adapters
+from configural import report
+from configural.audit import PROBES, AuditInterruptedError
 from configural.audit import Audit as AuditResult
 from configural.audit import audit as run_audit
 from configural.audit.figures import compare_figure
 from configural.errors import ConfiguralError
 from configural.evaluation import save_figure
-from configural.faces import FaceLibrary, load
-from configural.stimuli.folders import refuse_used
+from configural.io import files
+from configural.io.files import refuse_used
+from configural.models import adapters
+from configural.portraits import Library, load
 from configural.study import load_run
 
 Audit = AuditResult
@@ -25,7 +27,7 @@ Audit = AuditResult
 def audit(
     model: Path | str,
     out: Path | str,
-    faces: str | FaceLibrary | None = None,
+    source: str | Library | None = None,
     condition: str | None = None,
     pairs: int = 500,
     seed: int | None = None,
@@ -34,7 +36,6 @@ def audit(
     face: str | None = None,
     scale: float = 1.0,
     device: str = "cpu",
-    show_progress: bool = True,
     gives: str = "",
 ) -> Audit:
     """Audit a saved classifier and write answers, scores, figures and the page into a folder.
@@ -42,7 +43,7 @@ def audit(
     Args:
         model: A run folder, .safetensors, a Keras .h5 of the study, .onnx, or a folder of transformers.
         out: New or empty.
-        faces: A source; of a run its own, else synthetic.
+        source: A source; of a run its own, else synthetic.
         condition: Of a run its own, else baseline.
         pairs: Matched pairs.
         seed: Of the stimuli; by default of a run with the identity split its own, so that its test persons are
@@ -52,8 +53,7 @@ def audit(
         face: The label or position of face, of a Hugging Face or ONNX model.
         scale: What pixels are multiplied by for an ONNX model of floats.
         device: cpu, cuda or mps.
-        show_progress: Show bars on standard error.
-        gives: `log-odds` or `probability`, of an ONNX model with one number per picture.
+        gives: `log-odds` or `probability`, of an ONNX model with one number per image.
 
     Raises:
         ConfiguralError: If an argument cannot be used. If the classifier fails half-way, or on Ctrl-C, what was
@@ -68,18 +68,18 @@ def audit(
         opened = adapters.Opened(
             adapters.from_module(run.network, device=device), path.resolve().name, settings.image_size
         )
-        library = load(settings.faces if faces is None else faces, show_progress=show_progress)
+        library = load(settings.source if source is None else source)
         same_faces = library.fingerprint == run.metrics["faces_fingerprint"]
-        if faces is None and not same_faces:
+        if source is None and not same_faces:
             raise ConfiguralError(
-                f"{model}: was trained on other faces than {library.source} gives now; name the faces with --faces"
+                f"{model}: was trained on other faces than {library.source} gives now; name the faces with --source"
             )
         split = settings.split if same_faces else "paper"
         condition = condition or settings.condition
         seed = _seed(seed, settings.data_seed, split, same_faces)
     else:
         opened = adapters.open_model(path, face, scale, image_size, device, gives)
-        library = load(faces or "synthetic", show_progress=show_progress)
+        library = load(source or "synthetic")
     if image_size is not None and opened.image_size not in (None, image_size):
         raise ConfiguralError(f"--image-size {image_size}: {model} takes {opened.image_size} pixels, keep that")
     try:
@@ -94,9 +94,8 @@ def audit(
             probes or PROBES,
             name=opened.name,
             out=folder,
-            show_progress=show_progress,
         )
-    except (AuditBrokenError, KeyboardInterrupt):
+    except (AuditInterruptedError, KeyboardInterrupt):
         if (folder / "audit.json").is_file():
             report.write_audit_report(folder)
         raise
@@ -105,7 +104,7 @@ def audit(
 
 
 def _seed(asked: int | None, trained: int, split: str, same_faces: bool) -> int:
-    """The seed of the stimuli, so that none of the pictures of a training, which had one too, is asked about."""
+    """The seed of the stimuli, so that none of the images of a training, which had one too, is asked about."""
     if split == "identity":
         if asked not in (None, trained):
             raise ConfiguralError(
@@ -115,7 +114,7 @@ def _seed(asked: int | None, trained: int, split: str, same_faces: bool) -> int:
         return trained
     if asked == trained and same_faces:
         raise ConfiguralError(
-            f"--seed {asked} makes pictures that the network was trained on; use another, such as {trained + 1}"
+            f"--seed {asked} makes images that the network was trained on; use another, such as {trained + 1}"
         )
     return trained + 1 if asked is None else asked
 
@@ -170,11 +169,11 @@ def compare_audits(folders: Sequence[Path | str], out: Path | str | None = None)
 
 def _summary(audit: Audit) -> dict[str, Any]:
     settings = audit.settings
-    row: dict[str, Any] = {name: settings[name] for name in ("name", "faces", "condition", "image_size", "seed")}
+    row: dict[str, Any] = {name: settings[name] for name in ("name", "source", "condition", "image_size", "seed")}
     asked = {
         "index": ("displacement", "relation_index", None, settings["relation_index_at"]),
-        "choice": ("paired_choice", "choice", "all", None),
-        "accuracy": ("paired_choice", "accuracy", None, None),
+        "choice": ("forced_choice", "choice", "all", None),
+        "accuracy": ("forced_choice", "accuracy", None, None),
         "not_additive": ("interactions", "not_additive", None, None),
     }
     for name, which in asked.items():

@@ -6,9 +6,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from configural import files
-from configural.study.compare import Comparison, compare_folder
-from configural.study.compare_text import TextTable, markdown, text_tables
+from configural.io import files
+from configural.replication.compare import Comparison, compare_folder
+from configural.replication.compare_text import TextTable, markdown, text_tables
 
 _COLOURS = {"holds": "blue", "does not hold": "dark_orange", "undecided": "bright_black"}
 

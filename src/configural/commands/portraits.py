@@ -4,22 +4,19 @@ from pathlib import Path
 
 from configural import progress
 from configural.errors import ConfiguralError
-from configural.faces import FaceLibrary, load
-from configural.faces import sheet as face_sheet
-from configural.faces.fetch import FASSEG_URL, fetch_fasseg
-from configural.stimuli.folders import refuse_used
+from configural.io.files import refuse_used
+from configural.portraits import Library, load
+from configural.portraits import sheet as face_sheet
+from configural.portraits.fetch import FASSEG_URL, fetch_fasseg
 
 
-def faces(
-    source: str | FaceLibrary, out: Path | str, count: int = 120, show_progress: bool = True
-) -> tuple[FaceLibrary, list[Path]]:
+def source(source: str | Library, out: Path | str, count: int = 120) -> tuple[Library, list[Path]]:
     """Show what was understood of a face source, in a folder.
 
     Args:
         source: As in `faces.load`.
         out: Where sheet_001.png and so on, parts.csv and skipped.csv are written; must be new or empty.
-        count: Heads on the sheets at most; the tables have all of them.
-        show_progress: Show bars on standard error.
+        count: Exemplars on the sheets at most; the tables have all of them.
 
     Returns:
         The library, and the sheets' files.
@@ -30,21 +27,20 @@ def faces(
     folder = Path(out)
     refuse_used(folder)
     if count < 1:
-        raise ConfiguralError(f"--count {count}: at least one head must be on the sheets")
-    library = load(source, show_progress=show_progress)
-    with progress.bar("drawing sheets", 1, show_progress) as update:
+        raise ConfiguralError(f"--count {count}: at least one exemplar must be on the sheets")
+    library = load(source)
+    with progress.bar("drawing sheets", 1) as update:
         sheets = face_sheet.write_sheets(library, folder, count, update)
     face_sheet.write_tables(library, folder)
     return library, sheets
 
 
-def fetch(name: str, base_url: str | None = None, show_progress: bool = True) -> Path:
+def fetch(name: str, base_url: str | None = None) -> Path:
     """Download portraits into the user's cache folder, for use without a path.
 
     Args:
         name: `fasseg`, the only ones that may be downloaded without asking.
         base_url: Another place than the publisher's to download from.
-        show_progress: Show a bar on standard error.
 
     Returns:
         The folder that holds them.
@@ -54,4 +50,4 @@ def fetch(name: str, base_url: str | None = None, show_progress: bool = True) ->
     """
     if name != "fasseg":
         raise ConfiguralError(f"'{name}' cannot be fetched; what can is: fasseg")
-    return fetch_fasseg(base_url or FASSEG_URL, show_progress)
+    return fetch_fasseg(base_url or FASSEG_URL)

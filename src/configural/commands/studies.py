@@ -11,16 +11,16 @@ import pandas as pd
 import torch
 
 from configural import report
+from configural.config.study import read_plan
 from configural.errors import ConfiguralError
-from configural.faces import FaceLibrary, load
-from configural.locks import locked
-from configural.stimuli.folders import refuse_used
+from configural.io.files import refuse_used
+from configural.io.locks import locked
+from configural.portraits import Library, load
 from configural.study import StudyPlan
 from configural.study.display import describe_event, live
 from configural.study.engines import Engine, find_engine
 from configural.study.estimate import Estimate, estimate, free_bytes
 from configural.study.jobs import Job, is_finished, mend, plan_jobs, run_job
-from configural.study.plan import read_plan
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import collect_results, save_results
 from configural.study.status import StudyStatus, read_status, status_of
@@ -65,24 +65,22 @@ class Outlook:
 
 def run_study(
     plan: StudyPlan | Path | str | None = None,
-    faces: str | FaceLibrary | None = None,
+    source: str | Library | None = None,
     out: Path | str = "study",
     workers: int | None = None,
     engine: str | Engine = "local",
     device: str = "auto",
-    show_progress: bool = True,
 ) -> Study:
     """Train and test every network of a plan on every condition, by every seed; go on with what is there already.
 
     Args:
         plan: A YAML file, the preset quick (the default) or paper, or a `StudyPlan`. Where `out` holds a study, its
             plan is the default.
-        faces: A source such as `synthetic` (the default) or `fasseg:FOLDER`, or a loaded library.
+        source: A source such as `synthetic` (the default) or `fasseg:FOLDER`, or a loaded library.
         out: The study's folder: new, empty, or that of a study of the same plan.
         workers: Jobs at a time; by default one per processor core, or two per GPU.
         engine: What carries out the jobs: local, ray, or an `Engine`.
         device: auto, cpu, cuda or mps.
-        show_progress: Show the progress on standard error.
 
     Returns:
         The results, and which jobs failed; these are tried again by the same call.
@@ -94,8 +92,8 @@ def run_study(
     folder = Path(out)
     carry_out = find_engine(engine) if isinstance(engine, str) else engine
     at_a_time = _at_a_time(workers)
-    record, library = _record(plan, faces, folder, show_progress)
-    jobs = plan_jobs(record.plan, record.faces, device)
+    record, library = _record(plan, source, folder)
+    jobs = plan_jobs(record.plan, record.source, device)
     with locked(folder, "this study", _PATIENCE):
         for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
             leftover.unlink(missing_ok=True)
@@ -106,42 +104,40 @@ def run_study(
             record.save(folder)
         attempts = Attempts()
         attempts.save(folder)
-        _carry_out(jobs, folder, library, carry_out, at_a_time, attempts, show_progress)
+        _carry_out(jobs, folder, library, carry_out, at_a_time, attempts)
         results = collect_results(folder, jobs)
         save_results(results, folder)
         attempts.save(folder)
         report.write_study_report(folder)
         if not attempts.failed:
             # They are only drawn again, from seeds, and take more room than all else.
-            shutil.rmtree(folder / "pictures", ignore_errors=True)
+            shutil.rmtree(folder / "images", ignore_errors=True)
     return Study(folder, record.plan, results, attempts.failed)
 
 
 def plan_study(
     plan: StudyPlan | Path | str | None = None,
-    faces: str | FaceLibrary | None = None,
+    source: str | Library | None = None,
     out: Path | str = "study",
     workers: int | None = None,
     device: str = "auto",
-    show_progress: bool = True,
 ) -> Outlook:
     """What `run_study` would do, and what it would take; nothing is written.
 
     Args:
         plan: As in `run_study`, as all below.
-        faces: The faces.
+        source: The faces.
         out: The study's folder.
         workers: Jobs at a time.
         device: auto, cpu, cuda or mps.
-        show_progress: Show bars on standard error.
 
     Raises:
         ConfiguralError: As in `run_study`.
     """
     at_a_time = _at_a_time(workers)
-    record, library = _record(plan, faces, Path(out), show_progress)
-    status = status_of(Path(out), plan_jobs(record.plan, record.faces, device), False)
-    expected = estimate(status.jobs, library, at_a_time, show_progress)
+    record, library = _record(plan, source, Path(out))
+    status = status_of(Path(out), plan_jobs(record.plan, record.source, device), False)
+    expected = estimate(status.jobs, library, at_a_time)
     return Outlook(status, at_a_time, expected, free_bytes(Path(out)))
 
 
@@ -155,18 +151,18 @@ def study_status(folder: Path | str) -> StudyStatus:
 
 
 def _record(
-    plan: StudyPlan | Path | str | None, faces: str | FaceLibrary | None, folder: Path, show_progress: bool
-) -> tuple[StudyRecord, FaceLibrary]:
+    plan: StudyPlan | Path | str | None, source: str | Library | None, folder: Path
+) -> tuple[StudyRecord, Library]:
     """What the folder's study was begun with, or is now; and the faces."""
     stored = StudyRecord.load(folder) if (folder / "study.yaml").is_file() else None
     if stored is None and [path for path in _entries(folder) if not path.name.startswith(".")]:
         refuse_used(folder)
     if plan is None:
         plan = stored.plan if stored else "quick"
-    if faces is None:
-        faces = stored.faces if stored else "synthetic"
+    if source is None:
+        source = stored.source if stored else "synthetic"
     plan = read_plan(plan)
-    library = load(faces, show_progress=show_progress)
+    library = load(source)
     record = StudyRecord.of(plan, library)
     if stored is not None:
         stored.refuse_other(record, folder)
@@ -180,14 +176,13 @@ def _entries(folder: Path) -> list[Path]:
 def _carry_out(
     jobs: Sequence[Job],
     folder: Path,
-    library: FaceLibrary,
+    library: Library,
     engine: Engine,
     workers: int,
     attempts: Attempts,
-    show_progress: bool,
 ) -> None:
     with ExitStack() as at_end:
-        tell = at_end.enter_context(live(lambda: status_of(folder, jobs, True), show_progress))
+        tell = at_end.enter_context(live(lambda: status_of(folder, jobs, True)))
 
         def begun(job: Job) -> None:
             if job.name not in attempts.running:

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from configural import files
 from configural.evaluation.metrics import Metrics
+from configural.io import files
 from configural.stimuli import CLASS_NAMES
 from configural.training import History
 
@@ -52,7 +52,7 @@ _BLUES = LinearSegmentedColormap.from_list("share", ["#f4f8fb", "#9ecae1", "#2b7
 
 
 def accuracy_figure(history: History) -> Figure:
-    """The share of pictures right, in percent, epoch by epoch, for train and valid.
+    """The share of images right, in percent, epoch by epoch, for train and valid.
 
     The axis ends at 100 % and starts as high as the curves allow; where that is not zero, its label says so.
     """
@@ -129,7 +129,7 @@ def shade(share: float) -> tuple[str, str]:
 
 
 def confusion_matrix_figure(metrics: Metrics) -> Figure:
-    """How many pictures of each true class (rows) were called which class (columns).
+    """How many images of each true class (rows) were called which class (columns).
 
     Each cell has the count and its share in the true class, in percent.
     """

@@ -8,7 +8,7 @@ class Metrics:
     """Scores of one test.
 
     Attributes:
-        accuracy: Share of pictures right, 0 to 1.
+        accuracy: Share of images right, 0 to 1.
         loss: Mean cross-entropy, in nats.
         confusion_matrix: [[no_face right, no_face as face], [face as no_face, face right]].
     """

@@ -1,4 +1,4 @@
-"""What a network says of each picture, and the scores that follow from it."""
+"""What a network says of each image, and the scores that follow from it."""
 
 import io
 from collections.abc import Sized
@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from configural import files, progress
+from configural import progress
 from configural.errors import ConfiguralError
 from configural.evaluation.metrics import Metrics
-from configural.networks import preprocess
+from configural.io import files
+from configural.models import preprocess
 from configural.training import batches, matmul_precision, open_device
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ _COLUMNS = ("index", "file", "label", "predicted", "probability_face", "log_odds
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """One row per tested picture.
+    """One row per tested image.
 
     Attributes:
-        frame: The columns index (the picture's number within its class), file, label and predicted (0 no_face,
+        frame: The columns index (the image's number within its class), file, label and predicted (0 no_face,
             1 face), probability_face (0 to 1) and log_odds (of face, in nats).
     """
 
@@ -89,34 +90,32 @@ class Predictions:
 
 def predict(
     network: nn.Module,
-    pictures: Dataset[tuple[Tensor, int]],
+    images: Dataset[tuple[Tensor, int]],
     batch_size: int = 100,
     device: str = "auto",
-    show_progress: bool = False,
 ) -> Predictions:
-    """Ask a network about every picture of a dataset.
+    """Ask a network about every image of a dataset.
 
     Args:
         network: Takes preprocessed batches and returns logits of (no_face, face).
-        pictures: Items of (uint8 RGB picture 3 × size × size, label); if it has `rows`, their index and file
-            are taken over, else pictures are numbered in order.
-        batch_size: Pictures at a time.
+        images: Items of (uint8 RGB image 3 × size × size, label); if it has `rows`, their index and file
+            are taken over, else images are numbered in order.
+        batch_size: Images at a time.
         device: As in `training.fit`.
-        show_progress: Show a bar on standard error.
 
     Raises:
-        ConfiguralError: If the network's output is not a number for some picture.
+        ConfiguralError: If the network's output is not a number for some image.
     """
     fabric = open_device(device)
     network.to(fabric.device)
     was_training = network.training
     network.eval()
-    n = len(cast(Sized, pictures))
+    n = len(cast(Sized, images))
     # Made beforehand: small tensors that stay between the batches keep the system from using their memory again.
     logits, labels = torch.empty(n, 2, dtype=torch.float64), torch.empty(n, dtype=torch.int64)
     done = 0
-    with torch.inference_mode(), matmul_precision("32"), progress.bar("testing", n, show_progress) as update:
-        for batch, batch_labels in batches(pictures, batch_size):
+    with torch.inference_mode(), matmul_precision("32"), progress.bar("testing", n) as update:
+        for batch, batch_labels in batches(images, batch_size):
             some = slice(done, done + len(batch))
             logits[some] = network(preprocess(batch.to(fabric.device))).view(len(batch), 2)
             labels[some] = batch_labels
@@ -126,7 +125,7 @@ def predict(
     joined = logits.numpy()
     if not np.isfinite(joined).all():
         raise ConfiguralError("the network's output is not a number: its weights are damaged or training failed")
-    rows: pd.DataFrame | None = getattr(pictures, "rows", None)
+    rows: pd.DataFrame | None = getattr(images, "rows", None)
     if rows is None:
         rows = pd.DataFrame({"index": range(n), "file": [""] * n})
     log_odds = joined[:, 1] - joined[:, 0]

@@ -8,28 +8,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from configural import files
 from configural.audit import PROBES, Audit, headline, sentences
 from configural.audit.figures import write_figures
 from configural.audit.verdict import in_percent, in_words
-from configural.report.parts import Picture, Rows, embedded, environment
+from configural.io import files
+from configural.report.parts import Image, Rows, embedded, environment
 
 _SHARES = ("choice", "accuracy", "P(face)", "not_additive", "pairs_in_field")
 _HOW_TO_READ = {
-    "paired_choice": "Half of the pairs is chance. A tie counts one half. The answer is the same however "
+    "forced_choice": "Half of the pairs is chance. A tie counts one half. The answer is the same however "
     "the scores are rescaled, as long as their order stays.",
     "displacement": "A classifier that reads relations loses when one part moves (blue, solid) and loses "
     "nothing when all move together (orange, dashed); one that reads places loses most when all move. "
     "Distances are up, down, left and right, in pixels of a 512-row portrait; a part is not moved where it would "
-    "cover another. On a visible head, parts that "
-    "move together still leave their places on that head, so that the index there is a lower bound for "
-    "relations among the parts; on plain skin there is no head to leave, but such pictures may be unlike any "
+    "cover another. On a visible exemplar, parts that "
+    "move together still leave their places on that exemplar, so that the index there is a lower bound for "
+    "relations among the parts; on plain skin there is no exemplar to leave, but such images may be unlike any "
     "that the classifier knows.",
     "context": "Parts alone are shown on plain skin, grey or noise, in the same places; the canvas alone "
     "has no parts.",
     "inversion": "The Thatcher effect is what eyes and mouth that are turned within a face cost upright, "
     "less what they cost when the whole is upside down; for people it is large. Rotation turns the parts about "
-    "their middle, on the head as it is.",
+    "their middle, on the exemplar as it is.",
     "interactions": "Shapley values share the score among parts and canvas; interactions say what two "
     "bring only together (above zero) or twice (below). What is not additive is the share of the score's "
     "variance over all 32 ways of blanking that no sum of single parts accounts for.",
@@ -37,16 +37,16 @@ _HOW_TO_READ = {
     "effective field is the side of a square of as many pixels as have a gradient above 4.55 % of the largest "
     "(Luo et al., 2016), of a cell before the last pooling; the theoretical one is of a cell after it. Dense "
     "layers, and the pooling of all cells, may still join what single cells see.",
-    "attribution": "Shares of absolute attribution, from a grey picture, by exact masks. A share well "
+    "attribution": "Shares of absolute attribution, from a grey image, by exact masks. A share well "
     "above the area's means the method points there; it does not say that relations are used or not.",
 }
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture with its caption and the classifier's answer."""
+    """An image with its caption and the classifier's answer."""
 
-    picture: Picture
+    image: Image
     caption: str
     answer: str
 
@@ -59,7 +59,7 @@ class Section:
     title: str
     question: str
     how_to_read: str
-    figure: Picture | None
+    figure: Image | None
     examples: list[Shown]
     rows: list[tuple[str, str, str, str]]
     obstacle: str
@@ -112,11 +112,11 @@ def _section(probe: Any, audit: Audit, folder: Path) -> Section:
     listed = json.loads(path.read_text("utf-8")) if path.is_file() else []
     examples = []
     for one in listed:
-        picture = embedded(folder / "examples" / one["file"])
-        if picture is not None:
+        image = embedded(folder / "examples" / one["file"])
+        if image is not None:
             asked = one["log_odds"] is not None
             answer = f"log-odds {in_words({'value': one['log_odds'], 'low': np.nan})}" if asked else ""
-            examples.append(Shown(picture, one["caption"], answer))
+            examples.append(Shown(image, one["caption"], answer))
     return Section(
         probe.name,
         probe.title,
@@ -139,19 +139,19 @@ def _row(row: Any) -> tuple[str, str, str, str]:
 
 def _settings(audit: Audit) -> dict[str, Rows]:
     settings = audit.settings
-    heads = audit.scores["heads"].max() if len(audit.scores) else 0
+    exemplars = audit.scores["exemplars"].max() if len(audit.scores) else 0
     return {
-        "Pictures": [
-            ("faces", settings["faces"], ""),
+        "Images": [
+            ("source", settings["source"], ""),
             ("condition", settings["condition"], ""),
             ("split", settings["split"], ""),
             ("size", f"{settings['image_size']} × {settings['image_size']} pixels", ""),
             ("matched pairs", f"{settings['pairs']:,}", ""),
-            ("heads", f"{heads:,}", "what intervals are drawn over"),
+            ("exemplars", f"{exemplars:,}", "what intervals are drawn over"),
             ("seed", str(settings["seed"]), ""),
         ],
         "Intervals": [
-            ("level", "95 %", "bootstrap over heads, not pictures"),
-            ("draws", "2,000", "with percentiles widened for few heads"),
+            ("level", "95 %", "bootstrap over exemplars, not images"),
+            ("draws", "2,000", "with percentiles widened for few exemplars"),
         ],
     }

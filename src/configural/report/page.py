@@ -11,30 +11,31 @@ from typing import Any
 
 import torch
 
-from configural import files, networks
+from configural import models
 from configural.evaluation import Predictions
 from configural.evaluation.figures import percent
-from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Picture, Rows, duration, embedded, environment
+from configural.io import files
+from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Image, Rows, duration, embedded, environment
 from configural.stimuli import CLASS_NAMES
-from configural.study import Run, RunSettings
+from configural.study import Run, RunConfig
 from configural.training import Recipe
 from configural.training import recipe as preset_recipe
 
 _SHOWN = 100
-"""Of each kind of mistake, so many pictures are shown; the table lists them all."""
+"""Of each kind of mistake, so many images are shown; the table lists them all."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network said of one picture.
+    """What the network said of one image.
 
     Attributes:
-        index: The picture's number within its class.
+        index: The image's number within its class.
         file: Its file in the tested set.
         true: Its class.
         predicted: The class that the network gave it.
         probability: Of face, as text.
-        picture: None if it is not shown.
+        image: None if it is not shown.
     """
 
     index: int
@@ -42,7 +43,7 @@ class Answer:
     true: str
     predicted: str
     probability: str
-    picture: Picture | None
+    image: Image | None
 
 
 def write_run_report(run: Run) -> Path:
@@ -62,7 +63,7 @@ def write_run_report(run: Run) -> Path:
         run.folder,
         run.predictions,
         metrics,
-        networks.architecture(settings.network),
+        models.architecture(settings.network),
         settings.image_size,
         settings.split,
         _run_settings(settings, metrics),
@@ -74,7 +75,7 @@ def write_evaluation_report(folder: Path) -> Path:
     """Write `report.html` into the folder of a saved network's test.
 
     Args:
-        folder: Holds `predictions.csv`, `metrics.json` and the pictures.
+        folder: Holds `predictions.csv`, `metrics.json` and the images.
 
     Returns:
         The page's path.
@@ -85,9 +86,9 @@ def write_evaluation_report(folder: Path) -> Path:
         folder,
         Predictions.load(folder / "predictions.csv"),
         metrics,
-        networks.architecture(settings["network"]),
+        models.architecture(settings["network"]),
         settings["image_size"],
-        # Which heads the network was trained on is not known here, nor whether they are in the test.
+        # Which exemplars the network was trained on is not known here, nor whether they are in the test.
         "",
         _evaluation_settings(metrics),
         training=None,
@@ -98,7 +99,7 @@ def _write(
     folder: Path,
     predictions: Predictions,
     metrics: Mapping[str, Any],
-    architecture: networks.Architecture,
+    architecture: models.Architecture,
     image_size: int,
     split: str,
     settings: dict[str, Rows],
@@ -129,7 +130,7 @@ def _write(
             wrong=wrong,
             shown=_SHOWN,
             wrong_total=sum(map(len, wrong.values())),
-            wrong_shown=sum(answer.picture is not None for answers in wrong.values() for answer in answers),
+            wrong_shown=sum(answer.image is not None for answers in wrong.values() for answer in answers),
             summary=_summary(architecture.name, image_size),
             version=metrics["configural"],
         )
@@ -139,29 +140,25 @@ def _write(
     return path
 
 
-def _summary(name: str, image_size: int) -> networks.Summary:
+def _summary(name: str, image_size: int) -> models.Summary:
     # Only shapes are asked for; on the meta device no weights are made and no random numbers drawn.
     with torch.device("meta"):
-        return networks.summarise(networks.create(name, image_size))
+        return models.summarise(models.create(name, image_size))
 
 
-def _run_settings(settings: RunSettings, metrics: Mapping[str, Any]) -> dict[str, Rows]:
+def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, Rows]:
     recipe, images, seconds = settings.recipe, metrics["images"], metrics["seconds"]
     return {
-        "Pictures": [
-            ("faces", settings.faces, ""),
+        "Images": [
+            ("source", settings.source, ""),
             ("condition", settings.condition, CONDITIONS.get(settings.condition, "")),
             ("split", settings.split, SPLITS.get(settings.split, "")),
-            *(
-                [("seed of the pictures", str(settings.data_seed), "")]
-                if settings.data_seed != settings.seed
-                else []
-            ),
+            *([("seed of the images", str(settings.data_seed), "")] if settings.data_seed != settings.seed else []),
             ("fingerprint of the faces", metrics["faces_fingerprint"][:12], ""),
             ("size", f"{settings.image_size} × {settings.image_size} pixels", ""),
-            ("train", f"{images['train']:,} pictures", ""),
-            ("valid", f"{images['valid']:,} pictures", ""),
-            ("test", f"{images['test']:,} pictures", ""),
+            ("train", f"{images['train']:,} images", ""),
+            ("valid", f"{images['valid']:,} images", ""),
+            ("test", f"{images['test']:,} images", ""),
         ],
         "Training": [
             ("network", settings.network, f"{metrics['parameters']['total']:,} parameters"),
@@ -200,17 +197,17 @@ def _departures(recipe: Recipe) -> Rows:
 def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, Rows]:
     settings = metrics["settings"]
     remarks = {"condition": CONDITIONS, "placement": PLACEMENTS}
-    drawn = ("data", "faces", "condition", "placement", "split", "count", "seed")
+    drawn = ("data", "source", "condition", "placement", "split", "count", "seed")
     size = settings["image_size"]
     return {
-        "Pictures": [
+        "Images": [
             *(
                 (name, str(settings[name]), remarks.get(name, {}).get(settings[name], ""))
                 for name in drawn
                 if name in settings
             ),
             ("size", f"{size} × {size} pixels", ""),
-            ("test", f"{metrics['images']['test']:,} pictures", ""),
+            ("test", f"{metrics['images']['test']:,} images", ""),
         ],
         "Network": [
             ("model", settings["model"], ""),
@@ -221,7 +218,7 @@ def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, Rows]:
 
 
 def _samples(predictions: Predictions, folder: Path) -> dict[str, list[Answer]]:
-    """For each class, the sample pictures that the folder holds."""
+    """For each class, the sample images that the folder holds."""
     samples: dict[str, list[Answer]] = {name: [] for name in CLASS_NAMES}
     for row in predictions.frame.to_dict("records"):
         name = CLASS_NAMES[row["label"]]
@@ -232,7 +229,7 @@ def _samples(predictions: Predictions, folder: Path) -> dict[str, list[Answer]]:
 
 
 def _wrong(predictions: Predictions, folder: Path) -> dict[str, list[Answer]]:
-    """For each mistake, all the pictures that it was made with, the first of them shown."""
+    """For each mistake, all the images that it was made with, the first of them shown."""
     wrong = {}
     for mistake, rows in predictions.wrong().items():
         answers = []

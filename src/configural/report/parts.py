@@ -1,4 +1,4 @@
-"""What the pages have in common: the environment of their templates, pictures inside them, words for settings."""
+"""What the pages have in common: the environment of their templates, images inside them, words for settings."""
 
 import base64
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ CONDITIONS = {
     "fct": "features closer together",
 }
 SPLITS = {
-    "paper": "test pictures are new collages of heads that training pictures are made of too",
+    "paper": "test images are new collages of exemplars that training images are made of too",
     "identity": "the persons of train, valid and test are different ones",
 }
 PLACEMENTS = {"shifted": "a third each on the left, in the middle and on the right"}
@@ -24,7 +24,7 @@ Rows = list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
-class Picture:
+class Image:
     """A PNG as a page holds it.
 
     Attributes:
@@ -55,14 +55,14 @@ def environment() -> Environment:
     return environment
 
 
-def embedded(path: Path) -> Picture | None:
+def embedded(path: Path) -> Image | None:
     """A PNG for the page; None if the file is gone."""
     if not path.is_file():
         return None
     content = path.read_bytes()
     # Width and height stand at a fixed place in a PNG's first chunk.
     width, height = (int.from_bytes(content[start : start + 4]) for start in (16, 20))
-    return Picture(f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}", width, height)
+    return Image(f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}", width, height)
 
 
 def duration(seconds: float) -> str:

@@ -9,16 +9,17 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from configural import __version__, files
+from configural import __version__
+from configural.config.study import StudyPlan, condition_label
 from configural.errors import ConfiguralError
 from configural.evaluation import axis_start, repeats_figure, save_figure, shade
 from configural.evaluation.figures import percent
-from configural.report.parts import CONDITIONS, SPLITS, Picture, Rows, duration, embedded, environment
-from configural.study import compare as study_compare
-from configural.study import compare_text
-from configural.study.compare import NETWORKS, Comparison
-from configural.study.findings import Finding, Verdict
-from configural.study.plan import StudyPlan, condition_label
+from configural.io import files
+from configural.replication import compare as study_compare
+from configural.replication import compare_text
+from configural.replication.compare import NETWORKS, Comparison
+from configural.replication.findings import Finding, Verdict
+from configural.report.parts import CONDITIONS, SPLITS, Image, Rows, duration, embedded, environment
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import RESULT_COLUMNS, load_results
 from configural.training import History
@@ -77,7 +78,7 @@ class Training:
         repeat: From 1.
         seed: As text; empty if not known.
         state: finished, failed, begun or not begun.
-        accuracy: On its own middle pictures, in percent; empty if not tested yet.
+        accuracy: On its own middle images, in percent; empty if not tested yet.
         link: To its page, relative to the study's folder; empty if there is none.
         failure: Why it failed; empty if it did not.
     """
@@ -270,7 +271,7 @@ def _strips(
     start: float,
     missing: str,
 ) -> list[tuple[str, list[Strip]]]:
-    """The cells of a network in three groups: own middle, own shifted, cross tests on middle pictures."""
+    """The cells of a network in three groups: own middle, own shifted, cross tests on middle images."""
 
     def strip(train: str, test: str, placement: str, what: str) -> Strip:
         key = (network, train, test, placement)
@@ -308,7 +309,7 @@ def _place(accuracy: float, start: float) -> float:
     return round(100 * (accuracy - start) / (1 - start), 2)
 
 
-def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str], Picture | None]:
+def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str], Image | None]:
     """Per network and condition the repeats' curves; None where no run has a history yet."""
     histories: dict[tuple[str, str], dict[str, History]] = {}
     for training in trainings:
@@ -320,7 +321,7 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
     if not every:
         return {}
     start = axis_start(every)
-    pictures = {}
+    images = {}
     for (network, condition), of_cell in histories.items():
         path = folder / "figures" / f"curves-{network}-{condition}.png"
         if of_cell:
@@ -332,15 +333,15 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
                 for history in others.values()
             )
             save_figure(repeats_figure(f"{network} on {condition}", of_cell, start, epochs), path)
-        pictures[network, condition] = embedded(path) if of_cell else None
-    return pictures
+        images[network, condition] = embedded(path) if of_cell else None
+    return images
 
 
 def _settings(folder: Path, record: StudyRecord, trainings: Sequence[Training]) -> dict[str, Rows]:
     """What the plan says, and what the finished runs say of the machines they ran on."""
     planned: Rows = [
         (key.replace("_", " "), _said(value), SPLITS.get(str(value), "") if key == "split" else "")
-        for key, value in {"faces": record.faces, **record.plan.model_dump(mode="json")}.items()
+        for key, value in {"source": record.source, **record.plan.model_dump(mode="json")}.items()
         if value not in (None, "", [], {})
     ]
     machine: dict[str, set[str]] = {"device": set(), "configural": set(), "PyTorch": set()}

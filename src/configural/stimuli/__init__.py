@@ -1,32 +1,32 @@
-"""A condition and a seed become a table of stimuli; a renderer turns its rows into pictures and masks."""
+"""A condition and a seed become a table of stimuli; a renderer turns its rows into images and masks."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from configural.export.folder import write_folder as write_folder
+from configural.export.formats import FORMATS as FORMATS
+from configural.export.verify import Verification as Verification
+from configural.export.verify import verify_folder as verify_folder
 from configural.stimuli.conditions import CONDITIONS as CONDITIONS
 from configural.stimuli.conditions import PLACEMENTS as PLACEMENTS
 from configural.stimuli.conditions import PRESETS as PRESETS
 from configural.stimuli.conditions import Condition as Condition
 from configural.stimuli.conditions import MovedPart as MovedPart
 from configural.stimuli.conditions import condition as condition
-from configural.stimuli.folders import write_folder as write_folder
-from configural.stimuli.formats import FORMATS as FORMATS
 from configural.stimuli.rendering import Renderer as Renderer
 from configural.stimuli.sampling import SPLITS as SPLITS
 from configural.stimuli.sampling import sample as sample
 from configural.stimuli.sampling import sample_to as sample_to
 from configural.stimuli.table import CLASS_NAMES as CLASS_NAMES
 from configural.stimuli.table import SUBSETS as SUBSETS
-from configural.stimuli.table import Filling as Filling
+from configural.stimuli.table import SlotContent as SlotContent
 from configural.stimuli.table import Stimulus as Stimulus
 from configural.stimuli.table import StimulusTable as StimulusTable
 from configural.stimuli.table import StoredTable as StoredTable
-from configural.stimuli.verify import Verification as Verification
-from configural.stimuli.verify import verify_folder as verify_folder
 
 if TYPE_CHECKING:
     from configural.stimuli.datasets import DeviceDataset as DeviceDataset
-    from configural.stimuli.datasets import PictureDataset as PictureDataset
+    from configural.stimuli.datasets import ImageDataset as ImageDataset
     from configural.stimuli.datasets import StimulusDataset as StimulusDataset
     from configural.stimuli.datasets import dataset as dataset
     from configural.stimuli.datasets import read_folder as read_folder
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _OF_TORCH = {
     "DeviceDataset": "datasets",
-    "PictureDataset": "datasets",
+    "ImageDataset": "datasets",
     "StimulusDataset": "datasets",
     "dataset": "datasets",
     "read_folder": "datasets",

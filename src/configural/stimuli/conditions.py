@@ -1,4 +1,4 @@
-"""How a set of pictures is made, as data: a dataclass that a small YAML file fills in."""
+"""How a set of images is made, as data: a dataclass that a small YAML file fills in."""
 
 import itertools
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from configural.errors import ConfiguralError
-from configural.faces import PART_KINDS
+from configural.portraits import PART_KINDS
 
 PLACEMENTS = ("left", "middle", "right")
-"""Where a portrait sits in the square picture."""
+"""Where a portrait sits in the square image."""
 
 BACKGROUNDS = ("canvas", "skin", "grey", "noise")
 """What lies under the parts: the host's canvas, or a whole square of its skin tone, of grey or of noise."""
@@ -66,7 +66,7 @@ class Condition:
             (least, most) columns to the right), or `anywhere` for all places at which it fits, or None.
         rotation: (least, most) degrees clockwise, about the middle of the host's own parts.
         scale: (least, most) factor of size, about the same point.
-        inverted: The share of pictures that are turned upside down, 0 to 1.
+        inverted: The share of images that are turned upside down, 0 to 1.
         background: One of `BACKGROUNDS`.
         filled: The slots that hold a part.
         arrangement: What a no_face is: `shuffle`; `eyes_only`, in which only the eyes have changed places; a

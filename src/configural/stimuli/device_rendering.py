@@ -1,7 +1,7 @@
 """Drawing many stimuli at once on a torch device.
 
 The same formula as in `rendering`, for a batch at a time: what the parts change of each surface is laid into a tile
-per picture, all of one size, and all tiles are resized by two batched products with the resizing matrices. NumPy
+per image, all of one size, and all tiles are resized by two batched products with the resizing matrices. NumPy
 finds where parts go; the pixels of parts, canvases and resized surfaces stay on the device.
 """
 
@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float32, Int, UInt8
 from torch import Tensor
 
-from configural.faces import PART_KINDS, FaceLibrary
+from configural.portraits import PART_KINDS, Library
 from configural.stimuli.conditions import Condition
-from configural.stimuli.geometry import (
+from configural.stimuli.layout import (
     constellation_middle,
     left_padding,
     part_starts,
@@ -47,61 +47,61 @@ class _Places(NamedTuple):
 class DeviceRenderer:
     """Draws the stimuli of one face library in batches on a device.
 
-    The pictures are those of `Renderer` up to one grey level, for sums are rounded in another order. A background
-    of noise, of which every picture has its own, is drawn by `Renderer` itself.
+    The images are those of `Renderer` up to one grey level, for sums are rounded in another order. A background
+    of noise, of which every image has its own, is drawn by `Renderer` itself.
     """
 
-    def __init__(self, faces: FaceLibrary, size: int = 224, device: str | torch.device = "cpu") -> None:
+    def __init__(self, library: Library, size: int = 224, device: str | torch.device = "cpu") -> None:
         """Prepare to draw.
 
         Args:
-            faces: The library that the stimuli name.
-            size: Rows and columns of the pictures; at least 8.
+            library: The library that the stimuli name.
+            size: Rows and columns of the images; at least 8.
             device: Where to draw, as torch names it.
 
         Raises:
             ConfiguralError: If the size is too small.
         """
-        self.renderer = Renderer(faces, size)
+        self.renderer = Renderer(library, size)
         self.device = torch.device(device)
         self._store = PixelStore(self.device)
         self._matrices: dict[int, Float32[Tensor, "side size"]] = {}
 
     def draw_batch(self, stimuli: Sequence[Stimulus]) -> UInt8[Tensor, "n 3 size size"]:
-        """Draw several pictures, RGB, on the device.
+        """Draw several images, RGB, on the device.
 
         Raises:
-            ConfiguralError: If a stimulus names a head that the library does not hold, or a part leaves its canvas.
+            ConfiguralError: If a stimulus names an exemplar that the library does not hold, or a part leaves its canvas.
         """
-        size, faces = self.renderer.size, self.renderer.faces
-        pictures = torch.empty((len(stimuli), 3, size, size), dtype=torch.uint8, device=self.device)
+        size, library = self.renderer.size, self.renderer.library
+        images = torch.empty((len(stimuli), 3, size, size), dtype=torch.uint8, device=self.device)
         alike: dict[tuple[Condition, int], list[int]] = {}
         for place, stimulus in enumerate(stimuli):
-            side = int(faces.canvas_sizes[self.renderer._position(stimulus.host)].max())
+            side = int(library.canvas_sizes[self.renderer._position(stimulus.host)].max())
             alike.setdefault((stimulus.condition, side), []).append(place)
         for (condition, side), places in alike.items():
             for first in range(0, len(places), _TOGETHER):
                 some = places[first : first + _TOGETHER]
                 chosen = [stimuli[place] for place in some]
                 if condition.background == "noise":
-                    pictures[some] = self._send(self.renderer.draw_batch(chosen)).permute(0, 3, 1, 2)
+                    images[some] = self._send(self.renderer.draw_batch(chosen)).permute(0, 3, 1, 2)
                 else:
-                    pictures[some] = self._draw(condition, side, chosen)
-        return pictures
+                    images[some] = self._draw(condition, side, chosen)
+        return images
 
     def _draw(self, condition: Condition, side: int, stimuli: list[Stimulus]) -> UInt8[Tensor, "n 3 size size"]:
         """Draw stimuli of one condition whose hosts have squares of one side."""
-        plain, faces, size = self.renderer, self.renderer.faces, self.renderer.size
+        plain, library, size = self.renderer, self.renderer.library, self.renderer.size
         host = np.array([plain._position(s.host) for s in stimuli])
-        kind = np.array([[PART_KINDS.index(f.kind) for f in s.fillings] for s in stimuli])
-        donor = np.array([[plain._position(f.donor) for f in s.fillings] for s in stimuli])
-        background, extent = condition.background, surface_sizes(faces, condition, host)
-        low, high, *_ = places = _places(faces, condition, stimuli, host, kind, donor)
+        kind = np.array([[PART_KINDS.index(f.kind) for f in s.contents] for s in stimuli])
+        donor = np.array([[plain._position(f.donor) for f in s.contents] for s in stimuli])
+        background, extent = condition.background, surface_sizes(library, condition, host)
+        low, high, *_ = places = _places(library, condition, stimuli, host, kind, donor)
         filled = [slot for slot, name in enumerate(PART_KINDS) if name in condition.filled]
         outside = (low[:, filled] < 0) | (high[:, filled] > extent[:, None])
         for position in np.flatnonzero(outside.any(axis=(1, 2))):
             plain.draw(stimuli[position])  # which says what is wrong
-        rows = np.repeat(faces.canvas_sizes[host, :1], 4, axis=1)
+        rows = np.repeat(library.canvas_sizes[host, :1], 4, axis=1)
         parts = list(zip(*(a.ravel().tolist() for a in (donor, kind, rows)), [condition] * kind.size, strict=True))
         seen = [(self._seen, h, background, s.placement) for h, s in zip(host.tolist(), stimuli, strict=True)]
         surfaces = [(plain._scratch, h, background) for h in host.tolist()]
@@ -129,16 +129,16 @@ class DeviceRenderer:
                     pixels = (pixels * gain[:, :, None]).clamp(max=255)
                 after.scatter_add_(2, index, (pixels - after.gather(2, index)) * alpha)
             if background == "canvas":
-                sizes = faces.canvas_sizes[host].tolist()
+                sizes = library.canvas_sizes[host].tolist()
                 pads = [left_padding(h, w, s.placement) for (h, w), s in zip(sizes, stimuli, strict=True)]
                 right = right + self._send(np.array(pads))[:, None]
             # Of a tile's last rows and columns, some lie outside the square; nothing has changed there.
             along, across = (self._matrix(side)[index.clamp(max=side - 1)] for index in (down, right))
             change = (after - before).view(len(host), 3, tall, wide)
             planes = planes + along.transpose(1, 2)[:, None] @ change @ across[:, None]
-        pictures = planes.round().clamp(0, 255).to(torch.uint8)
+        images = planes.round().clamp(0, 255).to(torch.uint8)
         inverted = self._send(np.array([s.inverted for s in stimuli]))[:, None, None, None]
-        return torch.where(inverted, pictures.flip(2, 3), pictures)
+        return torch.where(inverted, images.flip(2, 3), images)
 
     def _shown(
         self, starts: Int[Tensor, " n"], places: _Places, slot: int, y: Int[Tensor, "r 1"], x: Int[Tensor, " c"]
@@ -177,18 +177,18 @@ class DeviceRenderer:
 
 
 def _places(
-    faces: FaceLibrary,
+    library: Library,
     condition: Condition,
     stimuli: list[Stimulus],
     host: Int[np.ndarray, " n"],
     kind: Int[np.ndarray, "n 4"],
     donor: Int[np.ndarray, "n 4"],
 ) -> _Places:
-    jitter = np.array([[f.jitter for f in s.fillings] for s in stimuli])
-    start, room = part_starts(faces, condition, host, kind, donor, jitter)
-    left = surface_start(faces, condition, host, np.array([s.placement for s in stimuli]))
+    jitter = np.array([[f.jitter for f in s.contents] for s in stimuli])
+    start, room = part_starts(library, condition, host, kind, donor, jitter)
+    left = surface_start(library, condition, host, np.array([s.placement for s in stimuli]))
     move = np.stack([np.zeros_like(left), left], axis=1)
-    start, middle = start + move[:, None], constellation_middle(faces, host) + move
+    start, middle = start + move[:, None], constellation_middle(library, host) + move
     rotation, scale = np.array([(s.rotation, s.scale) for s in stimuli], float).T
     low, high = posed_extent(start, room, middle, rotation, scale)
     inverse = np.linalg.inv(pose_matrix(rotation, scale))

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from configural.errors import ConfiguralError
-from configural.faces import PART_KINDS, FaceLibrary
+from configural.portraits import PART_KINDS, Library
 from configural.stimuli.conditions import UPRIGHT, Condition, MovedPart
-from configural.stimuli.geometry import (
+from configural.stimuli.layout import (
     REFERENCE_ROWS,
     constellation_middle,
     part_starts,
@@ -64,10 +64,10 @@ class Draws:
 
 
 class HostUnfitError(Exception):
-    """Nothing fits onto a head's canvas.
+    """Nothing fits onto an exemplar's canvas.
 
     Attributes:
-        host: The head's position in its library.
+        host: The exemplar's position in its library.
         reason: What does not fit.
     """
 
@@ -76,7 +76,7 @@ class HostUnfitError(Exception):
 
 
 def draw(
-    faces: FaceLibrary,
+    library: Library,
     condition: Condition,
     pools: list[Int[np.ndarray, " _"]],
     rows: Rows,
@@ -87,12 +87,12 @@ def draw(
     """Draw the same rows of some classes; what is drawn for a row is the same whatever other rows are asked for.
 
     Args:
-        faces: The heads to draw from.
-        condition: How the pictures are made.
-        pools: For each subset, the positions of the heads it draws from.
+        library: The exemplars to draw from.
+        condition: How the images are made.
+        pools: For each subset, the positions of the exemplars it draws from.
         rows: The stimuli.
         seed: 0 or above.
-        unfit: Positions of heads that do not serve as hosts.
+        unfit: Positions of exemplars that do not serve as hosts.
         labels: The classes.
 
     Returns:
@@ -100,19 +100,19 @@ def draw(
 
     Raises:
         HostUnfitError: If nothing fits onto a host that was drawn.
-        ConfiguralError: If no head is left to serve as a host.
+        ConfiguralError: If no exemplar is left to serve as a host.
     """
     if condition.matched:
         # Both classes of a pair have to fit, so they are drawn together even where one is wanted.
-        both = _draw_whole(faces, condition, pools, rows, tuple(range(len(CLASS_NAMES))), seed, unfit)
+        both = _draw_whole(library, condition, pools, rows, tuple(range(len(CLASS_NAMES))), seed, unfit)
         return [both[label] for label in labels]
     if condition.posed or condition.spacing == "apart" or isinstance(condition.arrangement, MovedPart):
-        return [_draw_whole(faces, condition, pools, rows, (label,), seed, unfit)[0] for label in labels]
-    return [_draw_parts(faces, condition, pools, rows, label, seed, unfit) for label in labels]
+        return [_draw_whole(library, condition, pools, rows, (label,), seed, unfit)[0] for label in labels]
+    return [_draw_parts(library, condition, pools, rows, label, seed, unfit) for label in labels]
 
 
 def _draw_parts(
-    faces: FaceLibrary,
+    library: Library,
     condition: Condition,
     pools: list[Int[np.ndarray, " _"]],
     rows: Rows,
@@ -122,7 +122,7 @@ def _draw_parts(
 ) -> Draws:
     """The study's way: a part that does not fit is drawn again, by itself."""
     n = len(rows)
-    host = _draw_hosts(faces, condition, pools, rows, label, seed, unfit)
+    host = _draw_hosts(library, condition, pools, rows, label, seed, unfit)
     kind = _arrange(condition, label, seed, label, 0, rows.index)
     donor = np.empty((n, 4), int)
     jitter = np.empty((n, 4, 2), int)
@@ -131,14 +131,14 @@ def _draw_parts(
         chance = uniform(seed, label, "filling", attempt, rows.index, 12).reshape(n, 4, 3)
         fresh = np.stack([_choose(pools, rows.subsets, chance[:, slot, 0]) for slot in range(4)], axis=1)
         donor[redraw] = fresh[redraw]
-        jitter[redraw] = (chance[..., 1:] * _jitter_steps(faces, condition, host)).astype(int)[redraw]
-        redraw = ~_fits(faces, condition, host, kind, donor, jitter)
+        jitter[redraw] = (chance[..., 1:] * _jitter_steps(library, condition, host)).astype(int)[redraw]
+        redraw = ~_fits(library, condition, host, kind, donor, jitter)
         if not redraw.any():
             break
     for row, slot in zip(*np.nonzero(redraw), strict=True):
         # Rare: so few donors fit that drawing misses them. Choose evenly among all that do.
         pool = pools[rows.subsets[row]]
-        choice = _fitting(faces, condition, int(host[row]), int(kind[row, slot]), int(slot), pool)
+        choice = _fitting(library, condition, int(host[row]), int(kind[row, slot]), int(slot), pool)
         if not len(choice):
             what = f"no {PART_KINDS[kind[row, slot]]} fits into its {PART_KINDS[slot]} slot"
             raise HostUnfitError(int(host[row]), what)
@@ -148,7 +148,7 @@ def _draw_parts(
 
 
 def _draw_whole(
-    faces: FaceLibrary,
+    library: Library,
     condition: Condition,
     pools: list[Int[np.ndarray, " _"]],
     everyone: Rows,
@@ -161,7 +161,7 @@ def _draw_whole(
     Where a constellation fits in none of its places, or not in every class, all but the host is drawn again.
     """
     n, stream = len(everyone), labels[0]
-    host = _draw_hosts(faces, condition, pools, everyone, stream, seed, unfit)
+    host = _draw_hosts(library, condition, pools, everyone, stream, seed, unfit)
     kind, donor = np.empty((2, len(labels), n, 4), int)
     jitter = np.empty((len(labels), n, 4, 2), int)
     shift, rotation, scale = np.empty((n, 2), int), np.empty(n), np.empty(n)
@@ -172,7 +172,7 @@ def _draw_whole(
         chance = uniform(seed, stream, "filling", attempt, rows.index, 12).reshape(len(rows), 4, 3)
         # One donor per part kind, so that matched classes hold the same parts wherever these lie.
         by_kind = np.stack([_choose(pools, rows.subsets, chance[:, part, 0]) for part in range(4)], axis=1)
-        tremble = (chance[..., 1:] * _jitter_steps(faces, condition, here)).astype(int)
+        tremble = (chance[..., 1:] * _jitter_steps(library, condition, here)).astype(int)
         pose = uniform(seed, stream, "pose", attempt, rows.index, 5)
         rotation[left] = condition.rotation[0] + pose[:, 0] * (condition.rotation[1] - condition.rotation[0])
         scale[left] = condition.scale[0] + pose[:, 1] * (condition.scale[1] - condition.scale[0])
@@ -182,18 +182,20 @@ def _draw_whole(
             order = _arrange(condition, label, seed, stream, attempt, rows.index)
             kind[position, left] = order
             donor[position, left] = np.take_along_axis(by_kind, order, axis=1)
-            jitter[position, left] = tremble + _displacement(faces, condition, label, here, pose[:, 4])
-            start, size = part_starts(faces, condition, here, order, donor[position, left], jitter[position, left])
-            start[..., 1] += surface_start(faces, condition, here, rows.places)[:, None]
-            middle = constellation_middle(faces, here)
-            middle[:, 1] += surface_start(faces, condition, here, rows.places)
+            jitter[position, left] = tremble + _displacement(library, condition, label, here, pose[:, 4])
+            start, size = part_starts(
+                library, condition, here, order, donor[position, left], jitter[position, left]
+            )
+            start[..., 1] += surface_start(library, condition, here, rows.places)[:, None]
+            middle = constellation_middle(library, here)
+            middle[:, 1] += surface_start(library, condition, here, rows.places)
             low, high = posed_extent(start, size, middle, rotation[left], scale[left])
             lows.append(low[:, filled].min(axis=1))
             highs.append(high[:, filled].max(axis=1))
             if condition.spacing == "apart":
-                gap = np.rint(_GAP * faces.canvas_sizes[here, 0] / REFERENCE_ROWS).astype(int)
+                gap = np.rint(_GAP * library.canvas_sizes[here, 0] / REFERENCE_ROWS).astype(int)
                 fits &= ~_overlap(start[:, filled], size[:, filled] + gap[:, None, None])
-        least, most = _shifts(faces, condition, here, np.min(lows, axis=0), np.max(highs, axis=0))
+        least, most = _shifts(library, condition, here, np.min(lows, axis=0), np.max(highs, axis=0))
         shift[left] = least + (pose[:, 2:4] * np.maximum(most - least + 1, 1)).astype(int)
         fits &= (least <= most).all(axis=1)
         left = left[~fits]
@@ -208,7 +210,7 @@ def _draw_whole(
 
 
 def _draw_hosts(
-    faces: FaceLibrary,
+    library: Library,
     condition: Condition,
     pools: list[Int[np.ndarray, " _"]],
     rows: Rows,
@@ -220,7 +222,7 @@ def _draw_hosts(
     for name, pool in zip(SUBSETS, hosts, strict=True):
         if not len(pool):
             raise ConfiguralError(
-                f"{faces.source}: no head of {name} can serve as a host under condition {condition.name}"
+                f"{library.source}: no exemplar of {name} can serve as a host under condition {condition.name}"
             )
     return _choose(hosts, rows.subsets, uniform(seed, stream, "host", 0, rows.index, 1)[:, 0])
 
@@ -236,21 +238,19 @@ def _arrange(
     return scrambles[(chance * len(scrambles)).astype(int)]
 
 
-def _jitter_steps(
-    faces: FaceLibrary, condition: Condition, host: Int[np.ndarray, " n"]
-) -> Int[np.ndarray, "n 1 1"]:
+def _jitter_steps(library: Library, condition: Condition, host: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 1 1"]:
     """How many values a part's jitter can take along one side of its host."""
-    return np.rint(condition.jitter * faces.canvas_sizes[host, :1, None] / REFERENCE_ROWS).astype(int) + 1
+    return np.rint(condition.jitter * library.canvas_sizes[host, :1, None] / REFERENCE_ROWS).astype(int) + 1
 
 
 def _displacement(
-    faces: FaceLibrary, condition: Condition, label: int, host: Int[np.ndarray, " n"], chance: np.ndarray
+    library: Library, condition: Condition, label: int, host: Int[np.ndarray, " n"], chance: np.ndarray
 ) -> Int[np.ndarray, "n 4 2"]:
     """Rows and columns by which the arrangement moves one part of a no_face; 0 for all others."""
     moved = np.zeros((len(host), 4, 2), int)
     rule = condition.arrangement
     if isinstance(rule, MovedPart) and label == CLASS_NAMES.index("no_face"):
-        distance = rule.distance * faces.canvas_sizes[host, 0] / REFERENCE_ROWS
+        distance = rule.distance * library.canvas_sizes[host, 0] / REFERENCE_ROWS
         direction = np.stack([np.sin(2 * np.pi * chance), np.cos(2 * np.pi * chance)], axis=1)
         moved[:, PART_KINDS.index(rule.part)] = np.rint(distance[:, None] * direction)
     return moved
@@ -264,18 +264,18 @@ def _overlap(start: Int[np.ndarray, "n parts 2"], size: Int[np.ndarray, "n parts
 
 
 def _shifts(
-    faces: FaceLibrary,
+    library: Library,
     condition: Condition,
     host: Int[np.ndarray, " n"],
     low: Int[np.ndarray, "n 2"],
     high: Int[np.ndarray, "n 2"],
 ) -> tuple[Int[np.ndarray, "n 2"], Int[np.ndarray, "n 2"]]:
     """The least and the most rows and columns by which a constellation can be moved within the surface."""
-    least, most = -low, surface_sizes(faces, condition, host) - high
+    least, most = -low, surface_sizes(library, condition, host) - high
     if condition.shift == "anywhere":
         return least, most
     wanted = np.zeros((2, 2)) if condition.shift is None else np.array(condition.shift, float)
-    lengths = np.rint(wanted * faces.canvas_sizes[host, 0, None, None] / REFERENCE_ROWS).astype(int)
+    lengths = np.rint(wanted * library.canvas_sizes[host, 0, None, None] / REFERENCE_ROWS).astype(int)
     return np.maximum(least, lengths[..., 0]), np.minimum(most, lengths[..., 1])
 
 
@@ -298,7 +298,7 @@ def uniform(
 def _choose(
     pools: list[Int[np.ndarray, " _"]], subsets: Int[np.ndarray, " n"], chance: np.ndarray
 ) -> Int[np.ndarray, " n"]:
-    """Turn chances from [0, 1) into heads of each stimulus's own pool."""
+    """Turn chances from [0, 1) into exemplars of each stimulus's own pool."""
     chosen = np.empty(len(subsets), int)
     for subset, pool in enumerate(pools):
         mine = subsets == subset
@@ -307,7 +307,7 @@ def _choose(
 
 
 def _fits(
-    faces: FaceLibrary,
+    library: Library,
     condition: Condition,
     host: Int[np.ndarray, " n"],
     kind: Int[np.ndarray, "n 4"],
@@ -315,19 +315,19 @@ def _fits(
     jitter: Int[np.ndarray, "n 4 2"],
 ) -> np.ndarray:
     """Whether each part's bounding box lies inside its host's canvas, or its slot stays empty; n × 4."""
-    start, size = part_starts(faces, condition, host, kind, donor, jitter)
-    inside = ((start >= 0) & (start + size <= faces.canvas_sizes[host][:, None, :])).all(axis=2)
+    start, size = part_starts(library, condition, host, kind, donor, jitter)
+    inside = ((start >= 0) & (start + size <= library.canvas_sizes[host][:, None, :])).all(axis=2)
     return inside | ~np.isin(PART_KINDS, condition.filled)
 
 
 def _fitting(
-    faces: FaceLibrary, condition: Condition, host: int, kind: int, slot: int, pool: Int[np.ndarray, " _"]
+    library: Library, condition: Condition, host: int, kind: int, slot: int, pool: Int[np.ndarray, " _"]
 ) -> Int[np.ndarray, "choices 3"]:
     """All (donor, row jitter, column jitter) with which the part stays on the canvas."""
-    steps = np.arange(_jitter_steps(faces, condition, np.array([host])).item())
+    steps = np.arange(_jitter_steps(library, condition, np.array([host])).item())
     donor, row, col = (axis.ravel() for axis in np.meshgrid(pool, steps, steps, indexing="ij"))
     n = len(donor)
     donors = np.repeat(donor[:, None], 4, axis=1)
     jitter = np.repeat(np.stack([row, col], axis=1)[:, None], 4, axis=1)
-    fits = _fits(faces, condition, np.full(n, host), np.full((n, 4), kind), donors, jitter)[:, slot]
+    fits = _fits(library, condition, np.full(n, host), np.full((n, 4), kind), donors, jitter)[:, slot]
     return np.stack([donor, row, col], axis=1)[fits]

@@ -1,4 +1,4 @@
-"""Pixels of many pictures and parts, held on a torch device."""
+"""Pixels of many images and parts, held on a torch device."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any

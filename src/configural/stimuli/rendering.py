@@ -18,9 +18,9 @@ from jaxtyping import Bool, Float32, Int, UInt8
 from scipy import ndimage
 
 from configural.errors import ConfiguralError
-from configural.faces import PART_KINDS, FaceLibrary
+from configural.portraits import PART_KINDS, Library
 from configural.stimuli.conditions import Condition
-from configural.stimuli.geometry import (
+from configural.stimuli.layout import (
     REFERENCE_ROWS,
     constellation_middle,
     hang,
@@ -36,7 +36,7 @@ _CANVASES_KEPT = 256
 _BYTES_KEPT = 2**30
 _GREY = 128
 _NOISE_CELLS = 64
-"""The noise of a background has so many cells along each side of the picture, of grey levels 64 to 191."""
+"""The noise of a background has so many cells along each side of the image, of grey levels 64 to 191."""
 _GAINS = (0.5, 2.0)
 """Colour transfer makes no part darker or lighter than by these factors, even where it lies on hair."""
 
@@ -74,32 +74,32 @@ class _Scene:
 
 
 class Renderer:
-    """Draws the stimuli of one face library as square pictures of one size.
+    """Draws the stimuli of one face library as square images of one size.
 
     Pastes the parts at the portrait's own resolution, pads with black to a square and resizes with
-    anti-aliasing, exactly as `skimage.transform.resize` does, but without ever forming the large picture.
+    anti-aliasing, exactly as `skimage.transform.resize` does, but without ever forming the large image.
     Not to be shared between threads: it draws on scratch copies of the canvases.
     """
 
-    def __init__(self, faces: FaceLibrary, size: int = 224) -> None:
+    def __init__(self, library: Library, size: int = 224) -> None:
         """Prepare to draw.
 
         Args:
-            faces: The library that the stimuli name.
-            size: Rows and columns of the pictures; at least 8.
+            library: The library that the stimuli name.
+            size: Rows and columns of the images; at least 8.
 
         Raises:
             ConfiguralError: If the size is too small.
         """
         if size < 8:
             raise ConfiguralError(f"image size {size} is too small: at least 8 pixels")
-        self.faces = faces
+        self.library = library
         self.size = size
-        self._positions = {head.name: position for position, head in enumerate(faces.heads)}
+        self._positions = {exemplar.name: position for position, exemplar in enumerate(library.exemplars)}
         # Large canvases are kept in bounded memory. The caches are bound to this object, not to the class, so that
         # they go when the renderer goes.
-        self._canvas_sizes = faces.canvas_sizes.tolist()
-        side = int(faces.canvas_sizes.max())
+        self._canvas_sizes = library.canvas_sizes.tolist()
+        side = int(library.canvas_sizes.max())
         kept = min(_CANVASES_KEPT, max(8, _BYTES_KEPT // (12 * side * side)))
         self._resampling = lru_cache(maxsize=None)(self._make_resampling)
         self._resized_surface = lru_cache(maxsize=_CANVASES_KEPT)(self._make_resized_surface)
@@ -107,9 +107,9 @@ class Renderer:
         self._scratch = lru_cache(maxsize=kept)(self._make_scratch)
         self._part = lru_cache(maxsize=8 * kept)(self._make_part)
 
-    def __reduce__(self) -> tuple[type["Renderer"], tuple[FaceLibrary, int]]:
+    def __reduce__(self) -> tuple[type["Renderer"], tuple[Library, int]]:
         # To another process goes what it was made from, without the caches.
-        return Renderer, (self.faces, self.size)
+        return Renderer, (self.library, self.size)
 
     def forget(self) -> None:
         """Let go of what was remembered of the portraits to draw faster; it is made again when it is needed."""
@@ -117,17 +117,17 @@ class Renderer:
             remembered.cache_clear()
 
     def draw(self, stimulus: Stimulus) -> UInt8[np.ndarray, "size size 3"]:
-        """Draw one picture, RGB."""
-        picture = np.empty((self.size, self.size, 3), np.uint8)
-        self._draw_into(picture, self._scene(stimulus))
-        return picture
+        """Draw one image, RGB."""
+        image = np.empty((self.size, self.size, 3), np.uint8)
+        self._draw_into(image, self._scene(stimulus))
+        return image
 
     def draw_batch(self, stimuli: Sequence[Stimulus]) -> UInt8[np.ndarray, "n size size 3"]:
-        """Draw several pictures into one array."""
-        pictures = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
-        for picture, stimulus in zip(pictures, stimuli, strict=True):
-            self._draw_into(picture, self._scene(stimulus))
-        return pictures
+        """Draw several images into one array."""
+        images = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
+        for image, stimulus in zip(images, stimuli, strict=True):
+            self._draw_into(image, self._scene(stimulus))
+        return images
 
     def draw_masks(self, stimulus: Stimulus) -> Bool[np.ndarray, "4 size size"]:
         """Which pixels show the part in each slot, in slot order.
@@ -143,20 +143,20 @@ class Renderer:
     def draw_with_masks(
         self, stimulus: Stimulus
     ) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "4 size size"]]:
-        """Draw one picture and its masks, in less time than by `draw` and `draw_masks`."""
-        picture, masks = np.empty((self.size, self.size, 3), np.uint8), np.zeros((4, self.size, self.size), bool)
-        self._draw_into(picture, self._scene(stimulus), masks)
-        return picture, masks
+        """Draw one image and its masks, in less time than by `draw` and `draw_masks`."""
+        image, masks = np.empty((self.size, self.size, 3), np.uint8), np.zeros((4, self.size, self.size), bool)
+        self._draw_into(image, self._scene(stimulus), masks)
+        return image, masks
 
     def draw_batch_with_masks(
         self, stimuli: Sequence[Stimulus]
     ) -> tuple[UInt8[np.ndarray, "n size size 3"], Bool[np.ndarray, "n 4 size size"]]:
-        """Draw several pictures into one array and their masks into another."""
-        pictures = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
+        """Draw several images into one array and their masks into another."""
+        images = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
         masks = np.zeros((len(stimuli), 4, self.size, self.size), bool)
-        for picture, mask, stimulus in zip(pictures, masks, stimuli, strict=True):
-            self._draw_into(picture, self._scene(stimulus), mask)
-        return pictures, masks
+        for image, mask, stimulus in zip(images, masks, stimuli, strict=True):
+            self._draw_into(image, self._scene(stimulus), mask)
+        return images, masks
 
     def draw_footprints(self, stimulus: Stimulus) -> Bool[np.ndarray, "4 size size"]:
         """Where the part in each slot lies, as in `draw_masks`, but including what later parts hide of it."""
@@ -170,19 +170,19 @@ class Renderer:
 
     def _draw_into(
         self,
-        picture: UInt8[np.ndarray, "size size 3"],
+        image: UInt8[np.ndarray, "size size 3"],
         scene: _Scene,
         masks: Bool[np.ndarray, "4 size size"] | None = None,
     ) -> None:
-        """Draw a picture; and into masks that are all false, where its parts are seen."""
+        """Draw an image; and into masks that are all false, where its parts are seen."""
         stimulus, large = scene.stimulus, scene.surface
         if stimulus.condition.background == "noise":
             matrix = self._resampling(large.shape[1])[0]
             planes = matrix @ large @ matrix.T
-            picture[...] = _rounded(planes)
+            image[...] = _rounded(planes)
         else:
             planes, rounded = self._resized_surface(scene.host, stimulus.condition.background, stimulus.placement)
-            picture[...] = rounded
+            image[...] = rounded
         apart = _are_apart([paste.box for paste in scene.pastes.values()])
         seen = {} if masks is None else self._seen(scene, apart)
         changes, touched = [], []
@@ -212,9 +212,9 @@ class Renderer:
             around = planes[:, top:bottom, first:last].copy()
             for (rows, cols), small in changes:
                 around[:, rows.start - top : rows.stop - top, cols.start - first : cols.stop - first] += small
-            picture[top:bottom, first:last] = _rounded(around)
+            image[top:bottom, first:last] = _rounded(around)
         if stimulus.inverted:
-            picture[...] = picture[::-1, ::-1].copy()
+            image[...] = image[::-1, ::-1].copy()
             if masks is not None:
                 masks[...] = masks[:, ::-1, ::-1].copy()
 
@@ -242,7 +242,7 @@ class Renderer:
             return self._positions[name]
         except KeyError:
             raise ConfiguralError(
-                f"the stimuli name the head '{name}', which {self.faces.source} does not hold"
+                f"the stimuli name the exemplar '{name}', which {self.library.source} does not hold"
             ) from None
 
     def _surface(self, stimulus: Stimulus, host: int) -> Float32[np.ndarray, "3 rows cols"]:
@@ -259,22 +259,22 @@ class Renderer:
         self, stimulus: Stimulus, host: int, surface: Float32[np.ndarray, "3 rows cols"]
     ) -> dict[int, _Paste]:
         """Per filled slot, in slot order, what is put where on the surface."""
-        condition, faces = stimulus.condition, self.faces
-        donors = [self._position(filling.donor) for filling in stimulus.fillings]
-        kinds = [PART_KINDS.index(filling.kind) for filling in stimulus.fillings]
+        condition, library = stimulus.condition, self.library
+        donors = [self._position(content.donor) for content in stimulus.contents]
+        kinds = [PART_KINDS.index(content.kind) for content in stimulus.contents]
         height, width = self._canvas_sizes[host]
         parts = [self._part(donor, kind, height, condition) for donor, kind in zip(donors, kinds, strict=True)]
         # `geometry.part_starts` for one stimulus; the slots are the same for all of this host.
         size = np.array([[part.alpha.shape for part in parts]])
         slots, slot_sizes = self._slots(host, condition)
         start = slots + hang(condition, slot_sizes - size)
-        start += [filling.jitter for filling in stimulus.fillings]
+        start += [content.jitter for content in stimulus.contents]
         left = 0 if condition.background == "canvas" else left_padding(height, width, stimulus.placement)
         start[..., 1] += left
         turned = stimulus.rotation != 0 or stimulus.scale != 1
         low, high = start, start + size
         if turned:
-            middle = constellation_middle(faces, np.array([host])) + np.array([0, left])
+            middle = constellation_middle(library, np.array([host])) + np.array([0, left])
             pose = np.array([stimulus.rotation], float), np.array([stimulus.scale], float)
             low, high = posed_extent(start, size, middle, *pose)
         lows, highs = (low[0] + stimulus.shift).tolist(), (high[0] + stimulus.shift).tolist()
@@ -284,9 +284,9 @@ class Renderer:
                 continue
             (top, first), (bottom, last) = lows[slot], highs[slot]
             if top < 0 or first < 0 or bottom > surface.shape[1] or last > surface.shape[2]:
-                filling = stimulus.fillings[slot]
+                content = stimulus.contents[slot]
                 raise ConfiguralError(
-                    f"stimulus {stimulus.index}: the {filling.kind} of {filling.donor} leaves the canvas of "
+                    f"stimulus {stimulus.index}: the {content.kind} of {content.donor} leaves the canvas of "
                     f"{stimulus.host} in its {kind} slot"
                 )
             box = (slice(top, bottom), slice(first, last))
@@ -314,7 +314,7 @@ class Renderer:
         scene: _Scene,
         box: tuple[slice, slice],
     ) -> tuple[tuple[slice, slice], Float32[np.ndarray, "r planes c"]]:
-        """Resize what lies inside a box of the surface; returns where in the picture it falls, and its values."""
+        """Resize what lies inside a box of the surface; returns where in the image it falls, and its values."""
         height, width = self._canvas_sizes[scene.host]
         matrix, starts, stops, firsts, ends = self._resampling(max(height, width))
         stimulus = scene.stimulus
@@ -325,7 +325,7 @@ class Renderer:
         high, planes, wide = box_pixels.shape
         flat = box_pixels.reshape(high, planes * wide)
         low = np.empty((rows.stop - rows.start, planes * wide), np.float32)
-        # A pixel of the picture depends on a few rows only, so two halves are less work than the whole.
+        # A pixel of the image depends on a few rows only, so two halves are less work than the whole.
         middle = (rows.start + rows.stop) // 2
         for begin, end in ((rows.start, middle), (middle, rows.stop)):
             if begin < end:
@@ -355,11 +355,11 @@ class Renderer:
     def _make_resized_surface(
         self, host: int, background: str, placement: str
     ) -> tuple[Float32[np.ndarray, "3 size size"], UInt8[np.ndarray, "size size 3"]]:
-        """What is seen where no part is: exactly, and rounded to a picture."""
+        """What is seen where no part is: exactly, and rounded to an image."""
         if background != "canvas":
             planes = np.tile(self._tone(host, background)[:, None, None], (1, self.size, self.size))
             return planes, _rounded(planes)
-        canvas = self.faces[host].canvas
+        canvas = self.library[host].canvas
         height, width = canvas.shape[:2]
         matrix = self._resampling(max(height, width))[0]
         left = left_padding(height, width, placement)
@@ -372,10 +372,10 @@ class Renderer:
     ) -> tuple[Int[np.ndarray, "1 4 2"], Int[np.ndarray, "1 4 2"]]:
         """Where a host's slots lie under a condition, and how large they are."""
         hosts = np.array([host])
-        return slot_starts(self.faces, condition, hosts), self.faces.part_sizes[hosts]
+        return slot_starts(self.library, condition, hosts), self.library.part_sizes[hosts]
 
     def _make_scratch(self, host: int, background: str) -> Float32[np.ndarray, "3 rows cols"]:
-        canvas = self.faces[host].canvas
+        canvas = self.library[host].canvas
         if background == "canvas":
             return canvas.transpose(2, 0, 1).astype(np.float32)
         side = max(canvas.shape[:2])
@@ -385,17 +385,17 @@ class Renderer:
         """The colour of a plain background; skin is the median of what was filled in where the host's parts lay."""
         if background == "grey":
             return np.full(3, _GREY, np.float32)
-        head = self.faces[host]
-        return np.median(head.canvas[head.segmentation > 0], axis=0).astype(np.float32)
+        exemplar = self.library[host]
+        return np.median(exemplar.canvas[exemplar.segmentation > 0], axis=0).astype(np.float32)
 
     def _make_part(self, donor: int, kind: int, host_rows: int, condition: Condition) -> _Material:
-        head = self.faces[donor]
-        part = head.parts[kind]
+        exemplar = self.library[donor]
+        part = exemplar.parts[kind]
         mask = part.mask
         rows, cols = mask.shape
-        under = head.canvas[part.anchor[0] : part.anchor[0] + rows, part.anchor[1] : part.anchor[1] + cols]
-        pixels, under = (picture.transpose(2, 0, 1).astype(np.float32) for picture in (part.pixels, under))
-        donor_rows = head.canvas.shape[0]
+        under = exemplar.canvas[part.anchor[0] : part.anchor[0] + rows, part.anchor[1] : part.anchor[1] + cols]
+        pixels, under = (image.transpose(2, 0, 1).astype(np.float32) for image in (part.pixels, under))
+        donor_rows = exemplar.canvas.shape[0]
         if host_rows != donor_rows:
             new_rows, new_cols = scaled_sizes(np.array(mask.shape), host_rows, donor_rows).tolist()
             down, across = resampling_matrix(rows, new_rows), resampling_matrix(cols, new_cols).T
@@ -424,11 +424,11 @@ def _at_least_half(coverage: Float32[np.ndarray, "r c"]) -> Bool[np.ndarray, "r 
 
 
 def _rounded(planes: Float32[np.ndarray, "3 r c"]) -> UInt8[np.ndarray, "r c 3"]:
-    """Planes as a picture of whole grey levels, halves to the even one. What is below 0 is so by rounding only."""
+    """Planes as an image of whole grey levels, halves to the even one. What is below 0 is so by rounding only."""
     _, rows, cols = planes.shape
     levels = cv2.convertScaleAbs(planes.reshape(3 * rows, cols)).reshape(3, rows, cols)
-    picture: UInt8[np.ndarray, "r c 3"] = cv2.merge(list(levels))  # NumPy's own way is slow
-    return picture
+    image: UInt8[np.ndarray, "r c 3"] = cv2.merge(list(levels))  # NumPy's own way is slow
+    return image
 
 
 def soft_mask(mask: Bool[np.ndarray, "rows cols"], feather: float) -> Float32[np.ndarray, "rows cols"]:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from configural import files, progress
+from configural import progress
 from configural.errors import ConfiguralError, PortraitSkippedWarning
-from configural.faces import PART_KINDS, FaceLibrary
+from configural.io import files
+from configural.portraits import PART_KINDS, Library
 from configural.stimuli.conditions import PLACEMENTS, Condition
 from configural.stimuli.conditions import condition as find_condition
 from configural.stimuli.draws import BLOCK, Draws, HostUnfitError, Rows, draw, uniform
@@ -32,7 +33,7 @@ _PART = 8 * BLOCK
 
 
 def sample(
-    faces: FaceLibrary,
+    library: Library,
     condition: str | Condition = "ffa",
     split: str = "paper",
     count: int = 2000,
@@ -46,12 +47,12 @@ def sample(
     its donor and jitter. Of n per class, indices up to 0.8 n are train, then up to 0.95 n test, then valid.
 
     Where a condition poses the constellation, spaces its parts, moves one or matches the classes, what does not fit
-    redraws everything but its host, in a matched pair for both pictures.
+    redraws everything but its host, in a matched pair for both images.
 
     Args:
-        faces: The heads to draw from.
+        library: The exemplars to draw from.
         condition: A condition, or what `configural.stimuli.condition` understands.
-        split: `paper` draws train, valid and test from all heads; `identity` from disjoint sets of persons.
+        split: `paper` draws train, valid and test from all exemplars; `identity` from disjoint sets of persons.
         count: How many stimuli in all; even.
         seed: 0 or above.
         placement: left, middle, right, or shifted for a third each within every class and subset; the condition's
@@ -62,36 +63,34 @@ def sample(
         The table: all of no_face by index, then all of face.
 
     Raises:
-        ConfiguralError: If an argument is none of the above, or no head can serve as host.
+        ConfiguralError: If an argument is none of the above, or no exemplar can serve as host.
     """
-    sampling = _prepare(faces, condition, split, count, seed, placement, pairs)
+    sampling = _prepare(library, condition, split, count, seed, placement, pairs)
     frame = pd.concat(sampling.parts(), ignore_index=True)
     return StimulusTable(**vars(sampling.settings), frame=frame)
 
 
 def sample_to(
     path: Path,
-    faces: FaceLibrary,
+    library: Library,
     condition: str | Condition = "ffa",
     split: str = "paper",
     count: int = 2000,
     seed: int = 0,
     placement: str | None = None,
     pairs: bool = False,
-    show_progress: bool = False,
 ) -> StoredTable:
     """Sample stimuli into a Parquet file, a part at a time, so that a million need no more memory than a few.
 
     Args:
         path: The file; it is the one that the table of `sample` would save.
-        faces: See `sample`, as for all below.
+        library: See `sample`, as for all below.
         condition: The condition.
         split: The split.
         count: How many stimuli.
         seed: The seed.
         placement: The placement.
         pairs: Whether to match the classes.
-        show_progress: Show a bar on standard error.
 
     Returns:
         The table in that file.
@@ -100,8 +99,8 @@ def sample_to(
         ConfiguralError: See `sample`.
         OSError: If the file cannot be written.
     """
-    sampling = _prepare(faces, condition, split, count, seed, placement, pairs)
-    with files.whole_file(path) as out, progress.bar("sampling", count, show_progress) as update:
+    sampling = _prepare(library, condition, split, count, seed, placement, pairs)
+    with files.whole_file(path) as out, progress.bar("sampling", count) as update:
         write_rows(out, _counted(sampling.parts(), update), sampling.settings)
     return StoredTable.open(path)
 
@@ -116,9 +115,9 @@ def _counted(parts: Iterator[pd.DataFrame], update: progress.Update) -> Iterator
 
 @dataclass(frozen=True)
 class _Sampling:
-    """What is to be drawn, checked, and the heads that cannot serve as hosts."""
+    """What is to be drawn, checked, and the exemplars that cannot serve as hosts."""
 
-    faces: FaceLibrary
+    library: Library
     settings: TableSettings
     pools: list[Int[np.ndarray, " _"]]
     unfit: tuple[int, ...] = ()
@@ -126,16 +125,16 @@ class _Sampling:
     def parts(self) -> Iterator[pd.DataFrame]:
         """The rows of the table, some thousand at a time."""
         condition, seed = self.settings.condition, self.settings.seed
-        names = np.array([head.name for head in self.faces.heads], dtype=object)
+        names = np.array([exemplar.name for exemplar in self.library.exemplars], dtype=object)
         for label in range(len(CLASS_NAMES)):
             for rows in _rows(self.settings):
-                (draws,) = draw(self.faces, condition, self.pools, rows, seed, list(self.unfit), (label,))
+                (draws,) = draw(self.library, condition, self.pools, rows, seed, list(self.unfit), (label,))
                 extras = _extras(condition, seed, label, rows.index)
                 yield _frame(names, draws, rows, label).assign(**extras)[_COLUMNS]
 
 
 def _prepare(
-    faces: FaceLibrary,
+    library: Library,
     condition: str | Condition,
     split: str,
     count: int,
@@ -152,22 +151,24 @@ def _prepare(
     if placement not in (*PLACEMENTS, "shifted"):
         raise ConfiguralError(f"unknown placement '{placement}': choose one of {', '.join(PLACEMENTS)}, shifted")
     if count < 2 or count % 2:
-        raise ConfiguralError(f"count {count} must be even and at least 2: half of the pictures are faces")
+        raise ConfiguralError(f"count {count} must be even and at least 2: half of the images are faces")
     if seed < 0:
         raise ConfiguralError(f"seed {seed} must be 0 or above")
-    settings = TableSettings(condition, placement, split, count, seed, faces.source, faces.fingerprint)
-    pools = _pools(faces, split, seed)
+    settings = TableSettings(
+        condition, placement, split, count, seed, library.source, library.fingerprint, library.scheme
+    )
+    pools = _pools(library, split, seed)
     unfit: tuple[int, ...] = ()
-    # A head that turns out unfit changes who is drawn instead everywhere, so all is drawn anew without it.
+    # An exemplar that turns out unfit changes who is drawn instead everywhere, so all is drawn anew without it.
     while True:
         try:
             for rows in _rows(settings):
-                draw(faces, condition, pools, rows, seed, list(unfit), tuple(range(len(CLASS_NAMES))))
-            return _Sampling(faces, settings, pools, unfit)
+                draw(library, condition, pools, rows, seed, list(unfit), tuple(range(len(CLASS_NAMES))))
+            return _Sampling(library, settings, pools, unfit)
         except HostUnfitError as failure:
             unfit = (*unfit, failure.host)
             warnings.warn(
-                f"{faces[failure.host].name}: not used as a host: {failure.reason} ({condition.name})",
+                f"{library[failure.host].name}: not used as a host: {failure.reason} ({condition.name})",
                 PortraitSkippedWarning,
                 stacklevel=3,
             )
@@ -197,24 +198,24 @@ def subset_of_index(index: Int[np.ndarray, " m"], n: int) -> Int[np.ndarray, " m
     return np.select([5 * index <= 4 * n, 20 * index <= 19 * n], [0, 2], default=1)
 
 
-def _pools(faces: FaceLibrary, split: str, seed: int) -> list[Int[np.ndarray, " _"]]:
-    """For each subset, the positions of the heads it draws from."""
+def _pools(library: Library, split: str, seed: int) -> list[Int[np.ndarray, " _"]]:
+    """For each subset, the positions of the exemplars it draws from."""
     if split == "paper":
-        return [np.arange(len(faces))] * len(SUBSETS)
+        return [np.arange(len(library))] * len(SUBSETS)
     by_person: dict[str, list[int]] = {}
-    for position, head in enumerate(faces.heads):
-        by_person.setdefault(head.person, []).append(position)
+    for position, exemplar in enumerate(library.exemplars):
+        by_person.setdefault(exemplar.person, []).append(position)
     persons = list(by_person.values())
     order = np.random.default_rng([seed, len(persons)]).permutation(len(persons))
-    wanted = {"test": max(2, round(0.2 * len(faces))), "valid": max(2, round(0.1 * len(faces)))}
+    wanted = {"test": max(2, round(0.2 * len(library))), "valid": max(2, round(0.1 * len(library)))}
     pools: dict[str, list[int]] = {name: [] for name in SUBSETS}
     for person in order:
         short = next((name for name in wanted if len(pools[name]) < wanted[name]), "train")
         pools[short].extend(persons[person])
     if len(pools["train"]) < 2:
         raise ConfiguralError(
-            f"{faces.source}: {len(persons)} persons are too few for the identity split, which needs at "
-            "least 2 heads each for train, valid and test; use --split paper or more portraits"
+            f"{library.source}: {len(persons)} persons are too few for the identity split, which needs at "
+            "least 2 exemplars each for train, valid and test; use --split paper or more portraits"
         )
     return [np.sort(pools[name]) for name in SUBSETS]
 

@@ -1,6 +1,6 @@
 """How well the classes can be told apart without seeing how parts relate.
 
-Usage: python -m configural.stimuli.shortcuts [--faces SOURCE] [--count N] [--split NAME] [--size N] [--seed N] ...
+Usage: python -m configural.stimuli.shortcuts [--source SOURCE] [--count N] [--split NAME] [--size N] [--seed N] ...
 """
 
 import argparse
@@ -12,14 +12,14 @@ from jaxtyping import Bool, Float, Int, UInt8
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from configural.faces import PART_KINDS, FaceLibrary, load
+from configural.portraits import PART_KINDS, Library, load
 from configural.stimuli.conditions import PRESETS, Condition
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.sampling import sample
 from configural.stimuli.table import StimulusTable
 
 CUES = ("histogram", "thumbnail", "geometry")
-"""Colours; an 8 × 8 picture; how much parts overlap and hide, how large they are and how far from the edges."""
+"""Colours; an 8 × 8 image; how much parts overlap and hide, how large they are and how far from the edges."""
 
 _BINS = 16
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -27,54 +27,54 @@ _FOLDS = 5
 
 
 def shortcut_accuracies(
-    faces: FaceLibrary,
+    library: Library,
     condition: str | Condition,
     count: int = 10000,
     seed: int = 0,
     split: str = "paper",
     size: int = 224,
 ) -> dict[str, float]:
-    """Balanced accuracy of a logistic regression on each of `CUES`, on the test pictures of a fresh sample.
+    """Balanced accuracy of a logistic regression on each of `CUES`, on the test images of a fresh sample.
 
-    It is trained on the training pictures; its penalty is chosen there, by cross-validation that keeps pairs
-    together. The paper split's test pictures are new collages on the same heads; the identity split's have others.
+    It is trained on the training images; its penalty is chosen there, by cross-validation that keeps pairs
+    together. The paper split's test images are new collages on the same exemplars; the identity split's have others.
 
     Args:
-        faces: The heads.
+        library: The exemplars.
         condition: What `configural.stimuli.condition` understands.
-        count: Pictures in all; 80 % of them train and 15 % test.
+        count: Images in all; 80 % of them train and 15 % test.
         seed: Of the stimuli.
         split: paper or identity.
-        size: Rows and columns of the pictures; a multiple of 8.
+        size: Rows and columns of the images; a multiple of 8.
 
     Returns:
         Per cue, from 0 to 1; 0.5 is chance.
     """
-    table = sample(faces, condition, split, count, seed)
+    table = sample(library, condition, split, count, seed)
     features: dict[str, list[np.ndarray]] = {cue: [] for cue in CUES}
-    renderer = Renderer(faces, size)
+    renderer = Renderer(library, size)
     for stimulus in table:
-        picture = renderer.draw(stimulus)
-        features["histogram"].append(colour_histogram(picture))
-        features["thumbnail"].append(thumbnail(picture))
-        kinds = [filling.kind for filling in stimulus.fillings]
+        image = renderer.draw(stimulus)
+        features["histogram"].append(colour_histogram(image))
+        features["thumbnail"].append(thumbnail(image))
+        kinds = [content.kind for content in stimulus.contents]
         by_slot = renderer.draw_footprints(stimulus)
         features["geometry"].append(part_geometry(by_slot, kinds))
     return {cue: _accuracy(np.array(values, float), table) for cue, values in features.items()}
 
 
-def colour_histogram(picture: UInt8[np.ndarray, "rows cols 3"]) -> Float[np.ndarray, " features"]:
+def colour_histogram(image: UInt8[np.ndarray, "rows cols 3"]) -> Float[np.ndarray, " features"]:
     """Per colour channel the share of pixels in each of 16 ranges."""
     counts = [
-        np.bincount(channel.ravel() // (256 // _BINS), minlength=_BINS) for channel in picture.transpose(2, 0, 1)
+        np.bincount(channel.ravel() // (256 // _BINS), minlength=_BINS) for channel in image.transpose(2, 0, 1)
     ]
-    return np.concatenate(counts) / picture[..., 0].size
+    return np.concatenate(counts) / image[..., 0].size
 
 
-def thumbnail(picture: UInt8[np.ndarray, "rows cols 3"]) -> Float[np.ndarray, " features"]:
-    """The picture as 8 × 8 means."""
-    step = picture.shape[0] // 8
-    return picture[: 8 * step, : 8 * step].reshape(8, step, 8, step, 3).mean(axis=(1, 3)).ravel() / 255
+def thumbnail(image: UInt8[np.ndarray, "rows cols 3"]) -> Float[np.ndarray, " features"]:
+    """The image as 8 × 8 means."""
+    step = image.shape[0] // 8
+    return image[: 8 * step, : 8 * step].reshape(8, step, 8, step, 3).mean(axis=(1, 3)).ravel() / 255
 
 
 def part_geometry(
@@ -88,7 +88,7 @@ def part_geometry(
 
     Returns:
         Pixels shared by any two parts; per part kind its size and how much of it is hidden; the distance of the
-        constellation from each edge of the picture.
+        constellation from each edge of the image.
     """
     hidden_by_later = [part & footprints[slot + 1 :].any(axis=0) for slot, part in enumerate(footprints)]
     order = [kinds.index(kind) for kind in PART_KINDS]
@@ -110,7 +110,7 @@ def _accuracy(features: Float[np.ndarray, "n features"], table: StimulusTable) -
     kept = spread > 1e-9
     scaled = (features[:, kept] - features[train][:, kept].mean(axis=0)) / spread[kept]
     scaled = np.hstack([scaled, np.ones((len(scaled), 1))])
-    fold = index[train] % _FOLDS  # a pair has one index, so that its two pictures are on the same side
+    fold = index[train] % _FOLDS  # a pair has one index, so that its two images are on the same side
     scores = []
     for penalty in _PENALTIES:
         hits = []
@@ -148,13 +148,13 @@ def _balanced(said: Bool[np.ndarray, " n"], label: Int[np.ndarray, " n"]) -> flo
 def _main() -> None:
     parser = argparse.ArgumentParser(description="How well simple cues tell the classes apart.")
     parser.add_argument("conditions", nargs="*", default=[*PRESETS, "floating+matched+seamless"])
-    parser.add_argument("--faces", default="synthetic")
+    parser.add_argument("--source", default="synthetic")
     parser.add_argument("--count", type=int, default=10000)
     parser.add_argument("--split", default="paper")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    library = load(options.faces)
+    library = load(options.library)
     rows = {
         name: shortcut_accuracies(library, name, options.count, options.seed, options.split, options.size)
         for name in options.conditions

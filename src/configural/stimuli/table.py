@@ -1,4 +1,4 @@
-"""Stimuli as data: one row describes one picture in full."""
+"""Stimuli as data: one row describes one image in full."""
 
 import io
 import json
@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int, Int8, Int32
 
-from configural import files
 from configural.errors import ConfiguralError
-from configural.faces import PART_KINDS
+from configural.io import files
+from configural.objects import ObjectScheme
+from configural.portraits import PART_KINDS
 from configural.stimuli.conditions import Condition, condition_from_values
 
 CLASS_NAMES = ("no_face", "face")
@@ -36,16 +37,16 @@ POSE_COLUMNS = {
     "inverted": False,
     "noise": 0,
 }
-"""What is drawn per stimulus besides its parts, with the value that leaves the picture as it is."""
+"""What is drawn per stimulus besides its parts, with the value that leaves the image as it is."""
 
 
 @dataclass(frozen=True)
-class Filling:
+class SlotContent:
     """What one slot holds.
 
     Attributes:
         kind: The part kind.
-        donor: Name of the head that the part comes from.
+        donor: Name of the exemplar that the part comes from.
         jitter: Rows down and columns to the right, from the slot's place, in pixels of the host. A part that the
             arrangement moves has that in it too.
     """
@@ -57,27 +58,27 @@ class Filling:
 
 @dataclass(frozen=True)
 class Stimulus:
-    """One picture's full description.
+    """One image's full description.
 
     Attributes:
         index: Its number within its class, from 0.
         label: 0 for no_face, 1 for face.
-        host: Name of the head whose canvas is used.
-        fillings: One per slot, in the order left_eye, right_eye, nose, mouth.
+        host: Name of the exemplar whose canvas is used.
+        contents: One per slot, in the order left_eye, right_eye, nose, mouth.
         placement: left, middle or right.
         condition: The slots' offsets, the blend, the background and so on.
         pair: The stimulus of the other class with the same number is made of the same material; -1 if none is.
         shift: How far the whole constellation is moved: rows down and columns to the right, in pixels of the host.
         rotation: Degrees by which it is turned clockwise.
         scale: Factor by which it is enlarged.
-        inverted: Whether the picture is upside down.
+        inverted: Whether the image is upside down.
         noise: What the noise of the background is drawn by.
     """
 
     index: int
     label: int
     host: str
-    fillings: tuple[Filling, Filling, Filling, Filling]
+    contents: tuple[SlotContent, SlotContent, SlotContent, SlotContent]
     placement: str
     condition: Condition
     pair: int = -1
@@ -93,13 +94,14 @@ class TableSettings:
     """What a table of stimuli was sampled by.
 
     Attributes:
-        condition: How the pictures are made.
+        condition: How the images are made.
         placement: left, middle, right, or shifted (a third each).
         split: paper or identity.
         count: How many stimuli were sampled in all; a subset's table has fewer rows.
         seed: What they were drawn by.
-        faces: The source of the face library, as the user wrote it.
-        fingerprint: The face library's fingerprint.
+        source: What the library was loaded from, as the user wrote it.
+        fingerprint: The library's fingerprint.
+        scheme: What the object consists of.
     """
 
     condition: Condition
@@ -107,13 +109,15 @@ class TableSettings:
     split: str
     count: int
     seed: int
-    faces: str
+    source: str
     fingerprint: str
+    scheme: ObjectScheme
 
     def settings(self) -> dict[str, Any]:
         """All of these as plain values."""
         return {
-            "faces": self.faces,
+            "source": self.source,
+            "object": self.scheme.model_dump(mode="json"),
             "condition": asdict(self.condition),
             "placement": self.placement,
             "split": self.split,
@@ -140,8 +144,8 @@ class StimulusTable(TableSettings):
 
     def __getitem__(self, row: int) -> Stimulus:
         columns = self._columns
-        fillings = tuple(
-            Filling(
+        contents = tuple(
+            SlotContent(
                 columns[f"{slot}_kind"][row],
                 columns[f"{slot}_donor"][row],
                 (columns[f"{slot}_row"][row], columns[f"{slot}_col"][row]),
@@ -152,7 +156,7 @@ class StimulusTable(TableSettings):
             columns["index"][row],
             columns["label"][row],
             columns["host"][row],
-            fillings,  # type: ignore[arg-type]
+            contents,  # type: ignore[arg-type]
             columns["placement"][row],
             self.condition,
             columns["pair"][row],
@@ -187,12 +191,12 @@ class StimulusTable(TableSettings):
         """The rows at some positions, in that order."""
         return replace(self, frame=self.frame.take(rows).reset_index(drop=True))
 
-    def places(self) -> "Places":
+    def places(self) -> "Positions":
         """Which row is which stimulus of which subset."""
         return _places([self.frame])
 
     def files(self) -> Iterator[str]:
-        """The names of all pictures' files."""
+        """The names of all images' files."""
         return iter(self.frame["file"])
 
     def save(self, path: Path) -> None:
@@ -244,7 +248,10 @@ class StoredTable(TableSettings):
             lengths = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
             columns = file.schema_arrow.names
         condition = condition_from_values(settings.pop("condition"))
-        return cls(condition, **settings, path=path, columns=columns, starts=np.cumsum([0, *lengths]))
+        scheme = ObjectScheme.model_validate(settings.pop("object"))
+        return cls(
+            condition, **settings, scheme=scheme, path=path, columns=columns, starts=np.cumsum([0, *lengths])
+        )
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -266,12 +273,12 @@ class StoredTable(TableSettings):
         inside = rows - self.starts[groups] + before[np.searchsorted(wanted, groups)]
         return StimulusTable(**settings, frame=read.take(inside).reset_index(drop=True))
 
-    def places(self) -> "Places":
+    def places(self) -> "Positions":
         """Which row is which stimulus of which subset."""
         return _places(self._groups(["index", "subset"]))
 
     def files(self) -> Iterator[str]:
-        """The names of all pictures' files."""
+        """The names of all images' files."""
         return (name for group in self._groups(["file"]) for name in group["file"])
 
     def save(self, path: Path) -> None:
@@ -286,7 +293,7 @@ class StoredTable(TableSettings):
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class Positions:
     """Which row of a table is which stimulus, in few bytes per row.
 
     Attributes:
@@ -304,12 +311,12 @@ class Places:
         return dict(zip(SUBSETS, counts, strict=True))
 
 
-def _places(frames: Iterable[pd.DataFrame]) -> Places:
+def _places(frames: Iterable[pd.DataFrame]) -> Positions:
     parts = [
         (frame["index"].to_numpy(np.int32), pd.Categorical(frame["subset"], categories=SUBSETS).codes)
         for frame in frames
     ]
-    return Places(np.concatenate([index for index, _ in parts]), np.concatenate([codes for _, codes in parts]))
+    return Positions(np.concatenate([index for index, _ in parts]), np.concatenate([codes for _, codes in parts]))
 
 
 def write_rows(out: BinaryIO | io.BytesIO, frames: Iterable[pd.DataFrame], settings: TableSettings) -> None:

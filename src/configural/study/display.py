@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from configural import progress
 from configural.evaluation.figures import percent
 from configural.study.status import JobStatus, StudyStatus
 
@@ -42,19 +43,18 @@ def progress_table(status: StudyStatus) -> "RenderableType":
 
 
 @contextmanager
-def live(read: Callable[[], StudyStatus], show: bool = True) -> Iterator[Callable[[str], None]]:
+def live(read: Callable[[], StudyStatus]) -> Iterator[Callable[[str], None]]:
     """Show a study's progress on standard error while the block runs.
 
     On a terminal the whole grid is kept up to date; elsewhere, as in a log file, there is a line for each event.
 
     Args:
         read: Says how far the study is.
-        show: Otherwise nothing is shown.
 
     Yields:
         A function to tell an event by.
     """
-    if not show:
+    if not progress.shown():
         yield lambda event: None
         return
     from rich.console import Console

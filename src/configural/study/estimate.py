@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from configural import networks, progress
+from configural import models, progress
 from configural.evaluation import predict
-from configural.faces import FaceLibrary
-from configural.stimuli import PictureDataset, Renderer
+from configural.portraits import Library
+from configural.runs.images import sample_for
+from configural.stimuli import ImageDataset, Renderer
 from configural.stimuli import condition as find_condition
 from configural.stimuli.sampling import subset_of_index
 from configural.study.jobs import Job
-from configural.study.pictures import sample_for
 from configural.study.status import JobStatus
 from configural.training import fit, open_device
 
@@ -25,7 +25,7 @@ _STEPS = 4
 """Training steps that are timed, after as many that are not."""
 
 _DRAWN = 20
-"""Pictures whose drawing is timed."""
+"""Images whose drawing is timed."""
 
 _PREDICTION = 82
 _STIMULUS = 24
@@ -43,9 +43,9 @@ class Estimate:
     Attributes:
         seconds: In all, with so many workers.
         of_job: For each network, seconds that one of its whole jobs takes.
-        of_drawing: Seconds for the pictures.
-        result_bytes: What the run folders hold in the end; wrongly predicted pictures come on top.
-        passing_bytes: What else is on the disk meanwhile: pictures and checkpoints.
+        of_drawing: Seconds for the images.
+        result_bytes: What the run folders hold in the end; wrongly predicted images come on top.
+        passing_bytes: What else is on the disk meanwhile: images and checkpoints.
         source: For each network, what its speed was taken from.
     """
 
@@ -57,9 +57,7 @@ class Estimate:
     source: dict[str, str]
 
 
-def estimate(
-    statuses: Sequence[JobStatus], library: FaceLibrary, workers: int, show_progress: bool = False
-) -> Estimate:
+def estimate(statuses: Sequence[JobStatus], library: Library, workers: int) -> Estimate:
     """Estimate time and disk for the jobs that are not finished.
 
     The speed of a network is that of its epochs in the study's folder, or where there are none, that of a few
@@ -67,9 +65,8 @@ def estimate(
 
     Args:
         statuses: All jobs, and how far each is.
-        library: The faces, of which a few pictures are drawn and timed.
+        library: The faces, of which a few images are drawn and timed.
         workers: Jobs at a time.
-        show_progress: Show a bar on standard error.
 
     Raises:
         ConfiguralError: If a network cannot be trained here.
@@ -86,7 +83,7 @@ def estimate(
     torch.set_num_threads(max(1, threads // max(1, workers)))
     of_epoch, of_test, source = {}, {}, {}
     try:
-        with progress.bar("timing", len(by_network) + 1, show_progress) as update:
+        with progress.bar("timing", len(by_network) + 1) as update:
             for number, (name, group) in enumerate(by_network.items(), start=1):
                 of_epoch[name], of_test[name] = _time(group[0].job)
                 known = [epoch.seconds for status in group for epoch in status.history.epochs]
@@ -99,9 +96,9 @@ def estimate(
             update(len(by_network) + 1)
     finally:
         torch.set_num_threads(threads)
-    pictures = _pictures(first)
+    images = _images_drawn(first)
     unfinished = [status for status in statuses if status.state != "finished"]
-    of_drawing = draw_one * pictures if unfinished else 0.0
+    of_drawing = draw_one * images if unfinished else 0.0
     work = sum(
         status.epochs_left * of_epoch[status.job.network] + of_test[status.job.network] + JOB_OVERHEAD
         for status in unfinished
@@ -124,7 +121,7 @@ def estimate(
             for status in unfinished
         ),
         passing_bytes=(
-            pictures * 3 * first.settings.image_size**2
+            images * 3 * first.settings.image_size**2
             + min(workers, len(unfinished)) * 12 * max(parameters.values())
             if unfinished
             else 0
@@ -148,19 +145,19 @@ def _time(job: Job) -> tuple[float, float]:
     batch = settings.recipe.batch_size
     train = _noise(_STEPS * batch, settings.image_size)
     valid = _noise(settings.recipe.valid_batch_size, settings.image_size)
-    network = networks.create(settings.network, settings.image_size)
+    network = models.create(settings.network, settings.image_size)
     recipe = settings.recipe.model_copy(update={"epochs": 2})
     steps = fit(network, train, valid, recipe, settings.device).epochs[-1].seconds / _STEPS
     predict(network, valid, device=settings.device)
     start = time.perf_counter()
     predict(network, train, device=settings.device)
-    of_picture = (time.perf_counter() - start) / len(train)
+    of_image = (time.perf_counter() - start) / len(train)
     images = _images(job)
-    of_epoch = math.ceil(images["train"] / batch) * steps + images["valid"] * of_picture
-    return of_epoch, len(job.tests) * images["test"] * of_picture
+    of_epoch = math.ceil(images["train"] / batch) * steps + images["valid"] * of_image
+    return of_epoch, len(job.tests) * images["test"] * of_image
 
 
-def _time_drawing(job: Job, library: FaceLibrary) -> float:
+def _time_drawing(job: Job, library: Library) -> float:
     settings = job.settings.model_copy(update={"count": max(42, 2 * _DRAWN)})
     table = sample_for(settings, library)
     renderer = Renderer(library, settings.image_size)
@@ -169,10 +166,10 @@ def _time_drawing(job: Job, library: FaceLibrary) -> float:
     return (time.perf_counter() - start) / _DRAWN
 
 
-def _noise(number: int, size: int) -> PictureDataset:
+def _noise(number: int, size: int) -> ImageDataset:
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({"index": range(number), "file": "", "label": np.arange(number) % 2})
-    return PictureDataset(rows, size, rng.integers(0, 256, (number, size, size, 3), np.uint8))
+    return ImageDataset(rows, size, rng.integers(0, 256, (number, size, size, 3), np.uint8))
 
 
 def _images(job: Job) -> dict[str, int]:
@@ -181,8 +178,8 @@ def _images(job: Job) -> dict[str, int]:
     return {name: 2 * int(number) for name, number in zip(("train", "valid", "test"), counts, strict=True)}
 
 
-def _pictures(job: Job) -> int:
-    """How many pictures the study draws."""
+def _images_drawn(job: Job) -> int:
+    """How many images the study draws."""
     conditions = {condition for condition, _ in job.tests}
     own = {(condition, find_condition(condition).placement) for condition in conditions}
     return len(own) * job.settings.count + len(set(job.tests) - own) * _images(job)["test"]
@@ -190,4 +187,4 @@ def _pictures(job: Job) -> int:
 
 def _parameters(job: Job) -> int:
     with torch.device("meta"):
-        return networks.summarise(networks.create(job.network, job.settings.image_size)).total
+        return models.summarise(models.create(job.network, job.settings.image_size)).total

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from configural import files
+from configural.config.run import RunConfig, run_config
+from configural.config.study import StudyPlan, condition_label
 from configural.errors import ConfiguralError
 from configural.evaluation import Predictions, predict
-from configural.faces import FaceLibrary
-from configural.locks import LOCK
+from configural.io import files
+from configural.io.locks import LOCK
+from configural.portraits import Library
+from configural.runs.images import Images, shared_images
+from configural.runs.run import Run, load_run, train_and_test
 from configural.stimuli import PLACEMENTS, SUBSETS, StimulusTable
 from configural.stimuli import condition as find_condition
-from configural.study.pictures import Pictures, shared_pictures
-from configural.study.plan import StudyPlan, condition_label
-from configural.study.run import Run, load_run, train_and_test
-from configural.study.settings import RunSettings, run_settings
 from configural.training import read_history
 
 TEST_COLUMNS = (
@@ -54,7 +54,7 @@ class Job:
     network: str
     condition: str
     repeat: int
-    settings: RunSettings
+    settings: RunConfig
     tests: tuple[tuple[str, str], ...]
 
     @property
@@ -68,12 +68,12 @@ class Job:
         return f"runs/{self.name}"
 
 
-def plan_jobs(plan: StudyPlan, faces: str = "synthetic", device: str = "auto") -> tuple[Job, ...]:
+def plan_jobs(plan: StudyPlan, source: str = "synthetic", device: str = "auto") -> tuple[Job, ...]:
     """All jobs of a plan: first every cell's first repeat, then every second one, and so on.
 
     Args:
         plan: The plan.
-        faces: The source of the face library.
+        source: The source of the face library.
         device: auto, cpu, cuda or mps.
 
     Raises:
@@ -81,7 +81,7 @@ def plan_jobs(plan: StudyPlan, faces: str = "synthetic", device: str = "auto") -
     """
     tests = tuple((condition, placement) for condition in plan.conditions for placement in plan.tests)
     return tuple(
-        Job(network, condition, repeat, _settings(plan, faces, device, network, condition, seed), tests)
+        Job(network, condition, repeat, _settings(plan, source, device, network, condition, seed), tests)
         for repeat, seed in enumerate(plan.seeds, start=1)
         for network in plan.networks
         for condition in plan.conditions
@@ -91,7 +91,7 @@ def plan_jobs(plan: StudyPlan, faces: str = "synthetic", device: str = "auto") -
 def run_job(
     job: Job,
     folder: Path,
-    library: FaceLibrary | None = None,
+    library: Library | None = None,
     write_page: Callable[[Run], object] | None = None,
 ) -> None:
     """Train and test into the job's run folder, going on with what is there already.
@@ -99,7 +99,7 @@ def run_job(
     Args:
         job: What to do.
         folder: The study's folder.
-        library: The loaded faces, where the caller has them already; else they are loaded if pictures are to be
+        library: The loaded faces, where the caller has them already; else they are loaded if images are to be
             drawn.
         write_page: Makes the run's page.
 
@@ -109,16 +109,16 @@ def run_job(
     """
     out = folder / job.run
     own = find_condition(job.condition).placement
-    trained = _pictures(job, folder, job.condition, own, library)
-    run = train_and_test(job.settings, out, resume=True, pictures=trained, patience=_PATIENCE)
+    trained = _images(job, folder, job.condition, own, library)
+    run = train_and_test(job.settings, out, resume=True, images=trained, patience=_PATIENCE)
     rows: list[dict[str, object]] = []
     for condition, placement in job.tests:
         if (condition, placement) == (job.condition, own):
-            pictures, predictions = trained, run.predictions
+            images, predictions = trained, run.predictions
         else:
-            pictures = _pictures(job, folder, condition, placement, library)
-            predictions = predict(run.network, pictures.sets["test"], device=job.settings.device)
-        where = pictures.table.subset("test").frame["placement"].to_numpy()
+            images = _images(job, folder, condition, placement, library)
+            predictions = predict(run.network, images.sets["test"], device=job.settings.device)
+        where = images.table.subset("test").frame["placement"].to_numpy()
         placed = Predictions(predictions.frame.assign(placement=where))
         label = condition_label(condition)
         placed.save(_predictions_file(out, condition, placement))
@@ -213,7 +213,7 @@ def _fault_of_run(job: Job, out: Path) -> str | None:
     if not begun:
         return None
     try:
-        stored = RunSettings.load(out / "config.yaml").model_copy(update={"device": job.settings.device})
+        stored = RunConfig.load(out / "config.yaml").model_copy(update={"device": job.settings.device})
         if stored != job.settings:
             return f"{out / 'config.yaml'}: holds other settings than the plan"
         if (out / "metrics.json").is_file() or (out / "tests.csv").is_file():
@@ -233,15 +233,15 @@ def _fault_of_run(job: Job, out: Path) -> str | None:
     return None
 
 
-def _settings(plan: StudyPlan, faces: str, device: str, network: str, condition: str, seed: int) -> RunSettings:
+def _settings(plan: StudyPlan, source: str, device: str, network: str, condition: str, seed: int) -> RunConfig:
     changes: dict[str, Any] = {
         "epochs": plan.epochs.get(network),
         "batch_size": plan.batch_size,
         "learning_rate": plan.learning_rate,
         "precision": plan.precision,
     }
-    return run_settings(
-        faces,
+    return run_config(
+        source,
         condition,
         plan.split,
         network,
@@ -255,12 +255,12 @@ def _settings(plan: StudyPlan, faces: str, device: str, network: str, condition:
     )
 
 
-def _pictures(job: Job, folder: Path, condition: str, placement: str, library: FaceLibrary | None) -> Pictures:
+def _images(job: Job, folder: Path, condition: str, placement: str, library: Library | None) -> Images:
     settings = job.settings.model_copy(update={"condition": condition})
     # All of the study's conditions are trained on, under their own placement; under others they are only tested.
     subsets = SUBSETS if placement == find_condition(condition).placement else ("test",)
-    place = folder / "pictures" / f"{condition_label(condition)}-{placement}"
-    return shared_pictures(place, settings, placement, library, subsets)
+    place = folder / "images" / f"{condition_label(condition)}-{placement}"
+    return shared_images(place, settings, placement, library, subsets)
 
 
 def _predictions_file(out: Path, condition: str, placement: str) -> Path:

@@ -9,11 +9,12 @@ from typing import Any
 import pydantic
 import yaml
 
-from configural import __version__, files
+from configural import __version__
+from configural.config.study import StudyPlan, difference
 from configural.errors import ConfiguralError
-from configural.faces import FaceLibrary
+from configural.io import files
+from configural.portraits import Library
 from configural.stimuli import condition as find_condition
-from configural.study.plan import StudyPlan, difference
 
 
 @dataclass(frozen=True)
@@ -22,20 +23,20 @@ class StudyRecord:
 
     Attributes:
         plan: The plan.
-        faces: The source of the face library.
+        source: The source of the face library.
         fingerprint: The face library's fingerprint.
         conditions: By name, what the conditions say in full: a condition's own file may change.
         version: Of configural.
     """
 
     plan: StudyPlan
-    faces: str
+    source: str
     fingerprint: str
     conditions: Mapping[str, Any]
     version: str = __version__
 
     @classmethod
-    def of(cls, plan: StudyPlan, library: FaceLibrary) -> "StudyRecord":
+    def of(cls, plan: StudyPlan, library: Library) -> "StudyRecord":
         """The record of a plan that is carried out with these faces."""
         # By way of JSON, so that it equals what is read from a file.
         conditions = {name: json.loads(json.dumps(asdict(find_condition(name)))) for name in plan.conditions}
@@ -44,12 +45,12 @@ class StudyRecord:
     def refuse_other(self, given: "StudyRecord", folder: Path) -> None:
         """Raise a ConfiguralError that names the first thing in which another record differs, if one does."""
         other = difference(self.plan, given.plan)
-        if other is None and given.faces != self.faces and given.fingerprint != self.fingerprint:
-            other = f"faces {self.faces}, not {given.faces}"
+        if other is None and given.source != self.source and given.fingerprint != self.fingerprint:
+            other = f"faces {self.source}, not {given.source}"
         if other is not None:
             raise ConfiguralError(f"{folder}: holds a study with {other}; repeat its plan or choose another --out")
         if given.fingerprint != self.fingerprint:
-            raise ConfiguralError(f"{folder}: {self.faces} gives other faces now than when the study was begun")
+            raise ConfiguralError(f"{folder}: {self.source} gives other faces now than when the study was begun")
         for name, says in self.conditions.items():
             if given.conditions[name] != says:
                 raise ConfiguralError(
@@ -60,7 +61,7 @@ class StudyRecord:
         """Write into a study's folder."""
         says = {
             "configural": self.version,
-            "faces": self.faces,
+            "source": self.source,
             "faces_fingerprint": self.fingerprint,
             "plan": self.plan.model_dump(mode="json"),
             "conditions": dict(self.conditions),
@@ -79,7 +80,7 @@ class StudyRecord:
             says = yaml.safe_load(path.read_text("utf-8"))
             return cls(
                 StudyPlan(**says["plan"]),
-                says["faces"],
+                says["source"],
                 says["faces_fingerprint"],
                 says["conditions"],
                 says["configural"],

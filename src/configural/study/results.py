@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from configural import files
+from configural.config.study import condition_label
 from configural.errors import ConfiguralError
+from configural.io import files
 from configural.study.jobs import TEST_COLUMNS, Job, is_finished, read_tests
-from configural.study.plan import condition_label
 
 RESULT_COLUMNS = ("network", "train_condition", "repeat", "seed", *TEST_COLUMNS, "run")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from configural import networks
+from configural import models
 from configural.errors import ConfiguralError
-from configural.locks import is_locked
+from configural.io.locks import is_locked
 from configural.study.jobs import Job, is_finished, plan_jobs
 from configural.study.record import Attempts, StudyRecord
 from configural.training import History, read_history
@@ -24,7 +24,7 @@ class JobStatus:
         job: The job.
         state: waiting, running, finished or failed. A job that was broken off is waiting.
         history: The epochs that it has been trained for.
-        accuracy: Of a finished job on its own test pictures, else on its valid pictures after the last epoch; None
+        accuracy: Of a finished job on its own test images, else on its valid images after the last epoch; None
             before that.
         failure: Why it failed.
     """
@@ -75,7 +75,7 @@ def read_status(folder: Path) -> StudyStatus:
         ConfiguralError: If it is no study's folder.
     """
     record = StudyRecord.load(folder)
-    return status_of(folder, plan_jobs(record.plan, record.faces), is_locked(folder))
+    return status_of(folder, plan_jobs(record.plan, record.source), is_locked(folder))
 
 
 def status_of(folder: Path, jobs: Sequence[Job], at_work: bool) -> StudyStatus:
@@ -127,4 +127,4 @@ def _job_status(job: Job, folder: Path, attempts: Attempts, at_work: bool) -> Jo
 
 def _multiply_adds(network: str, image_size: int) -> int:
     with torch.device("meta"):
-        return networks.multiply_adds(networks.create(network, image_size))
+        return models.multiply_adds(models.create(network, image_size))

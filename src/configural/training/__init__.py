@@ -1,5 +1,9 @@
 """One recipe, one readable loop."""
 
+from configural.config.recipe import PRESETS as PRESETS
+from configural.config.recipe import Recipe as Recipe
+from configural.config.recipe import first_problem as first_problem
+from configural.config.recipe import recipe as recipe
 from configural.training.checkpoint import read_history as read_history
 from configural.training.distributed import check_devices as check_devices
 from configural.training.history import Epoch as Epoch
@@ -9,7 +13,3 @@ from configural.training.loop import batches as batches
 from configural.training.loop import fit as fit
 from configural.training.loop import matmul_precision as matmul_precision
 from configural.training.loop import open_device as open_device
-from configural.training.recipe import PRESETS as PRESETS
-from configural.training.recipe import Recipe as Recipe
-from configural.training.recipe import first_problem as first_problem
-from configural.training.recipe import recipe as recipe

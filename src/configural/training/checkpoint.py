@@ -9,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from configural import files
 from configural.errors import ConfiguralError
+from configural.io import files
 from configural.training.history import Epoch, History
 
 

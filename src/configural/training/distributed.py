@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from configural.errors import ConfiguralError
-from configural.networks.study_nets import BatchNorm
+from configural.models.study_networks import BatchNorm
 
 if TYPE_CHECKING:
     import lightning_fabric
@@ -38,38 +38,38 @@ class Share:
     Attributes:
         rank: Which process, from 0.
         processes: How many there are.
-        pictures: Pictures in the batch at hand, in all processes together.
+        images: Images in the batch at hand, in all processes together.
     """
 
     def __init__(self, rank: int = 0, processes: int = 1) -> None:
         self.rank = rank
         self.processes = processes
-        self.pictures = 0
+        self.images = 0
 
     @property
     def rows(self) -> slice:
-        """The own rows of the batch at hand; none where there are fewer pictures than processes."""
-        return slice(*(self.pictures * rank // self.processes for rank in (self.rank, self.rank + 1)))
+        """The own rows of the batch at hand; none where there are fewer images than processes."""
+        return slice(*(self.images * rank // self.processes for rank in (self.rank, self.rank + 1)))
 
     def batches(
-        self, pictures: Dataset[Any], every: Iterable[list[int]], collate: Callable[[Any], Any]
+        self, images: Dataset[Any], every: Iterable[list[int]], collate: Callable[[Any], Any]
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """The own rows of every batch, while `pictures` tells the size of the whole.
+        """The own rows of every batch, while `images` tells the size of the whole.
 
         Args:
-            pictures: Where they come from.
+            images: Where they come from.
             every: The positions of each whole batch, the same in all processes.
             collate: As for a data loader.
         """
         sizes, own = [], []
         for positions in every:
-            self.pictures = len(positions)
+            self.images = len(positions)
             sizes.append(len(positions))
-            # Not every dataset can fetch no picture at all, so it is one, which is cut off again.
+            # Not every dataset can fetch no image at all, so it is one, which is cut off again.
             own.append(positions[self.rows] or positions[:1])
-        loader = DataLoader(pictures, batch_sampler=own, collate_fn=collate)
+        loader = DataLoader(images, batch_sampler=own, collate_fn=collate)
         for size, (batch, labels) in zip(sizes, loader, strict=True):
-            self.pictures = size
+            self.images = size
             rows = self.rows.stop - self.rows.start
             yield batch[:rows], labels[:rows]
 
@@ -80,7 +80,7 @@ class Share:
         if self.processes == 1:
             return F.cross_entropy(logits, labels, label_smoothing=smoothing)
         loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=smoothing)
-        return loss * (self.processes / self.pictures)
+        return loss * (self.processes / self.images)
 
     def total(self, sums: Tensor) -> Tensor:
         """The sum over the processes, the same in each; all have to ask for it."""
@@ -121,7 +121,7 @@ class GlobalBatchNorm(_BatchNorm):
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         batch = input.to(torch.promote_types(input.dtype, torch.float32))  # not in half precision
-        n = self._share.pictures * batch.shape[2] * batch.shape[3]
+        n = self._share.images * batch.shape[2] * batch.shape[3]
         mean: Tensor = _Sum.apply(batch.sum((0, 2, 3))) / n
         centred = batch - mean[:, None, None]
         variance: Tensor = _Sum.apply(centred.square().sum((0, 2, 3))) / n
@@ -137,7 +137,7 @@ class GlobalBatchNorm(_BatchNorm):
 class GlobalDropout(nn.Module):
     """Dropout by the own rows of the mask of the global batch.
 
-    All processes draw the whole mask, from the same generator as one process alone would, so that every picture is
+    All processes draw the whole mask, from the same generator as one process alone would, so that every image is
     masked as there.
 
     Args:
@@ -157,7 +157,7 @@ class GlobalDropout(nn.Module):
         # The generator fills memory in order, so the whole must lie in memory as it would in one process.
         last = batch.dim() == 4 and not batch.is_contiguous()
         whole = torch.empty(
-            (self._share.pictures, *batch.shape[1:]),
+            (self._share.images, *batch.shape[1:]),
             dtype=batch.dtype,
             device=batch.device,
             memory_format=torch.channels_last if last else torch.contiguous_format,
@@ -197,10 +197,10 @@ def check_devices(device: torch.device, devices: int, batch_size: int) -> None:
     Args:
         device: One of the kind that is meant.
         devices: How many of them, one process each.
-        batch_size: Pictures per step.
+        batch_size: Images per step.
 
     Raises:
-        ConfiguralError: If this machine has fewer, or the batches have fewer pictures.
+        ConfiguralError: If this machine has fewer, or the batches have fewer images.
     """
     if devices == 1:
         return
@@ -214,7 +214,7 @@ def check_devices(device: torch.device, devices: int, batch_size: int) -> None:
         )
     if devices > batch_size:
         raise ConfiguralError(
-            f"--devices {devices}: batches of {batch_size} leave some without a picture; use --devices "
+            f"--devices {devices}: batches of {batch_size} leave some without an image; use --devices "
             f"{batch_size} or a larger --batch-size"
         )
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from configural import files
 from configural.errors import ConfiguralError
+from configural.io import files
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,10 @@ class Epoch:
 
     Attributes:
         epoch: From 1.
-        train_loss: Mean cross-entropy over the training pictures, as seen while learning.
-        train_accuracy: Share of training pictures right while learning, 0 to 1.
-        valid_loss: Mean cross-entropy over the validation pictures, after the epoch.
-        valid_accuracy: Share of validation pictures right after the epoch, 0 to 1.
+        train_loss: Mean cross-entropy over the training images, as seen while learning.
+        train_accuracy: Share of training images right while learning, 0 to 1.
+        valid_loss: Mean cross-entropy over the validation images, after the epoch.
+        valid_accuracy: Share of validation images right after the epoch, 0 to 1.
         seconds: How long the epoch took, validation included.
     """
 

@@ -15,31 +15,30 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, default_collate
 
 from configural import progress
+from configural.config.recipe import Recipe
 from configural.errors import ConfiguralError
-from configural.networks import preprocess
+from configural.models import preprocess
 from configural.processes import in_processes
 from configural.training.checkpoint import load_checkpoint, save_checkpoint
 from configural.training.distributed import Share, check_devices, join, spread
 from configural.training.history import Epoch, History
 from configural.training.keras_adam import KerasAdam
-from configural.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import lightning_fabric
 
-Pictures = Dataset[tuple[Tensor, int]]
+Images = Dataset[tuple[Tensor, int]]
 
 _FABRIC_PRECISION = {"32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed"}
 
 
 def fit(
     network: nn.Module,
-    train: Pictures,
-    valid: Pictures,
+    train: Images,
+    valid: Images,
     recipe: Recipe,
     device: str = "auto",
     checkpoint: Path | None = None,
-    show_progress: bool = False,
     devices: int = 1,
     compile: bool = False,
 ) -> History:
@@ -47,13 +46,12 @@ def fit(
 
     Args:
         network: Takes preprocessed batches and returns logits of (no_face, face).
-        train: Items of (uint8 RGB picture 3 × size × size, label).
+        train: Items of (uint8 RGB image 3 × size × size, label).
         valid: The same, to report on after each epoch; nothing is chosen by it.
         recipe: How to train.
         device: `auto` (a GPU where there is one), `cpu`, `cuda` or `mps`.
         checkpoint: Where to keep the state after each epoch. If the file exists, training goes on from it,
             and on a CPU ends with the same weights as if it had never stopped.
-        show_progress: Show a bar per epoch on standard error.
         devices: How many GPUs, or processes on a CPU, learn together; they share each batch out and end with the
             weights of one process up to rounding.
         compile: Let PyTorch translate the network into few kernels first, which on a CUDA GPU are started
@@ -66,17 +64,15 @@ def fit(
         ConfiguralError: If the device is missing, the checkpoint does not fit, the loss is not a number, one of
             several processes was killed, or the network cannot be compiled.
     """
-    for name, pictures in (("train", train), ("valid", valid)):
-        if not len(cast(Sized, pictures)):
-            raise ConfiguralError(f"there are no {name} pictures: use a larger count (42 or more)")
+    for name, images in (("train", train), ("valid", valid)):
+        if not len(cast(Sized, images)):
+            raise ConfiguralError(f"there are no {name} images: use a larger count (42 or more)")
     fabric = open_device(device, recipe.precision)
     check_devices(fabric.device, devices, recipe.batch_size)
     if devices == 1:
-        return _fit(network, train, valid, recipe, fabric, Share(), checkpoint, show_progress, compile)
+        return _fit(network, train, valid, recipe, fabric, Share(), checkpoint, compile)
     kind = fabric.device.type
-    history, weights = in_processes(
-        devices, _fit_share, network, train, valid, recipe, kind, checkpoint, show_progress, compile
-    )
+    history, weights = in_processes(devices, _fit_share, network, train, valid, recipe, kind, checkpoint, compile)
     network.load_state_dict(load(weights))
     network.to(fabric.device).eval()
     return history
@@ -87,12 +83,11 @@ def _fit_share(
     processes: int,
     meeting: Path,
     network: nn.Module,
-    train: Pictures,
-    valid: Pictures,
+    train: Images,
+    valid: Images,
     recipe: Recipe,
     device: str,
     checkpoint: Path | None,
-    show_progress: bool,
     compile: bool,
 ) -> tuple[History, bytes]:
     """What one of several processes does; returns the history and the trained weights."""
@@ -100,7 +95,7 @@ def _fit_share(
     fabric = join(share, meeting, device, _FABRIC_PRECISION[recipe.precision])
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
     spread(network, share)
-    history = _fit(network, train, valid, recipe, fabric, share, checkpoint, show_progress and rank == 0, compile)
+    history = _fit(network, train, valid, recipe, fabric, share, checkpoint, compile)
     torch.distributed.destroy_process_group()
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()} if rank == 0 else {}
     return history, save(weights)
@@ -108,13 +103,12 @@ def _fit_share(
 
 def _fit(
     network: nn.Module,
-    train: Pictures,
-    valid: Pictures,
+    train: Images,
+    valid: Images,
     recipe: Recipe,
     fabric: "lightning_fabric.Fabric",
     share: Share,
     checkpoint: Path | None,
-    show_progress: bool,
     compile: bool,
 ) -> History:
     optimizer = KerasAdam(
@@ -135,7 +129,7 @@ def _fit(
             start = time.perf_counter()
             with (
                 _seeded(recipe.seed, epoch, fabric.device) as shuffling,
-                progress.bar(f"epoch {epoch}/{recipe.epochs}", steps, show_progress) as update,
+                progress.bar(f"epoch {epoch}/{recipe.epochs}", steps) as update,
             ):
                 model.train()
                 seen = _Averages(fabric.device, share)
@@ -185,18 +179,18 @@ def open_device(device: str, precision: str = "32") -> "lightning_fabric.Fabric"
 
 
 def batches(
-    pictures: Pictures, batch_size: int, shuffling: torch.Generator | None = None, share: Share | None = None
+    images: Images, batch_size: int, shuffling: torch.Generator | None = None, share: Share | None = None
 ) -> Iterable[tuple[Tensor, Tensor]]:
-    """Batches of (pictures, labels), shuffled if a generator is given; the last may be smaller.
+    """Batches of (images, labels), shuffled if a generator is given; the last may be smaller.
 
     Of several processes that share them out, each gets its own rows.
     """
-    source = cast(Sized, pictures)
+    source = cast(Sized, images)
     sampler = SequentialSampler(source) if shuffling is None else RandomSampler(source, generator=shuffling)
     every = BatchSampler(sampler, batch_size, drop_last=False)
     if share is not None:
-        return share.batches(pictures, every, _collate)
-    return DataLoader(cast(Any, pictures), batch_sampler=every, collate_fn=_collate)
+        return share.batches(images, every, _collate)
+    return DataLoader(cast(Any, images), batch_sampler=every, collate_fn=_collate)
 
 
 def _collate(batch: Any) -> Any:
@@ -205,28 +199,28 @@ def _collate(batch: Any) -> Any:
 
 
 class _Averages:
-    """Loss and accuracy over all pictures that all processes have seen so far, summed on the device."""
+    """Loss and accuracy over all images that all processes have seen so far, summed on the device."""
 
     def __init__(self, device: torch.device, share: Share) -> None:
         self._sums = torch.zeros(2, dtype=torch.float64, device=device)
-        self._pictures = 0
+        self._images = 0
         self._share = share
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         right = (logits.argmax(1) == labels).sum()
-        self._sums += torch.stack([loss * (self._share.pictures / self._share.processes), right])
-        self._pictures += self._share.pictures
+        self._sums += torch.stack([loss * (self._share.images / self._share.processes), right])
+        self._images += self._share.images
 
     @property
     def loss(self) -> float:
-        return float(self._share.total(self._sums)[0]) / self._pictures
+        return float(self._share.total(self._sums)[0]) / self._images
 
     @property
     def accuracy(self) -> float:
-        return float(self._share.total(self._sums)[1]) / self._pictures
+        return float(self._share.total(self._sums)[1]) / self._images
 
 
-def _validate(model: nn.Module, valid: Pictures, batch_size: int, device: torch.device, share: Share) -> _Averages:
+def _validate(model: nn.Module, valid: Images, batch_size: int, device: torch.device, share: Share) -> _Averages:
     model.eval()
     seen = _Averages(device, share)
     with torch.inference_mode():
@@ -262,7 +256,7 @@ def _dropout(network: nn.Module, share: float | None) -> Iterator[None]:
 
 def _compiled(network: nn.Module) -> nn.Module:
     """The network, translated when it is first called; for CUDA, into graphs that are started as a whole."""
-    # Not for any number of pictures: an epoch has two kinds of batches, full ones and its last.
+    # Not for any number of images: an epoch has two kinds of batches, full ones and its last.
     return cast(nn.Module, torch.compile(network, mode="reduce-overhead", dynamic=False))
 
 

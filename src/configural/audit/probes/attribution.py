@@ -11,11 +11,11 @@ from torch import Tensor
 
 from configural.audit.intervals import Bootstrap
 from configural.audit.probe import OfFaces, Score, missing
-from configural.audit.probes.reach import as_tensor
-from configural.audit.subjects import AnswersPictures, Differentiable, Subject, checked
-from configural.faces import PART_KINDS
+from configural.audit.probes.receptive_field import as_tensor
+from configural.models.classifiers import Differentiable, RespondsToImages, Subject, checked
+from configural.portraits import PART_KINDS
 from configural.stimuli import Renderer, Stimulus
-from configural.stimuli.geometry import left_padding
+from configural.stimuli.layout import left_padding
 
 REGIONS = (*PART_KINDS, "canvas", "padding")
 METHODS = {"gradients": "Integrated Gradients", "occlusion": "occlusion"}
@@ -24,12 +24,12 @@ _BLANK = 128.0
 
 @dataclass(frozen=True)
 class Attribution(OfFaces):
-    """Integrated Gradients from a grey picture, and occlusion by grey squares, summed over regions.
+    """Integrated Gradients from a grey image, and occlusion by grey squares, summed over regions.
 
     Attributes:
         faces: How many faces.
         steps: Of the integral.
-        patches: Squares along each side of the picture that are blanked one at a time.
+        patches: Squares along each side of the image that are blanked one at a time.
     """
 
     faces: int = 40
@@ -43,24 +43,24 @@ class Attribution(OfFaces):
 
     def obstacle(self, subject: Subject) -> str:
         """Pixels are needed, and captum; gradients where a torch network is given."""
-        if not isinstance(subject, AnswersPictures):
-            return "needs a classifier of pictures"
+        if not isinstance(subject, RespondsToImages):
+            return "needs a classifier of images"
         return missing("captum")
 
     def look(
         self,
         subject: Any,
         stimuli: list[Stimulus],
-        pictures: UInt8[np.ndarray, "n size size 3"],
+        images: UInt8[np.ndarray, "n size size 3"],
         renderer: Renderer,
     ) -> dict[str, np.ndarray]:
-        """Per picture each region's share of the area, and of each method's absolute attribution."""
+        """Per image each region's share of the area, and of each method's absolute attribution."""
         from captum.attr import IntegratedGradients, Occlusion
 
-        values = as_tensor(pictures)
+        values = as_tensor(images)
         found = {}
         if isinstance(subject, Differentiable):
-            # As many pictures at a time as take no more than a few gigabytes in the study's networks.
+            # As many images at a time as take no more than a few gigabytes in the study's networks.
             at_once = max(len(values), min(200, 2_000_000 // renderer.size**2))
             method = IntegratedGradients(subject.scores, multiply_by_inputs=True)
             found["gradients"] = method.attribute(
@@ -89,13 +89,13 @@ class Attribution(OfFaces):
 
     def score(self, answers: pd.DataFrame, bootstrap: Bootstrap) -> list[Score]:
         """Shares per region and method, next to the region's share of the area."""
-        heads = answers["host"].to_numpy()
+        exemplars = answers["host"].to_numpy()
         found = []
         for key in ("area", *METHODS):
             for region in REGIONS:
                 if f"{key} {region}" in answers:
                     values = answers[f"{key} {region}"].to_numpy(float)
-                    found.append(Score(f"share_{key}", bootstrap.mean(values, heads), region))
+                    found.append(Score(f"share_{key}", bootstrap.mean(values, exemplars), region))
         return found
 
 
@@ -103,8 +103,8 @@ def _regions(renderer: Renderer, stimulus: Stimulus) -> Bool[np.ndarray, "6 size
     """The parts by kind, the canvas around them, and the padding beside a portrait."""
     by_slot = renderer.draw_masks(stimulus)
     regions = np.zeros((len(REGIONS), *by_slot.shape[1:]), bool)
-    for mask, filling in zip(by_slot, stimulus.fillings, strict=True):
-        regions[PART_KINDS.index(filling.kind)] |= mask
+    for mask, content in zip(by_slot, stimulus.contents, strict=True):
+        regions[PART_KINDS.index(content.kind)] |= mask
     regions[5] = _padding(renderer, stimulus)
     regions[5] &= ~regions[:4].any(axis=0)
     regions[4] = ~regions.any(axis=0)
@@ -115,7 +115,7 @@ def _padding(renderer: Renderer, stimulus: Stimulus) -> Bool[np.ndarray, "size s
     beside = np.zeros((renderer.size, renderer.size), bool)
     if stimulus.condition.background != "canvas":
         return beside
-    height, width = next(head for head in renderer.faces.heads if head.name == stimulus.host).size
+    height, width = next(exemplar for exemplar in renderer.library.exemplars if exemplar.name == stimulus.host).size
     left = left_padding(height, width, stimulus.placement)
     middles = (np.arange(renderer.size) + 0.5) * max(height, width) / renderer.size
     beside[:, (middles < left) | (middles > left + width)] = True

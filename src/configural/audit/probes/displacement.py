@@ -9,12 +9,12 @@ import pandas as pd
 from scipy.special import expit
 
 from configural.audit.intervals import Bootstrap, Estimate, interval
-from configural.audit.places import fit, overlap
+from configural.audit.positions import fit, overlap
 from configural.audit.probe import Material, Score, Trials, under, with_columns
 from configural.errors import ConfiguralError
-from configural.faces import PART_KINDS
+from configural.portraits import PART_KINDS
 from configural.stimuli import StimulusTable
-from configural.stimuli.geometry import REFERENCE_ROWS
+from configural.stimuli.layout import REFERENCE_ROWS
 
 MOVES = {
     "left eye": ("left_eye",),
@@ -28,11 +28,11 @@ MOVES = {
 SINGLE = tuple(move for move, slots in MOVES.items() if len(slots) == 1)
 ONE = "one part"
 PAIR = "a pair"
-PICTURE = "the picture"
+IMAGE = "the image"
 DIRECTIONS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 UNDEFINED = "undefined: neither drop is above zero"
 NO_ROOM = "undefined: no face has room for its parts to be moved so far"
-ONE_HEAD = "undefined: one head gives no interval"
+ONE_EXEMPLAR = "undefined: one exemplar gives no interval"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Displacement:
             return {"move": move, "distance": distance, "direction": direction, "background": background}
 
         yield table, notes("none", 0, "")
-        positions = {head.name: position for position, head in enumerate(material.faces.heads)}
+        positions = {exemplar.name: position for position, exemplar in enumerate(material.faces.exemplars)}
         hosts = table.frame["host"].map(positions).to_numpy()
         scale = material.faces.canvas_sizes[hosts, 0] / REFERENCE_ROWS
         hidden = overlap(material.faces, table)
@@ -137,13 +137,15 @@ class Displacement:
             of_group = own[own["move"].isin(names)]
             for place, rows in of_group.groupby("distance"):
                 distance = float(place)
-                heads = rows["host"].to_numpy()
+                exemplars = rows["host"].to_numpy()
                 for name, values in (("P(face)", expit(rows["log_odds"])), ("drop", rows["drop"])):
                     columns = _by_move(rows["move"], values, names)
-                    found.append(Score(name, bootstrap.function(columns, heads, _mean_of_moves), group, distance))
+                    found.append(
+                        Score(name, bootstrap.function(columns, exemplars, _mean_of_moves), group, distance)
+                    )
             found.append(Score("threshold", _threshold(at_rest, of_group, names, bootstrap), group))
         for distance in self.distances:
-            rows = own[(own["move"] != PICTURE) & (own["distance"] == distance)]
+            rows = own[(own["move"] != IMAGE) & (own["distance"] == distance)]
             found.append(Score("relation_index", relation_index(rows, bootstrap), backgrounds[0], float(distance)))
         for background in backgrounds[1:]:
             rows = moved[(moved["background"] == background) & (moved["distance"] == self.at)]
@@ -153,11 +155,11 @@ class Displacement:
                 columns = _by_move(some["move"], some["drop"], groups[group])
                 drop = bootstrap.function(columns, some["host"].to_numpy(), _mean_of_moves)
                 found.append(Score("drop", drop, f"{group}, on {background}", self.at))
-        picture = own[own["move"] == PICTURE]
-        if len(picture):
-            heads = picture["host"].to_numpy()
-            distance = float(picture["distance"].mean())
-            found.append(Score("drop", bootstrap.mean(picture["drop"].to_numpy(), heads), PICTURE, distance))
+        image = own[own["move"] == IMAGE]
+        if len(image):
+            exemplars = image["host"].to_numpy()
+            distance = float(image["distance"].mean())
+            found.append(Score("drop", bootstrap.mean(image["drop"].to_numpy(), exemplars), IMAGE, distance))
         return found
 
 
@@ -166,29 +168,29 @@ def relation_index(rows: pd.DataFrame, bootstrap: Bootstrap) -> Estimate:
 
     A drop below zero, a face that becomes more of one by being moved, counts as none: the index stays from −1 to 1.
     It is undefined where neither drop's interval lies above zero: the sum is then no more than noise. So it is
-    where there is no drop of one kind, or a single head, which tells of no spread.
+    where there is no drop of one kind, or a single exemplar, which tells of no spread.
 
     Args:
         rows: With the columns host, move and drop; the mean of the single parts' means is that of one part.
-        bootstrap: How heads are drawn.
+        bootstrap: How exemplars are drawn.
     """
     columns = _by_move(rows["move"], rows["drop"], [*SINGLE, "all"])
-    of_moves, drawn_of_moves, heads = bootstrap.draws(columns, rows["host"].to_numpy())
+    of_moves, drawn_of_moves, exemplars = bootstrap.draws(columns, rows["host"].to_numpy())
     means, drawn = (
         np.stack([_mean_of_moves(some[..., :-1]), some[..., -1]], axis=-1) for some in (of_moves, drawn_of_moves)
     )
-    pictures = int((~np.isnan(columns)).any(axis=1).sum())
-    lows = [interval(drawn[:, column], heads)[0] for column in range(2)]
-    if heads == 0 or np.isnan(means).any():
-        return Estimate(np.nan, np.nan, np.nan, heads, pictures, NO_ROOM)
-    if heads == 1:
-        return Estimate(np.nan, np.nan, np.nan, heads, pictures, ONE_HEAD)
+    images = int((~np.isnan(columns)).any(axis=1).sum())
+    lows = [interval(drawn[:, column], exemplars)[0] for column in range(2)]
+    if exemplars == 0 or np.isnan(means).any():
+        return Estimate(np.nan, np.nan, np.nan, exemplars, images, NO_ROOM)
+    if exemplars == 1:
+        return Estimate(np.nan, np.nan, np.nan, exemplars, images, ONE_EXEMPLAR)
     # Rounding in a network's sums is not a drop.
     if not any(low > 1e-6 for low in lows):
-        return Estimate(np.nan, np.nan, np.nan, heads, pictures, UNDEFINED)
+        return Estimate(np.nan, np.nan, np.nan, exemplars, images, UNDEFINED)
     value, draws = _index(means), _index(drawn)
-    low, high = interval(draws, heads)
-    return Estimate(float(value), low, high, heads, pictures)
+    low, high = interval(draws, exemplars)
+    return Estimate(float(value), low, high, exemplars, images)
 
 
 def _by_move(move: pd.Series, values: pd.Series, names: list[str]) -> np.ndarray:
@@ -225,9 +227,9 @@ def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, names: list[str], boo
         moves = means[..., 1:].reshape(*means.shape[:-1], len(distances), len(names))
         return np.concatenate([means[..., :1], _mean_of_moves(moves)], axis=-1)
 
-    heads = rows["host"].to_numpy()
-    found = bootstrap.function(columns, heads, lambda means: _crossing(places, curve(means)))
-    means = curve(bootstrap.draws(columns, heads)[0])
+    exemplars = rows["host"].to_numpy()
+    found = bootstrap.function(columns, exemplars, lambda means: _crossing(places, curve(means)))
+    means = curve(bootstrap.draws(columns, exemplars)[0])
     if means[0] < 0.5:
         return replace(found, value=np.nan, low=np.nan, high=np.nan, note="below one half from the start")
     if not (means < 0.5).any():
@@ -240,7 +242,7 @@ def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, names: list[str], boo
 def _crossing(places: np.ndarray, means: np.ndarray) -> np.ndarray:
     """Where means fall below one half: 0 if they begin there, the last place if they never do.
 
-    Draws of heads that never do must count, or the interval would be that of the others.
+    Draws of exemplars that never do must count, or the interval would be that of the others.
     """
     below = means < 0.5
     first = np.argmax(below, axis=-1)
@@ -263,8 +265,11 @@ def _shifted(table: StimulusTable, slots: tuple[str, ...], down: np.ndarray, acr
 def _placed(
     material: Material, table: StimulusTable, background: str
 ) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
-    """The whole portrait, head and all, as far to the left and to the right as the square picture allows."""
-    sizes = {head.name: size for head, size in zip(material.faces.heads, material.faces.canvas_sizes, strict=True)}
+    """The whole portrait, exemplar and all, as far to the left and to the right as the square image allows."""
+    sizes = {
+        exemplar.name: size
+        for exemplar, size in zip(material.faces.exemplars, material.faces.canvas_sizes, strict=True)
+    }
     frame = table.frame
     room = np.array(
         [(rows - cols) / 2 / rows * REFERENCE_ROWS for rows, cols in (sizes[host] for host in frame["host"])]
@@ -272,4 +277,4 @@ def _placed(
     movable = (room > 0) & (frame["placement"] == "middle") & (background == "canvas")
     for side in ("left", "right"):
         moved = replace(table, frame=frame[movable].assign(placement=side).reset_index(drop=True))
-        yield moved, {"move": PICTURE, "distance": room[movable], "direction": side, "background": background}
+        yield moved, {"move": IMAGE, "distance": room[movable], "direction": side, "background": background}

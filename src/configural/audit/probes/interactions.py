@@ -9,8 +9,8 @@ from jaxtyping import Float
 
 from configural.audit.intervals import Bootstrap, Estimate
 from configural.audit.probe import Material, Score, Trials, missing, under
-from configural.audit.subjects import Subject
-from configural.faces import PART_KINDS
+from configural.models.classifiers import Subject
+from configural.portraits import PART_KINDS
 
 PLAYERS = (*PART_KINDS, "canvas")
 COALITIONS = tuple(
@@ -27,7 +27,7 @@ class Interactions:
     An absent part leaves its canvas bare, an absent canvas is plain grey.
 
     Attributes:
-        faces: How many faces are taken apart, into 32 pictures each.
+        faces: How many faces are taken apart, into 32 images each.
     """
 
     faces: int = 80
@@ -67,20 +67,20 @@ class Interactions:
         """Shapley values, pairwise interactions (k-SII of order 2), and what is not additive."""
         names = ["+".join(coalition) for coalition in COALITIONS]
         wide = answers.pivot_table(index=["base", "host"], columns="coalition", values="log_odds")[names]
-        heads, values = wide.index.get_level_values("host").to_numpy(), wide.to_numpy()
+        exemplars, values = wide.index.get_level_values("host").to_numpy(), wide.to_numpy()
         shapley, pairs = _weights()
         found = [
-            Score("shapley", bootstrap.mean(values @ weights, heads), player)
+            Score("shapley", bootstrap.mean(values @ weights, exemplars), player)
             for player, weights in zip(PLAYERS, shapley, strict=True)
         ]
         couples = [(a, b) for a in range(len(PLAYERS)) for b in range(a + 1, len(PLAYERS))]
         for (a, b), weights in zip(couples, pairs, strict=True):
             name = f"{PLAYERS[a]} × {PLAYERS[b]}"
-            found.append(Score("interaction", bootstrap.mean(values @ weights, heads), name))
-        return [*found, Score("not_additive", not_additive(values, heads, bootstrap))]
+            found.append(Score("interaction", bootstrap.mean(values @ weights, exemplars), name))
+        return [*found, Score("not_additive", not_additive(values, exemplars, bootstrap))]
 
 
-def not_additive(values: Float[np.ndarray, "n 32"], heads: np.ndarray, bootstrap: Bootstrap) -> Estimate:
+def not_additive(values: Float[np.ndarray, "n 32"], exemplars: np.ndarray, bootstrap: Bootstrap) -> Estimate:
     """The share of the scores' variance over all coalitions that no sum over players accounts for.
 
     1 − R² of the least-squares fit of a constant and one number per player, fitted to each face;
@@ -91,8 +91,10 @@ def not_additive(values: Float[np.ndarray, "n 32"], heads: np.ndarray, bootstrap
     left = ((values - fitted) ** 2).sum(axis=1)
     total = ((values - values.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
     if not total.max() > 1e-9:
-        return Estimate(np.nan, np.nan, np.nan, len(set(heads)), values.size, _FLAT)
-    return bootstrap.function(np.stack([left, total], axis=1), heads, lambda means: means[..., 0] / means[..., 1])
+        return Estimate(np.nan, np.nan, np.nan, len(set(exemplars)), values.size, _FLAT)
+    return bootstrap.function(
+        np.stack([left, total], axis=1), exemplars, lambda means: means[..., 0] / means[..., 1]
+    )
 
 
 @cache

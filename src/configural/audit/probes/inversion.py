@@ -7,10 +7,10 @@ import pandas as pd
 from scipy.special import expit
 
 from configural.audit.intervals import Bootstrap
-from configural.audit.places import TURNED, fit
+from configural.audit.positions import TURNED, fit
 from configural.audit.probe import Material, Score, Trials, under, with_columns
-from configural.audit.probes.paired_choice import choices
-from configural.faces import PART_KINDS, FaceLibrary, Head, Part
+from configural.audit.probes.forced_choice import choices
+from configural.portraits import PART_KINDS, Exemplar, Library, Part
 from configural.stimuli import StimulusTable
 
 THATCHER = ("left_eye", "right_eye", "mouth")
@@ -84,7 +84,7 @@ class Inversion:
             )
         face = answers[(answers["label"] == 1) & (answers["what"] != "rotation")]
         wide = face.pivot_table(index=["base", "host"], columns=["inverted", "turned"], values="log_odds")
-        heads = wide.index.get_level_values("host").to_numpy()
+        exemplars = wide.index.get_level_values("host").to_numpy()
         inverted = (wide[False, False] - wide[True, False]).to_numpy()
         up = (wide[False, False] - wide[False, True]).to_numpy()
         down = (wide[True, False] - wide[True, True]).to_numpy()
@@ -94,33 +94,35 @@ class Inversion:
             ("eyes and mouth turned, inverted", down),
             ("Thatcher effect", up - down),
         ):
-            found.append(Score("drop", bootstrap.mean(drop, heads), name))
+            found.append(Score("drop", bootstrap.mean(drop, exemplars), name))
         rotated = answers[answers["what"] == "rotation"]
         before = rotated[rotated["angle"] == 0].set_index("base")["log_odds"]
         for degrees, rows in rotated.groupby("angle"):
             angle = float(degrees)
-            heads = rows["host"].to_numpy()
+            exemplars = rows["host"].to_numpy()
             found.append(
-                Score("P(face)", bootstrap.mean(expit(rows["log_odds"].to_numpy()), heads), "rotation", angle)
+                Score("P(face)", bootstrap.mean(expit(rows["log_odds"].to_numpy()), exemplars), "rotation", angle)
             )
             if angle:
                 drop = before.reindex(rows["base"]).to_numpy() - rows["log_odds"].to_numpy()
-                found.append(Score("drop", bootstrap.mean(drop, heads), "rotation", angle))
+                found.append(Score("drop", bootstrap.mean(drop, exemplars), "rotation", angle))
         return found
 
 
-def with_twins(faces: FaceLibrary, names: list[str]) -> FaceLibrary:
-    """A library that also holds some heads with each of their parts turned by 180 degrees in its place."""
-    heads = {head.name: head for head in faces.heads}
-    return FaceLibrary(faces.source, [*faces.heads, *(_twin(heads[name]) for name in names)])
+def with_twins(faces: Library, names: list[str]) -> Library:
+    """A library that also holds some exemplars with each of their parts turned by 180 degrees in its place."""
+    exemplars = {exemplar.name: exemplar for exemplar in faces.exemplars}
+    return Library(faces.source, [*faces.exemplars, *(_twin(exemplars[name]) for name in names)])
 
 
-def _twin(head: Head) -> Head:
+def _twin(exemplar: Exemplar) -> Exemplar:
     parts = tuple(
         Part(part.kind, part.pixels[::-1, ::-1].copy(), part.mask[::-1, ::-1].copy(), part.anchor)
-        for part in head.parts
+        for part in exemplar.parts
     )
-    return Head(head.name + TURNED, head.person, head.portrait, head.segmentation, head.canvas, parts)  # type: ignore[arg-type]
+    return Exemplar(
+        exemplar.name + TURNED, exemplar.person, exemplar.portrait, exemplar.segmentation, exemplar.canvas, parts
+    )
 
 
 def _donors(table: StimulusTable) -> set[str]:

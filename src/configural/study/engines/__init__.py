@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
 
+from configural import progress
 from configural.errors import ConfiguralError
 from configural.study.jobs import Job
 
@@ -99,7 +100,8 @@ def find_engine(name: str, ray_address: str | None = None, gpus_per_job: float |
 def attempt(work: Callable[[Job], None], job: Job) -> Outcome:
     """Do one job in this process; whatever it raises becomes the reason of a failure."""
     try:
-        work(job)
+        with progress.hidden():
+            work(job)
     except (ConfiguralError, OSError) as error:
         return Outcome(_one_line(error))
     except Exception as error:

@@ -167,7 +167,7 @@ def _connect(address: str) -> None:
     except Exception as error:
         raise ConfiguralError(
             f"--ray-address {address}: no Ray cluster can be used there ({_first_line(error)}); begin one with "
-            "'ray start --head', or leave the address out to use this machine"
+            "'ray start --exemplar', or leave the address out to use this machine"
         ) from error
 
 

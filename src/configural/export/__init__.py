@@ -1,0 +1,1 @@
+"""Every dataset format, written, read back and verified."""

@@ -1,0 +1,174 @@
+"""An image folder with the part masks as COCO annotations."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from configural import __version__
+from configural.export.faults import Fault, compare_bytes
+from configural.export.formats import imagefolder
+from configural.export.plan import Each, Entry, Plan, Update
+from configural.io import files
+from configural.portraits import PART_KINDS
+
+_CATEGORIES = [
+    {"id": number, "name": kind, "supercategory": "part"} for number, kind in enumerate(PART_KINDS, start=1)
+]
+
+_FRAME = (
+    b'"licenses": [],\n',
+    f'"categories": {json.dumps(_CATEGORIES)},\n'.encode(),
+    b'"images": [\n',
+    b'], "annotations": [\n',
+    b"]}\n",
+)
+"""What stands around the images and the annotations, after the first line."""
+
+
+def paths(plan: Plan) -> Iterator[str]:
+    """All files of the dataset."""
+    yield from imagefolder.paths(plan)
+    for name in plan.subsets:
+        yield _annotations(name)
+
+
+def write(plan: Plan, folder: Path, update: Update, each: Each) -> None:
+    """Write all files that are not there yet."""
+    imagefolder.write(plan, folder, update, each)
+    for name in plan.subsets:
+        if not (folder / _annotations(name)).exists():
+            with files.whole_file(folder / _annotations(name)) as out:
+                out.writelines(_lines(plan, name, each))
+
+
+def compare(plan: Plan, folder: Path, wanted: frozenset[int], update: Update) -> Iterator[Fault]:
+    """The faults of what is stored of the wanted rows; a file that is not there is passed over."""
+    yield from imagefolder.compare(plan, folder, wanted, update)
+    for name in plan.subsets:
+        where = _annotations(name)
+        if (folder / where).is_file():
+            yield from _compare_annotations(plan, folder, name, wanted)
+
+
+def run_lengths(mask: Bool[np.ndarray, "rows cols"]) -> str:
+    """A mask as COCO's compressed run lengths.
+
+    Runs of pixels outside and inside the mask take turns, counted column by column and starting outside. Each
+    length from the fourth on is written as its difference to the last but one, in groups of five bits, lowest
+    first, as characters from '0' on (`rleToString` in the COCO API's maskApi.c).
+    """
+    flat = mask.T.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    counts = np.diff(np.concatenate([[0], edges, [flat.size]])).tolist()
+    if flat[0]:
+        counts.insert(0, 0)
+    text = []
+    for place, count in enumerate(counts):
+        left = count - counts[place - 2] if place > 2 else count
+        more = True
+        while more:
+            bits = left & 31
+            left >>= 5
+            more = left != (-1 if bits & 16 else 0)
+            text.append(chr(48 + bits + 32 * more))
+    return "".join(text)
+
+
+def _annotations(subset: str) -> str:
+    return f"annotations/{subset}.json"
+
+
+def _lines(plan: Plan, subset: str, each: Each) -> Iterator[bytes]:
+    """The annotation file, one object per line, so that it need never be in memory as a whole."""
+    info = {"description": "Picasso faces made by configural", "version": __version__}
+    yield f'{{"info": {json.dumps(info)},\n'.encode()
+    *before_images, before_parts, end = _FRAME
+    yield from before_images
+    shards = plan.of_subset(subset)
+    yield from _separated(_image(plan, entry) for entry in plan.entries(shards))
+    yield before_parts
+    yield from _separated(item for parts in each(_parts, plan.entries(shards)) for item in parts)
+    yield end
+
+
+def _separated(items: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    """A line for each item, a comma at the end of all but the last."""
+    before = None
+    for item in items:
+        if before is not None:
+            yield before + b",\n"
+        before = json.dumps(item).encode()
+    if before is not None:
+        yield before + b"\n"
+
+
+def _image(plan: Plan, entry: Entry) -> dict[str, Any]:
+    size, columns = plan.renderer.size, dict(entry.columns)
+    return {"id": 1 + entry.row, "file_name": columns.pop("file"), "height": size, "width": size, **columns}
+
+
+def _parts(entry: Entry) -> list[dict[str, Any]]:
+    """An annotation for each slot whose part shows."""
+    parts = []
+    masks = entry.renderer.draw_masks(entry.stimulus)
+    for slot, (content, mask) in enumerate(zip(entry.stimulus.contents, masks, strict=True)):
+        if not mask.any():
+            continue
+        rows, cols = np.flatnonzero(mask.any(axis=1)).tolist(), np.flatnonzero(mask.any(axis=0)).tolist()
+        parts.append(
+            {
+                "id": 1 + len(masks) * entry.row + slot,
+                "image_id": 1 + entry.row,
+                "category_id": 1 + PART_KINDS.index(content.kind),
+                "iscrowd": 0,
+                "area": int(mask.sum()),
+                "bbox": [cols[0], rows[0], cols[-1] - cols[0] + 1, rows[-1] - rows[0] + 1],
+                "segmentation": {"size": list(mask.shape), "counts": run_lengths(mask)},
+                "slot": PART_KINDS[slot],
+                "donor": content.donor,
+            }
+        )
+    return parts
+
+
+def _compare_annotations(plan: Plan, folder: Path, subset: str, wanted: frozenset[int]) -> Iterator[Fault]:
+    where = _annotations(subset)
+    images: dict[int, dict[str, Any]] = {}
+    parts: dict[int, list[dict[str, Any]]] = {}
+    known = {row for shard in plan.of_subset(subset) for row in shard.rows.tolist()}
+    seen, frame = 0, []
+    with (folder / where).open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.startswith(b'{"id": '):
+                frame.append(line)
+                continue
+            try:
+                item = json.loads(line.rstrip(b",\n"))
+                row = item.get("image_id", item["id"]) - 1
+            except (ValueError, KeyError, TypeError):
+                yield Fault("damaged", where, f"line {number} cannot be read")
+                return
+            if row not in known:
+                yield Fault("extra", f"{where} line {number}")
+            seen += "image_id" not in item
+            if row in wanted and "image_id" in item:
+                parts.setdefault(row, []).append(item)
+            elif row in wanted:
+                images[row] = item
+    if tuple(frame[1:]) != _FRAME:
+        yield Fault("damaged", where, "is cut off, or its categories are others")
+        return
+    if seen != len(known):
+        yield Fault("damaged", where, f"describes {seen:,} images instead of {len(known):,}")
+    shards = [shard for shard in plan.of_subset(subset) if not wanted.isdisjoint(shard.rows.tolist())]
+    for entry in plan.entries(shards):
+        if entry.row in wanted:
+            expected = [_image(plan, entry), *_parts(entry)]
+            stored = [images.get(entry.row), *parts.get(entry.row, [])]
+            yield from compare_bytes(
+                f"{where} image {1 + entry.row}", json.dumps(expected).encode(), json.dumps(stored).encode()
+            )

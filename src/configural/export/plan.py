@@ -1,0 +1,168 @@
+"""What a dataset on disk is to hold, taken in pieces that fit into memory."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt8
+
+from configural.io.images import encode_png
+from configural.portraits import PART_KINDS
+from configural.stimuli.rendering import Renderer
+from configural.stimuli.table import SUBSETS, Stimulus, StimulusTable, StoredTable
+from configural.workers import worker_processes
+
+T = TypeVar("T")
+
+Update = Callable[[int], None]
+"""Is called with the number of images done so far."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One stimulus with what a dataset says of it.
+
+    Attributes:
+        row: Its position in the whole table.
+        columns: Its row in the table, every column, as plain values.
+        stimulus: What to draw.
+        renderer: What draws it.
+        masks: Whether its label image is wanted, too; both are then drawn at once, when the first is asked for.
+    """
+
+    row: int
+    columns: dict[str, Any]
+    stimulus: Stimulus
+    renderer: Renderer
+    masks: bool
+
+    def image(self) -> bytes:
+        """The image as a PNG file."""
+        return encode_png(self._drawn[0] if self.masks else self.renderer.draw(self.stimulus))
+
+    def mask(self) -> bytes:
+        """The label image as a PNG file."""
+        assert self.masks
+        return encode_png(_labels(self.stimulus, self._drawn[1]))
+
+    @cached_property
+    def _drawn(self) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "4 size size"]]:
+        return self.renderer.draw_with_masks(self.stimulus)
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """Some stimuli of one subset that are written together.
+
+    Attributes:
+        subset: train, valid or test.
+        number: From 0, in its subset.
+        of: How many shards the subset has.
+        rows: The stimuli's positions in the table.
+    """
+
+    subset: str
+    number: int
+    of: int
+    rows: Int[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The dataset that shall be on disk: the same plan writes it and checks it.
+
+    Attributes:
+        table: All stimuli.
+        renderer: What draws them.
+        masks: Whether label images belong to it.
+        shard_size: Stimuli per shard.
+    """
+
+    table: StimulusTable | StoredTable
+    renderer: Renderer
+    masks: bool
+    shard_size: int = 2000
+
+    @cached_property
+    def shards(self) -> list[Shard]:
+        """All stimuli, subset by subset and shard by shard, the two classes taking turns.
+
+        A table holds one class after the other; readers that shuffle only among neighbours need them mixed.
+        """
+        places = self.table.places()
+        shards = []
+        for position, name in enumerate(SUBSETS):
+            rows = np.flatnonzero(places.subset == position).astype(np.int32)
+            rows = rows[np.argsort(places.index[rows], kind="stable")]
+            count = -(-len(rows) // self.shard_size)
+            for number in range(count):
+                mine = rows[number * self.shard_size : (number + 1) * self.shard_size]
+                shards.append(Shard(name, number, count, mine))
+        return shards
+
+    @property
+    def subsets(self) -> list[str]:
+        """The names of the subsets that hold anything."""
+        return [name for name in SUBSETS if any(shard.subset == name for shard in self.shards)]
+
+    def of_subset(self, name: str) -> list[Shard]:
+        """The shards of one subset."""
+        return [shard for shard in self.shards if shard.subset == name]
+
+    def entries(self, shards: Iterable[Shard]) -> Iterator[Entry]:
+        """The stimuli of shards, in order."""
+        for shard in shards:
+            # A slice of the table, so that only a shard's rows ever become Python objects.
+            table = self.table.take(shard.rows)
+            records = table.frame.to_dict("records")
+            for place, row in enumerate(shard.rows.tolist()):
+                yield Entry(row, records[place], table[place], self.renderer, self.masks)
+
+
+@runtime_checkable
+class Each(Protocol):
+    """What `map` does with a function of an entry, here or in several processes."""
+
+    def __call__(self, work: Callable[[Entry], T], entries: Iterable[Entry], /) -> Iterator[T]:
+        """The results in the order of the entries, which are taken as they are needed."""
+
+
+@contextmanager
+def entry_map(renderer: Renderer, workers: int) -> Iterator[Each]:
+    """`map` over the entries of a plan; by so many processes, each with a renderer of its own, if more than one.
+
+    Raises:
+        ConfiguralError: If a process is killed.
+    """
+    if workers == 1:
+        yield map
+        return
+    with worker_processes(workers, renderer) as do:
+
+        def each(work: Callable[[Entry], T], entries: Iterable[Entry], /) -> Iterator[T]:
+            packed = ((entry.row, entry.columns, entry.stimulus, entry.masks) for entry in entries)
+            return do(partial(_work_on, work), packed)
+
+        yield each
+
+
+def _work_on(
+    work: Callable[[Entry], T], renderer: Renderer, packed: tuple[int, dict[str, Any], Stimulus, bool]
+) -> T:
+    row, columns, stimulus, masks = packed
+    return work(Entry(row, columns, stimulus, renderer, masks))
+
+
+def label_image(renderer: Renderer, stimulus: Stimulus) -> UInt8[np.ndarray, "size size"]:
+    """The masks of a stimulus as one image: 0 where no part shows, else 1 + the kind's place in PART_KINDS."""
+    return _labels(stimulus, renderer.draw_masks(stimulus))
+
+
+def _labels(stimulus: Stimulus, masks: Bool[np.ndarray, "4 size size"]) -> UInt8[np.ndarray, "size size"]:
+    labels = np.zeros(masks.shape[1:], np.uint8)
+    for content, mask in zip(stimulus.contents, masks, strict=True):
+        labels[mask] = 1 + PART_KINDS.index(content.kind)
+    return labels

@@ -1,0 +1,129 @@
+"""Checking a dataset on disk against its own table of stimuli."""
+
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from configural import progress
+from configural.errors import ConfiguralError
+from configural.export.formats import Fault, Plan, find_format
+from configural.portraits import Library, load
+from configural.stimuli.rendering import Renderer
+from configural.stimuli.table import StimulusTable
+
+_COMMON = ("README.md", "dataset.json", "stimuli.parquet")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a check of a dataset found.
+
+    Attributes:
+        images: Images that the dataset should hold.
+        sampled: How many of them were drawn again and compared.
+        faults: What is missing, extra or damaged, in this order.
+        repacked: Sampled images of the right pixels in other bytes than this machine's PNG library writes.
+    """
+
+    images: int
+    sampled: int
+    faults: tuple[Fault, ...]
+    repacked: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
+
+
+def verify_folder(
+    folder: Path,
+    sample: int | None = 200,
+    source: str | Library | None = None,
+) -> Verification:
+    """Compare a dataset that `write_folder` wrote with what its table of stimuli says.
+
+    Every file's presence is checked, and so are the metadata files and the lists of what the archives hold. Of a
+    sample of images, always the same for the same number, the image, the mask and all that is said of them
+    are made again and compared. The text of README.md is not compared, and hidden files are passed over, so that
+    a card can be edited and the folder put under version control.
+
+    Args:
+        folder: The dataset.
+        sample: How many images to draw again; all if None.
+        source: Where the portraits are now, or their library; what `dataset.json` names if not given.
+
+    Raises:
+        ConfiguralError: If the folder holds no dataset, or the faces are not those that it was drawn from.
+    """
+    if sample is not None and sample < 1:
+        raise ConfiguralError(f"sample {sample} must be at least 1, or all")
+    described = _read_description(folder)
+    form = find_format(described["format"])
+    try:
+        table = StimulusTable.load(folder / "stimuli.parquet")
+    except ConfiguralError as error:
+        missing = not (folder / "stimuli.parquet").exists()
+        why = "without it nothing can be compared" if missing else str(error).partition(": ")[2]
+        fault = Fault("missing" if missing else "damaged", "stimuli.parquet", why)
+        return Verification(sum(described["images"].values()), 0, (fault,), 0)
+    library = load(source if source is not None else described["source"])
+    if library.fingerprint != table.fingerprint:
+        raise ConfiguralError(
+            f"{library.source}: these are other faces (fingerprint {library.fingerprint[:12]}) than {folder} was "
+            f"drawn from ({table.fingerprint[:12]}, {table.source}); name the right ones with --source"
+        )
+    renderer = Renderer(library, described["image_size"])
+    plan = Plan(table, renderer, described["masks"] is not None, described["shard_size"])
+
+    faults: list[Fault] = []
+    settings = json.loads(json.dumps(table.settings()))
+    for name, value in settings.items():
+        if described.get(name) != value:
+            faults.append(Fault("damaged", "dataset.json", f"its {name} is not that of stimuli.parquet"))
+    expected, present = {*_COMMON, *form.paths(plan)}, _present(folder)
+    faults += [Fault("missing", path) for path in sorted(expected - present)]
+    faults += [Fault("extra", path) for path in sorted(present - expected)]
+    count = len(table) if sample is None else min(sample, len(table))
+    rows = np.random.default_rng(0).choice(len(table), count, replace=False)
+    with progress.bar("comparing", count) as update:
+        faults += form.compare(plan, folder, frozenset(rows.tolist()), update)
+    kinds = Counter(fault.kind for fault in faults)
+    order = ("missing", "extra", "damaged")
+    return Verification(
+        len(table),
+        count,
+        tuple(fault for kind in order for fault in faults if fault.kind == kind),
+        kinds["repacked"],
+    )
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise ConfiguralError(f"{folder}: there is no such folder")
+    try:
+        described = json.loads((folder / "dataset.json").read_text("utf-8"))
+        wanted = {"format": str, "source": str, "image_size": int, "shard_size": int, "images": dict}
+        sound = all(isinstance(described[name], kind) for name, kind in wanted.items()) and "masks" in described
+    except FileNotFoundError as error:
+        raise ConfiguralError(f"{folder}: has no dataset.json; expected a folder that generate wrote") from error
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise ConfiguralError(f"{folder / 'dataset.json'}: damaged, or not written by generate; draw it anew")
+    return described
+
+
+def _present(folder: Path) -> set[str]:
+    """All files but hidden ones, relative to the folder."""
+    found: set[str] = set()
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        below = Path(where).relative_to(folder)
+        found.update((below / name).as_posix() for name in names if not name.startswith("."))
+    return found

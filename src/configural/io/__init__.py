@@ -1,0 +1,1 @@
+"""Whole files, locks, images in and out, YAML checked against models."""

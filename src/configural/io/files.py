@@ -1,0 +1,94 @@
+"""Writing files whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from configural.errors import ConfiguralError
+
+
+@contextmanager
+def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
+    """Open a file to be filled piece by piece; `path` appears when the block ends well, and not at all otherwise.
+
+    Args:
+        path: Where the file shall be; missing parent folders are made.
+        durable: Wait until the disk holds it, so that it also survives a power cut.
+
+    Yields:
+        A file open for writing bytes.
+
+    Raises:
+        OSError: If the disk is full or the place cannot be written; `path` is then as it was.
+    """
+    try:
+        handle, temporary = _temporary(path)
+    except (FileNotFoundError, NotADirectoryError):
+        # Only now, since most files go into folders that are there.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = _temporary(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        # mkstemp makes the file readable for its owner alone; give it what a plain open would.
+        os.chmod(temporary, 0o666 & ~_UMASK)
+        os.replace(temporary, path)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, temporary):
+            # Name the file that the user knows, not the temporary one.
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def write_bytes(path: Path, content: bytes, durable: bool = False) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
+
+    Args:
+        path: Where to write; missing parent folders are made.
+        content: The whole content.
+        durable: Wait until the disk holds it, so that it also survives a power cut.
+
+    Raises:
+        OSError: If the disk is full or the place cannot be written; `path` is then as it was.
+    """
+    with whole_file(path, durable) as file:
+        file.write(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write UTF-8 text as `write_bytes` does."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove what `write_bytes` left under `folder` when it was killed while writing a file of that name."""
+    for path in folder.rglob(f".{name}.????????.tmp"):
+        path.unlink(missing_ok=True)
+
+
+def refuse_used(out: Path) -> None:
+    """Raise a ConfiguralError if `out` is a file or a folder that holds anything."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise ConfiguralError(f"{out}: exists and is not empty; choose another --out or remove it")
+
+
+def _temporary(path: Path) -> tuple[int, str]:
+    """A new file beside `path`: its descriptor and its name."""
+    return tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+
+
+def _read_umask() -> int:
+    """The process's file-creation mask, which can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _read_umask()

@@ -1,0 +1,320 @@
+"""The study's Keras `.h5` files, read and written with h5py alone.
+
+Three layouts are read: a whole model (`model.save("x.h5")` of Keras 2 and 3), weights alone as Keras 2 wrote
+them, and weights alone as Keras 3 writes them (`x.weights.h5`). What is written is a whole model that both
+open. Numbers and names are all that is taken from a file; nothing in it is ever executed.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from math import isqrt
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from configural.errors import ConfiguralError
+from configural.io import files
+from configural.models.study_networks import ARCHITECTURES, Architecture, GlobalMaxPool, StudyNet, create
+
+_Variables = dict[str, h5py.Dataset]
+
+# What Keras calls the weights, in the order in which Keras 3 numbers them, and what PyTorch does.
+_KERNEL_AND_BIAS = (("kernel", "weight"), ("bias", "bias"))
+_BATCH_NORM = (
+    ("gamma", "weight"),
+    ("beta", "bias"),
+    ("moving_mean", "running_mean"),
+    ("moving_variance", "running_var"),
+)
+
+# Early Keras 3 tells a layer in a weights file by its class and its place among those of its class alone.
+_GROUPS_WITHOUT_NAME = {
+    "conv2d": "Conv_1",
+    "conv2d_1": "Conv_2",
+    "conv2d_2": "Conv_3",
+    "conv2d_3": "Conv_4",
+    "conv2d_4": "Conv_5",
+    "batch_normalization": "BN_1",
+    "dense": "D_con",
+}
+
+
+def load(path: Path | str, image_size: int | None = None) -> StudyNet:
+    """Read one of the study's networks from a Keras file.
+
+    Which of the four it is follows from the layers in the file.
+
+    Args:
+        path: A whole model or weights alone (`.h5`, `.weights.h5`).
+        image_size: Rows and columns of the network's input. Left out, the file decides: by its model
+            configuration, else by the size of its dense layer, else it is 224, the study's.
+
+    Returns:
+        The network in evaluation mode, on the CPU.
+
+    Raises:
+        ConfiguralError: If the file is missing, damaged or no HDF5 file, holds another network, or
+            contradicts the image size.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfiguralError(f"{path}: there is no such file; expected a Keras model saved as .h5")
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file, path, image_size)
+    except ConfiguralError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # h5py, of damaged files
+        raise ConfiguralError(
+            f"{path}: not a readable HDF5 file; expected a Keras model saved as .h5 ({error})"
+        ) from error
+
+
+def save(network: StudyNet, path: Path | str) -> None:
+    """Write a network as a whole Keras model.
+
+    Keras takes it by `keras.models.load_model(path)`, or by `model.load_weights(path)` into a model of the
+    same layers. Keras goes by the file's name: it must end in `.h5`, but not in `.weights.h5`.
+    """
+    layers = _keras_layers(network)
+    weights: dict[str, dict[str, Tensor]] = {name: {} for name in layers}
+    for layer, variable, _, tensor in _weights(network):
+        weights[layer][f"{layer}/{variable}:0"] = tensor
+    config = {"name": network.name, "layers": [_input_layer(network.image_size), *layers.values()]}
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        group = file.create_group("model_weights")
+        for holder in (file, group):
+            # The layout is that of Keras 2.4; Keras 3 reads it as well.
+            holder.attrs["keras_version"] = "2.4.0"
+            holder.attrs["backend"] = "tensorflow"
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": config})
+        group.attrs["layer_names"] = _names(weights)
+        for layer, variables in weights.items():
+            layer_group = group.create_group(layer)
+            layer_group.attrs["weight_names"] = _names(variables)
+            for variable, tensor in variables.items():
+                layer_group[variable] = _to_keras(tensor, network).numpy()
+    files.write_bytes(Path(path), content.getvalue())
+
+
+def _read(file: h5py.File, path: Path, image_size: int | None) -> StudyNet:
+    layers = _layers(file)
+    chosen = _architecture(layers, path)
+    configured = _size_in_config(file, path)
+    size = _image_size(layers, chosen, configured if image_size is None else image_size, path)
+    # A new network draws its first weights; reading a file leaves the caller's random numbers alone.
+    with torch.random.fork_rng(devices=[]):
+        network = create(chosen.name, size)
+    for layer, variable, place, tensor in _weights(network):
+        dataset = _dataset(layers, layer, variable, place, path)
+        expected = tuple(_to_keras(tensor, network).shape)
+        if dataset.shape != expected:
+            raise ConfiguralError(
+                f"{path}: the {variable} of {layer} has the shape {dataset.shape}; {chosen.name} expects {expected}"
+            )
+        tensor.copy_(_from_keras(torch.from_numpy(dataset[()].astype(np.float32)), network))
+    return network.eval()
+
+
+def _layers(file: h5py.File) -> dict[str, _Variables]:
+    """The layers that have weights: their names, and their datasets by name or (in Keras 3) by place.
+
+    A dataset's path is `model_weights/Conv_1/…/kernel:0` in a whole model, `Conv_1/…/kernel:0` in the weights
+    of Keras 2, and `layers/conv2d/vars/0` in those of Keras 3. Keras 3 leaves the `:0` out.
+    """
+    datasets: _Variables = {}
+
+    def note(name: str | bytes, item: h5py.Group | h5py.Dataset) -> None:
+        # A name that is no UTF-8 stays bytes; no layer of the study is called so. Nor is one a single number.
+        if isinstance(name, str) and isinstance(item, h5py.Dataset) and item.shape:
+            datasets[name] = item
+
+    file.visititems(note)  # goes along hard links alone, so never to another file
+    root = next((f"{group}/" for group in ("model_weights", "layers") if group in file), "")
+    layers: dict[str, _Variables] = {}
+    for name, dataset in datasets.items():
+        if name.startswith(root):
+            parts = name.removeprefix(root).split("/")
+            layers.setdefault(parts[0], {})[parts[-1].removesuffix(":0")] = dataset
+    if root == "layers/":
+        return {_layer_name(group, variables): variables for group, variables in layers.items()}
+    return layers
+
+
+def _layer_name(group: str, variables: _Variables) -> str:
+    """The layer's own name, which newer versions of Keras 3 note beside its variables."""
+    first = next(iter(variables.values()))
+    name = first.parent.attrs.get("name")
+    if isinstance(name, str):
+        return name
+    if group.startswith("conv2d") and first.shape[:2] == (1, 1):
+        return "Conv_con"
+    return _GROUPS_WITHOUT_NAME.get(group, group)
+
+
+def _architecture(layers: dict[str, _Variables], path: Path) -> Architecture:
+    """The network that has just these layers."""
+    for candidate in ARCHITECTURES:
+        convolutions = {f"Conv_{block}" for block in range(1, candidate.convolutions + 1)}
+        exemplar = "Conv_con" if candidate.fully_convolutional else "D_con"
+        if layers.keys() == {*convolutions, "BN_1", exemplar}:
+            return candidate
+    names = [repr(name) for name in layers]
+    found = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    raise ConfiguralError(
+        f"{path}: not one of the study's networks, which have weights in Conv_1 to Conv_4 or Conv_5, BN_1, "
+        f"and D_con or Conv_con; this file has them in {found or 'no layer'}"
+    )
+
+
+def _size_in_config(file: h5py.File, path: Path) -> int | None:
+    """Rows and columns of the input by the model configuration, None if that says nothing."""
+    config = file.attrs.get("model_config", "")
+    try:
+        shape = _input_shape(json.loads(config))
+    except (TypeError, ValueError, RecursionError):
+        return None
+    match shape:
+        case None | [_, None, None, 3]:
+            return None
+        case [_, int(rows), int(columns), 3] if rows == columns:
+            return rows
+    raise ConfiguralError(
+        f"{path}: the model takes input of the shape {str(shape)[:80]}; expected square colour images, "
+        "[null, size, size, 3]"
+    )
+
+
+def _input_shape(config: Any) -> Any:
+    """The first input shape anywhere in a model configuration: that of the input layer."""
+    if isinstance(config, dict):
+        for key in ("batch_shape", "batch_input_shape"):
+            if key in config:
+                return config[key]
+        config = list(config.values())
+    if isinstance(config, list):
+        return next((shape for part in config if (shape := _input_shape(part)) is not None), None)
+    return None
+
+
+def _image_size(layers: dict[str, _Variables], architecture: Architecture, stated: int | None, path: Path) -> int:
+    """The stated size if the dense layer allows it; if none is stated, the smallest that it allows."""
+    if architecture.fully_convolutional:
+        return 224 if stated is None else stated
+    last = f"Conv_{architecture.convolutions}"
+    channels = _dataset(layers, last, "bias", 1, path).shape[0]
+    values = _dataset(layers, "D_con", "kernel", 0, path).shape[0]
+    side = isqrt(values // max(channels, 1))
+    if side == 0 or side * side * channels != values:
+        raise ConfiguralError(
+            f"{path}: D_con takes {values} values, which are no square of the {channels} channels of {last}"
+        )
+    cell = 2**architecture.convolutions
+    smallest, largest = side * cell, (side + 1) * cell - 1
+    if stated is None:
+        return smallest
+    if not smallest <= stated <= largest:
+        raise ConfiguralError(
+            f"{path}: image size {stated} contradicts its D_con, which takes {values} values: that is "
+            f"{architecture.name} for images of {smallest} to {largest} pixels"
+        )
+    return stated
+
+
+def _dataset(layers: dict[str, _Variables], layer: str, variable: str, place: int, path: Path) -> h5py.Dataset:
+    """One variable, known to hold floating-point numbers that lie in the file itself."""
+    variables = layers[layer]
+    dataset = variables.get(variable, variables.get(str(place)))
+    if dataset is None:
+        raise ConfiguralError(f"{path}: {layer} has no {variable}, only {', '.join(map(repr, variables))}")
+    if dataset.dtype.kind != "f" or dataset.external or dataset.is_virtual:
+        raise ConfiguralError(f"{path}: the {variable} of {layer} is not an array of floating-point numbers")
+    # Deflate packs at most about a thousandfold; what claims more would fill the memory with nothing.
+    if dataset.nbytes > 1100 * dataset.id.get_storage_size():
+        raise ConfiguralError(f"{path}: the {variable} of {layer} claims more numbers than the file holds")
+    return dataset
+
+
+def _weights(network: StudyNet) -> Iterator[tuple[str, str, int, Tensor]]:
+    """Layer, Keras's name of the variable, its place in the layer, and the numbers themselves."""
+    state = network.state_dict()
+    for layer, module in network.named_children():
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+            names = _BATCH_NORM if isinstance(module, nn.BatchNorm2d) else _KERNEL_AND_BIAS
+            for place, (keras_name, torch_name) in enumerate(names):
+                yield layer, keras_name, place, state[f"{layer}.{torch_name}"]
+
+
+def _to_keras(tensor: Tensor, network: StudyNet) -> Tensor:
+    """Kernels as (rows, columns, in, out); the dense layer's as (rows · columns · in, out)."""
+    if tensor.ndim == 4:
+        return tensor.cpu().permute(2, 3, 1, 0).contiguous()
+    if tensor.ndim == 2:
+        side = _side(network)
+        return tensor.cpu().unflatten(1, (-1, side, side)).permute(2, 3, 1, 0).flatten(0, 2)
+    return tensor.cpu()
+
+
+def _from_keras(values: Tensor, network: StudyNet) -> Tensor:
+    """The inverse of `_to_keras`: (out, in, rows, columns) and (out, in · rows · columns)."""
+    if values.ndim == 4:
+        return values.permute(3, 2, 0, 1)
+    if values.ndim == 2:
+        side = _side(network)
+        return values.unflatten(0, (side, side, -1)).permute(3, 2, 0, 1).flatten(1)
+    return values
+
+
+def _side(network: StudyNet) -> int:
+    """Rows and columns of the feature map that the dense layer takes."""
+    return network.image_size // 2**network.architecture.convolutions
+
+
+def _input_layer(image_size: int) -> dict[str, Any]:
+    settings = {
+        "name": "images",
+        "batch_input_shape": [None, image_size, image_size, 3],
+        "dtype": "float32",
+    }
+    return {"class_name": "InputLayer", "config": settings}
+
+
+def _keras_layers(network: StudyNet) -> dict[str, dict[str, Any]]:
+    """The configuration of each Keras layer by its name; ReLU and softmax may lie inside other layers."""
+    layers: dict[str, dict[str, Any]] = {}
+
+    def add(name: str, kind: str, **settings: Any) -> None:
+        layers[name] = {"class_name": kind, "config": {"name": name, **settings}}
+
+    for name, module in network.named_children():
+        match module:
+            case nn.Conv2d(out_channels=filters, kernel_size=(1, 1)):
+                add(name, "Conv2D", filters=filters, kernel_size=[1, 1])
+            case nn.Conv2d(out_channels=filters):
+                add(name, "Conv2D", filters=filters, kernel_size=[3, 3], padding="same", activation="relu")
+            case nn.MaxPool2d():
+                add(name, "MaxPooling2D", pool_size=[2, 2])
+            case nn.Dropout():
+                add(name, "Dropout", rate=module.p)
+            case nn.BatchNorm2d():
+                add(name, "BatchNormalization", momentum=0.99, epsilon=module.eps)
+            case nn.Flatten():
+                add(name, "Flatten")
+            case nn.Linear():
+                add(name, "Dense", units=module.out_features, activation="softmax")
+            case GlobalMaxPool():
+                add(name, "GlobalMaxPooling2D")
+    if network.architecture.fully_convolutional:
+        add("softmax", "Activation", activation="softmax")
+    return layers
+
+
+def _names(names: Iterable[str]) -> np.ndarray:
+    """Names as Keras keeps them in an attribute: bytes of equal length."""
+    return np.array([name.encode() for name in names], dtype=np.bytes_)

@@ -1,0 +1,406 @@
+"""Portraits without their parts.
+
+The fill is a smooth skin field with skin grain on top. The field is fitted to the skin around the removed
+parts, so it keeps the face's shading; it does not trust what is much darker or lighter than the skin nearby
+(brows, hair, eye sockets, folds, background), so none of that is smeared into the skin.
+
+All lengths below are in units of 1/512 of the portrait's height, which are pixels in a portrait of 512 rows.
+"""
+
+import zlib
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, UInt8
+from scipy.fft import irfft2, next_fast_len, rfft2
+from scipy.linalg import solveh_banded
+
+from configural.portraits.library import PART_KINDS
+
+# How far lashes, lids, nostrils, wings, lips and shadows reach beyond each drawn part: (sideways, up, down).
+_REACH = {"left_eye": (16, 9, 20), "right_eye": (16, 9, 20), "nose": (12, 6, 11), "mouth": (20, 11, 18)}
+_MUZZLE = 24  # the same around the hull of nose and mouth: moustache shade and the folds beside it
+_GAP = 16  # what lies between two grown parts that are nearer than twice this is replaced as well
+_TAPER = 24  # width over which the fill turns into the portrait
+_LEVELLED = 45  # width over which shadows and highlights around the fill are levelled
+_MARGIN = 110  # the skin this far around the parts is looked at
+_CELL = 8  # side of a cell of the skin field
+_TINT = 0.2  # a colour that differs from the skin's by this share is no skin
+_TILE = 256  # side, in pixels, of the patch of grain that is repeated
+_SAMPLE = 4  # side of the pixels that the skin field is fitted to
+
+
+def fill_parts(
+    portrait: UInt8[np.ndarray, "rows cols 3"], segmentation: UInt8[np.ndarray, "rows cols"]
+) -> UInt8[np.ndarray, "rows cols 3"]:
+    """Remove the four parts from a portrait and fill the skin in.
+
+    Brows and hair stay, except for what lies within a few pixels of a part. Equal input gives equal output.
+
+    Args:
+        portrait: RGB.
+        segmentation: 0 where no part is, else 1 + the position in `PART_KINDS`.
+
+    Returns:
+        The canvas, RGB: the portrait, changed only near the parts.
+    """
+    canvas = portrait.copy()
+    if not segmentation.any():
+        return canvas
+    unit = segmentation.shape[0] / 512
+    box = _surroundings(segmentation, round(_MARGIN * unit))
+    image, parts = portrait[box].astype(np.float32), np.ascontiguousarray(segmentation[box])
+
+    removed = _removed(parts, unit)
+    distance = _distance(removed, unit)
+    skin, trust = _skin_field(image, parts, removed, distance, unit)
+    darkness, tint = _unlike(cv2.GaussianBlur(image, (0, 0), unit), skin)
+    brows, sockets, brow_rows = _brows(darkness, parts, unit)
+    kept = np.maximum(brows, _hair_and_background(darkness, tint, parts, unit) * (1 - sockets))
+
+    image = _levelled(image, skin, distance, brow_rows, kept, unit)
+    fill = _step(1 - distance / _TAPER)
+    fill = np.maximum(fill, cv2.GaussianBlur(sockets, (0, 0), 5 * unit) * _step((40 - distance) / 20))
+    portrait_share = np.clip(1 - fill * (1 - kept), 0, 1)[..., None]
+    # Where two independent grains are mixed, their variances add up to that of one.
+    grain = _grain(image, trust, unit, zlib.crc32(parts.tobytes())) * np.sqrt(1 - portrait_share**2)
+    filled = portrait_share * image + (1 - portrait_share) * skin + grain
+    canvas[box] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)
+    return canvas
+
+
+def _surroundings(segmentation: UInt8[np.ndarray, "rows cols"], margin: int) -> tuple[slice, slice]:
+    rows, cols = np.flatnonzero(segmentation.any(axis=1)), np.flatnonzero(segmentation.any(axis=0))
+    return (
+        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + margin + 1),
+        slice(max(0, int(cols[0]) - margin), int(cols[-1]) + margin + 1),
+    )
+
+
+def _step(x: Float[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
+    """0 up to x = 0, 1 from x = 1 on, smooth in between."""
+    x = np.clip(x, 0, 1).astype(np.float32)
+    return x * x * (3 - 2 * x)
+
+
+def _light(image: Float32[np.ndarray, "rows cols 3"]) -> Float32[np.ndarray, "rows cols"]:
+    return image @ np.full(3, 1 / 3, np.float32)  # many times faster than .mean(axis=2)
+
+
+def _unlike(
+    image: Float32[np.ndarray, "rows cols 3"], skin: Float32[np.ndarray, "rows cols 3"]
+) -> tuple[Float32[np.ndarray, "rows cols"], Float32[np.ndarray, "rows cols"]]:
+    """How much darker than the skin each pixel is (negative: lighter), and how different its colour is.
+
+    Both are shares: 0.2 is darker by 20 %, or has a channel that is too strong or weak by 20 % for its lightness.
+    """
+    light, skin_light = np.maximum(_light(image), 1), np.maximum(_light(skin), 10)
+    tint = np.abs(image / light[..., None] - skin / skin_light[..., None]).max(axis=2)
+    # Almost black pixels have no colour worth the name.
+    return 1 - light / skin_light, tint * np.minimum(light / 30, 1)
+
+
+def _distance(mask: Bool[np.ndarray, "rows cols"], unit: float) -> Float32[np.ndarray, "rows cols"]:
+    """Distance to the mask, 0 inside, in units."""
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) / unit, np.float32)
+
+
+def _ellipse(side: float, up: float, down: float) -> UInt8[np.ndarray, "height width"]:
+    """A kernel whose dilation grows a mask by these many pixels."""
+    side, up, down = (max(1, round(reach)) for reach in (side, up, down))
+    high = max(up, down)
+    y, x = np.mgrid[-high : high + 1, -side : side + 1]
+    # A kernel's lower half grows upwards.
+    return ((x / side) ** 2 + (y / np.where(y > 0, up, down)) ** 2 <= 1).astype(np.uint8)
+
+
+def _removed(parts: UInt8[np.ndarray, "rows cols"], unit: float) -> Bool[np.ndarray, "rows cols"]:
+    """Where nothing of the portrait stays: the parts with everything that tells of them."""
+    removed = np.zeros_like(parts)
+    for position, kind in enumerate(PART_KINDS, start=1):
+        kernel = _ellipse(*(reach * unit for reach in _REACH[kind]))
+        removed |= cv2.dilate((parts == position).astype(np.uint8), kernel)
+    grown = removed > 0
+    muzzle = (parts >= 3).astype(np.uint8)
+    if muzzle.any():
+        hull = cv2.fillConvexPoly(np.zeros_like(parts), cv2.convexHull(cv2.findNonZero(muzzle)), 1)
+        grown |= _distance(hull > 0, unit) <= _MUZZLE
+    beyond_gaps = _distance(grown, unit) > _GAP
+    return _distance(beyond_gaps, unit) > _GAP
+
+
+def _skin_field(
+    image: Float32[np.ndarray, "rows cols 3"],
+    parts: UInt8[np.ndarray, "rows cols"],
+    removed: Bool[np.ndarray, "rows cols"],
+    distance: Float32[np.ndarray, "rows cols"],
+    unit: float,
+) -> tuple[Float32[np.ndarray, "rows cols 3"], Float32[np.ndarray, "rows cols"]]:
+    """The skin's colour without details, and how far each pixel counts as skin (0 to 1).
+
+    Iteratively reweighted least squares with Tukey's biweight: a stiff field finds out what is skin, then a
+    more pliant one follows it.
+    """
+    rows, cols = parts.shape
+    small = (max(2, round(cols / unit / _SAMPLE)), max(2, round(rows / unit / _SAMPLE)))
+    cells = (max(2, round(rows / unit / _CELL)), max(2, round(cols / unit / _CELL)))
+    samples = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    outside = cv2.resize(removed.astype(np.float32), small, interpolation=cv2.INTER_AREA) == 0
+    far = cv2.resize(distance, small, interpolation=cv2.INTER_AREA)
+    prior = (outside * np.exp(-((far / 40) ** 2))).astype(np.float32)
+    if not prior.any():  # a portrait with nothing around its parts: its mean is all there is to go by
+        prior += 1
+
+    # Around the eyes what is darker is brow or socket; around the mouth it may be a beard, to be continued.
+    nose = np.flatnonzero((parts == 3).any(axis=1))
+    edges = (nose[0], nose[-1]) if len(nose) else (0, rows)
+    darker = np.interp((np.arange(small[1]) + 0.5) * rows / small[1], edges, (0.15, 0.45))[:, None]
+    lighter = 0.5
+
+    light = _light(samples)
+    near = light[prior > 0.3]
+    usual = float(np.percentile(near, 60)) if len(near) else float(light.mean())
+    weight = prior * ((light > 0.6 * usual) & (light < 1.5 * usual))
+    if weight.any():
+        colour = np.median(samples[weight > 0.3 * weight.max()], axis=0)
+        weight *= _unlike(samples, np.broadcast_to(colour, samples.shape))[1] < _TINT
+    for _ in range(4):
+        field = cv2.resize(_fit(samples, weight, cells, 60, 0.04), small, interpolation=cv2.INTER_CUBIC)
+        dark, tint = _unlike(samples, field)
+        off = (dark / np.where(dark > 0, darker, lighter)) ** 2 + (tint / _TINT) ** 2
+        weight = (prior * np.maximum(1 - off, 0) ** 2).astype(np.float32)
+    field = _fit(samples, weight, cells, 6, 0.1)
+    skin = cv2.resize(field, (cols, rows), interpolation=cv2.INTER_CUBIC)
+    trust = cv2.resize(weight, (cols, rows), interpolation=cv2.INTER_LINEAR) * ~removed
+    return skin, np.asarray(trust, np.float32)
+
+
+def _fit(
+    samples: Float32[np.ndarray, "height width 3"],
+    weight: Float32[np.ndarray, "height width"],
+    cells: tuple[int, int],
+    stiffness: float,
+    tension: float,
+) -> Float32[np.ndarray, "rows cols 3"]:
+    """The field f that minimises Σ weight · (f − samples)² + stiffness · (Σ (Δf)² + tension · Σ |∇f|²).
+
+    A thin plate under tension: the first term of the penalty continues gradients, the second one keeps the
+    field from running away where there is nothing to fit.
+    """
+    rows, cols = cells
+    count = rows * cols
+    weights = cv2.resize(weight, (cols, rows), interpolation=cv2.INTER_AREA).reshape(count, 1).astype(float)
+    sums = cv2.resize(samples * weight[..., None], (cols, rows), interpolation=cv2.INTER_AREA)
+    mean = sums.reshape(count, 3).sum(axis=0) / max(weights.sum(), 1e-6)
+    system = stiffness * _plate(rows, cols, tension)
+    system[0] += weights[:, 0] + 1e-6
+    field = mean + solveh_banded(system, sums.reshape(count, 3) - weights * mean, lower=True, check_finite=False)
+    return field.reshape(rows, cols, 3).astype(np.float32)
+
+
+def _plate(rows: int, cols: int, tension: float) -> Float[np.ndarray, "band count"]:
+    """ΔΔ − tension · Δ on a grid with free edges, in the lower form of `scipy.linalg.solveh_banded`."""
+    count = rows * cols
+    column = np.tile(np.arange(cols), rows)
+    right = (column < cols - 1).astype(float)
+    down = (np.arange(count) < count - cols).astype(float)
+
+    def shifted(values: Float[np.ndarray, " count"], by: int) -> Float[np.ndarray, " count"]:
+        """Row i of the result is row i + by of `values`."""
+        result = np.zeros(count)
+        if by >= 0:
+            result[: count - by] = values[by:]
+        else:
+            result[-by:] = values[:by]
+        return result
+
+    # −Δ has `degree` on its diagonal and −1 for each neighbour.
+    degree = right + shifted(right, -1) + down + shifted(down, -cols)
+    band = np.zeros((2 * cols + 1, count))
+    band[0] = degree**2 + degree + tension * degree
+    band[1] -= right * (degree + shifted(degree, 1) + tension)
+    band[cols] -= down * (degree + shifted(degree, cols) + tension)
+    band[2] += right * shifted(right, 1)
+    band[2 * cols] += down * shifted(down, cols)
+    band[cols + 1] += 2 * right * down
+    band[cols - 1] += 2 * shifted(right, -1) * down
+    return band
+
+
+def _brows(
+    darkness: Float32[np.ndarray, "rows cols"], parts: UInt8[np.ndarray, "rows cols"], unit: float
+) -> tuple[Float32[np.ndarray, "rows cols"], Float32[np.ndarray, "rows cols"], Float[np.ndarray, " cols"]]:
+    """Find the brows above the eyes.
+
+    A path from left to right through the first dark band above the eyes marks the brows' middle; a brow
+    reaches down from there for as long as it is not much lighter than the path.
+
+    Returns:
+        Where brow is (0 to 1); where eye socket is (0 to 1); each column's row of the brow's middle.
+    """
+    rows, cols = parts.shape
+    brows, sockets = np.zeros((2, rows, cols), np.float32)
+    eyes = (parts == 1) | (parts == 2)
+    if not eyes.any():
+        return brows, sockets, np.zeros(cols)
+    columns = np.flatnonzero(eyes.any(axis=0))
+    span = np.arange(max(0, columns[0] - round(26 * unit)), min(cols, columns[-1] + round(26 * unit) + 1))
+    top = np.interp(span, columns, eyes.argmax(axis=0)[columns])
+    top = cv2.GaussianBlur(top[None].astype(np.float32), (0, 0), 4 * unit)[0]
+    bottom = np.interp(span, columns, rows - 1 - eyes[::-1].argmax(axis=0)[columns])
+
+    # Row h of the band is h + 3 units above the eyes' upper edge.
+    lowest, first, high = (round(reach * unit) for reach in (3, 9, 50))
+    height = np.arange(lowest, max(high, lowest + 2))[:, None]
+    band_rows = np.clip(np.rint(top - height).astype(int), 0, rows - 1)
+    band = darkness[band_rows, span[None]]
+    soft = cv2.GaussianBlur(band, (0, 0), sigmaX=4 * unit, sigmaY=2 * unit)
+    lightest = np.minimum.accumulate(soft, axis=0)
+    score = np.minimum(soft - lightest, 0.35) - 0.0015 * height / unit  # the nearer one of two bands
+    score[: first - lowest] = -1  # lashes
+    path = _best_path(score, 0.03)
+    path, bridge = _bridged(path, span, columns, top, len(height) - 1, unit)
+
+    across = np.arange(len(span))
+    core = cv2.GaussianBlur(soft[path, across][None], (0, 0), 5 * unit)
+    lightest = cv2.erode(lightest[path, across][None], np.ones((1, 2 * round(14 * unit) + 1), np.uint8))
+    lightest = cv2.GaussianBlur(lightest, (0, 0), 5 * unit)
+    present = _step((core - lightest - 0.05) / 0.1) * bridge
+    depth = path - np.arange(len(height))[:, None]
+    brow = _step((((band - lightest) / np.maximum(core - lightest, 0.05)) - 0.3) / 0.45)
+    brow *= _step((13 - depth / unit) / 6) * _step((height / unit - 7) / 5) * present
+    # Dark again below a lighter row is no brow but a fold of the lid.
+    hanging = np.minimum.accumulate(np.where(depth >= 0, brow, 1)[::-1], axis=0)[::-1]
+    brows[band_rows, span[None]] = np.where(depth >= 0, hanging, present)
+
+    middle = top - height[path, 0]
+    y = np.arange(rows)[:, None]
+    fade = _step((np.minimum(span - columns[0], columns[-1] - span) / unit + 22) / 12)
+    sockets[:, span] = ((y >= middle) & (y <= bottom + 24 * unit)) * fade
+    return cv2.GaussianBlur(brows, (0, 0), 1.2 * unit), sockets, np.interp(np.arange(cols), span, middle)
+
+
+def _best_path(score: Float[np.ndarray, "rows cols"], bend: float) -> Int[np.ndarray, " cols"]:
+    """Each column's row on the path with the largest sum of scores less `bend` per step up or down."""
+    rows, cols = score.shape
+    came_from = np.zeros((rows, cols), int)
+    total = score[:, 0]
+    around = np.full(rows + 2, -np.inf)
+    for col in range(1, cols):
+        around[1:-1] = total
+        lower, upper = around[:-2] - bend, around[2:] - bend
+        came_from[:, col] = np.where(total >= np.maximum(lower, upper), 0, np.where(lower >= upper, -1, 1))
+        total = np.maximum(total, np.maximum(lower, upper)) + score[:, col]
+    path = np.empty(cols, int)
+    path[-1] = total.argmax()
+    for col in range(cols - 1, 0, -1):
+        path[col - 1] = path[col] + came_from[path[col], col]
+    return path
+
+
+def _bridged(
+    path: Int[np.ndarray, " span"],
+    span: Int[np.ndarray, " span"],
+    columns: Int[np.ndarray, " columns"],
+    top: Float32[np.ndarray, " span"],
+    last: int,
+    unit: float,
+) -> tuple[Int[np.ndarray, " span"], Float32[np.ndarray, " span"]]:
+    """The path with a straight bridge from eye to eye, and 1 where a brow may be, 0 on the bridge.
+
+    Between the eyes there is no brow to find, and the dark corners beside the nose would draw the path down.
+    """
+    breaks = np.flatnonzero(np.diff(columns) > 1)
+    if not len(breaks):
+        return path, np.ones(len(span), np.float32)
+    widest = breaks[np.diff(columns)[breaks].argmax()]
+    left, right = columns[widest], columns[widest + 1]
+    start = left - 0.35 * (left - columns[0]) - span[0]
+    stop = right + 0.35 * (columns[-1] - right) - span[0]
+    across = np.arange(int(start), int(stop) + 1)
+    row = top - path
+    row[across] = np.interp(across, (across[0], across[-1]), (row[across[0]], row[across[-1]]))
+    between = np.minimum(span - left, right - span) / unit
+    return np.clip(np.rint(top - row).astype(int), 0, last), _step((24 - between) / 14)
+
+
+def _hair_and_background(
+    darkness: Float32[np.ndarray, "rows cols"],
+    tint: Float32[np.ndarray, "rows cols"],
+    parts: UInt8[np.ndarray, "rows cols"],
+    unit: float,
+) -> Float32[np.ndarray, "rows cols"]:
+    """Where no skin is (0 to 1): too dark, light or coloured for it, thick, and reaching far from the parts."""
+    distance = _distance(parts > 0, unit)
+    unlike = np.maximum(np.maximum(darkness / 0.55, -darkness / 0.4), tint / _TINT)
+    seeds = ((unlike > 1) & (distance > 8)).astype(np.uint8)
+    thick = cv2.morphologyEx(seeds, cv2.MORPH_OPEN, _ellipse(*3 * (5 * unit,)))
+    _, pieces = cv2.connectedComponents(thick, connectivity=4)
+    reaching = np.unique(pieces[(thick > 0) & (distance > 50)])
+    beyond = cv2.dilate(np.isin(pieces, reaching).astype(np.uint8), np.ones((3, 3), np.uint8))
+    beyond = cv2.GaussianBlur(beyond.astype(np.float32), (0, 0), 2.5 * unit)
+    return beyond * _step((unlike - 0.75) / 0.35) * _step((distance - 10) / 12)
+
+
+def _levelled(
+    image: Float32[np.ndarray, "rows cols 3"],
+    skin: Float32[np.ndarray, "rows cols 3"],
+    distance: Float32[np.ndarray, "rows cols"],
+    brow_rows: Float[np.ndarray, " cols"],
+    kept: Float32[np.ndarray, "rows cols"],
+    unit: float,
+) -> Float32[np.ndarray, "rows cols 3"]:
+    """The image with soft shadows and highlights near the parts drawn to the skin field, details untouched.
+
+    These (rings under the eyes, folds beside the mouth) reach further than the fill and would tell where the
+    parts were.
+    """
+    missing = skin - cv2.GaussianBlur(image, (0, 0), 2.5 * unit)
+    contrast = np.abs(_light(missing)) / np.maximum(_light(skin), 10)
+    share = _step(1 - distance / _LEVELLED) * _step((0.35 - contrast) / 0.15) * (1 - kept)
+    share *= _step((np.arange(len(image))[:, None] - brow_rows) / (10 * unit))
+    return image + missing * share[..., None]
+
+
+def _grain(
+    image: Float32[np.ndarray, "rows cols 3"],
+    trust: Float32[np.ndarray, "rows cols"],
+    unit: float,
+    seed: int,
+) -> Float32[np.ndarray, "rows cols 3"]:
+    """Noise with the colours, the strength and the direction-averaged spectrum of the skin's fine detail."""
+    rows, cols = trust.shape
+    skin = cv2.erode((trust > 0.6).astype(np.uint8), _ellipse(2 * unit, 2 * unit, 2 * unit)).astype(np.float32)
+    if skin.sum() < 25:
+        return np.zeros_like(image)
+    around = np.maximum(cv2.GaussianBlur(skin, (0, 0), 4 * unit), 1e-3)[..., None]
+    detail = image - cv2.GaussianBlur(image * skin[..., None], (0, 0), 4 * unit) / around
+    # Spots and stray hairs are no grain.
+    limit = 4.5 * np.median(np.abs(detail[skin > 0]), axis=0)
+    detail = np.clip(detail, -limit, limit) * skin[..., None]
+
+    flat = detail.reshape(-1, 3)
+    _, axes = np.linalg.eigh(flat.T @ flat)  # the colours that vary independently
+    size = (next_fast_len(rows, real=True), next_fast_len(cols, real=True))
+    rings, tile_rings = _rings(*size), _rings(_TILE, _TILE)
+    count = np.maximum(np.bincount(rings.ravel(), minlength=91), 1)
+    generator = np.random.default_rng(seed)
+    tile = np.zeros((_TILE, _TILE, 3), np.float32)
+    for axis in axes.T.astype(np.float32):
+        power = np.abs(rfft2(detail @ axis, s=size)) ** 2
+        spectrum = np.sqrt(np.bincount(rings.ravel(), power.ravel(), minlength=91) / count).astype(np.float32)
+        noise = generator.standard_normal((*tile_rings.shape, 2), np.float32)
+        wave = (noise[..., 0] + 1j * noise[..., 1]) * spectrum[tile_rings]
+        tile += irfft2(wave, s=(_TILE, _TILE))[..., None] * axis
+    # Median-like strength: wrinkles and stubble among the skin would make the fill rougher than a cheek.
+    window = (max(3, round(15 * unit)),) * 2
+    share = cv2.blur(skin, window)
+    strength = np.sqrt(cv2.blur(_light(detail**2), window) / np.maximum(share, 0.5))
+    tile *= np.percentile(strength[skin > 0], 35) / max(np.sqrt(np.mean(tile**2)), 1e-6)
+    return np.tile(tile, (rows // _TILE + 1, cols // _TILE + 1, 1))[:rows, :cols]
+
+
+def _rings(rows: int, cols: int) -> Int[np.ndarray, "rows half_cols"]:
+    """Which of the rings of equal spatial frequency each coefficient of `rfft2` is in; equal for all sizes."""
+    frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(cols)[None])
+    return np.minimum(frequency * 128, 90).astype(int)

@@ -1,0 +1,131 @@
+"""Downloads of public portraits into the user's cache folder."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from configural import progress
+from configural.errors import ConfiguralError
+from configural.portraits.store import cache_folder
+
+FASSEG_URL = (
+    "https://raw.githubusercontent.com/massimomauro/FASSEG-repository/39737f254561b1785b500174834014e2135a6ef3/V2/"
+)
+_TIMEOUT = 30.0  # seconds without an answer
+
+
+def fasseg_folder() -> Path:
+    """Where `fetch_fasseg` puts the portraits."""
+    return cache_folder() / "fasseg" / "V2"
+
+
+def fasseg_registry() -> Mapping[str, str]:
+    """The files of FASSEG's V2 as published, each with its SHA-256."""
+    text = resources.files("configural.portraits").joinpath("fasseg_v2.sha256").read_text("utf-8")
+    return dict(line.split() for line in text.splitlines())
+
+
+def fetched_fasseg() -> Path:
+    """The folder of the downloaded portraits.
+
+    Raises:
+        ConfiguralError: If they have not been fetched, or not all of them.
+    """
+    folder, wanted = fasseg_folder(), fasseg_registry()
+    there = sum((folder / name).is_file() for name in wanted)
+    if there < len(wanted):
+        state = f"only {there} of {len(wanted)} files are in {folder}" if there else f"nothing is in {folder}"
+        raise ConfiguralError(
+            f"faces 'fasseg': {state}; run configural fetch fasseg, or write fasseg:FOLDER if you have them"
+        )
+    return folder
+
+
+def fetch(folder: Path, base_url: str, registry: Mapping[str, str], task: str = "fetching") -> int:
+    """Download files one by one; those that are there and right are kept.
+
+    Args:
+        folder: Where to put them.
+        base_url: What the names are appended to.
+        registry: Names, with / between folders, and each file's SHA-256.
+        task: Names the bar.
+
+    Returns:
+        How many files were downloaded.
+
+    Raises:
+        ConfiguralError: If a file cannot be had, or is not the one wanted. What was downloaded before stays.
+    """
+    import pooch
+
+    if not base_url.startswith(("http://", "https://")):
+        raise ConfiguralError(f"'{base_url}' is no address to download from, which starts with http:// or https://")
+    # Pooch reports each file on standard error, in lines of its own.
+    pooch.get_logger().setLevel(logging.WARNING)
+    store = pooch.create(folder, base_url=base_url.rstrip("/") + "/", registry=dict(registry))
+    downloaded = 0
+    with progress.bar(task, len(registry)) as update:
+        for done, name in enumerate(registry, start=1):
+            before = _changed(folder / name)
+            try:
+                with _answers_closed() as hooks:
+                    store.fetch(name, downloader=pooch.HTTPDownloader(timeout=_TIMEOUT, hooks=hooks))
+            except ValueError as error:
+                raise ConfiguralError(
+                    f"{store.get_url(name)}: not the file that is wanted (its SHA-256 differs); "
+                    "it was changed there or damaged on the way, try again or give another address with --from"
+                ) from error
+            except OSError as error:  # what requests raises is an OSError too
+                raise ConfiguralError(_failure(store.get_url(name), error, done - 1, len(registry))) from error
+            downloaded += _changed(folder / name) != before
+            update(done)
+    return downloaded
+
+
+def fetch_fasseg(base_url: str = FASSEG_URL) -> Path:
+    """Download the FASSEG portraits, frontal02, for the source `fasseg`.
+
+    Args:
+        base_url: Where Train_RGB, Train_Labels, Test_RGB and Test_Labels are.
+
+    Returns:
+        The folder that holds them.
+
+    Raises:
+        ConfiguralError: If a file cannot be had, or is not the published one; the same call goes on from there.
+    """
+    fetch(fasseg_folder(), base_url, fasseg_registry(), "fetching fasseg")
+    return fasseg_folder()
+
+
+def _changed(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+@contextmanager
+def _answers_closed() -> Iterator[dict[str, Any]]:
+    """Hooks for requests by which what the block asked for is closed with it: pooch leaves a refusal open."""
+    with ExitStack() as opened:
+
+        def keep(answer: Any, **_: object) -> None:
+            opened.callback(answer.close)
+
+        yield {"response": keep}
+
+
+def _failure(url: str, error: OSError, done: int, total: int) -> str:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status is not None:
+        said = f"the server answered {status}"
+    elif error.filename:
+        said = f"{error.filename}: {error.strerror}"
+    else:
+        said = f"no complete answer ({type(error).__name__})"
+    return f"{url}: {said}; {done} of {total} files are there, repeat the command to go on"

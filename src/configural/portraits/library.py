@@ -1,0 +1,172 @@
+"""Exemplars and the library that holds them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt8
+
+from configural.errors import ConfiguralError, PortraitError
+from configural.objects import FACE, ObjectScheme
+
+PART_KINDS = ("left_eye", "right_eye", "nose", "mouth")
+"""The part kinds, in the order in which they are pasted. Left and right are the image's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One part kind cut from one portrait.
+
+    Attributes:
+        kind: One of `PART_KINDS`.
+        pixels: The portrait inside the mask's bounding box, RGB.
+        mask: Which of these pixels belong to the part; touches all four sides.
+        anchor: (row, column) of the bounding box's upper left corner in the portrait.
+    """
+
+    kind: str
+    pixels: UInt8[np.ndarray, "rows cols 3"] = field(repr=False)
+    mask: Bool[np.ndarray, "rows cols"] = field(repr=False)
+    anchor: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Exemplar:
+    """One portrait's canvas and its four parts.
+
+    Attributes:
+        name: Unique within its library, such as `Train/7`.
+        person: Who is shown; exemplars with equal `person` are never on two sides of an identity split.
+        portrait: The image as it was, RGB.
+        segmentation: 0 where no part is, else 1 + the position in `PART_KINDS`.
+        canvas: The portrait with its parts removed and the skin filled in, RGB.
+        parts: The four parts in the order of `PART_KINDS`.
+    """
+
+    name: str
+    person: str
+    portrait: UInt8[np.ndarray, "rows cols 3"] = field(repr=False)
+    segmentation: UInt8[np.ndarray, "rows cols"] = field(repr=False)
+    canvas: UInt8[np.ndarray, "rows cols 3"] = field(repr=False)
+    parts: tuple[Part, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the portrait, and of the canvas."""
+        rows, cols = self.canvas.shape[:2]
+        return rows, cols
+
+    @property
+    def anchors(self) -> tuple[tuple[int, int], ...]:
+        """(row, column) of every part's anchor."""
+        return tuple(part.anchor for part in self.parts)
+
+    @property
+    def part_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of every part."""
+        return tuple((part.mask.shape[0], part.mask.shape[1]) for part in self.parts)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over size, portrait, segmentation and canvas, as 64 hex digits."""
+        digest = hashlib.sha256(f"{self.portrait.shape}\0".encode())
+        for pixels in (self.portrait, self.segmentation, self.canvas):
+            digest.update(pixels.tobytes())
+        return digest.hexdigest()
+
+    @classmethod
+    def cut(
+        cls,
+        name: str,
+        portrait: UInt8[np.ndarray, "rows cols 3"],
+        segmentation: UInt8[np.ndarray, "rows cols"],
+        canvas: UInt8[np.ndarray, "rows cols 3"],
+        person: str | None = None,
+        scheme: ObjectScheme = FACE,
+    ) -> "Exemplar":
+        """Cut the parts out of a portrait by its segmentation.
+
+        Raises:
+            PortraitError: If a part kind is missing from the segmentation, or the portrait is wider than high.
+        """
+        height, width = portrait.shape[:2]
+        if width > height:
+            raise PortraitError(f"{width} columns by {height} rows; a portrait must not be wider than high")
+        parts = tuple(_cut_part(kind, 1 + scheme.index(kind), portrait, segmentation) for kind in scheme.part_kinds)
+        return cls(name, person or name, portrait, segmentation, canvas, parts)
+
+
+def _cut_part(
+    kind: str, number: int, portrait: UInt8[np.ndarray, "h w 3"], segmentation: UInt8[np.ndarray, "h w"]
+) -> Part:
+    mask = segmentation == number
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        raise PortraitError(f"its segmentation shows no {kind.replace('_', ' ')}")
+    box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    return Part(kind, portrait[box].copy(), mask[box].copy(), (int(rows[0]), int(cols[0])))
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """The exemplars that stimuli are made of.
+
+    Attributes:
+        source: What the library was loaded from, as the user wrote it.
+        exemplars: At least two. Exemplars of a folder are read from the cache when they are asked for; their names,
+            persons, sizes and digests are at hand at once.
+        skipped: (portrait, reason) for each portrait that could not be used.
+        licence: What is known of the rights in the portraits, to be passed on with images made of them.
+        scheme: What the object consists of.
+    """
+
+    source: str
+    exemplars: Sequence[Exemplar]
+    skipped: tuple[tuple[str, str], ...] = ()
+    licence: str = ""
+    scheme: ObjectScheme = FACE
+
+    def __post_init__(self) -> None:
+        if len(self.exemplars) < 2:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:3])
+            raise ConfiguralError(
+                f"{self.source}: {len(self.exemplars)} usable exemplars, at least 2 are needed"
+                + (f" (skipped {len(self.skipped)}: {reasons})" if reasons else "")
+            )
+        names = [exemplar.name for exemplar in self.exemplars]
+        if len(set(names)) < len(names):
+            raise ConfiguralError(f"{self.source}: two exemplars have the same name")
+
+    def __len__(self) -> int:
+        return len(self.exemplars)
+
+    def __repr__(self) -> str:
+        return f"Library({self.source!r}, {len(self)} exemplars, {len(self.skipped)} skipped)"
+
+    def __getitem__(self, position: int) -> Exemplar:
+        return self.exemplars[position]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over every exemplar's name, person and digest, as 64 hex digits."""
+        digest = hashlib.sha256()
+        for exemplar in self.exemplars:
+            digest.update(f"{exemplar.name}\0{exemplar.person}\0{exemplar.digest}\0".encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def canvas_sizes(self) -> Int[np.ndarray, "exemplars 2"]:
+        """Rows and columns of every canvas."""
+        return np.array([exemplar.size for exemplar in self.exemplars])
+
+    @cached_property
+    def anchors(self) -> Int[np.ndarray, "exemplars 4 2"]:
+        """(row, column) of every exemplar's anchor for every part kind."""
+        return np.array([exemplar.anchors for exemplar in self.exemplars])
+
+    @cached_property
+    def part_sizes(self) -> Int[np.ndarray, "exemplars 4 2"]:
+        """Rows and columns of every exemplar's parts."""
+        return np.array([exemplar.part_sizes for exemplar in self.exemplars])

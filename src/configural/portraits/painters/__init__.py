@@ -1,0 +1,1 @@
+"""Portraits painted by a program, with exact part masks."""

@@ -1,0 +1,339 @@
+"""What the painter of synthetic heads works with: a sitter, a light, noise and outlines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, Int, Num, Shaped
+from scipy.interpolate import CubicSpline
+
+ROWS = 512
+"""Height of every synthetic portrait."""
+
+Plane = Float32[np.ndarray, "rows cols"]
+Planes = Float32[np.ndarray, "3 rows cols"]
+Colour = tuple[float, float, float]
+
+# Human skin from light to dark, and hair, as 8-bit sRGB.
+_SKIN = np.array([[234, 198, 174], [224, 180, 150], [206, 158, 126], [176, 126, 94], [134, 92, 68], [80, 54, 43]])
+_HAIR = np.array(
+    [
+        [24, 20, 20],
+        [46, 32, 25],
+        [82, 56, 38],
+        [106, 62, 40],
+        [152, 84, 46],
+        [138, 104, 74],
+        [192, 154, 110],
+        [146, 142, 138],
+        [196, 193, 188],
+    ]
+)
+# How often each hair colour comes with dark, middle and light skin.
+_HAIR_ODDS = np.array(
+    [
+        [0.72, 0.22, 0.02, 0, 0, 0, 0, 0.03, 0.01],
+        [0.30, 0.35, 0.15, 0.08, 0, 0.03, 0.02, 0.05, 0.02],
+        [0.10, 0.15, 0.20, 0.14, 0.10, 0.11, 0.12, 0.05, 0.03],
+    ]
+)
+_STYLES = ("crop", "buzz", "bald", "curly", "parted", "back", "fringe")
+_STYLE_ODDS = {True: (0.50, 0.12, 0.12, 0.10, 0.06, 0.10, 0), False: (0.08, 0, 0, 0.10, 0.40, 0.22, 0.20)}
+
+
+def linear(colour: Num[np.ndarray, "*many 3"]) -> Float[np.ndarray, "*many 3"]:
+    """8-bit display values as amounts of light, with a display gamma of 2."""
+    return (colour / 255) ** 2
+
+
+@dataclass(frozen=True)
+class Sitter:
+    """Who is drawn: the measures of one head in pixels of a 512-row image, and its colours.
+
+    Attributes:
+        cols: Width of the image.
+        axis: Column of the face's midline.
+        crown: Row of the top of the hair.
+        hairline: Row where the forehead begins.
+        brow: Row of the brows.
+        eye: Row of the eyes' centres.
+        eye_gap: Half the distance between the eyes' centres.
+        nose: Row of the nose's base.
+        mouth: Row of the line between the lips.
+        chin: Row of the chin's end.
+        width: Half the width of the face at the cheekbones.
+        jaw: Width of the jaw as a share of `width`.
+        tip: Width of the chin as a share of `width`.
+        manly: 0 to 1; brows, jaw, stubble and lips follow it.
+        tone: Skin tone, 0 the lightest, 1 the darkest.
+        skin: Albedo of the skin, linear RGB.
+        hair: Albedo of the hair, linear RGB.
+        style: How the hair is worn.
+    """
+
+    cols: int
+    axis: float
+    crown: float
+    hairline: float
+    brow: float
+    eye: float
+    eye_gap: float
+    nose: float
+    mouth: float
+    chin: float
+    width: float
+    jaw: float
+    tip: float
+    manly: float
+    tone: float
+    skin: Colour
+    hair: Colour
+    style: str
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, tone: float) -> "Sitter":
+        """Draw a sitter of a skin tone; measures follow those of frontal identity photographs."""
+        cols = int(np.clip(round(rng.normal(374, 13)), 354, 408))
+        manly = float(rng.beta(0.7, 0.7))
+        place = tone * (len(_SKIN) - 1)
+        skin = linear(np.array([np.interp(place, range(len(_SKIN)), channel) for channel in _SKIN.T]))
+        skin *= 1 + rng.normal(0, 1, 3) * (0.022, 0.013, 0.04)
+        kind = int(np.digitize(tone + rng.normal(0, 0.15), (0.35, 0.6)))
+        hair = linear(_HAIR[rng.choice(len(_HAIR), p=_HAIR_ODDS[2 - kind])]) * (1 + rng.normal(0, 0.08))
+        eye = rng.normal(254, 4)
+        nose = float(np.clip(rng.normal(336, 4), 328, 342))
+        return cls(
+            cols=cols,
+            axis=float(cols / 2 + np.clip(rng.normal(4, 4), -6, 13)),
+            crown=rng.uniform(2, 26),
+            hairline=float(np.clip(rng.normal(98, 12), 74, 122)),
+            brow=eye - rng.normal(37, 2.5) + 2 * (manly - 0.5),
+            eye=eye,
+            eye_gap=float(np.clip(rng.normal(65.5, 3.2), 59, 73)),
+            nose=nose,
+            mouth=float(np.clip(rng.normal(380, 3), nose + 41, 384)),
+            chin=float(np.clip(rng.normal(466 + 4 * (manly - 0.5), 6), 452, 480)),
+            width=float(np.clip(rng.normal(132 + 5 * manly, 6), 120, min(150, cols / 2 - 34))),
+            jaw=0.79 + 0.09 * manly + float(np.clip(rng.normal(0, 0.028), -0.06, 0.06)),
+            tip=0.335 + 0.085 * manly + float(np.clip(rng.normal(0, 0.025), -0.05, 0.05)),
+            manly=manly,
+            tone=tone,
+            skin=tuple(skin.tolist()),
+            hair=tuple(hair.tolist()),
+            style=str(rng.choice(_STYLES, p=_STYLE_ODDS[manly > 0.5])),
+        )
+
+
+@dataclass(frozen=True)
+class Light:
+    """A soft lamp and the light of the room.
+
+    Attributes:
+        direction: Unit vector (right, down, towards the viewer) to the lamp.
+        room: Share of the light that comes from everywhere, 0 to 1.
+        tint: Colour of the lamp, RGB about 1.
+    """
+
+    direction: tuple[float, float, float]
+    room: float
+    tint: Colour
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Light":
+        """Draw a light from the front, a little above and to one side."""
+        turn, rise = np.deg2rad(rng.normal(0, 28)), np.deg2rad(rng.uniform(12, 38))
+        direction = np.sin(turn) * np.cos(rise), -np.sin(rise), np.cos(turn) * np.cos(rise)
+        x, y, z = (float(part) for part in direction)
+        warmth = rng.normal(0, 0.03)
+        return cls((x, y, z), rng.uniform(0.26, 0.42), (1 + warmth, 1.0, 1 - warmth))
+
+    def on(
+        self, right: Float32[np.ndarray, "rows cols"], down: Float32[np.ndarray, "rows cols"]
+    ) -> tuple[Planes, Plane]:
+        """Light on a relief: the diffuse part per channel, and a soft highlight.
+
+        Lambert's cosine law, wrapped around the terminator and further in red than in blue, as light that has
+        travelled under skin does; Blinn's half-vector highlight in two widths.
+
+        Args:
+            right: How fast the relief rises towards the right, pixels per pixel.
+            down: How fast it rises downwards.
+        """
+        x, y, z = self.direction
+        length = right * right
+        length += down * down
+        length += 1
+        length = 1 / np.sqrt(length)
+        leaning = x * right + y * down
+        cosine = (z - leaning) * length
+        ambient = self.room * (0.62 + 0.38 * length) * (1 - 0.16 * down * length)
+        diffuse = np.empty((3, *right.shape), np.float32)
+        for plane, tint, wrap in zip(diffuse, self.tint, (0.42, 0.24, 0.18), strict=True):
+            np.maximum(cosine + wrap, 0, out=plane)
+            plane *= (1 - self.room) * tint * 1.12 / (1 + wrap)
+            plane += ambient
+        size = float(np.sqrt(2 + 2 * z))  # of the sum of two unit vectors, to the lamp and to the viewer
+        shine = np.maximum((z + 1 - leaning) * length * (1 / size), 0)
+        power8 = ((shine * shine) ** 2) ** 2
+        power16 = power8 * power8
+        return diffuse, power16 * (0.35 + 0.65 * power16 * power8)
+
+
+def step(low: float, high: float, values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """A smooth ramp from 0 at `low` to 1 at `high`; `high` may be the smaller one."""
+    ramp = np.clip((values - low) * (1 / (high - low)), 0, 1)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+def bell(values: Float[np.ndarray, "..."], width: float) -> Float[np.ndarray, "..."]:
+    """A Gaussian of height 1 and standard deviation `width`."""
+    return np.exp(values * values * (-0.5 / width**2))
+
+
+def grid(
+    rows: int, cols: int, top: int = 0, left: int = 0, scale: int = 1
+) -> tuple[Float32[np.ndarray, "fine_rows 1"], Float32[np.ndarray, "1 fine_cols"]]:
+    """Rows and columns of the pixel centres of a box, `scale` samples per pixel and side."""
+    down = (np.arange(rows * scale, dtype=np.float32) + np.float32(0.5)) / scale + top
+    right = (np.arange(cols * scale, dtype=np.float32) + np.float32(0.5)) / scale + left
+    return down[:, None], right[None, :]
+
+
+def mottle(rng: np.random.Generator, rows: int, cols: int, size: float) -> Float32[np.ndarray, "rows cols"]:
+    """Smooth noise of about unit variance with spots `size` pixels wide."""
+    coarse = rng.standard_normal((int(rows / size) + 4, int(cols / size) + 4), dtype=np.float32)
+    wide = cv2.resize(
+        1.3 * coarse, None, fx=size, fy=size, interpolation=cv2.INTER_CUBIC if size > 3 else cv2.INTER_LINEAR
+    )
+    skip = int(1.5 * size)  # the outermost spots are extrapolated
+    return wide[skip : skip + rows, skip : skip + cols]
+
+
+def fibres(
+    noise: Float32[np.ndarray, "n n"],
+    across: Float[np.ndarray, "..."],
+    along: Float[np.ndarray, "..."],
+    width: float,
+    length: float,
+) -> Float32[np.ndarray, "rows cols"]:
+    """White noise drawn out into fibres `width` pixels wide and `length` pixels long.
+
+    Args:
+        noise: A square of white noise; it repeats beyond its borders.
+        across: Pixels travelled across the fibres; `along` and `across` are broadcast.
+        along: Pixels travelled along them.
+        width: Of one fibre.
+        length: Of one fibre.
+    """
+    places = np.broadcast_arrays(across * np.float32(1 / width), along * np.float32(1 / length))
+    columns, lines = (np.ascontiguousarray(place, np.float32) for place in places)
+    return cv2.remap(noise, columns, lines, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+
+
+def smooth_outline(points: Sequence[tuple[float, float]], count: int = 240) -> Float[np.ndarray, "count 2"]:
+    """A closed smooth curve through (column, row) points."""
+    corners = np.array([*points, points[0]], dtype=float)
+    chord = np.hypot(*np.diff(corners, axis=0).T) ** 0.5
+    places = np.concatenate([[0], np.cumsum(chord)])
+    return CubicSpline(places, corners, bc_type="periodic")(np.linspace(0, places[-1], count, endpoint=False))
+
+
+def mirrored(axis: float, side: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """A closed outline from its right half: (distance from the axis, row), first and last point on the axis."""
+    right = [(axis + away, row) for away, row in side]
+    left = [(axis - away, row) for away, row in side[-2:0:-1]]
+    return right + left
+
+
+def fill(outline: Float[np.ndarray, "points 2"], rows: int, cols: int) -> Float32[np.ndarray, "rows cols"]:
+    """How much of each pixel the outline covers, 0 to 1, from twice as many samples per side."""
+    covered = np.zeros((2 * rows, 2 * cols), np.uint8)
+    cv2.fillPoly(covered, [np.round(outline * 32).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    return shrink(covered.astype(np.float32), rows, cols) * np.float32(1 / 255)
+
+
+def draw_hairs(
+    hairs: Float[np.ndarray, "hairs points 2"],
+    shades: Int[np.ndarray, "hairs"],
+    rows: int,
+    cols: int,
+    scale: int = 1,
+    thickness: int = 1,
+) -> Float32[np.ndarray, "fine_rows fine_cols"]:
+    """How much single hairs cover.
+
+    Args:
+        hairs: (column, row) along each.
+        shades: How dense each is, 0 to 255.
+        rows: Height of the box they lie in.
+        cols: Its width.
+        scale: Samples per pixel and side.
+        thickness: Of a hair, in samples.
+    """
+    drawn = np.zeros((rows * scale, cols * scale), np.uint8)
+    places = np.round(hairs * (16 * scale)).astype(np.int32)
+    for hair, shade in zip(places, shades.tolist(), strict=True):
+        cv2.polylines(drawn, [hair], False, shade, thickness, cv2.LINE_AA, 4)
+    return drawn.astype(np.float32) * np.float32(1 / 255)
+
+
+def shrink(
+    fine: Shaped[np.ndarray, "fine_rows fine_cols"], rows: int, cols: int
+) -> Float32[np.ndarray, "rows cols"]:
+    """The mean of the samples in each pixel."""
+    return cv2.resize(np.asarray(fine, np.float32), (cols, rows), interpolation=cv2.INTER_AREA)
+
+
+def enlarge(planes: Float32[np.ndarray, "3 rows cols"], scale: int) -> Float32[np.ndarray, "3 fine_rows fine_cols"]:
+    """The planes with `scale` samples per pixel and side."""
+    return np.stack(
+        [cv2.resize(plane, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR) for plane in planes]
+    )
+
+
+def signed_depth(covered: Float32[np.ndarray, "rows cols"]) -> Float32[np.ndarray, "rows cols"]:
+    """Distance in pixels to the edge, positive inside."""
+    inside = (covered > 0.5).astype(np.uint8)
+    return cv2.distanceTransform(inside, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3)
+
+
+def blur(plane: Float32[np.ndarray, "rows cols"], sigma: float) -> Float32[np.ndarray, "rows cols"]:
+    """Gaussian blur; one of many pixels is done at a quarter of the size."""
+    if sigma < 6:
+        return cv2.GaussianBlur(plane, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    rows, cols = plane.shape
+    small = cv2.GaussianBlur(
+        shrink(plane, rows // 4, cols // 4), (0, 0), sigma / 4, borderType=cv2.BORDER_REPLICATE
+    )
+    return cv2.resize(small, (cols, rows), interpolation=cv2.INTER_LINEAR)
+
+
+def shifted(plane: Float32[np.ndarray, "rows cols"], right: float, down: float) -> Float32[np.ndarray, "rows cols"]:
+    """The plane moved by some pixels, its edges drawn out."""
+    move = np.array([[1, 0, right], [0, 1, down]], np.float32)
+    return cv2.warpAffine(plane, move, plane.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+
+
+def slopes(relief: Float32[np.ndarray, "rows cols"]) -> tuple[Plane, Plane]:
+    """How fast a relief rises towards the right and downwards."""
+    kernel = np.array([[-0.5, 0, 0.5]], np.float32)
+    return (
+        cv2.filter2D(relief, -1, kernel, borderType=cv2.BORDER_REPLICATE),
+        cv2.filter2D(relief, -1, kernel.T, borderType=cv2.BORDER_REPLICATE),
+    )
+
+
+def planes(colour: Sequence[float] | Float[np.ndarray, "3"]) -> Float32[np.ndarray, "3 1 1"]:
+    """A colour that can be multiplied with planes."""
+    return np.array(colour, np.float32)[:, None, None]
+
+
+def cover(
+    image: Float32[np.ndarray, "3 rows cols"],
+    paint: Float32[np.ndarray, "3 rows cols"],
+    alpha: Float32[np.ndarray, "rows cols"],
+) -> None:
+    """Lay paint over the image."""
+    for below, above in zip(image, paint, strict=True):
+        below += alpha * (above - below)

@@ -1,0 +1,132 @@
+"""What was understood of a source: contact sheets and tables."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from configural.io import files
+from configural.portraits.library import PART_KINDS, Exemplar, Library
+
+PER_PAGE = 12
+
+_COLUMNS = 3  # exemplars side by side
+_ROWS = 200  # of each image, in pixels
+_CAPTION, _GAP, _FOOT = 24, 14, 34
+# Okabe and Ito's colours, which colour-blind readers tell apart, in the order of PART_KINDS.
+_COLOURS = ((0, 114, 178), (86, 180, 233), (230, 159, 0), (204, 121, 167))
+_COVER = 0.6  # of the colours over the portrait
+
+
+def write_tables(library: Library, folder: Path) -> None:
+    """Write `parts.csv` and `skipped.csv`.
+
+    `parts.csv` has a row per exemplar: name, person, rows and columns of the portrait, and for each part kind the
+    row and column of its anchor and its rows and columns, in pixels. `skipped.csv` has portrait and reason.
+    """
+    header = ["name", "person", "rows", "cols"]
+    header += [f"{kind}_{what}" for kind in PART_KINDS for what in ("row", "col", "rows", "cols")]
+    numbers = np.concatenate([library.anchors, library.part_sizes], axis=2).reshape(len(library), -1)
+    rows = [
+        [exemplar.name, exemplar.person, *size, *row]
+        for exemplar, size, row in zip(library.exemplars, library.canvas_sizes, numbers, strict=True)
+    ]
+    _write_csv(folder / "parts.csv", header, rows)
+    _write_csv(folder / "skipped.csv", ["portrait", "reason"], library.skipped)
+
+
+def write_sheets(
+    library: Library, folder: Path, count: int, progress: Callable[[int, int], None] | None = None
+) -> list[Path]:
+    """Write `sheet_001.png` and so on: portrait, parts and canvas of the first exemplars, twelve on a page.
+
+    Args:
+        library: The exemplars.
+        folder: Where to write.
+        count: How many exemplars at most.
+        progress: Called as `progress(done, total)` after each page.
+
+    Returns:
+        The sheets' files.
+    """
+    starts = range(0, min(count, len(library)), PER_PAGE)
+    paths = []
+    for page, start in enumerate(starts, start=1):
+        exemplars = [library[position] for position in range(start, min(start + PER_PAGE, count, len(library)))]
+        paths.append(folder / f"sheet_{page:03d}.png")
+        files.write_bytes(paths[-1], sheet(exemplars))
+        if progress is not None:
+            progress(page, len(starts))
+    return paths
+
+
+def sheet(exemplars: Sequence[Exemplar]) -> bytes:
+    """A PNG of portrait, parts and canvas of each exemplar, under its name, with a legend."""
+    from matplotlib.figure import Figure
+
+    strips = [_strip(exemplar) for exemplar in exemplars]
+    across = min(_COLUMNS, len(strips))
+    width = max(strip.shape[1] for strip in strips)
+    lines = -(-len(strips) // across)
+    page_rows = _GAP + lines * (_CAPTION + _ROWS + _GAP) + _FOOT
+    page_cols = max(_GAP + across * (width + 2 * _GAP) - _GAP, 560)
+    page = np.full((page_rows, page_cols, 3), 255, np.uint8)
+    places = []
+    for position, strip in enumerate(strips):
+        line, column = divmod(position, across)
+        top = _GAP + line * (_CAPTION + _ROWS + _GAP) + _CAPTION
+        left = _GAP + column * (width + 2 * _GAP)
+        page[top : top + _ROWS, left : left + strip.shape[1]] = strip
+        places.append((left, top))
+
+    figure = Figure(figsize=(page_cols / 100, page_rows / 100), dpi=100)
+    figure.figimage(page)
+
+    def write(text: str, left: float, bottom: float, colour: str = "black") -> None:
+        # A name is the user's: a dollar sign in it is no formula.
+        figure.text(left / page_cols, 1 - bottom / page_rows, text, fontsize=10, color=colour, parse_math=False)
+
+    for exemplar, (left, top) in zip(exemplars, places, strict=True):
+        person = "" if exemplar.person == exemplar.name else f"  (person {exemplar.person})"
+        rows, cols = exemplar.size
+        write(_shortened(f"{exemplar.name}{person}  {cols}×{rows}", width), left, top - 6)
+    left = _GAP
+    for kind, colour in zip(PART_KINDS, _COLOURS, strict=True):
+        write("■", left, page_rows - 12, "#{:02x}{:02x}{:02x}".format(*colour))
+        write(kind, left + 16, page_rows - 12)
+        left += 34 + 8 * len(kind)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    return content.getvalue()
+
+
+def _strip(exemplar: Exemplar) -> UInt8[np.ndarray, "rows width 3"]:
+    """Portrait, parts over the portrait in grey, and canvas, side by side."""
+    rows, cols = exemplar.size
+    size = (max(1, round(cols * _ROWS / rows)), _ROWS)
+    method = cv2.INTER_AREA if rows > _ROWS else cv2.INTER_CUBIC
+    grey = cv2.cvtColor(exemplar.portrait, cv2.COLOR_RGB2GRAY)
+    # The darker and the lighter half are brought nearer to the middle, for the colours to be seen.
+    over = np.repeat(60 + 0.6 * grey[..., None].astype(np.float32), 3, axis=2)
+    for number, colour in enumerate(_COLOURS, start=1):
+        mask = exemplar.segmentation == number
+        over[mask] = (1 - _COVER) * over[mask] + _COVER * np.array(colour, np.float32)
+    three = (exemplar.portrait, np.rint(over).astype(np.uint8), exemplar.canvas)
+    return np.concatenate([cv2.resize(image, size, interpolation=method) for image in three], axis=1)
+
+
+def _shortened(text: str, width: int) -> str:
+    letters = max(8, width // 7)
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    files.write_text(path, content.getvalue())

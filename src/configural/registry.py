@@ -1,0 +1,89 @@
+"""Open doors: things of one kind by name, whoever they come from."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, MutableMapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+from configural.errors import ConfiguralError
+
+T = TypeVar("T")
+
+
+class Registry(MutableMapping[str, T], Generic[T]):
+    """Networks, sources, conditions, probes or formats by name.
+
+    A name is one that the package registers, one that somebody else has registered (`NETWORKS["mine"] = make`), one
+    that an installed package declares as an entry point, or `module:name`, which imports the module, as uvicorn does.
+    The last is for names that a person wrote on the command line or in a call; nothing that is read from data or
+    model files may be given to `find`.
+
+    Attributes:
+        kind: What the things are, for error messages, such as `network`.
+        group: Of entry points, such as `configural.networks`.
+    """
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind, self.group = kind, group
+        self._known: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        return self._known[name]
+
+    def __setitem__(self, name: str, thing: T) -> None:
+        self._known[name] = thing
+
+    def __delitem__(self, name: str) -> None:
+        del self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """A decorator that registers what it decorates under a name."""
+
+        def remember(thing: T) -> T:
+            self[name] = thing
+            return thing
+
+        return remember
+
+    def find(self, name: str) -> T:
+        """The thing of that name.
+
+        Raises:
+            ConfiguralError: If there is none, or its module cannot be imported.
+        """
+        if name in self._known:
+            return self._known[name]
+        for entry in entry_points(group=self.group, name=name):
+            return cast(T, entry.load())
+        module, colon, attribute = name.partition(":")
+        if colon and module.replace(".", "").isidentifier() and attribute.replace(".", "").isidentifier():
+            return cast(T, self._imported(module, attribute))
+        raise ConfiguralError(
+            f"unknown {self.kind} '{name}': choose one of {', '.join(self.names())}, or write module:name"
+        )
+
+    def names(self) -> list[str]:
+        """All names but `module:name` ones, the package's own first."""
+        declared = (entry.name for entry in entry_points(group=self.group))
+        return list(dict.fromkeys((*self._known, *declared)))
+
+    def _imported(self, module: str, attribute: str) -> Any:
+        here = str(Path.cwd())
+        if here not in sys.path and "" not in sys.path:
+            sys.path.insert(0, here)  # a console script does not look into the current folder
+        try:
+            found: Any = importlib.import_module(module)
+            for step in attribute.split("."):
+                found = getattr(found, step)
+        except (ImportError, AttributeError) as error:
+            raise ConfiguralError(f"{self.kind} '{module}:{attribute}': {error}") from error
+        return found

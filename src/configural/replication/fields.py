@@ -1,0 +1,69 @@
+"""How much of the image one cell of a network sees, and how far apart the parts of a face lie."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from configural import models
+from configural.portraits import Library
+
+CLOSEST_PARTS = 0.255
+"""`closest_parts` of the 70 FASSEG portraits (frontal02): an eye and the nose, as a share of the image's side."""
+
+_NEIGHBOURS = ((0, 1), (0, 2), (1, 2), (2, 3))
+"""Eye and eye, either eye and the nose, nose and mouth: positions in `PART_KINDS`."""
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """What one cell of a network's last feature map sees.
+
+    Attributes:
+        network: Its name.
+        pixels: Rows and columns of the image that one cell sees.
+        image_size: Rows and columns of the image.
+        single_unit: Whether the answer is that of the strongest single cell (fully convolutional networks), rather
+            than one in which a dense layer weighs all cells by their place.
+    """
+
+    network: str
+    pixels: int
+    image_size: int
+    single_unit: bool
+
+    @property
+    def fraction(self) -> float:
+        """Of the image's side; above 1 where a cell sees beyond the image's edges."""
+        return self.pixels / self.image_size
+
+
+def receptive_fields(image_size: int) -> tuple[ReceptiveField, ...]:
+    """The fields of the study's four networks for images of a size, the smallest share first.
+
+    The field is a number of pixels, whatever the size of the image. So a smaller image enlarges it relative to
+    the face: 46 of 224 pixels are 0.21 of the side, 46 of 64 are 0.72.
+    """
+    fields = []
+    for architecture in models.ARCHITECTURES:
+        # Only shapes are asked for; on the meta device no weights are made and no random numbers drawn.
+        with torch.device("meta"):
+            pixels = models.receptive_field(models.create(architecture.name, 224))
+        fields.append(ReceptiveField(architecture.name, pixels, image_size, architecture.fully_convolutional))
+    return tuple(sorted(fields, key=lambda field: (field.pixels, field.network)))
+
+
+def closest_parts(faces: Library) -> float:
+    """The side of the smallest square that holds two neighbouring parts whole, as a share of the image's side.
+
+    Measured per exemplar from outer edge to outer edge, along rows or columns, whichever is longer, where the parts
+    were photographed; then the mean over the exemplars, and of the pairs of neighbours the closest. A network whose
+    cell sees less never has two parts whole before one cell.
+    """
+    low, high = faces.anchors, faces.anchors + faces.part_sizes
+    sides = faces.canvas_sizes.max(axis=1)
+    extents = [
+        (np.maximum(high[:, a], high[:, b]) - np.minimum(low[:, a], low[:, b])).max(axis=1) / sides
+        for a, b in _NEIGHBOURS
+    ]
+    return float(min(extent.mean() for extent in extents))

@@ -1,0 +1,336 @@
+"""The study's findings, each a rule that a results table meets, breaks, or leaves open.
+
+A finding is a list of checks that must all be met. A check sets one number with its interval over repeats against
+a bound: it *holds* where the whole interval is on the right side of the bound, it *does not hold* where the whole
+interval is on the wrong side, and is *undecided* where the interval straddles the bound, where there are fewer than
+two repeats, where a test is missing, where the network has not learned its own condition, or where images of
+this size cannot show it. A finding holds if all of its checks do, does not hold if one of them does not, and is
+undecided else.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from configural.replication.fields import CLOSEST_PARTS, ReceptiveField, receptive_fields
+from configural.replication.spread import Spread, spread_of_difference, spread_of_mean
+from configural.stimuli import condition
+from configural.stimuli.layout import REFERENCE_ROWS
+
+CONDITIONS = ("baseline", "ffa", "fct")
+"""The study's conditions."""
+
+OWN_ACCURACY = 0.986
+"""What the study's networks reach at least where they were trained."""
+
+FALL = 0.02
+"""Two percentage points. In the published table a CNN loses 6.3 to 33.2 on shifted images, an FCN at most 1.6."""
+
+LEARNED = 0.9
+"""With less on its own middle images, a network has not learned enough to fall."""
+
+_ROUNDING = 1e-6
+"""Published accuracies have six decimals."""
+
+
+class Verdict(StrEnum):
+    """What the numbers say of a finding."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number against one bound.
+
+    Attributes:
+        what: Which network and test, in words.
+        spread: The number: an accuracy (0 to 1), a fall, or a difference of two falls.
+        wanted: `at least`, `less than` or `more than`.
+        bound: What the number is set against.
+        limit: Why images of this size cannot show it; empty if they can.
+        reason: Why it is undecided; empty if it is decided.
+        unit: `%` for an accuracy, `points` (percentage points) for a fall or a difference of falls.
+    """
+
+    what: str
+    spread: Spread
+    wanted: str
+    bound: float
+    limit: str = ""
+    reason: str = ""
+    unit: str = "points"
+
+    @property
+    def measured(self) -> Verdict:
+        """The number against the bound, whatever the size of the images can show."""
+        low, high = self.spread.low, self.spread.high
+        if not self.spread.repeats >= 2:
+            return Verdict.UNDECIDED
+        # Each bound is turned so that the right side of it is up.
+        match self.wanted:
+            case "at least":
+                right, wrong = low >= self.bound - _ROUNDING, high < self.bound - _ROUNDING
+            case "less than":
+                right, wrong = high < self.bound - _ROUNDING, low >= self.bound - _ROUNDING
+            case _:
+                right, wrong = low > self.bound + _ROUNDING, high <= self.bound + _ROUNDING
+        return Verdict.HOLDS if right else Verdict.FAILS if wrong else Verdict.UNDECIDED
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is measured, unless there is a reason against it."""
+        return Verdict.UNDECIDED if self.reason else self.measured
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One of the study's findings, checked.
+
+    Attributes:
+        key: A short name.
+        statement: What the study found.
+        rule: What is checked, and for what.
+        checks: All must be met.
+    """
+
+    key: str
+    statement: str
+    rule: str
+    checks: tuple[Check, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all checks together."""
+        return _together(check.verdict for check in self.checks)
+
+    @property
+    def measured(self) -> Verdict:
+        """What the numbers alone say, whatever speaks against them."""
+        return _together(check.measured for check in self.checks)
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Why images of this size cannot show all of it; empty if they can."""
+        return tuple(dict.fromkeys(check.limit for check in self.checks if check.limit))
+
+    def count(self, verdict: Verdict) -> int:
+        """Checks of this verdict."""
+        return sum(check.verdict == verdict for check in self.checks)
+
+    @property
+    def deciding(self) -> Check:
+        """The check closest to failing, or furthest beyond: among those of the finding's verdict if it can be."""
+
+        def room(check: Check) -> float:
+            spread, bound = check.spread, check.bound
+            return bound - spread.high if check.wanted == "less than" else spread.low - bound
+
+        decided = [check for check in self.checks if check.verdict == self.verdict] or list(self.checks)
+        measured = [check for check in decided if check.spread.repeats >= 2] or decided
+        return min(measured, key=lambda check: np.nan_to_num(room(check), nan=np.inf))
+
+
+def _together(verdicts: Iterable[Verdict]) -> Verdict:
+    found = set(verdicts)
+    if Verdict.FAILS in found:
+        return Verdict.FAILS
+    return Verdict.HOLDS if found == {Verdict.HOLDS} else Verdict.UNDECIDED
+
+
+def findings(results: pd.DataFrame, image_size: int, closest_parts: float = CLOSEST_PARTS) -> tuple[Finding, ...]:
+    """Check the study's findings on a results table.
+
+    Args:
+        results: Columns as `RESULT_COLUMNS`; repeats are told apart by `repeat`.
+        image_size: Rows and columns of the images.
+        closest_parts: See `fields.closest_parts`; by default that of the FASSEG portraits.
+    """
+    fields = receptive_fields(image_size)
+    tests = _Tests(results)
+    return (
+        _own_condition(tests, fields),
+        _cnns_fall(tests, fields),
+        _fcns_stay(tests, fields),
+        _which_cross_test(tests, fields, image_size),
+        _smallest_field(tests, fields, closest_parts),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Tests:
+    """Accuracies by cell, and what follows from them."""
+
+    results: pd.DataFrame
+
+    def accuracies(self, network: str, train: str, test: str, placement: str = "middle") -> pd.Series:
+        """By repeat."""
+        frame = self.results
+        rows = frame[
+            (frame["network"] == network)
+            & (frame["train_condition"] == train)
+            & (frame["test_condition"] == test)
+            & (frame["placement"] == placement)
+        ]
+        return rows.set_index("repeat")["accuracy"].astype(float)
+
+    def falls(self, network: str, train: str, test: str, placement: str = "middle") -> np.ndarray:
+        """What each trained network loses from its own middle images to others, in shares of 1."""
+        own = self.accuracies(network, train, train)
+        return (own - self.accuracies(network, train, test, placement)).dropna().to_numpy()
+
+    def open_reason(self, *trainings: tuple[str, str]) -> str:
+        """Why falls of these (network, condition) tell nothing; empty if they do."""
+        for network, train in trainings:
+            own = self.accuracies(network, train, train).mean()
+            if own < LEARNED:
+                return f"{network} has not learned {train}: {100 * own:.1f} % right, less than {100 * LEARNED:g} %"
+        return ""
+
+
+def _check(
+    what: str, spread: Spread, wanted: str, bound: float, reason: str = "", limit: str = "", unit: str = "points"
+) -> Check:
+    if spread.repeats < 2:
+        reason = "only one repeat" if spread.repeats else "not measured"
+    check = Check(what, spread, wanted, bound, limit, reason or limit, unit)
+    if check.verdict is Verdict.UNDECIDED and not check.reason:
+        return replace(check, reason="the interval straddles the bound")
+    return check
+
+
+def _own_condition(tests: _Tests, fields: Sequence[ReceptiveField]) -> Finding:
+    checks = [
+        _check(
+            f"{field.network} on {name}",
+            spread_of_mean(tests.accuracies(field.network, name, name).to_numpy()),
+            "at least",
+            OWN_ACCURACY,
+            unit="%",
+        )
+        for field in fields
+        for name in CONDITIONS
+    ]
+    return Finding(
+        "own condition",
+        f"Every network tells at least {100 * OWN_ACCURACY:g} % right where it was trained.",
+        f"For each network and condition: accuracy on the condition's own middle images is at least "
+        f"{100 * OWN_ACCURACY:g} %.",
+        tuple(checks),
+    )
+
+
+def _cnns_fall(tests: _Tests, fields: Sequence[ReceptiveField]) -> Finding:
+    checks = [
+        _check(
+            f"fall of {field.network} on {name}",
+            spread_of_mean(tests.falls(field.network, name, name, "shifted")),
+            "at least",
+            FALL,
+            tests.open_reason((field.network, name)),
+        )
+        for field in fields
+        if not field.single_unit
+        for name in CONDITIONS
+    ]
+    return Finding(
+        "CNNs fall when shifted",
+        "Networks with a dense layer fall when the images are shifted.",
+        "For each CNN and condition: the fall in accuracy from middle to shifted images is at least "
+        f"{100 * FALL:g} percentage points.",
+        tuple(checks),
+    )
+
+
+def _fcns_stay(tests: _Tests, fields: Sequence[ReceptiveField]) -> Finding:
+    checks = [
+        _check(
+            f"fall of {field.network} on {name}",
+            spread_of_mean(tests.falls(field.network, name, name, "shifted")),
+            "less than",
+            FALL,
+            tests.open_reason((field.network, name)),
+            f"a cell of {field.network} sees the whole image ({field.fraction:.2f} of its side), with the edges "
+            "that tell it where it is"
+            if field.fraction >= 1
+            else "",
+        )
+        for field in fields
+        if field.single_unit
+        for name in CONDITIONS
+    ]
+    return Finding(
+        "FCNs do not fall when shifted",
+        "Fully convolutional networks do not fall when the images are shifted.",
+        "For each FCN and condition: the fall in accuracy from middle to shifted images is less than "
+        f"{100 * FALL:g} percentage points.",
+        tuple(checks),
+    )
+
+
+def _which_cross_test(tests: _Tests, fields: Sequence[ReceptiveField], image_size: int) -> Finding:
+    moved = max(abs(value) for slot in condition("ffa").offsets for value in slot) * image_size / REFERENCE_ROWS
+    limit = f"ffa moves no part by a whole pixel ({moved:.1f} at most)" if moved < 1 else ""
+    checks = [
+        _check(
+            f"falls of {field.network}, ffa→baseline less baseline→ffa",
+            spread_of_difference(
+                tests.falls(field.network, "ffa", "baseline"), tests.falls(field.network, "baseline", "ffa")
+            ),
+            "more than",
+            0.0,
+            tests.open_reason((field.network, "ffa"), (field.network, "baseline")),
+            limit,
+        )
+        for field in fields
+    ]
+    return Finding(
+        "ffa→baseline falls more",
+        "Of the cross tests between baseline and ffa, the one that falls is ffa→baseline: trained with features "
+        "further apart, tested where they were photographed.",
+        "For each network: the fall from ffa to baseline is larger than the fall from baseline to ffa.",
+        tuple(checks),
+    )
+
+
+def _smallest_field(tests: _Tests, fields: Sequence[ReceptiveField], closest_parts: float) -> Finding:
+    # Of two networks with the same field, the one in which a single cell answers is limited by it.
+    smallest, *others = sorted(fields, key=lambda field: (not field.single_unit, field.pixels))
+    limit = (
+        f"a cell of {smallest.network} sees {smallest.fraction:.2f} of the side, and two neighbouring parts fit "
+        f"into {closest_parts:.2f}"
+        if smallest.fraction >= closest_parts
+        else ""
+    )
+    checks = [
+        _check(
+            f"falls {train}→{test}, {smallest.network} less {other.network}",
+            spread_of_difference(
+                tests.falls(smallest.network, train, test), tests.falls(other.network, train, test)
+            ),
+            "more than",
+            0.0,
+            tests.open_reason((smallest.network, train), (other.network, train)),
+            limit,
+        )
+        for train, test in _both_ways("baseline", "ffa")
+        for other in others
+    ]
+    return Finding(
+        "smallest field falls most",
+        f"In cross tests {smallest.network} falls most, the network of which a single cell answers and sees least.",
+        f"For baseline→ffa and ffa→baseline, and for each other network: the fall of {smallest.network} is larger.",
+        tuple(checks),
+    )
+
+
+def _both_ways(*names: str) -> Iterator[tuple[str, str]]:
+    for first, second in pairwise(names):
+        yield first, second
+        yield second, first

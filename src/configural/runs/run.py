@@ -1,0 +1,255 @@
+"""One training with its test: the run and its folder."""
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from configural import __version__, models
+from configural.config.run import RunConfig
+from configural.errors import ConfiguralError
+from configural.evaluation import (
+    Predictions,
+    accuracy_figure,
+    confusion_matrix_figure,
+    loss_figure,
+    predict,
+    save_figure,
+)
+from configural.io import files
+from configural.io.files import refuse_used
+from configural.io.images import write_png
+from configural.io.locks import LOCK, locked
+from configural.portraits import Library, load
+from configural.runs.images import Images, draw_images, drawing_device, sample_for
+from configural.stimuli import CLASS_NAMES, ImageDataset, StimulusTable
+from configural.training import History, check_devices, fit, open_device
+
+_KEYS = {"test_accuracy", "test_loss", "confusion_matrix", "parameters", "images", "seconds", "faces_fingerprint"}
+"""What a run's metrics.json has at least."""
+
+_SAMPLES = 6
+"""Images of each class that a run folder keeps to look at."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run, read from its folder.
+
+    Attributes:
+        folder: Where it lies.
+        settings: What it was made with.
+        history: Loss and accuracy per epoch.
+        predictions: The test, image by image.
+        metrics: What `metrics.json` holds.
+    """
+
+    folder: Path
+    settings: RunConfig
+    history: History
+    predictions: Predictions
+    metrics: Mapping[str, Any]
+
+    @cached_property
+    def network(self) -> models.StudyNet:
+        """The trained network, on the CPU."""
+        return models.load_network(self.folder / "model.safetensors")
+
+    @cached_property
+    def table(self) -> StimulusTable:
+        """All of the run's stimuli: train, valid and test."""
+        return StimulusTable.load(self.folder / "stimuli.parquet")
+
+
+def load_run(folder: Path | str) -> Run:
+    """Read a finished run's folder.
+
+    Raises:
+        ConfiguralError: If it is no run folder, or the run in it is not finished.
+    """
+    folder = Path(folder)
+    settings = RunConfig.load(folder / "config.yaml")
+    if not (folder / "metrics.json").is_file():
+        raise ConfiguralError(f"{folder}: this run is not finished; continue it with --resume --out {folder}")
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    except ValueError as error:
+        raise ConfiguralError(f"{folder / 'metrics.json'}: not readable as JSON") from error
+    if not isinstance(metrics, dict) or not metrics.keys() >= _KEYS:
+        raise ConfiguralError(f"{folder / 'metrics.json'}: not the metrics of a run; is the file damaged?")
+    return Run(
+        folder,
+        settings,
+        History.load(folder / "history.csv"),
+        Predictions.load(folder / "predictions.csv"),
+        metrics,
+    )
+
+
+def train_and_test(
+    settings: RunConfig,
+    out: Path,
+    resume: bool = False,
+    keras: bool = False,
+    library: Library | None = None,
+    images: Images | None = None,
+    patience: float = 0,
+) -> Run:
+    """Draw, train, save, load again, test, and write the run folder.
+
+    Args:
+        settings: What to do; when resuming, those that the folder's run was begun with.
+        out: The run folder; new or empty unless resuming.
+        resume: Go on with the run that `out` holds, from its last whole epoch. A finished run is only read.
+        keras: Also write the network as `model.h5` for Keras.
+        library: The loaded faces, where the caller has them already.
+        images: What the settings say, drawn, where the caller has that already; no faces are loaded then.
+        patience: Seconds to wait for another process that is at work in `out`.
+
+    Raises:
+        ConfiguralError: If the settings cannot be carried out, or `out` holds something else or is in use.
+        OSError: If the disk is full or not writable; `resume` goes on from there.
+    """
+    begun = resume and (out / "config.yaml").is_file()
+    if (out / LOCK).is_file():
+        with locked(out, "this run", patience):
+            pass  # nobody is at work, and a file that a killed process left is gone now
+    with ExitStack() as held:
+        if begun:
+            held.enter_context(locked(out, "this run", patience))
+        files.remove_leftovers(out, "*" if begun else "config.yaml")
+        if begun and (out / "metrics.json").is_file():
+            finished = load_run(out)
+            (out / "checkpoint.safetensors").unlink(missing_ok=True)
+            if keras and not (out / "model.h5").is_file():
+                models.keras_weights.save(finished.network, out / "model.h5")
+            return finished
+        if resume and not begun and out.is_dir() and any(out.iterdir()):
+            raise ConfiguralError(f"{out}: holds other files and no run to go on with (no config.yaml)")
+        if not begun:
+            refuse_used(out)
+
+        # Whatever can be wrong with the settings shows before the first file is written.
+        device = open_device(settings.device, settings.recipe.precision).device
+        check_devices(device, settings.devices, settings.recipe.batch_size)
+        start = time.perf_counter()
+        if images is None:
+            library = library or load(settings.source)
+            table = sample_for(settings, library)
+        else:
+            table = images.table
+        if (out / "stimuli.parquet").is_file() and (
+            StimulusTable.load(out / "stimuli.parquet").fingerprint != table.fingerprint
+        ):
+            raise ConfiguralError(
+                f"{out}: was begun with other faces than {settings.source} gives now; restore those or choose "
+                "another --out"
+            )
+        if not begun:
+            held.enter_context(locked(out, "this run", patience))
+            if (out / "config.yaml").is_file():
+                raise ConfiguralError(f"{out}: another process has begun a run there; choose another --out")
+            settings.save(out / "config.yaml")
+        table.save(out / "stimuli.parquet")
+        if images is None:
+            assert library is not None
+            where = drawing_device(settings, device)
+            images = draw_images(table, library, settings, where)
+        _train_and_test(settings, out, keras, images, time.perf_counter() - start)
+    return load_run(out)
+
+
+def _train_and_test(settings: RunConfig, out: Path, keras: bool, images: Images, seconds: float) -> None:
+    """All that follows the drawing, which took so many seconds, in a folder that this process holds."""
+    checkpoint = out / "checkpoint.safetensors"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = models.create(settings.network, settings.image_size)
+    history = fit(
+        network,
+        images.sets["train"],
+        images.sets["valid"],
+        settings.recipe,
+        settings.device,
+        checkpoint=checkpoint,
+        devices=settings.devices,
+        compile=settings.compile,
+    )
+    history.save(out / "history.csv")
+    models.save_network(network, out / "model.safetensors")
+    if keras:
+        models.keras_weights.save(network, out / "model.h5")
+    loaded = models.load_network(out / "model.safetensors")
+    _check_equal(network, loaded, out / "model.safetensors")
+
+    tested = time.perf_counter()
+    # In batches as small as those of the validation: what a network holds of 100 large images takes a gigabyte.
+    predictions = predict(loaded, images.sets["test"], settings.recipe.valid_batch_size, settings.device)
+    summary = models.summarise(loaded)
+    metrics = {
+        **write_test(out, predictions, images.sets["test"]),
+        "parameters": {
+            "total": summary.total,
+            "trainable": summary.trainable,
+            "non_trainable": summary.non_trainable,
+        },
+        "images": {name: len(drawn) for name, drawn in images.sets.items()},
+        "seconds": {
+            "draw": round(seconds, 3),
+            "train": round(sum(epoch.seconds for epoch in history.epochs), 3),
+            "test": round(time.perf_counter() - tested, 3),
+        },
+        "device": str(open_device(settings.device, settings.recipe.precision).device),
+        "devices": settings.devices,
+        "receptive_field": summary.receptive_field,
+        "faces_fingerprint": images.table.fingerprint,
+        "configural": __version__,
+        "torch": torch.__version__,
+    }
+    save_figure(accuracy_figure(history), out / "figures" / "accuracy.png")
+    save_figure(loss_figure(history), out / "figures" / "loss.png")
+    # Last, because a run counts as finished when this file is there.
+    files.write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    checkpoint.unlink(missing_ok=True)
+
+
+def write_test(out: Path, predictions: Predictions, images: ImageDataset) -> dict[str, Any]:
+    """Write a test's predictions, confusion matrix, wrong images and first images of each class.
+
+    Returns:
+        The part of `metrics.json` about the test.
+    """
+    predictions.save(out / "predictions.csv")
+    metrics = predictions.metrics()
+    save_figure(confusion_matrix_figure(metrics), out / "figures" / "confusion_matrix.png")
+    wrong = predictions.wrong()
+    position = {file: row for row, file in enumerate(images.rows["file"])}
+    written = {f"misclassified/{mistake}": rows["file"] for mistake, rows in wrong.items()}
+    for label, name in enumerate(CLASS_NAMES):
+        written[f"samples/{name}"] = images.rows["file"][images.rows["label"] == label].head(_SAMPLES)
+    for folder, names in written.items():
+        for file in names:
+            image = images[position[file]][0].permute(1, 2, 0).cpu().contiguous().numpy()
+            write_png((out / folder / Path(file).name).with_suffix(".png"), image)
+    return {
+        "test_accuracy": metrics.accuracy,
+        "test_loss": metrics.loss,
+        "confusion_matrix": [list(row) for row in metrics.confusion_matrix],
+        "class_names": list(CLASS_NAMES),
+        "wrong": {mistake: rows[["index", "file"]].to_dict("records") for mistake, rows in wrong.items()},
+    }
+
+
+def _check_equal(network: torch.nn.Module, loaded: torch.nn.Module, path: Path) -> None:
+    """Raise if the saved network is not the trained one, number by number."""
+    before, after = network.state_dict(), loaded.state_dict()
+    if before.keys() != after.keys() or not all(
+        torch.equal(before[name].cpu(), after[name].cpu()) for name in before
+    ):
+        raise ConfiguralError(f"{path}: the saved network differs from the trained one; is the disk sound?")
