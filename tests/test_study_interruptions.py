@@ -134,7 +134,7 @@ def test_jobs_go_on_when_a_worker_dies():
     assert begun == [1, 2, 3, 4]
     assert outcomes == {
         1: "",
-        2: "its worker process was ended by SIGKILL, perhaps because memory was full",
+        2: "its worker process was ended by SIGKILL, perhaps because the memory is full",
         3: "KeyError: 'gone'",
         4: "",
     }

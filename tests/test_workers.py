@@ -12,7 +12,7 @@ import pytest
 
 from configural.errors import ConfiguralError
 from configural.stimuli import Renderer
-from configural.workers import worker_processes
+from configural.processes import worker_processes
 
 
 def add(shared, item):

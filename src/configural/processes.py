@@ -1,28 +1,212 @@
-"""One piece of work done together by several processes of this machine."""
+"""Processes of this machine that work for this one.
+
+All of them are fresh interpreters (forking a process whose threads are at work may lock it up). They end with this
+process, whichever way it ends, and leave Ctrl-C to it; each answers, or dies with a reason.
+"""
 
 import contextlib
+import itertools
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from configural import progress
 from configural.errors import ConfiguralError
-from configural.workers import end_with_parent, interrupt_kept_back
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 _GRACE = 5.0
 """Seconds that the others have to notice that one process failed, before they are ended."""
+
+_AT_ONCE = 16
+"""Items that go to a worker process together."""
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+@runtime_checkable
+class Map(Protocol):
+    """Does a piece of work on every item, and yields the results in order."""
+
+    def __call__(self, work: Callable[[Any, Item], T], items: Iterable[Item]) -> Iterator[T]:
+        """Take items as results are asked for, and a few ahead; `work` gets what is shared, and an item."""
+
+
+@contextlib.contextmanager
+def worker_processes(workers: int, shared: Any) -> Iterator[Map]:
+    """Start processes when there is work for them, and end them with the block, whichever way that ends.
+
+    They import what `shared` and the work need and nothing else, and each computes with one thread.
+
+    Args:
+        workers: How many at most; at least 1.
+        shared: What all work is done with. It is pickled once for each process.
+
+    Yields:
+        What does the work. It must be a function of a module, or a `functools.partial` of one; what it raises is
+        raised by the map.
+
+    Raises:
+        ConfiguralError: If a process is killed, as it is when the memory is full.
+    """
+    # Pickled here, so that a process can first set its threads and then import what is in it.
+    pool = ProcessPoolExecutor(workers, _SPAWN, _begin, (pickle.dumps(shared),))
+    try:
+        yield partial(_in_order, pool, 2 * workers + 1)
+    except BrokenProcessPool as error:
+        raise ConfiguralError(
+            "a worker process was ended, perhaps because the memory is full; repeat the command to continue, or use "
+            "fewer --workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_shared: list[Any] = []
+"""In a worker process, and nowhere else: what all its work is done with."""
+
+
+def _begin(shared: bytes) -> None:
+    _prepare({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")})
+    _shared.append(pickle.loads(shared))
+
+
+def _on_shared(work: Callable[[Any, Item], T], items: list[Item]) -> list[T]:
+    return [work(_shared[0], item) for item in items]
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, ahead: int, work: Callable[[Any, Item], T], items: Iterable[Item]
+) -> Iterator[T]:
+    waiting: deque[Future[list[T]]] = deque()
+    rest = iter(items)
+    while True:
+        while len(waiting) < ahead and (some := list(itertools.islice(rest, _AT_ONCE))):
+            with _interrupt_kept_back():  # the pool starts its processes while it is given work
+                waiting.append(pool.submit(_on_shared, work, some))
+        if not waiting:
+            return
+        yield from waiting.popleft().result()
+
+
+@dataclass(frozen=True)
+class Response:
+    """How a piece of work ended in another process.
+
+    Attributes:
+        value: What it returned.
+        error: What it raised, where that speaks for itself: a ConfiguralError, OSError or MemoryError.
+        traceback: Of whatever else it raised.
+        death: How its process ended instead, such as `was ended by SIGKILL, perhaps because the memory is full`.
+    """
+
+    value: Any = None
+    error: Exception | None = None
+    traceback: str = ""
+    death: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no value."""
+        return self.error is not None or bool(self.traceback or self.death)
+
+
+class Worker:
+    """A process that does one piece of work after another.
+
+    Args:
+        environment: Variables that are set in it before it imports anything.
+        once: Whether it ends after its first piece of work, at once where that fails.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None, *, once: bool = False) -> None:
+        self.line, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=_serve, args=(theirs, dict(environment or {}), once), daemon=True)
+        with _interrupt_kept_back():
+            self.process.start()
+        theirs.close()  # only the process holds it now, so that the line breaks when the process dies
+
+    def give(self, work: Callable[..., Any], *arguments: Any) -> None:
+        """Have it do a piece of work, a function of a module, once it is idle."""
+        with contextlib.suppress(ConnectionError):  # it has died: `response` says how
+            self.line.send((work, arguments, progress.shown()))
+
+    def response(self) -> Response:
+        """Wait for the end of its work."""
+        try:
+            found: Response = self.line.recv()
+            return found
+        except (EOFError, OSError):
+            self.process.join()
+        code = self.process.exitcode or 0
+        if code >= 0:
+            return Response(death=f"ended by itself with exit status {code}")
+        name = signal.Signals(-code).name
+        hint = ", perhaps because the memory is full" if name == "SIGKILL" else ""
+        return Response(death=f"was ended by {name}{hint}")
+
+
+def responding(workers: Iterable[Worker], timeout: float | None = None) -> list[Worker]:
+    """Wait until some of the workers have responded or died, or the seconds are over."""
+    lines = {worker.line: worker for worker in workers}
+    return [lines[line] for line in wait(list(lines), timeout) if isinstance(line, Connection)]
+
+
+def end(workers: Sequence[Worker]) -> None:
+    """End workers, whatever they are at."""
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join(_GRACE)
+        if worker.process.exitcode is None:
+            worker.process.kill()
+            worker.process.join()
+        worker.process.close()
+        worker.line.close()
+
+
+def _serve(line: Connection, environment: Mapping[str, str], once: bool) -> None:
+    """What a worker's process does until the line to it breaks."""
+    _prepare(environment)
+    while (response := _next_response(line)) is not None:
+        line.send(response)
+        if once and response.failed:
+            # At once, so that processes waiting for this one notice; some connections cannot be closed well.
+            sys.stderr.flush()
+            os._exit(1)
+        if once:
+            return
+
+
+def _next_response(line: Connection) -> Response | None:
+    try:
+        pickled = line.recv_bytes()
+    except EOFError:
+        return None
+    try:
+        work, arguments, shown = pickle.loads(pickled)
+        with contextlib.nullcontext() if shown else progress.hidden():
+            return Response(work(*arguments))
+    except (ConfiguralError, OSError, MemoryError) as error:
+        return Response(error=error)
+    except BaseException:
+        return Response(traceback=traceback.format_exc())
 
 
 def in_processes(processes: int, work: Callable[..., T], *arguments: Any) -> T:
@@ -46,110 +230,73 @@ def in_processes(processes: int, work: Callable[..., T], *arguments: Any) -> T:
         OSError: If a process raised one.
         RuntimeError: If a process raised anything else; the message is its traceback.
     """
-    context = multiprocessing.get_context("spawn")
-    pipes: list[Connection] = []
-    started: list[BaseProcess] = []
+    team: list[Worker] = []
     with tempfile.TemporaryDirectory(prefix="configural-") as folder:
         try:
-            with interrupt_kept_back():
-                for rank in range(processes):
-                    ours, theirs = context.Pipe()
-                    pipes.append(ours)
-                    process = context.Process(target=_take_part, args=(theirs, rank, processes), daemon=True)
-                    process.start()
-                    started.append(process)
-                    theirs.close()
-            for pipe in pipes:
-                # All are starting by now; this waits for one after the other to be ready.
-                with contextlib.suppress(ConnectionError):  # it ended: `_answers` says how
-                    pipe.send((work, Path(folder) / "meeting", arguments, progress.shown()))
-            return _answers(started, pipes)[0]
+            team.extend(Worker(once=True) for _ in range(processes))
+            for rank, worker in enumerate(team):
+                with contextlib.nullcontext() if rank == 0 else progress.hidden():  # one of them shows progress
+                    worker.give(work, rank, processes, Path(folder) / "meeting", *arguments)
+            result: T = _together(team)[0]
+            return result
         except RuntimeError as error:
             if "unable to allocate shared memory" not in str(error):
                 raise
             raise ConfiguralError(
                 "the images do not fit into the memory that processes share, /dev/shm: make it larger (for "
-                "docker: --shm-size), or use --devices 1"
+                "docker: --shm-size), or use devices 1"
             ) from error
         finally:
-            _end(started)
-            for pipe in pipes:
-                pipe.close()
+            end(team)
 
 
-def _answers(started: list[BaseProcess], pipes: list[Connection]) -> list[Any]:
-    """What each process returned; raises if one failed."""
-    answers: dict[int, Any] = {}
-    failures: list[Exception | str] = []
-    silent: list[int] = []
-    listening = dict(enumerate(pipes))
+def _together(team: Sequence[Worker]) -> list[Any]:
+    """What each returned; raises if one failed: why one was killed, else the first error, else the first mistake."""
+    responses: dict[Worker, Response] = {}
     until: float | None = None
-    while listening and (until is None or time.monotonic() < until):
-        ready = wait(listening.values(), None if until is None else max(0.0, until - time.monotonic()))
-        for rank, pipe in list(listening.items()):
-            if pipe not in ready:
-                continue
-            del listening[rank]
-            try:
-                well, answer = pipe.recv()
-            except (EOFError, OSError):  # it is ending without a word
-                silent.append(rank)
-            else:
-                if well:
-                    answers[rank] = answer
-                    continue
-                failures.append(answer)
-            # The failure of one makes the others fail, so which of them is the cause shows when all have ended.
-            until = until or time.monotonic() + _GRACE
-    if len(answers) == len(pipes):
-        return [answers[rank] for rank in range(len(pipes))]
-    raise _cause(started, silent, failures)
-
-
-def _cause(started: list[BaseProcess], silent: list[int], failures: list[Exception | str]) -> Exception:
-    """Why the processes failed: one that was killed, else the first mistake, else the first error."""
-    for rank in silent:
-        process = started[rank]
-        process.join()
-        if process.exitcode is not None and process.exitcode < 0:
-            name = signal.Signals(-process.exitcode).name
-            hint = ", perhaps because the memory is full" if name == "SIGKILL" else ""
-            return ConfiguralError(
-                f"training process {rank + 1} of {len(started)} was ended by {name}{hint}; repeat the command to "
-                "go on, a run with --resume"
+    while len(responses) < len(team) and (until is None or time.monotonic() < until):
+        left = None if until is None else max(0.0, until - time.monotonic())
+        for worker in responding((one for one in team if one not in responses), left):
+            responses[worker] = worker.response()
+            if responses[worker].failed and until is None:
+                # The failure of one makes the others fail, so which is the cause shows when all have ended.
+                until = time.monotonic() + _GRACE
+    if until is None:
+        return [responses[worker].value for worker in team]
+    for worker, response in responses.items():
+        if "was ended" in response.death:
+            raise ConfiguralError(
+                f"training process {team.index(worker) + 1} of {len(team)} {response.death}; repeat the command to "
+                "continue, a run with --resume"
             )
-    for failure in failures:
-        if isinstance(failure, Exception):
-            return failure
-    said = failures[0] if failures else "see above"
-    return RuntimeError(f"a training process failed:\n{said}")
+    for response in responses.values():
+        if response.error is not None:
+            raise response.error
+    said = next((response.traceback for response in responses.values() if response.traceback), "see above")
+    raise RuntimeError(f"a training process failed:\n{said}")
 
 
-def _take_part(pipe: Connection, rank: int, processes: int) -> None:
-    """What a process does: be told, work, answer."""
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    try:
-        work, meeting, arguments, shown = pipe.recv()
-        # One of them tells how far they are.
-        with contextlib.nullcontext() if shown and rank == 0 else progress.hidden():
-            pipe.send((True, work(rank, processes, meeting, *arguments)))
-    except (ConfiguralError, OSError, MemoryError) as error:
-        pipe.send((False, error))
-    except BaseException:
-        pipe.send((False, traceback.format_exc()))
-    else:
+def _prepare(environment: Mapping[str, str]) -> None:
+    """What every process does first: be ready to end with the one that started it."""
+    os.environ.update(environment)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # in the middle of what it does
+
+
+@contextlib.contextmanager
+def _interrupt_kept_back() -> Iterator[None]:
+    """Hold Ctrl-C back for the block, and for good in processes started in it: this one ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
         return
-    # At once, so that processes waiting for this one notice; there may be connections that cannot be closed well.
-    sys.stderr.flush()
-    os._exit(1)
-
-
-def _end(started: list[BaseProcess]) -> None:
-    for process in started:
-        process.terminate()
-    for process in started:
-        process.join(_GRACE)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-        process.close()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -13,7 +13,7 @@ from configural.io.images import encode_png
 from configural.portraits import PART_KINDS
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.table import SUBSETS, Stimulus, StimulusTable, StoredTable
-from configural.workers import worker_processes
+from configural.processes import worker_processes
 
 T = TypeVar("T")
 
