@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy import stats
 
 LEVEL = 0.95
@@ -20,7 +21,7 @@ class Estimate:
         low: Lower end of the interval; nan where there is none.
         high: Upper end.
         exemplars: How many hosts it rests on.
-        images: How many answers it rests on.
+        images: How many responses it rests on.
         note: Why it is not defined, or empty.
     """
 
@@ -48,11 +49,11 @@ class Bootstrap:
     seed: int = 0
     resamples: int = 2000
 
-    def mean(self, values: np.ndarray, exemplars: np.ndarray) -> Estimate:
+    def mean(self, values: ArrayLike, exemplars: ArrayLike) -> Estimate:
         """The mean over images; nans are left out."""
-        return self.function(np.asarray(values, float)[:, None], exemplars, lambda means: means[..., 0])
+        return self.function(np.asarray(values, float)[:, None], exemplars, of_means=lambda means: means[..., 0])
 
-    def share(self, values: np.ndarray, exemplars: np.ndarray) -> Estimate:
+    def fraction(self, values: ArrayLike, exemplars: ArrayLike) -> Estimate:
         """The mean of numbers from 0 to 1.
 
         Where all are 0, or all are 1, resampling knows no spread; the open end is then that of Clopper and Pearson
@@ -69,7 +70,8 @@ class Bootstrap:
     def function(
         self,
         columns: Float[np.ndarray, "n k"],
-        exemplars: np.ndarray,
+        exemplars: ArrayLike,
+        *,
         of_means: Callable[[np.ndarray], np.ndarray],
     ) -> Estimate:
         """A function of the means of several columns.
@@ -88,7 +90,7 @@ class Bootstrap:
         return Estimate(result, low, high, n, rows)
 
     def draws(
-        self, columns: Float[np.ndarray, "n k"], exemplars: np.ndarray
+        self, columns: Float[np.ndarray, "n k"], exemplars: ArrayLike
     ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "b k"], int]:
         """The columns' means, their means in each draw, and the number of exemplars that have any number."""
         columns = np.asarray(columns, float)

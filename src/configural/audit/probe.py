@@ -1,26 +1,33 @@
-"""What a probe is: images to ask about, described as tables, and scores from the answers."""
+"""What a probe is: stimuli as tables, scores from a classifier's responses to them, a figure of the scores."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import UInt8
+from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict
 
+from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate
-from configural.models.classifiers import Subject
+from configural.audit.respondents import Respondent
+from configural.objects import ObjectScheme
 from configural.portraits import Library
 from configural.stimuli import Condition, Renderer, Stimulus, StimulusTable
 
 SCORE_COLUMNS = ("probe", "score", "of", "at", "value", "low", "high", "exemplars", "images", "note")
+PROBABILITY = "P("
+"""What the names of scores begin with that are a probability of the correct class, such as `P(face)`."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One line of an audit.
+    """One row of an audit.
 
     Attributes:
         name: What is measured, such as `drop`.
@@ -35,6 +42,21 @@ class Score:
     at: float = float("nan")
 
 
+@dataclass(frozen=True)
+class Which:
+    """Names one score of a probe.
+
+    Attributes:
+        score: Its name.
+        of: What it is measured of; None for the first, whatever that is.
+        at: The distance or angle; None for the first.
+    """
+
+    score: str
+    of: str | None = None
+    at: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Trials:
     """The stimuli of a probe.
@@ -42,13 +64,13 @@ class Trials:
     Attributes:
         tables: What is shown, as tables; one for each condition.
         notes: What each stimulus stands for, a row each in the order of the tables: `base`, the number of the
-            image that it is a version of, `host`, and the probe's own columns.
-        faces: The library that the stimuli name.
+            object that it is a version of, `host`, and the probe's own columns.
+        library: The exemplars that the stimuli name.
     """
 
     tables: tuple[StimulusTable, ...]
     notes: pd.DataFrame
-    faces: Library
+    library: Library
 
     def __len__(self) -> int:
         return len(self.notes)
@@ -59,8 +81,8 @@ class Trials:
         return [stimulus for table in self.tables for stimulus in table]
 
     @classmethod
-    def join(cls, faces: Library, versions: Iterable[tuple[StimulusTable, dict[str, Any]]]) -> "Trials":
-        """Put versions of some images together, each a table with what its rows stand for.
+    def join(cls, library: Library, versions: Iterable[tuple[StimulusTable, dict[str, Any]]]) -> "Trials":
+        """Put versions of some stimuli together, each a table with what its rows stand for.
 
         Tables must keep their column `index`, which becomes `base`.
         """
@@ -70,47 +92,57 @@ class Trials:
                 tables.append(table)
                 notes.append(pd.DataFrame({"base": table.frame["index"], "host": table.frame["host"], **columns}))
         joined = pd.concat(notes, ignore_index=True) if notes else pd.DataFrame({"base": [], "host": []})
-        return cls(tuple(tables), joined, faces)
+        return cls(tuple(tables), joined, library)
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What the probes make their stimuli from.
+    """What the probes make their stimuli from, and how they estimate.
 
     Attributes:
-        faces: The exemplars.
-        pairs: Matched pairs under the audit's condition: all of no_face by index, then all of face.
-        image_size: Rows and columns of the images.
+        library: The exemplars.
+        pairs: Matched pairs under the audit's condition: all scrambled ones by index, then all correct ones.
+        bootstrap: How intervals are made.
     """
 
-    faces: Library
+    library: Library
     pairs: StimulusTable
-    image_size: int
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+
+    @property
+    def scheme(self) -> ObjectScheme:
+        """What the object consists of."""
+        return self.library.scheme
 
     @property
     def condition(self) -> Condition:
         """What the pairs are drawn under."""
         return self.pairs.condition
 
+    @property
+    def probability(self) -> str:
+        """The name of the score that is the probability of the correct class, such as `P(face)`."""
+        return f"{PROBABILITY}{self.scheme.class_names[1]})"
+
     def some_pairs(self, count: int) -> StimulusTable:
         """At most so many pairs, from as many hosts as possible."""
         return self._rows(count, (0, 1))
 
-    def some_faces(self, count: int) -> StimulusTable:
-        """At most so many faces, from as many hosts as possible."""
+    def some_objects(self, count: int) -> StimulusTable:
+        """At most so many correct arrangements, from as many hosts as possible."""
         return self._rows(count, (1,))
 
     def _rows(self, count: int, labels: tuple[int, ...]) -> StimulusTable:
         frame = self.pairs.frame
-        face = frame[frame["label"] == 1]
-        turn = face.groupby("host").cumcount().to_numpy()
-        chosen = face["index"].to_numpy()[np.argsort(turn, kind="stable")[:count]]
+        correct = frame[frame["label"] == 1]
+        turn = correct.groupby("host").cumcount().to_numpy()
+        chosen = correct["index"].to_numpy()[np.argsort(turn, kind="stable")[:count]]
         kept = frame[frame["index"].isin(chosen) & frame["label"].isin(labels)].reset_index(drop=True)
         return replace(self.pairs, frame=kept)
 
 
 def under(table: StimulusTable, **changes: Any) -> StimulusTable:
-    """The same stimuli under a condition with some keys changed; those of a face may then lack parts."""
+    """The same stimuli under a condition with some keys changed; correct ones may then lack parts."""
     return replace(table, condition=replace(table.condition, arrangement="upright", **changes))
 
 
@@ -119,85 +151,126 @@ def with_columns(table: StimulusTable, **columns: Any) -> StimulusTable:
     return replace(table, frame=table.frame.assign(**columns))
 
 
-@runtime_checkable
-class Probe(Protocol):
-    """One question to a classifier.
+class Probe(ABC):
+    """One question to a classifier, with everything that belongs to it.
+
+    A subclass needs a name, a title, a question, `trials` and `score`; the rest has defaults. It is used like a
+    built-in one once it is registered (`audit.PROBES["mine"] = Mine()`), declared as an entry point of the group
+    `configural.probes`, named as `module:name`, or given to `audit` itself.
 
     Attributes:
-        name: Short, for files and tables.
+        name: Short, for files, tables and the command line.
         title: For people.
-        question: What it answers, in one sentence.
+        question: What it asks, in one sentence.
+        how_to_read: What its scores mean, in a few sentences.
+        fractions: Names of its scores that are fractions of 1, which are shown as per cent; probabilities of the
+            correct class are anyway.
+        needs: A package of the extra `audit` that it cannot do without.
     """
 
-    @property
-    def name(self) -> str:
-        """Short, for files and tables."""
+    name: str
+    title: str
+    question: str
+    how_to_read: str = ""
+    fractions: tuple[str, ...] = ()
+    needs: str = ""
 
-    @property
-    def title(self) -> str:
-        """For people."""
+    def obstacle(self, classifier: Respondent) -> str:
+        """Why it cannot be done with this classifier here, or nothing."""
+        found = not self.needs or find_spec(self.needs)
+        return "" if found else f"needs {self.needs}: pip install 'configural[audit]'"
 
-    @property
-    def question(self) -> str:
-        """What it answers."""
-
+    @abstractmethod
     def trials(self, material: Material) -> Trials:
         """What it shows."""
 
+    @abstractmethod
+    def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
+        """Its scores.
+
+        Args:
+            responses: The trials' notes with a column `log_odds`, or with those of `Inspection.inspect`.
+            material: As `trials` was given.
+        """
+
     def examples(self, notes: pd.DataFrame) -> dict[int, str]:
         """Some of its trials to look at, by row, each with what it shows."""
+        return {row: f"image {row + 1}" for row in range(min(4, len(notes)))}
 
-    def score(self, answers: pd.DataFrame, bootstrap: Bootstrap) -> list[Score]:
-        """Its scores, from the trials' notes with a column `log_odds`, or the columns of `look`."""
+    def maps(self, classifier: Respondent, trials: Trials, *, image_size: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Images of its own to look at besides the examples, each after its caption."""
+        return iter(())
+
+    def figure(self, scores: pd.DataFrame) -> Figure:
+        """Its scores drawn, from its rows of an audit's table; by default all that are defined, with intervals."""
+        return plotting.overview(scores)
+
+    def summary(self) -> Mapping[str, Which]:
+        """The scores that stand for it where audits are compared, by a heading each."""
+        return {}
 
 
-@runtime_checkable
-class Obstructed(Protocol):
-    """A probe that cannot be done with everything or everywhere."""
+class Inspection(Probe):
+    """A probe that looks into a classifier of images instead of asking for its responses.
 
-    def obstacle(self, subject: Subject) -> str:
-        """Why it cannot be done with this classifier here, or nothing."""
+    Attributes:
+        objects: How many correct arrangements it looks at.
+    """
 
+    objects: int
 
-@runtime_checkable
-class Looks(Obstructed, Protocol):
-    """A probe that looks into a classifier instead of asking for its answers."""
+    def trials(self, material: Material) -> Trials:
+        """Some objects as they are."""
+        return Trials.join(material.library, [(material.some_objects(self.objects), {})])
 
-    def look(
+    @abstractmethod
+    def inspect(
         self,
-        subject: Any,
+        classifier: Any,
         stimuli: list[Stimulus],
+        *,
         images: UInt8[np.ndarray, "n size size 3"],
         renderer: Renderer,
     ) -> dict[str, np.ndarray]:
         """Columns of numbers, one per image."""
 
 
-@dataclass(frozen=True)
-class OfFaces:
-    """What is shown by a probe that looks at faces as they are.
+class ProbeCard(BaseModel):
+    """What a page needs to know of a probe, kept with an audit's results.
 
     Attributes:
-        faces: How many.
+        title: For people.
+        question: What it asks.
+        how_to_read: What its scores mean.
+        fractions: Names of its scores that are shown as per cent.
+        summary: The scores that stand for it, by a heading each.
     """
 
-    faces: int = 24
+    model_config = ConfigDict(frozen=True)
 
-    def trials(self, material: Material) -> Trials:
-        """Some faces."""
-        return Trials.join(material.faces, [(material.some_faces(self.faces), {})])
+    title: str
+    question: str
+    how_to_read: str = ""
+    fractions: tuple[str, ...] = ()
+    summary: Mapping[str, Which] = {}
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
-        """The first faces."""
-        return {row: f"face {row + 1}" for row in range(min(4, len(notes)))}
+    @classmethod
+    def of(cls, probe: Probe) -> "ProbeCard":
+        """What a probe says of itself."""
+        return cls(
+            title=probe.title,
+            question=probe.question,
+            how_to_read=probe.how_to_read,
+            fractions=tuple(probe.fractions),
+            summary=probe.summary(),
+        )
+
+    def is_fraction(self, score: str) -> bool:
+        """Whether a score of that name is shown as per cent."""
+        return score in self.fractions or score.startswith(PROBABILITY)
 
 
-def missing(package: str) -> str:
-    """What to install if a package of the extra `audit` is not there, or nothing."""
-    return "" if find_spec(package) else f"needs {package}: pip install 'configural[audit]'"
-
-
-def scores_frame(found: dict[str, list[Score]]) -> pd.DataFrame:
+def scores_frame(found: Mapping[str, list[Score]]) -> pd.DataFrame:
     """All scores as a table with the columns `SCORE_COLUMNS`."""
     rows = [
         (probe, score.name, score.of, score.at, e.value, e.low, e.high, e.exemplars, e.images, e.note)

@@ -10,11 +10,39 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import UInt8
+from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict
 
-from configural.audit.probe import SCORE_COLUMNS
+from configural.audit import plotting
+from configural.audit.probe import SCORE_COLUMNS, ProbeCard, Which
+from configural.config.audit import AuditConfig
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.io.images import write_png
+
+
+class Facts(BaseModel):
+    """What an audit was made of, besides its settings.
+
+    Attributes:
+        name: Of the classifier.
+        classifier: What it says of itself.
+        object: The object scheme's name.
+        class_names: Of the scrambled and of the correct arrangement.
+        fingerprint: Of the library.
+        background: What lies under the parts.
+        configural: The version.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    classifier: Mapping[str, Any] = {}
+    object: str = "face"
+    class_names: tuple[str, str]
+    fingerprint: str = ""
+    background: str = "canvas"
+    configural: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +52,7 @@ class Example:
     Attributes:
         caption: What it shows.
         image: RGB.
-        log_odds: The classifier's answer to it; nan if it was not asked for one.
+        log_odds: The classifier's response to it; nan if it was not asked for one.
     """
 
     caption: str
@@ -37,23 +65,29 @@ class Audit:
     """What an audit found.
 
     Attributes:
-        settings: What was audited with what.
+        settings: What was measured.
+        facts: What it was measured of.
+        probes: What each probe says of itself, in the order in which they were asked.
         scores: One row per number: probe, score, of (what it is measured of), at (distance, angle; nan if none),
             value, low and high (the 95 % interval over exemplars), exemplars, images, note (why it is not defined).
-        answers: Per probe, every answer; a row per image.
-        examples: Per probe, some images.
+        responses: Per probe, every response; a row per image.
+        figures: Per probe, its scores drawn; those of an audit that was loaded stay in its folder.
+        examples: Per probe, some images; likewise.
         left_out: Probes that were not done, and why.
-        broken: Why the audit ended before its end; empty if it did not.
+        interruption: Why the audit ended before its end; empty if it did not.
     """
 
-    settings: Mapping[str, Any]
+    settings: AuditConfig
+    facts: Facts
+    probes: Mapping[str, ProbeCard]
     scores: pd.DataFrame
-    answers: Mapping[str, pd.DataFrame]
-    examples: Mapping[str, list[Example]] = field(default_factory=dict)
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    broken: str = ""
+    responses: dict[str, pd.DataFrame] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+    examples: dict[str, list[Example]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    interruption: str = ""
 
-    def score(self, probe: str, name: str, of: str | None = None, at: float | None = None) -> Mapping[str, Any]:
+    def score(self, probe: str, name: str, *, of: str | None = None, at: float | None = None) -> Mapping[str, Any]:
         """The first score of that name.
 
         Args:
@@ -75,15 +109,33 @@ class Audit:
             raise ConfiguralError(f"the audit has no score {name} of {probe}" + (f" of {of}" if of else ""))
         return dict(frame.iloc[0])
 
+    def summary(self) -> dict[str, tuple[str, Which]]:
+        """By heading, the probe and the score that stand for the audit in a comparison."""
+        found: dict[str, tuple[str, Which]] = {}
+        for probe, card in self.probes.items():
+            for heading, which in card.summary.items():
+                found[f"{probe}_{heading}" if heading in found else heading] = (probe, which)
+        return found
+
+    def headed(self, heading: str) -> Mapping[str, Any]:
+        """The score under a heading of `summary`; nan with a note where it was not measured."""
+        probe, which = self.summary().get(heading, ("", Which("")))
+        try:
+            return self.score(probe, which.score, of=which.of, at=which.at)
+        except ConfiguralError:
+            return {"value": np.nan, "low": np.nan, "high": np.nan, "note": "not measured"}
+
     def relation_index(self) -> Mapping[str, Any]:
         """The relation index at the distance that the displacement probe names; nan with a note if undefined."""
-        return self.score("displacement", "relation_index", at=self.settings["relation_index_at"])
+        return self.headed("index")
 
     def save(self, folder: Path) -> None:
-        """Write audit.csv, answers/, examples/ and audit.json, which comes last."""
+        """Write audit.csv, responses/, figures/, examples/ and audit.json, which comes last."""
         files.write_text(folder / "audit.csv", self.scores.to_csv(index=False))
-        for probe, answers in self.answers.items():
-            save_answers(folder, probe, answers)
+        for probe, responses in self.responses.items():
+            save_responses(folder, probe, responses)
+        for probe, figure in self.figures.items():
+            plotting.save(figure, folder / "figures" / f"{probe}.png")
         for probe, examples in self.examples.items():
             _save_examples(folder / "examples", probe, examples)
         rows = [
@@ -91,16 +143,18 @@ class Audit:
             for row in self.scores.to_dict("records")
         ]
         content = {
-            "settings": dict(self.settings),
-            "left_out": dict(self.left_out),
-            "broken": self.broken,
+            "settings": self.settings.model_dump(mode="json"),
+            "facts": self.facts.model_dump(mode="json"),
+            "probes": {probe: card.model_dump(mode="json") for probe, card in self.probes.items()},
+            "left_out": self.left_out,
+            "interruption": self.interruption,
             "scores": rows,
         }
         files.write_text(folder / "audit.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
 
     @classmethod
     def load(cls, folder: Path | str) -> "Audit":
-        """Read what `save` wrote; the examples stay in the folder.
+        """Read what `save` wrote; figures and examples stay in the folder.
 
         Raises:
             ConfiguralError: If it is no audit's folder.
@@ -108,6 +162,12 @@ class Audit:
         folder = Path(folder)
         try:
             content = json.loads((folder / "audit.json").read_text("utf-8"))
+            settings = AuditConfig.model_validate(content["settings"])
+            facts = Facts.model_validate(content["facts"])
+            probes = {name: ProbeCard.model_validate(card) for name, card in content["probes"].items()}
+            if not all(name.isidentifier() for name in probes):  # they name files
+                raise ValueError("a probe's name is none")
+            left_out, interruption = content["left_out"], content["interruption"]
             scores = pd.read_csv(
                 io.StringIO((folder / "audit.csv").read_text("utf-8")),
                 keep_default_na=False,
@@ -115,19 +175,19 @@ class Audit:
             )
         except FileNotFoundError as error:
             raise ConfiguralError(f"{folder}: holds no audit ({Path(error.filename).name} is missing)") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfiguralError(f"{folder}: its audit.json or audit.csv is damaged; audit again") from error
         if missing := [name for name in SCORE_COLUMNS if name not in scores.columns]:
             raise ConfiguralError(f"{folder / 'audit.csv'}: lacks the column {missing[0]}")
-        answers = {path.stem: pd.read_parquet(path) for path in sorted((folder / "answers").glob("*.parquet"))}
-        return cls(content["settings"], scores, answers, {}, content["left_out"], content["broken"])
+        responses = {path.stem: pd.read_parquet(path) for path in sorted((folder / "responses").glob("*.parquet"))}
+        return cls(settings, facts, probes, scores, responses, left_out=left_out, interruption=interruption)
 
 
-def save_answers(folder: Path, probe: str, answers: pd.DataFrame) -> None:
-    """Write one probe's answers as Parquet."""
+def save_responses(folder: Path, probe: str, responses: pd.DataFrame) -> None:
+    """Write the responses to one probe as Parquet."""
     buffer = io.BytesIO()
-    answers.to_parquet(buffer, index=False)
-    files.write_bytes(folder / "answers" / f"{probe}.parquet", buffer.getvalue())
+    responses.to_parquet(buffer, index=False)
+    files.write_bytes(folder / "responses" / f"{probe}.parquet", buffer.getvalue())
 
 
 def _save_examples(folder: Path, probe: str, examples: list[Example]) -> None:
@@ -135,6 +195,6 @@ def _save_examples(folder: Path, probe: str, examples: list[Example]) -> None:
     for number, example in enumerate(examples, 1):
         file = f"{probe}_{number}.png"
         write_png(folder / file, example.image)
-        answer = None if np.isnan(example.log_odds) else example.log_odds
-        listed.append({"file": file, "caption": example.caption, "log_odds": answer})
+        log_odds = None if np.isnan(example.log_odds) else example.log_odds
+        listed.append({"file": file, "caption": example.caption, "log_odds": log_odds})
     files.write_text(folder / f"{probe}.json", json.dumps(listed, indent=1) + "\n")

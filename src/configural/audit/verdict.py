@@ -1,23 +1,26 @@
-"""What an audit says, in a sentence."""
+"""What an audit says, in sentences."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from configural.audit.probes.displacement import UNDEFINED
+from configural.audit.probes.displacement import ALL, ONE, UNDEFINED
 from configural.audit.result import Audit
 from configural.errors import ConfiguralError
 from configural.models.classifiers import CLIP
 
+_SAID = ("index", "choice", "accuracy")
+"""Headings of which the sentences tell with words of their own."""
+
 
 def headline(audit: Audit) -> str:
-    """The answer in a few words: whether the classifier reads relations."""
+    """The result in a few words: whether the classifier reads relations."""
     if "displacement" not in set(audit.scores["probe"]):
-        return "Relations were not measured" if not audit.broken else "The audit was broken off"
-    index = audit.relation_index()
-    if _preference(audit)[1] < 0.5:
-        return "It prefers wrong arrangements to right ones: are its classes the other way round?"
+        return "The audit was interrupted" if audit.interruption else "Relations were not measured"
+    index, choice = audit.relation_index(), audit.headed("choice")
+    if choice["high"] < 0.5:
+        return "It prefers scrambled arrangements to correct ones: are its classes the other way round?"
     if np.isnan(index["value"]):
         if index["note"] != UNDEFINED:
             return "Relations were not measured: " + str(index["note"]).removeprefix("undefined: ")
@@ -25,103 +28,100 @@ def headline(audit: Audit) -> str:
             return (
                 "Its probabilities are too near to 0 or 1 to tell what moved parts cost: it has no relation index"
             )
-        return "Moved parts cost this classifier nothing that can be told from zero: it has no relation index"
+        return "Moved parts cost this classifier nothing distinguishable from zero: it has no relation index"
     if index["low"] > 0:
-        said = "It reads how the parts lie to each other more than where they lie"
-        if index["low"] >= 0.5:
-            said = "It reads mostly how the parts lie to each other"
-        return said + _but(audit)
+        mostly = index["low"] >= 0.5
+        said = "It reads mostly how the parts lie to each other"
+        said = said if mostly else "It reads how the parts lie to each other more than where they lie"
+        # What is lost by moved parts says little of a classifier that does not prefer the correct arrangement.
+        return said + (
+            ", but it is not shown to prefer correct arrangements to scrambled ones" if choice["low"] <= 0.5 else ""
+        )
     if index["high"] <= 0:
-        # Parts that move together leave a visible exemplar: what is lost is then a place in the image or on the exemplar.
-        where = ", in the image or on the exemplar," if audit.settings["background"] == "canvas" else ""
+        # Parts that move together leave a visible canvas: what is lost is then a position in the image or on it.
+        where = ", in the image or on the canvas," if audit.facts.background == "canvas" else ""
         return f"It reads where the parts lie{where} more than how they lie to each other"
-    return "Relations and places count about alike, or too little was measured to tell which counts more"
-
-
-def _but(audit: Audit) -> str:
-    """What is lost by moved parts says little of a classifier to which the right arrangement is none."""
-    if _preference(audit)[0] > 0.5:
-        return ""
-    return ", but it is not shown to prefer right arrangements to wrong ones"
-
-
-def _preference(audit: Audit) -> tuple[float, float]:
-    """The interval of the paired choice; 1 if it was not asked."""
-    try:
-        choice = audit.score("forced_choice", "choice", "all")
-    except ConfiguralError:
-        return 1.0, 1.0
-    return float(choice["low"]), float(choice["high"])
+    return "Relations and positions count about alike, or too little was measured to say which counts more"
 
 
 def _saturated(audit: Audit) -> float:
-    """The share of answers about moved parts whose probability was cut off near 0 or 1."""
-    answers = audit.answers.get("displacement")
-    if answers is None or not len(answers):
+    """The fraction of responses about moved parts whose probability was clipped near 0 or 1."""
+    responses = audit.responses.get("displacement")
+    if responses is None or not len(responses):
         return 0.0
     edge = np.log(1 - CLIP) - np.log(CLIP)
-    return float(np.isclose(answers["log_odds"].abs(), edge, rtol=0, atol=1e-6).mean())
+    return float(np.isclose(responses["log_odds"].abs(), edge, rtol=0, atol=1e-6).mean())
 
 
 def sentences(audit: Audit) -> list[str]:
-    """The answer in sentences with their numbers."""
+    """The result in sentences with their numbers."""
     said = []
-    for sentence in (_index, _cut_off, _on_skin, _choice, _sure):
+    for sentence in (_index, _clipped, _on_skin, _choice, _accuracy):
         try:
             said.append(sentence(audit))
         except ConfiguralError:  # that probe was not asked
             continue
+    for heading, (probe, which) in audit.summary().items():
+        score = audit.headed(heading)
+        if heading not in _SAID and score["note"] != "not measured":
+            card = audit.probes[probe]
+            value = in_percent(score) if card.is_fraction(which.score) else in_words(score, 2)
+            said.append(f"{card.title}: {heading.replace('_', ' ')} {value}.")
     return [sentence for sentence in said if sentence]
 
 
 def _index(audit: Audit) -> str:
-    distance = audit.settings["relation_index_at"]
+    probe, which = audit.summary().get("index", ("", None))
+    if which is None or which.at is None:
+        return ""
+    one = audit.score(probe, "drop", of=ONE, at=which.at)
+    every = audit.score(probe, "drop", of=ALL, at=which.at)
     index = audit.relation_index()
     if np.isnan(index["value"]) and index["note"] != UNDEFINED:
         return f"The relation index is {index['note']}."
-    one = audit.score("displacement", "drop", "one part", distance)
-    every = audit.score("displacement", "drop", "all", distance)
     drops = (
-        f"When one part moves by {distance} pixels the log-odds of a face drop by {in_words(one)}, when all move "
-        f"together by {in_words(every)}"
+        f"When one part moves by {which.at:g} pixels the log-odds of {audit.facts.class_names[1]} drop by "
+        f"{in_words(one)}, when all move together by {in_words(every)}"
     )
     if np.isnan(index["value"]):
         return f"{drops}. Neither interval lies above zero, so the relation index is undefined."
     return f"{drops}: relation index {in_words(index, 2)}."
 
 
-def _cut_off(audit: Audit) -> str:
-    share = _saturated(audit)
-    if share < 0.05:
+def _clipped(audit: Audit) -> str:
+    fraction = _saturated(audit)
+    if fraction < 0.05:
         return ""
     return (
-        f"In {100 * share:.0f} % of the answers about moved parts the probability was 0 or 1 to six digits: "
+        f"In {100 * fraction:.0f} % of the responses about moved parts the probability was 0 or 1 to six digits: "
         "log-odds end there at ±13.8, and what is lost beyond is not seen. Log-odds in their place would tell more."
     )
 
 
 def _on_skin(audit: Audit) -> str:
-    if audit.settings["background"] != "canvas":
+    if audit.facts.background != "canvas":
         return ""
-    index = audit.score("displacement", "relation_index", "skin")
+    index = audit.score("displacement", "relation_index", of="skin")
     said = "undefined" if np.isnan(index["value"]) else in_words(index, 2)
-    return f"On plain skin, where moving all parts leaves no exemplar behind, the index is {said}."
+    return f"On plain skin, where moving all parts leaves no canvas behind, the index is {said}."
 
 
 def _choice(audit: Audit) -> str:
-    choice = audit.score("forced_choice", "choice", "all")
+    choice = audit.score("forced_choice", "choice", of="all")
+    correct = audit.facts.class_names[1]
     turned = (
-        " That is less than by chance: name the place of face among its classes." if choice["high"] < 0.5 else ""
+        f" That is below chance: name the position of {correct} among its classes." if choice["high"] < 0.5 else ""
     )
     return (
-        f"Of two images made of the same parts, it prefers the right arrangement in {in_percent(choice)} of "
+        f"Of two images made of the same parts, it prefers the correct arrangement in {in_percent(choice)} of "
         f"{choice['images']:,} pairs.{turned}"
     )
 
 
-def _sure(audit: Audit) -> str:
+def _accuracy(audit: Audit) -> str:
     accuracy = audit.score("forced_choice", "accuracy")
-    return f"Called face or no_face one by one, it is right in {in_percent(accuracy)}."
+    scrambled, correct = audit.facts.class_names
+    return f"One by one, it predicts {correct} or {scrambled} correctly for {in_percent(accuracy)} of the images."
 
 
 def in_words(score: Mapping[str, Any], decimals: int = 1) -> str:
@@ -140,7 +140,7 @@ def in_words(score: Mapping[str, Any], decimals: int = 1) -> str:
 
 
 def in_percent(score: Mapping[str, Any]) -> str:
-    """A share with its interval: 93 % [90.1, 95.4]."""
+    """A fraction with its interval: 93 % [90.1, 95.4]."""
     if np.isnan(score["value"]):
         return "undefined"
     # Less what is no more than floating point.

@@ -51,7 +51,7 @@ def audit(
     Faces and condition follow the run's own, else synthetic and baseline. Writes audit.json, audit.csv, answers/,
     figures/, examples/ and report.html.
     """
-    from configural import commands
+    from configural import api
 
     if len(models) > 1:
         raise ConfiguralError(f"'{models[1]}': one model at a time; to put audits side by side write compare first")
@@ -59,8 +59,19 @@ def audit(
         raise ConfiguralError("--out is missing: name the folder to write")
     names = [name.strip() for name in probes.split(",")] if probes else None
     try:
-        done = commands.audit(
-            models[0], out, source, condition, pairs, seed, names, image_size, face, scale, device, gives=gives
+        done = api.audit(
+            models[0],
+            out,
+            source=source,
+            condition=condition,
+            pairs=pairs,
+            seed=seed,
+            probes=names,
+            image_size=image_size,
+            face=face,
+            scale=scale,
+            device=device,
+            gives=gives,
         )
     except KeyboardInterrupt as stopped:
         if str(stopped):
@@ -85,6 +96,6 @@ def compare(
 
     With --out also writes comparison.csv, scores.csv and comparison.png.
     """
-    from configural import commands
+    from configural import api
 
-    print_audits(commands.compare_audits(folders or [], out).summary)
+    print_audits(api.compare_audits(folders or [], out))

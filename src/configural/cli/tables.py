@@ -9,11 +9,12 @@ import typer
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from configural.audit import Audit, AuditComparison
     from configural.benchmark import Benchmark
-    from configural.commands import Audit, Evaluation, Outlook
     from configural.models import Summary
     from configural.portraits import Library
-    from configural.study import Run
+    from configural.runs import Evaluation, Run
+    from configural.study.running import Outlook
 
 
 def print_run(finished: "Run") -> None:
@@ -71,11 +72,11 @@ def print_network(summary: "Summary") -> None:
         shape = " × ".join(f"{side:,}" for side in layer.output_shape)
         table.add_row(layer.name, layer.kind, shape, f"{layer.parameters:,}")
     Console().print(table)
-    seen = min(summary.receptive_field, summary.image_size)
-    typer.echo(
-        f"total {summary.total:,}, trainable {summary.trainable:,}, non-trainable {summary.non_trainable:,}; "
-        f"before the exemplar, one cell sees {seen} × {seen} pixels\n"
-    )
+    totals = f"total {summary.total:,}, trainable {summary.trainable:,}, non-trainable {summary.non_trainable:,}"
+    if summary.receptive_field is not None:
+        seen = min(summary.receptive_field, summary.image_size)
+        totals += f"; before the head, one unit sees {seen} × {seen} pixels"
+    typer.echo(totals + "\n")
 
 
 def print_outlook(outlook: "Outlook") -> None:
@@ -134,29 +135,23 @@ def print_audit(done: "Audit") -> None:
         typer.echo(f"{probe} was not measured: {why}")
 
 
-def print_audits(summary: "DataFrame") -> None:
+def print_audits(compared: "AuditComparison") -> None:
     """A line per audit, each figure with its interval."""
     from rich.console import Console
     from rich.table import Table
 
+    from configural.audit.comparison import LABELS
     from configural.audit.verdict import in_percent, in_words
 
     table = Table()
-    for heading in ("classifier", "condition", "source", "relation index", "paired choice", "accuracy"):
-        table.add_column(heading)
-    for row in summary.to_dict("records"):
-        index, choice, accuracy = (
-            {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
-            for name in ("index", "choice", "accuracy")
-        )
-        table.add_row(
-            row["name"],
-            row["condition"],
-            row["source"],
-            in_words(index, 2),
-            in_percent(choice),
-            in_percent(accuracy),
-        )
+    for heading in ("classifier", "condition", "source", *compared.headings):
+        table.add_column(LABELS.get(heading, heading.replace("_", " ")))
+    for row in compared.summary.to_dict("records"):
+        cells = []
+        for heading, fraction in compared.headings.items():
+            score = {"value": row[heading], "low": row[f"{heading}_low"], "high": row[f"{heading}_high"]}
+            cells.append(in_percent(score) if fraction else in_words(score, 2))
+        table.add_row(row["name"], row["condition"], row["source"], *cells)
     Console().print(table)
 
 

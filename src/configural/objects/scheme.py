@@ -45,6 +45,8 @@ class ObjectScheme(BaseModel):
         hang: By part kind, the corner, side or middle by which a part hangs in its slot where parts are spaced
             apart; the middle where it is not given.
         groups: By name, part kinds that the audit moves together, besides each by itself and all.
+        thatcher: Part kinds that the audit turns upside down within the object, as Thompson did with the eyes and
+            the mouth of a face; all where none are given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +58,7 @@ class ObjectScheme(BaseModel):
     unit: LengthUnit
     hang: Mapping[Name, Side] = {}
     groups: Mapping[str, tuple[Name, ...]] = {}
+    thatcher: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _known_parts(self) -> "ObjectScheme":
@@ -65,6 +68,7 @@ class ObjectScheme(BaseModel):
             "interchangeable": [kind for pair in self.interchangeable for kind in pair],
             "unit": self.unit.between,
             "hang": self.hang,
+            "thatcher": self.thatcher,
             "groups": [kind for group in self.groups.values() for kind in group],
         }
         for key, kinds in named.items():

@@ -1,4 +1,4 @@
-"""The probes of an audit, each one question."""
+"""The probes of an audit, each one question with its stimuli, scores, figure and how to read it."""
 
 from configural.audit.probe import Probe
 from configural.audit.probes.attribution import Attribution as Attribution
@@ -8,8 +8,13 @@ from configural.audit.probes.forced_choice import ForcedChoice as ForcedChoice
 from configural.audit.probes.interactions import Interactions as Interactions
 from configural.audit.probes.inversion import Inversion as Inversion
 from configural.audit.probes.receptive_field import ReceptiveField as ReceptiveField
+from configural.errors import ConfiguralError
+from configural.registry import Registry
 
-PROBES: tuple[Probe, ...] = (
+PROBES: Registry[Probe] = Registry("probe", "configural.probes")
+"""All probes by name, in the order in which they are asked."""
+
+for _probe in (
     ForcedChoice(),
     Displacement(),
     BackgroundRemoval(),
@@ -17,5 +22,24 @@ PROBES: tuple[Probe, ...] = (
     Interactions(),
     ReceptiveField(),
     Attribution(),
-)
-"""All probes as they are asked unless told otherwise."""
+):
+    PROBES[_probe.name] = _probe
+
+
+def find_probe(probe: str | Probe | type[Probe]) -> Probe:
+    """The probe of that name; a probe is returned as it is, of a class one with its defaults.
+
+    Raises:
+        ConfiguralError: If there is none, or it is no probe.
+    """
+    found = PROBES.find(probe) if isinstance(probe, str) else probe
+    made = found() if isinstance(found, type) else found
+    if not isinstance(made, Probe):
+        raise ConfiguralError(
+            f"{probe}: a {type(made).__name__} is no probe; derive it from configural.audit.Probe"
+        )
+    if not made.name.isidentifier():
+        raise ConfiguralError(
+            f"probe '{made.name}': its name must be letters, digits and underscores, for it names files"
+        )
+    return made

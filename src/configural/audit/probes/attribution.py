@@ -7,116 +7,148 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, UInt8
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
 from torch import Tensor
 
-from configural.audit.intervals import Bootstrap
-from configural.audit.probe import OfFaces, Score, missing
+from configural.audit import plotting
+from configural.audit.positions import padding
+from configural.audit.probe import Inspection, Material, Score
 from configural.audit.probes.receptive_field import as_tensor
-from configural.models.classifiers import Differentiable, RespondsToImages, Subject, checked
-from configural.portraits import PART_KINDS
+from configural.audit.respondents import Respondent, checked
+from configural.models.classifiers import Differentiable, RespondsToImages
+from configural.objects import ObjectScheme
 from configural.stimuli import Renderer, Stimulus
-from configural.stimuli.layout import left_padding
 
-REGIONS = (*PART_KINDS, "canvas", "padding")
-METHODS = {"gradients": "Integrated Gradients", "occlusion": "occlusion"}
 _BLANK = 128.0
+_STYLES = {
+    "area": ("fraction of the area", plotting.GREY, "|", -0.26),
+    "gradients": ("Integrated Gradients", plotting.BLUE, "o", 0.0),
+    "occlusion": ("occlusion", plotting.ORANGE, "s", 0.26),
+}
+"""What is counted per region; its label, colour, mark and height in the figure."""
 
 
 @dataclass(frozen=True)
-class Attribution(OfFaces):
+class Attribution(Inspection):
     """Integrated Gradients from a grey image, and occlusion by grey squares, summed over regions.
 
     Attributes:
-        faces: How many faces.
+        objects: How many images.
         steps: Of the integral.
         patches: Squares along each side of the image that are blanked one at a time.
     """
 
-    faces: int = 40
+    objects: int = 40
     steps: int = 24
     patches: int = 12
     name: str = "attribution"
-    title: str = "Attribution inside parts"
-    question: str = (
-        "How much of the score do attribution methods place on each part, on the canvas, on the padding?"
+    title = "Attribution inside parts"
+    question = "How much of the score do attribution methods place on each part, on the canvas, on the padding?"
+    how_to_read = (
+        "Fractions of absolute attribution, from a grey image, by exact masks. A fraction well above that of the "
+        "area means the method points there; it does not say that relations are used or not."
     )
+    fractions = tuple(f"fraction_{key}" for key in _STYLES)
+    needs = "captum"
 
-    def obstacle(self, subject: Subject) -> str:
+    def obstacle(self, classifier: Respondent) -> str:
         """Pixels are needed, and captum; gradients where a torch network is given."""
-        if not isinstance(subject, RespondsToImages):
-            return "needs a classifier of images"
-        return missing("captum")
+        return (
+            super().obstacle(classifier)
+            if isinstance(classifier, RespondsToImages)
+            else "needs a classifier of images"
+        )
 
-    def look(
+    def inspect(
         self,
-        subject: Any,
+        classifier: Any,
         stimuli: list[Stimulus],
+        *,
         images: UInt8[np.ndarray, "n size size 3"],
         renderer: Renderer,
     ) -> dict[str, np.ndarray]:
-        """Per image each region's share of the area, and of each method's absolute attribution."""
+        """Per image each region's fraction of the area, and of each method's absolute attribution."""
         from captum.attr import IntegratedGradients, Occlusion
 
         values = as_tensor(images)
         found = {}
-        if isinstance(subject, Differentiable):
+        if isinstance(classifier, Differentiable):
             # As many images at a time as take no more than a few gigabytes in the study's networks.
             at_once = max(len(values), min(200, 2_000_000 // renderer.size**2))
-            method = IntegratedGradients(subject.scores, multiply_by_inputs=True)
+            method = IntegratedGradients(classifier.scores, multiply_by_inputs=True)
             found["gradients"] = method.attribute(
                 values.requires_grad_(), _BLANK, n_steps=self.steps, internal_batch_size=at_once
             )
         side = -(-renderer.size // self.patches)
 
-        def answer(batch: Tensor) -> Tensor:
+        def respond(batch: Tensor) -> Tensor:
             shown = batch.detach().permute(0, 2, 3, 1).round().to(torch.uint8).numpy()
-            return torch.from_numpy(checked(subject.log_odds(np.ascontiguousarray(shown)), len(shown)))
+            return torch.from_numpy(checked(classifier.log_odds(np.ascontiguousarray(shown)), len(shown)))
 
         with torch.no_grad():
-            found["occlusion"] = Occlusion(answer).attribute(
+            found["occlusion"] = Occlusion(respond).attribute(
                 values.detach(), (3, side, side), strides=(3, side, side), baselines=_BLANK
             )
-        regions = np.stack([_regions(renderer, stimulus) for stimulus in stimuli])
-        columns = {f"area {name}": regions[:, position].mean(axis=(1, 2)) for position, name in enumerate(REGIONS)}
+        names = regions(renderer.library.scheme)
+        masks = np.stack([_masks(renderer, stimulus) for stimulus in stimuli])
+        columns = {f"area {name}": masks[:, number].mean(axis=(1, 2)) for number, name in enumerate(names)}
         for key, relevance in found.items():
             strength = relevance.detach().abs().sum(dim=1).numpy().astype(float)
             total = strength.sum(axis=(1, 2))
-            for position, name in enumerate(REGIONS):
+            for number, name in enumerate(names):
                 with np.errstate(all="ignore"):
-                    share = (strength * regions[:, position]).sum(axis=(1, 2)) / total
-                columns[f"{key} {name}"] = np.where(total > 1e-9, share, np.nan)
+                    fraction = (strength * masks[:, number]).sum(axis=(1, 2)) / total
+                columns[f"{key} {name}"] = np.where(total > 1e-9, fraction, np.nan)
         return columns
 
-    def score(self, answers: pd.DataFrame, bootstrap: Bootstrap) -> list[Score]:
-        """Shares per region and method, next to the region's share of the area."""
-        exemplars = answers["host"].to_numpy()
-        found = []
-        for key in ("area", *METHODS):
-            for region in REGIONS:
-                if f"{key} {region}" in answers:
-                    values = answers[f"{key} {region}"].to_numpy(float)
-                    found.append(Score(f"share_{key}", bootstrap.mean(values, exemplars), region))
-        return found
+    def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
+        """Fractions per region and method, next to the region's fraction of the area."""
+        return [
+            Score(f"fraction_{key}", material.bootstrap.mean(responses[f"{key} {name}"], responses["host"]), name)
+            for key in _STYLES
+            for name in regions(material.scheme)
+            if f"{key} {name}" in responses
+        ]
+
+    def figure(self, scores: pd.DataFrame) -> Figure:
+        """Fraction of the attribution that falls into each region, next to its fraction of the area."""
+        names = plotting.words(scores[scores["score"] == "fraction_area"]["of"])
+        with plotting.panels(1, 0.6 * len(names) + 1) as (figure, (axes,)):
+            for key, (label, colour, marker, up) in _STYLES.items():
+                rows = scores[scores["score"] == f"fraction_{key}"]
+                if len(rows):
+                    axes.errorbar(
+                        rows["value"], np.arange(len(rows)) + up, xerr=plotting.arms(rows), fmt=marker,
+                        color=colour, label=label, capsize=0, elinewidth=2, markersize=12 if marker == "|" else 8,
+                        markeredgewidth=2.5, clip_on=False,
+                    )  # fmt: skip
+            axes.set_yticks(range(len(names)), names)
+            axes.invert_yaxis()
+            # Parts take up little: on a straight axis all that is theirs would lie on one spot.
+            axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+            axes.set_xlim(0, 1)
+            axes.set_xticks([0.01, 0.05, 0.1, 0.25, 0.5, 1])
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+            axes.xaxis.set_minor_locator(NullLocator())
+            plotting.grid(axes, "x")
+            axes.set_xlabel("fraction (axis by square roots)")
+            plotting.legend_beside(axes)
+        return figure
 
 
-def _regions(renderer: Renderer, stimulus: Stimulus) -> Bool[np.ndarray, "6 size size"]:
-    """The parts by kind, the canvas around them, and the padding beside a portrait."""
+def regions(scheme: ObjectScheme) -> tuple[str, ...]:
+    """What attribution is summed over: every part, the canvas around them, the padding beside a portrait."""
+    return (*scheme.part_kinds, "canvas", "padding")
+
+
+def _masks(renderer: Renderer, stimulus: Stimulus) -> Bool[np.ndarray, "regions size size"]:
+    """Which pixels belong to each region."""
     by_slot = renderer.draw_masks(stimulus)
-    regions = np.zeros((len(REGIONS), *by_slot.shape[1:]), bool)
+    scheme = renderer.library.scheme
+    found = np.zeros((len(regions(scheme)), *by_slot.shape[1:]), bool)
     for mask, content in zip(by_slot, stimulus.contents, strict=True):
-        regions[PART_KINDS.index(content.kind)] |= mask
-    regions[5] = _padding(renderer, stimulus)
-    regions[5] &= ~regions[:4].any(axis=0)
-    regions[4] = ~regions.any(axis=0)
-    return regions
-
-
-def _padding(renderer: Renderer, stimulus: Stimulus) -> Bool[np.ndarray, "size size"]:
-    beside = np.zeros((renderer.size, renderer.size), bool)
-    if stimulus.condition.background != "canvas":
-        return beside
-    height, width = next(exemplar for exemplar in renderer.library.exemplars if exemplar.name == stimulus.host).size
-    left = left_padding(height, width, stimulus.placement)
-    middles = (np.arange(renderer.size) + 0.5) * max(height, width) / renderer.size
-    beside[:, (middles < left) | (middles > left + width)] = True
-    return beside[::-1, ::-1] if stimulus.inverted else beside
+        found[scheme.index(content.kind)] |= mask
+    found[-1] = padding(renderer.library, stimulus, renderer.size) & ~found[:-2].any(axis=0)
+    found[-2] = ~found.any(axis=0)
+    return found

@@ -1,12 +1,13 @@
-"""The canvas taken away, or the parts: what does each alone do?"""
+"""The background taken away, or the parts: what does each alone do?"""
 
 from dataclasses import dataclass
 
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy.special import expit
 
-from configural.audit.intervals import Bootstrap
-from configural.audit.probe import Material, Score, Trials, under
+from configural.audit import plotting
+from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under
 from configural.audit.probes.forced_choice import choices
 from configural.stimuli.conditions import BACKGROUNDS
 
@@ -14,56 +15,76 @@ CANVAS_ONLY = "canvas only"
 
 
 @dataclass(frozen=True)
-class BackgroundRemoval:
-    """The canvas swapped for plain skin, grey or noise, so that parts alone are seen; and the canvas alone.
+class BackgroundRemoval(Probe):
+    """The canvas replaced by its plain surface colour, grey or noise, so that parts are seen alone; and it alone.
 
     Attributes:
-        pairs: How many matched pairs are shown in each context.
+        pairs: How many matched pairs are shown on each background.
     """
 
     pairs: int = 150
-    name: str = "context"
-    title: str = "Context"
-    question: str = (
-        "Does the classifier need the exemplar around the parts, and does the exemplar alone pass for a face?"
+    name: str = "background_removal"
+    title = "Background removal"
+    question = (
+        "Does the classifier need the canvas around the parts, and does the canvas alone pass for a correct "
+        "arrangement?"
     )
+    how_to_read = (
+        "Parts alone are shown in the same positions on the plain colour of their surface (skin), on grey or on "
+        "noise; the canvas alone has no parts."
+    )
+    fractions = ("choice", "accuracy")
 
     def trials(self, material: Material) -> Trials:
-        """The pairs in each context; the host's canvas without any part."""
+        """The pairs on each background; the host's canvas without any part."""
         table = material.some_pairs(self.pairs)
         own = material.condition.background
         label = table.frame["label"]
         versions = [
-            (under(table, background=background), {"context": background, "label": label})
+            (under(table, background=background), {"background": background, "label": label})
             for background in dict.fromkeys((own, *BACKGROUNDS[1:]))
         ]
-        empty = material.some_faces(self.pairs)
-        versions.append((under(empty, filled=()), {"context": CANVAS_ONLY, "label": 1}))
-        return Trials.join(material.faces, versions)
+        empty = material.some_objects(self.pairs)
+        versions.append((under(empty, filled=()), {"background": CANVAS_ONLY, "label": 1}))
+        return Trials.join(material.library, versions)
 
     def examples(self, notes: pd.DataFrame) -> dict[int, str]:
-        """One face in each context."""
+        """One object on each background."""
         one = notes[(notes["base"] == notes["base"].iloc[0]) & (notes["label"] == 1)]
-        return {int(row): str(one["context"][row]) for row in one.index}
+        return {int(row): str(one["background"][row]) for row in one.index}
 
-    def score(self, answers: pd.DataFrame, bootstrap: Bootstrap) -> list[Score]:
-        """Paired choice, accuracy, P(face) of faces, and the drop of a face's log-odds, context by context."""
-        own = answers["context"].iloc[0]
-        faces = answers[answers["label"] == 1]
-        before = faces[faces["context"] == own].set_index("base")["log_odds"]
+    def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
+        """2AFC, accuracy, probability of correct arrangements and their log-odds drop, background by background."""
+        bootstrap = material.bootstrap
+        own = responses["background"].iloc[0]
+        correct = responses[responses["label"] == 1]
+        before = correct[correct["background"] == own].set_index("base")["log_odds"]
         found = []
-        for context in dict.fromkeys(answers["context"]):
-            rows = answers[answers["context"] == context]
-            if context != CANVAS_ONLY:
+        for background in dict.fromkeys(responses["background"]):
+            rows = responses[responses["background"] == background]
+            if background != CANVAS_ONLY:
                 pairs = choices(rows)
-                right = bootstrap.share(pairs["right"].to_numpy(), pairs["host"].to_numpy())
                 hits = (rows["log_odds"] > 0) == (rows["label"] == 1)
-                accuracy = bootstrap.share(hits.to_numpy(float), rows["host"].to_numpy())
-                found += [Score("choice", right, context), Score("accuracy", accuracy, context)]
-            face = rows[rows["label"] == 1]
-            exemplars = face["host"].to_numpy()
-            found.append(Score("P(face)", bootstrap.mean(expit(face["log_odds"].to_numpy()), exemplars), context))
-            if context != own:
-                drop = before.loc[face["base"]].to_numpy() - face["log_odds"].to_numpy()
-                found.append(Score("drop", bootstrap.mean(drop, exemplars), context))
+                found += [
+                    Score("choice", bootstrap.fraction(pairs["correct"], pairs["host"]), background),
+                    Score("accuracy", bootstrap.fraction(hits, rows["host"]), background),
+                ]
+            some = rows[rows["label"] == 1]
+            probability = bootstrap.mean(expit(some["log_odds"]), some["host"])
+            found.append(Score(material.probability, probability, background))
+            if background != own:
+                drop = before.loc[some["base"]].to_numpy() - some["log_odds"].to_numpy()
+                found.append(Score("drop", bootstrap.mean(drop, some["host"]), background))
         return found
+
+    def figure(self, scores: pd.DataFrame) -> Figure:
+        """2AFC, and the probability of correct arrangements, on each background."""
+        choice, probability = (
+            scores[scores["score"] == "choice"],
+            scores[scores["score"].str.startswith(PROBABILITY)],
+        )
+        with plotting.panels(2, 3.8) as (figure, (left, right)):
+            plotting.fraction_dots(left, choice, list(choice["of"]), "correct arrangement preferred", chance=True)
+            label = f"{probability['score'].iloc[0]} of correct arrangements"
+            plotting.fraction_dots(right, probability, list(probability["of"]), label)
+        return figure

@@ -1,87 +1,107 @@
-"""Right or wrong arrangement of the same material: which does a classifier take for more of a face?"""
+"""Two-alternative forced choice: which of two arrangements of the same parts does a classifier prefer?"""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy.special import expit
 
-from configural.audit.intervals import Bootstrap
-from configural.audit.probe import Material, Score, Trials
-from configural.portraits import PART_KINDS
+from configural.audit import plotting
+from configural.audit.probe import Material, Probe, Score, Trials, Which
+from configural.objects import ObjectScheme
 
-KINDS = ("eyes swapped", "nose and mouth swapped", "two parts swapped", "three parts misplaced", "all misplaced")
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 MOVED = "a part moved"
 
 
 @dataclass(frozen=True)
-class ForcedChoice:
-    """The same canvas, donors and jitter, arranged right or wrong; how often does the right one score higher?"""
+class ForcedChoice(Probe):
+    """The same canvas, donors and jitter in the correct and in a scrambled arrangement: which scores higher?"""
 
     name: str = "forced_choice"
-    title: str = "Paired choice"
-    question: str = (
-        "Of two images made of the same exemplar, parts and jitter, one arranged right and one wrong: how often does "
-        "the right one score higher?"
+    title = "Two-alternative forced choice (2AFC)"
+    question = (
+        "Of two images made of the same canvas, parts and jitter, one correct and one scrambled: how often does "
+        "the correct one score higher?"
     )
+    how_to_read = (
+        "Half of the pairs is chance. A tie counts one half. The result is the same however the scores are "
+        "rescaled, as long as their order stays."
+    )
+    fractions = ("choice", "accuracy")
 
     def trials(self, material: Material) -> Trials:
         """Both images of every pair."""
-        table = material.pairs
-        frame = table.frame
-        kinds = frame[[f"{slot}_kind" for slot in PART_KINDS]].to_numpy()
-        notes = {"label": frame["label"], "kind": [kind_of_arrangement(tuple(row)) for row in kinds]}
-        notes["kind"] = np.where(frame["label"] == 1, "", notes["kind"])
-        return Trials.join(material.faces, [(table, notes)])
+        frame, scheme = material.pairs.frame, material.scheme
+        orders = frame[[f"{slot}_kind" for slot in scheme.part_kinds]].to_numpy()
+        kinds = [kind_of_arrangement(order, scheme) for order in orders]
+        notes = {"label": frame["label"], "kind": np.where(frame["label"] == 1, "", kinds)}
+        return Trials.join(material.library, [(material.pairs, notes)])
 
     def examples(self, notes: pd.DataFrame) -> dict[int, str]:
-        """A face and what it is made into, for some kinds."""
+        """A correct arrangement and what it is made into, for some kinds."""
         chosen: dict[int, str] = {}
-        for kind in KINDS:
-            of_kind = notes[notes["kind"] == kind]
-            if len(of_kind):
-                base = of_kind["base"].iloc[0]
-                face = notes[(notes["base"] == base) & (notes["label"] == 1)].index[0]
-                chosen |= {int(face): "right", int(of_kind.index[0]): kind}
+        for kind, of_kind in notes[~notes["kind"].isin(("", MOVED))].groupby("kind"):
+            correct = notes[(notes["base"] == of_kind["base"].iloc[0]) & (notes["label"] == 1)].index[0]
+            chosen |= {int(correct): "correct", int(of_kind.index[0]): str(kind)}
         return chosen
 
-    def score(self, answers: pd.DataFrame, bootstrap: Bootstrap) -> list[Score]:
-        """Share of pairs right (a tie counts one half), in all and by kind; accuracy; mean log-odds by class."""
-        pairs = choices(answers)
-        exemplars = pairs["host"].to_numpy()
-        found = [Score("choice", bootstrap.share(pairs["right"].to_numpy(), exemplars), "all")]
-        for kind in (*KINDS, MOVED):
+    def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
+        """Fraction of pairs correct (a tie counts one half), of all and by kind; accuracy; probability by class."""
+        bootstrap, scheme = material.bootstrap, material.scheme
+        pairs = choices(responses)
+        found = [Score("choice", bootstrap.fraction(pairs["correct"], pairs["host"]), "all")]
+        for kind in kinds_of_arrangements(scheme):
             of_kind = pairs[pairs["kind"] == kind]
             if len(of_kind):
-                share = bootstrap.share(of_kind["right"].to_numpy(), of_kind["host"].to_numpy())
-                found.append(Score("choice", share, kind))
-        hits = (answers["log_odds"] > 0) == (answers["label"] == 1)
-        found.append(Score("accuracy", bootstrap.share(hits.to_numpy(float), answers["host"].to_numpy())))
-        for label, name in enumerate(("no_face", "face")):
-            some = answers[answers["label"] == label]
-            found.append(
-                Score("P(face)", bootstrap.mean(expit(some["log_odds"].to_numpy()), some["host"].to_numpy()), name)
-            )
+                found.append(Score("choice", bootstrap.fraction(of_kind["correct"], of_kind["host"]), kind))
+        hits = (responses["log_odds"] > 0) == (responses["label"] == 1)
+        found.append(Score("accuracy", bootstrap.fraction(hits, responses["host"])))
+        for label, name in enumerate(scheme.class_names):
+            some = responses[responses["label"] == label]
+            found.append(Score(material.probability, bootstrap.mean(expit(some["log_odds"]), some["host"]), name))
         return found
 
+    def figure(self, scores: pd.DataFrame) -> Figure:
+        """Fraction of pairs in which the correct arrangement scores higher, by kind of scrambled arrangement."""
+        rows = scores[scores["score"] == "choice"]
+        with plotting.panels(1, 0.55 * len(rows) + 1.9) as (figure, (axes,)):
+            names = [f"{of}  (n = {images:,})" for of, images in zip(rows["of"], rows["images"], strict=True)]
+            plotting.fraction_dots(axes, rows, names, "correct arrangement preferred", chance=True)
+        return figure
 
-def choices(answers: pd.DataFrame) -> pd.DataFrame:
-    """One row per pair: host, kind, and right (1 if the face scores higher, one half for a tie)."""
-    face = answers[answers["label"] == 1].set_index("base")
-    wrong = answers[answers["label"] == 0].set_index("base")
-    difference = face["log_odds"] - wrong["log_odds"]
-    right = (np.sign(difference) + 1) / 2
-    kind = wrong.get("kind", "")
-    return pd.DataFrame({"host": face["host"], "kind": kind, "right": right}).dropna().reset_index()
+    def summary(self) -> Mapping[str, Which]:
+        """The choice over all pairs, and the accuracy."""
+        return {"choice": Which("choice", "all"), "accuracy": Which("accuracy")}
 
 
-def kind_of_arrangement(kinds: tuple[str, ...]) -> str:
-    """What is wrong with an arrangement, given the part kind in each slot."""
-    misplaced = {slot for slot, kind in zip(PART_KINDS, kinds, strict=True) if slot != kind}
+def choices(responses: pd.DataFrame) -> pd.DataFrame:
+    """One row per pair: host, kind, and correct (1 if it scores higher, one half for a tie)."""
+    correct = responses[responses["label"] == 1].set_index("base")
+    scrambled = responses[responses["label"] == 0].set_index("base")
+    chosen = (np.sign(correct["log_odds"] - scrambled["log_odds"]) + 1) / 2
+    kind = scrambled.get("kind", "")
+    return pd.DataFrame({"host": correct["host"], "kind": kind, "correct": chosen}).dropna().reset_index()
+
+
+def kind_of_arrangement(order: Sequence[str], scheme: ObjectScheme) -> str:
+    """What is scrambled in an arrangement, given the part kind in each slot."""
+    misplaced = {slot for slot, kind in zip(scheme.part_kinds, order, strict=True) if slot != kind}
     if not misplaced:
         return MOVED
-    if misplaced == {"left_eye", "right_eye"}:
-        return KINDS[0]
-    if misplaced == {"nose", "mouth"}:
-        return KINDS[1]
-    return KINDS[len(misplaced)]
+    for name, group in scheme.groups.items():
+        if len(group) == 2 and misplaced == set(group):
+            return f"{name} swapped"
+    if len(misplaced) == 2:
+        return "two parts swapped"
+    every = len(misplaced) == len(scheme.part_kinds)
+    return "all misplaced" if every else f"{_NUMBERS[len(misplaced)]} parts misplaced"
+
+
+def kinds_of_arrangements(scheme: ObjectScheme) -> list[str]:
+    """All that `kind_of_arrangement` may say, from the smallest change to the largest."""
+    swapped = [f"{name} swapped" for name, group in scheme.groups.items() if len(group) == 2]
+    some = [f"{_NUMBERS[count]} parts misplaced" for count in range(3, len(scheme.part_kinds))]
+    return [*swapped, "two parts swapped", *some, "all misplaced", MOVED]

@@ -1,121 +1,177 @@
-"""The game between the parts and the canvas: who brings the score, and who only together?"""
+"""The game between the parts and the canvas: which add to the score by themselves, and which only together?"""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
 
+from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate
-from configural.audit.probe import Material, Score, Trials, missing, under
-from configural.models.classifiers import Subject
-from configural.portraits import PART_KINDS
+from configural.audit.probe import Material, Probe, Score, Trials, Which, under
+from configural.objects import ObjectScheme
 
-PLAYERS = (*PART_KINDS, "canvas")
-COALITIONS = tuple(
-    tuple(player for bit, player in enumerate(PLAYERS) if number >> bit & 1) for number in range(2 ** len(PLAYERS))
-)
+CANVAS = "canvas"
 _ABSENT = "grey"
-_FLAT = "undefined: the score is the same whatever is blanked"
+_CONSTANT = "undefined: the score is the same whatever is blanked"
 
 
 @dataclass(frozen=True)
-class Interactions:
-    """The game over the four parts and the canvas, in which an absent player is blanked.
+class Interactions(Probe):
+    """The game over all parts and the canvas, in which an absent player is blanked.
 
     An absent part leaves its canvas bare, an absent canvas is plain grey.
 
     Attributes:
-        faces: How many faces are taken apart, into 32 images each.
+        objects: How many objects are taken apart, each into 2 ** (parts + 1) images.
     """
 
-    faces: int = 80
+    objects: int = 80
     name: str = "interactions"
-    title: str = "Part interactions"
-    question: str = "Does each part add its own share to the score, or do parts count only together?"
-
-    def obstacle(self, subject: Subject) -> str:
-        """Only shapiq is needed, whatever is asked."""
-        return missing("shapiq")
+    title = "Part interactions"
+    question = "Does each part add its own contribution to the score, or do parts count only together?"
+    how_to_read = (
+        "Shapley values divide the score among parts and canvas; interactions say what two bring only together "
+        "(above zero) or twice (below). What is not additive is the fraction of the score's variance over all ways "
+        "of blanking that no sum of single parts accounts for."
+    )
+    fractions = ("not_additive",)
+    needs = "shapiq"
 
     def trials(self, material: Material) -> Trials:
-        """Each face with every set of players."""
-        table = material.some_faces(self.faces)
+        """Each object with every set of players."""
+        table = material.some_objects(self.objects)
         versions = []
-        for coalition in COALITIONS:
-            background = material.condition.background if "canvas" in coalition else _ABSENT
-            filled = tuple(kind for kind in PART_KINDS if kind in coalition and kind in material.condition.filled)
-            shown = under(table, background=background, filled=filled)
-            versions.append((shown, {"coalition": "+".join(coalition)}))
-        return Trials.join(material.faces, versions)
+        for coalition in coalitions(players(material.scheme)):
+            background = material.condition.background if CANVAS in coalition else _ABSENT
+            filled = tuple(slot for slot in material.condition.filled if slot in coalition)
+            versions.append(
+                (under(table, background=background, filled=filled), {"coalition": "+".join(coalition)})
+            )
+        return Trials.join(material.library, versions)
 
     def examples(self, notes: pd.DataFrame) -> dict[int, str]:
-        """One face with some of its players."""
+        """One object with some of its players."""
         one = notes[notes["base"] == notes["base"].iloc[0]]
+        *kinds, _ = everybody = max(one["coalition"], key=len).split("+")
+        middle = kinds[len(kinds) // 2]
         wanted = {
-            "+".join(PLAYERS): "all",
-            "left_eye+right_eye+mouth+canvas": "without nose",
-            "left_eye+right_eye+canvas": "eyes and canvas",
-            "+".join(PART_KINDS): "without canvas",
-            "canvas": "canvas",
-            "nose": "nose",
+            "+".join(everybody): "all",
+            "+".join(player for player in everybody if player != middle): f"without {_word(middle)}",
+            "+".join(kinds): "without canvas",
+            CANVAS: CANVAS,
+            middle: _word(middle),
         }
         return {int(row): wanted[one["coalition"][row]] for row in one.index if one["coalition"][row] in wanted}
 
-    def score(self, answers: pd.DataFrame, bootstrap: Bootstrap) -> list[Score]:
+    def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
         """Shapley values, pairwise interactions (k-SII of order 2), and what is not additive."""
-        names = ["+".join(coalition) for coalition in COALITIONS]
-        wide = answers.pivot_table(index=["base", "host"], columns="coalition", values="log_odds")[names]
-        exemplars, values = wide.index.get_level_values("host").to_numpy(), wide.to_numpy()
-        shapley, pairs = _weights()
+        everybody = players(material.scheme)
+        names = ["+".join(coalition) for coalition in coalitions(everybody)]
+        wide = responses.pivot_table(index=["base", "host"], columns="coalition", values="log_odds")[names]
+        hosts, values = wide.index.get_level_values("host").to_numpy(), wide.to_numpy()
+        shapley, pairs = weights_of_coalitions(len(everybody))
         found = [
-            Score("shapley", bootstrap.mean(values @ weights, exemplars), player)
-            for player, weights in zip(PLAYERS, shapley, strict=True)
+            Score("shapley", material.bootstrap.mean(values @ weights, hosts), player)
+            for player, weights in zip(everybody, shapley, strict=True)
         ]
-        couples = [(a, b) for a in range(len(PLAYERS)) for b in range(a + 1, len(PLAYERS))]
-        for (a, b), weights in zip(couples, pairs, strict=True):
-            name = f"{PLAYERS[a]} × {PLAYERS[b]}"
-            found.append(Score("interaction", bootstrap.mean(values @ weights, exemplars), name))
-        return [*found, Score("not_additive", not_additive(values, exemplars, bootstrap))]
+        for (first, second), weights in zip(combinations(everybody, 2), pairs, strict=True):
+            name = f"{first} × {second}"
+            found.append(Score("interaction", material.bootstrap.mean(values @ weights, hosts), name))
+        return [*found, Score("not_additive", not_additive(values, hosts, bootstrap=material.bootstrap))]
+
+    def figure(self, scores: pd.DataFrame) -> Figure:
+        """Shapley values of the players, and their interactions in pairs."""
+        shapley = scores[scores["score"] == "shapley"]
+        names = list(shapley["of"])
+        pairs = scores[scores["score"] == "interaction"].set_index("of")["value"]
+        grid = np.full((len(names), len(names)), np.nan)
+        for (a, first), (b, second) in combinations(enumerate(names), 2):
+            grid[b, a] = pairs[f"{first} × {second}"]
+        most = max(float(np.nanmax(np.abs(grid))), plotting.NAT)
+        with plotting.panels(2, 0.6 * len(names) + 1.6) as (figure, (left, right)):
+            plotting.log_odds_dots(left, shapley, [_word(name) for name in names], "Shapley value (log-odds)")
+            right.imshow(grid, cmap="PuOr_r", norm=TwoSlopeNorm(0, -most, most))
+            for (row, column), value in np.ndenumerate(grid):
+                if not np.isnan(value):
+                    colour = "white" if abs(value) > 0.6 * most else plotting.INK
+                    text = "0.0" if abs(value) < 0.05 else f"{value:.1f}".replace("-", "−")
+                    right.text(column, row, text, ha="center", va="center", color=colour)
+            right.set_xticks(range(len(names) - 1), [name.replace("_", "\n") for name in names[:-1]])
+            right.set_yticks(range(1, len(names)), [_word(name) for name in names[1:]])
+            right.set_ylim(len(names) - 0.5, 0.5)
+            right.set_xlim(-0.5, len(names) - 1.5)
+            right.tick_params(length=0)
+            right.set_title("interaction in pairs (log-odds)", fontsize=13, fontweight="normal")
+        return figure
+
+    def summary(self) -> Mapping[str, Which]:
+        """What is not additive."""
+        return {"not_additive": Which("not_additive")}
 
 
-def not_additive(values: Float[np.ndarray, "n 32"], exemplars: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    """The share of the scores' variance over all coalitions that no sum over players accounts for.
+def players(scheme: ObjectScheme) -> tuple[str, ...]:
+    """All part kinds, and the canvas."""
+    return (*scheme.part_kinds, CANVAS)
 
-    1 − R² of the least-squares fit of a constant and one number per player, fitted to each face;
-    sums of squares are pooled over faces.
+
+def coalitions(everybody: Sequence[str]) -> list[tuple[str, ...]]:
+    """All sets of players; of number n those of the bits of n."""
+    return [
+        tuple(player for bit, player in enumerate(everybody) if number >> bit & 1)
+        for number in range(2 ** len(everybody))
+    ]
+
+
+def not_additive(values: Float[np.ndarray, "n sets"], hosts: np.ndarray, *, bootstrap: Bootstrap) -> Estimate:
+    """The fraction of the scores' variance over all coalitions that no sum over players accounts for.
+
+    1 − R² of the least-squares fit of a constant and one number per player, fitted to each object; sums of squares
+    are pooled over objects.
+
+    Args:
+        values: A row per object, a column per coalition in the order of `coalitions`.
+        hosts: Each object's host.
+        bootstrap: How hosts are drawn again.
     """
-    design = np.array([[1.0, *(player in coalition for player in PLAYERS)] for coalition in COALITIONS])
+    n = values.shape[1].bit_length() - 1
+    design = np.array([[1.0, *(number >> bit & 1 for bit in range(n))] for number in range(2**n)])
     fitted = values @ (design @ np.linalg.pinv(design)).T
     left = ((values - fitted) ** 2).sum(axis=1)
     total = ((values - values.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
     if not total.max() > 1e-9:
-        return Estimate(np.nan, np.nan, np.nan, len(set(exemplars)), values.size, _FLAT)
-    return bootstrap.function(
-        np.stack([left, total], axis=1), exemplars, lambda means: means[..., 0] / means[..., 1]
-    )
+        return Estimate(np.nan, np.nan, np.nan, len(set(hosts)), values.size, _CONSTANT)
+    both = np.stack([left, total], axis=1)
+    return bootstrap.function(both, hosts, of_means=lambda means: means[..., 0] / means[..., 1])
 
 
 @cache
-def _weights() -> tuple[Float[np.ndarray, "5 32"], Float[np.ndarray, "10 32"]]:
-    """How much each coalition's score counts in each Shapley value and in each pairwise interaction.
+def weights_of_coalitions(n: int) -> tuple[Float[np.ndarray, "players sets"], Float[np.ndarray, "pairs sets"]]:
+    """How much each coalition's score counts in each Shapley value and in each pairwise interaction of n players.
 
     Both are linear in the scores, so that shapiq is asked once for each coalition that alone scores one.
     """
     from shapiq import ExactComputer
 
-    n = len(PLAYERS)
     bits = 2 ** np.arange(n)
     single, double = np.empty((n, 2**n)), np.empty((n * (n - 1) // 2, 2**n))
     for number in range(2**n):
 
-        def alone(coalitions: np.ndarray, number: int = number) -> np.ndarray:
-            return (np.asarray(coalitions, int) @ bits == number).astype(float)
+        def alone(sets: np.ndarray, number: int = number) -> np.ndarray:
+            return (np.asarray(sets, int) @ bits == number).astype(float)
 
         computer = ExactComputer(n_players=n, game=alone)
         shapley = computer("SV", order=1)
         pairs = computer("k-SII", order=2)
         single[:, number] = [shapley[(player,)] for player in range(n)]
-        double[:, number] = [pairs[(a, b)] for a in range(n) for b in range(a + 1, n)]
+        double[:, number] = [pairs[pair] for pair in combinations(range(n), 2)]
     return single, double
+
+
+def _word(player: str) -> str:
+    return player.replace("_", " ")

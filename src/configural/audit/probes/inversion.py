@@ -1,28 +1,38 @@
 """Upside down, in part and as a whole, and every angle between."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy.special import expit
 
-from configural.audit.intervals import Bootstrap
+from configural.audit import plotting
 from configural.audit.positions import TURNED, fit
-from configural.audit.probe import Material, Score, Trials, under, with_columns
+from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under, with_columns
 from configural.audit.probes.forced_choice import choices
-from configural.portraits import PART_KINDS, Exemplar, Library, Part
+from configural.portraits import Exemplar, Library
 from configural.stimuli import StimulusTable
 
-THATCHER = ("left_eye", "right_eye", "mouth")
+_DROPS: Mapping[str, str] = {
+    "inverted": "whole inverted",
+    "parts turned, upright": "parts turned\nin an upright whole",
+    "parts turned, inverted": "parts turned\nin an inverted whole",
+    "Thatcher effect": "Thatcher effect\n(difference)",
+}
+"""What drops are measured of, and how the figure calls it."""
 
 
 @dataclass(frozen=True)
-class Inversion:
-    """A face upside down; eyes and mouth upside down within it (Thompson's Thatcher illusion, 1980); turned.
+class Inversion(Probe):
+    """An object upside down; some parts upside down within it (Thompson's Thatcher illusion, 1980); turned.
+
+    The parts are those that the scheme names for it: of a face the eyes and the mouth.
 
     Attributes:
         pairs: How many pairs are turned upside down.
-        turned: How many faces are turned by degrees.
+        turned: How many objects are turned by degrees.
         angles: By how many, both ways.
     """
 
@@ -30,100 +40,106 @@ class Inversion:
     turned: int = 60
     angles: tuple[int, ...] = (15, 30, 45, 60, 90, 135, 180)
     name: str = "inversion"
-    title: str = "Inversion and rotation"
-    question: str = (
-        "Does turning a face upside down matter, and does it hide that eyes and mouth were turned within it, as it "
-        "does for people?"
+    title = "Inversion and rotation"
+    question = (
+        "Does turning the image upside down matter, and does it hide that parts were turned within it, as it hides "
+        "turned eyes and mouths from people?"
     )
+    how_to_read = (
+        "The Thatcher effect is what parts that are turned within the object cost upright, less what they cost "
+        "when the whole is upside down; for people and faces it is large. Rotation turns the parts about their "
+        "middle, on the canvas as it is."
+    )
+    fractions = ("choice",)
 
     def trials(self, material: Material) -> Trials:
-        """Pairs both ways up, faces with eyes and mouth turned both ways up, and parts turned on the spot."""
+        """Pairs both ways up, objects with parts turned both ways up, and the constellation turned on the spot."""
         pairs = under(with_columns(material.some_pairs(self.pairs), inverted=False))
-        faces = with_twins(material.faces, sorted(_donors(pairs)))
-        face = replace(pairs, frame=pairs.frame[pairs.frame["label"] == 1].reset_index(drop=True))
-        names = {f"{slot}_donor": face.frame[f"{slot}_donor"] + TURNED for slot in THATCHER}
+        scheme = material.scheme
+        donors = [f"{slot}_donor" for slot in scheme.part_kinds]
+        library = with_twins(material.library, sorted(set(pairs.frame[donors].to_numpy().ravel())))
+        correct = replace(pairs, frame=pairs.frame[pairs.frame["label"] == 1].reset_index(drop=True))
+        turned = scheme.thatcher or scheme.part_kinds
+        twins = {f"{slot}_donor": correct.frame[f"{slot}_donor"] + TURNED for slot in turned}
         versions: list[tuple[StimulusTable, dict[str, Any]]] = []
         for upside_down in (False, True):
             notes: dict[str, Any] = {"inverted": upside_down, "turned": False, "angle": 0.0}
             whole = with_columns(pairs, inverted=upside_down)
             versions.append((whole, {**notes, "what": "whole", "label": pairs.frame["label"]}))
-            parts = with_columns(face, inverted=upside_down, **names)
+            parts = with_columns(correct, inverted=upside_down, **twins)
             versions.append((parts, {**notes, "what": "parts", "turned": True, "label": 1}))
-        some = under(with_columns(material.some_faces(self.turned), inverted=False))
+        some = under(with_columns(material.some_objects(self.turned), inverted=False))
         for angle in (0, *self.angles):
             for sign in (1, -1) if angle not in (0, 180) else (1,):
-                turned = with_columns(some, rotation=some.frame["rotation"] + float(sign * angle))
-                turned = replace(turned, frame=turned.frame[fit(faces, turned)].reset_index(drop=True))
-                rotated = {"what": "rotation", "inverted": False, "turned": False, "label": 1}
-                versions.append((turned, {**rotated, "angle": float(angle)}))
-        return Trials.join(faces, versions)
+                rotated = with_columns(some, rotation=some.frame["rotation"] + float(sign * angle))
+                rotated = replace(rotated, frame=rotated.frame[fit(library, rotated)].reset_index(drop=True))
+                notes = {"what": "rotation", "inverted": False, "turned": False, "label": 1, "angle": float(angle)}
+                versions.append((rotated, notes))
+        return Trials.join(library, versions)
 
     def examples(self, notes: pd.DataFrame) -> dict[int, str]:
-        """One face both ways up, whole and with eyes and mouth turned, and turned on the spot."""
+        """One object both ways up, whole and with parts turned, and turned on the spot."""
         one = notes[(notes["base"] == notes["base"].iloc[0]) & (notes["label"] == 1)]
         chosen = {}
         for row in one[one["what"] != "rotation"].index:
-            way = "upside down" if one["inverted"][row] else "upright"
-            chosen[int(row)] = way + (", eyes and mouth turned" if one["turned"][row] else "")
-        turned = notes[(notes["what"] == "rotation") & (notes["angle"] == 45)]
-        return chosen | {int(row): "turned by 45°" for row in turned.index[:1]}
+            way = "inverted" if one["inverted"][row] else "upright"
+            chosen[int(row)] = way + (", parts turned" if one["turned"][row] else "")
+        rotated = notes[(notes["what"] == "rotation") & (notes["angle"] == 45)]
+        return chosen | {int(row): "turned by 45°" for row in rotated.index[:1]}
 
-    def score(self, answers: pd.DataFrame, bootstrap: Bootstrap) -> list[Score]:
-        """Choice and P(face) both ways up, drops by turned parts both ways up, and the rotation curve."""
+    def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
+        """2AFC and probability both ways up, drops by turned parts both ways up, and the rotation curve."""
+        bootstrap, probability = material.bootstrap, material.probability
         found = []
-        whole = answers[answers["what"] == "whole"]
+        whole = responses[responses["what"] == "whole"]
         for upside_down, name in ((False, "upright"), (True, "inverted")):
             rows = whole[whole["inverted"] == upside_down]
-            pairs = choices(rows)
-            found.append(
-                Score("choice", bootstrap.share(pairs["right"].to_numpy(), pairs["host"].to_numpy()), name)
-            )
-            face = rows[rows["label"] == 1]
-            found.append(
-                Score("P(face)", bootstrap.mean(expit(face["log_odds"].to_numpy()), face["host"].to_numpy()), name)
-            )
-        face = answers[(answers["label"] == 1) & (answers["what"] != "rotation")]
-        wide = face.pivot_table(index=["base", "host"], columns=["inverted", "turned"], values="log_odds")
-        exemplars = wide.index.get_level_values("host").to_numpy()
-        inverted = (wide[False, False] - wide[True, False]).to_numpy()
+            pairs, correct = choices(rows), rows[rows["label"] == 1]
+            found += [
+                Score("choice", bootstrap.fraction(pairs["correct"], pairs["host"]), name),
+                Score(probability, bootstrap.mean(expit(correct["log_odds"]), correct["host"]), name),
+            ]
+        correct = responses[(responses["label"] == 1) & (responses["what"] != "rotation")]
+        wide = correct.pivot_table(index=["base", "host"], columns=["inverted", "turned"], values="log_odds")
         up = (wide[False, False] - wide[False, True]).to_numpy()
         down = (wide[True, False] - wide[True, True]).to_numpy()
-        for name, drop in (
-            ("inverted", inverted),
-            ("eyes and mouth turned, upright", up),
-            ("eyes and mouth turned, inverted", down),
-            ("Thatcher effect", up - down),
-        ):
-            found.append(Score("drop", bootstrap.mean(drop, exemplars), name))
-        rotated = answers[answers["what"] == "rotation"]
+        drops = ((wide[False, False] - wide[True, False]).to_numpy(), up, down, up - down)
+        hosts = wide.index.get_level_values("host").to_numpy()
+        found += [Score("drop", bootstrap.mean(drop, hosts), of) for of, drop in zip(_DROPS, drops, strict=True)]
+        rotated = responses[responses["what"] == "rotation"]
         before = rotated[rotated["angle"] == 0].set_index("base")["log_odds"]
         for degrees, rows in rotated.groupby("angle"):
             angle = float(degrees)
-            exemplars = rows["host"].to_numpy()
             found.append(
-                Score("P(face)", bootstrap.mean(expit(rows["log_odds"].to_numpy()), exemplars), "rotation", angle)
+                Score(probability, bootstrap.mean(expit(rows["log_odds"]), rows["host"]), "rotation", angle)
             )
             if angle:
                 drop = before.reindex(rows["base"]).to_numpy() - rows["log_odds"].to_numpy()
-                found.append(Score("drop", bootstrap.mean(drop, exemplars), "rotation", angle))
+                found.append(Score("drop", bootstrap.mean(drop, rows["host"]), "rotation", angle))
         return found
 
+    def figure(self, scores: pd.DataFrame) -> Figure:
+        """Drops by turning upside down, and the probability of correct arrangements against the angle."""
+        drops = scores[(scores["score"] == "drop") & (scores["of"] != "rotation")]
+        rows = scores[scores["score"].str.startswith(PROBABILITY) & (scores["of"] == "rotation")].sort_values("at")
+        with plotting.panels(2, 4.2) as (figure, (left, right)):
+            plotting.log_odds_dots(left, drops, [_DROPS[of] for of in drops["of"]], "log-odds drop")
+            plotting.curve(right, rows, "rotation", color=plotting.BLUE, marker="o", linestyle="-")
+            right.set_xlabel("parts turned by (degrees, either way)")
+            right.set_xticks([0, 45, 90, 135, 180])
+            plotting.probability_axis(right, scores[scores["score"].str.startswith(PROBABILITY)]["score"].iloc[0])
+        return figure
 
-def with_twins(faces: Library, names: list[str]) -> Library:
-    """A library that also holds some exemplars with each of their parts turned by 180 degrees in its place."""
-    exemplars = {exemplar.name: exemplar for exemplar in faces.exemplars}
-    return Library(faces.source, [*faces.exemplars, *(_twin(exemplars[name]) for name in names)])
+
+def with_twins(library: Library, names: list[str]) -> Library:
+    """A library that also holds some exemplars with each of their parts turned by 180 degrees in its position."""
+    exemplars = {exemplar.name: exemplar for exemplar in library.exemplars}
+    return replace(library, exemplars=[*library.exemplars, *(_twin(exemplars[name]) for name in names)])
 
 
 def _twin(exemplar: Exemplar) -> Exemplar:
     parts = tuple(
-        Part(part.kind, part.pixels[::-1, ::-1].copy(), part.mask[::-1, ::-1].copy(), part.anchor)
+        replace(part, pixels=part.pixels[::-1, ::-1].copy(), mask=part.mask[::-1, ::-1].copy())
         for part in exemplar.parts
     )
-    return Exemplar(
-        exemplar.name + TURNED, exemplar.person, exemplar.portrait, exemplar.segmentation, exemplar.canvas, parts
-    )
-
-
-def _donors(table: StimulusTable) -> set[str]:
-    return {name for slot in PART_KINDS for name in table.frame[f"{slot}_donor"]}
+    return replace(exemplar, name=exemplar.name + TURNED, parts=parts)

@@ -1,100 +1,148 @@
-"""How far one cell sees, next to how far apart the parts are."""
+"""How much of the image one unit of the last feature map sees, next to how far apart the parts are."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, UInt8
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from configural.audit.intervals import Bootstrap, Estimate
+from configural.audit import plotting
+from configural.audit.intervals import Estimate
 from configural.audit.positions import part_positions
-from configural.audit.probe import OfFaces, Score
+from configural.audit.probe import Inspection, Material, Score, Trials
+from configural.audit.respondents import Respondent
 from configural.errors import ConfiguralError
 from configural.models import StudyNet, receptive_field
-from configural.models.classifiers import Differentiable, Subject
-from configural.portraits import PART_KINDS
+from configural.models.classifiers import Differentiable
 from configural.stimuli import Renderer, Stimulus
 
-_SHARE_OF_PEAK = 1 - 0.9545
-"""A pixel belongs to the effective field if its gradient is above this share of the largest: Luo et al., 2016."""
+_FRACTION_OF_PEAK = 1 - 0.9545
+"""A pixel belongs to the effective receptive field if its gradient is above this fraction of the largest: Luo et
+al.,
+2016."""
 
-PAIRS = tuple((a, b) for a in range(4) for b in range(a + 1, 4))
+_SHOWN = 224
+"""Pixels along a side of an evidence map at least."""
 
 
 @dataclass(frozen=True)
-class ReceptiveField(OfFaces):
-    """The field of view of one cell of the last feature map, in pixels of the image.
+class ReceptiveField(Inspection):
+    """The receptive field of one unit of the last feature map, in pixels of the image.
 
     Attributes:
-        faces: How many images gradients are taken of.
+        objects: How many images gradients are taken of.
     """
 
-    faces: int = 24
-    name: str = "reach"
-    title: str = "Reach"
-    question: str = "Can one cell of the last feature map see two parts at once, and how much of that does it use?"
+    objects: int = 24
+    name: str = "receptive_field"
+    title = "Receptive field"
+    question = "Can one unit of the last feature map see two parts at once, and how much of that does it use?"
+    how_to_read = (
+        "A distance is the side of the smallest square that holds the middles of both parts. The effective "
+        "receptive field is the side of a square of as many pixels as have a gradient above 4.55 % of the largest "
+        "(Luo et al., 2016), of a unit before the last pooling; the theoretical one is of a unit after it. Dense "
+        "layers, and pooling over all units, may still join what single units see."
+    )
+    fractions = ("pairs_in_field",)
 
-    def obstacle(self, subject: Subject) -> str:
+    def obstacle(self, classifier: Respondent) -> str:
         """Gradients need a torch network with a convolution."""
-        if not isinstance(subject, Differentiable):
+        if not isinstance(classifier, Differentiable):
             return "needs a torch network to take gradients of"
-        return "" if last_convolution(subject.module) is not None else "the network has no convolution"
+        return "" if last_convolution(classifier.module) is not None else "the network has no convolution"
 
-    def look(
+    def inspect(
         self,
-        subject: Any,
+        classifier: Any,
         stimuli: list[Stimulus],
+        *,
         images: UInt8[np.ndarray, "n size size 3"],
         renderer: Renderer,
     ) -> dict[str, np.ndarray]:
-        """Per image the effective field and the distances between parts, in pixels."""
-        size = renderer.size
-        places = part_positions(renderer.library, stimuli) * size
-        field = np.full(len(images), float(_theoretical(subject.module)))
-        columns = {"theoretical": field, "side": np.full(len(images), float(size))}
-        columns["effective"] = np.sqrt((_gradients(subject, images)).astype(float))
-        for a, b in PAIRS:
+        """Per image the effective receptive field and the distances between parts, in pixels."""
+        positions = part_positions(renderer.library, stimuli) * renderer.size
+        columns = {"theoretical": np.full(len(images), float(_theoretical(classifier.module)))}
+        columns["effective"] = np.sqrt(_pixels_in_field(classifier, images).astype(float))
+        kinds = renderer.library.scheme.part_kinds
+        for (a, b), name in zip(combinations(range(len(kinds)), 2), _pairs(kinds), strict=True):
             # The side of the smallest square that holds the middles of both.
-            columns[f"{PART_KINDS[a]} – {PART_KINDS[b]}"] = np.abs(places[:, a] - places[:, b]).max(axis=1)
+            columns[name] = np.abs(positions[:, a] - positions[:, b]).max(axis=1)
         return columns
 
-    def score(self, answers: pd.DataFrame, bootstrap: Bootstrap) -> list[Score]:
+    def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
         """Fields and distances in pixels; nan for a theoretical field that the layers do not tell."""
-        exemplars = answers["host"].to_numpy()
-        n, theoretical = len(set(exemplars)), float(answers["theoretical"].iloc[0])
+        bootstrap, hosts = material.bootstrap, responses["host"].to_numpy()
+        theoretical = float(responses["theoretical"].iloc[0])
         note = "" if np.isfinite(theoretical) else "not told by this network's layers"
+        known = Estimate(theoretical, theoretical, theoretical, len(set(hosts)), len(hosts), note)
         found = [
-            Score("field", Estimate(theoretical, theoretical, theoretical, n, len(exemplars), note), "theoretical"),
-            Score("field", bootstrap.mean(answers["effective"].to_numpy(), exemplars), "effective"),
+            Score("field", known, "theoretical"),
+            Score("field", bootstrap.mean(responses["effective"], hosts), "effective"),
         ]
-        names = [f"{PART_KINDS[a]} – {PART_KINDS[b]}" for a, b in PAIRS]
-        found += [Score("distance", bootstrap.mean(answers[name].to_numpy(), exemplars), name) for name in names]
-        within = np.stack([answers[name] <= answers["effective"] for name in names], axis=1).mean(axis=1)
-        return [*found, Score("pairs_in_field", bootstrap.share(within, exemplars), "effective")]
+        names = _pairs(material.scheme.part_kinds)
+        found += [Score("distance", bootstrap.mean(responses[name], hosts), name) for name in names]
+        within = np.stack([responses[name] <= responses["effective"] for name in names], axis=1).mean(axis=1)
+        return [*found, Score("pairs_in_field", bootstrap.fraction(within, hosts), "effective")]
+
+    def maps(self, classifier: Respondent, trials: Trials, *, image_size: int) -> Iterator[tuple[str, np.ndarray]]:
+        """The evidence of the units over the first objects, of a fully convolutional network of the study."""
+        if not isinstance(classifier, Differentiable):
+            return
+        name = trials.library.scheme.class_names[1]
+        renderer = Renderer(trials.library, size=image_size)
+        for number, stimulus in enumerate(trials.stimuli[:2], 1):
+            evidence = evidence_map(classifier, renderer.draw(stimulus))
+            if evidence is None:
+                return
+            strength = np.clip(evidence / max(np.abs(evidence).max(), 1e-9), -1, 1)
+            side = -(-_SHOWN // len(evidence))
+            strength = np.kron(strength, np.ones((side, side)))[..., None]
+            grey = Renderer(trials.library, size=len(strength)).draw(stimulus).mean(axis=2, keepdims=True)
+            colour = np.where(strength > 0, (0, 114, 178), (230, 159, 0))
+            shown = grey * (1 - 0.7 * np.abs(strength)) + colour * 0.7 * np.abs(strength)
+            caption = f"evidence of the units, {name} {number}: blue for {name}, orange against"
+            yield caption, np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+
+    def figure(self, scores: pd.DataFrame) -> Figure:
+        """Distances between parts next to the receptive fields."""
+        rows = scores[scores["score"] == "distance"]
+        with plotting.panels(1, 0.45 * len(rows) + 1.5) as (figure, (axes,)):
+            plotting.dots(axes, rows, plotting.words(rows["of"]))
+            for of, colour, style in (
+                ("effective", plotting.ORANGE, "-"),
+                ("theoretical", plotting.GREY, (0, (4, 2))),
+            ):
+                value = scores[(scores["score"] == "field") & (scores["of"] == of)]["value"].iloc[0]
+                if np.isfinite(value):
+                    label = f"{of} receptive\nfield: {value:.0f}"
+                    axes.axvline(value, color=colour, linewidth=2.2, linestyle=style, label=label)
+            axes.set_xlim(0, None)
+            axes.set_xlabel("pixels of the image")
+            plotting.legend_beside(axes)
+        return figure
 
 
 def last_convolution(module: nn.Module) -> nn.Module | None:
-    """The last two-dimensional convolution that sees more than single cells, or the last at all."""
+    """The last two-dimensional convolution whose kernel is larger than 1×1, or the last at all."""
     found = [one for one in module.modules() if isinstance(one, nn.Conv2d)]
     wide = [one for one in found if one.kernel_size != (1, 1)]
     return (wide or found)[-1] if found else None
 
 
-def evidence_map(subject: Differentiable, image: UInt8[np.ndarray, "size size 3"]) -> np.ndarray | None:
-    """For a fully convolutional network of the study: each cell's log-odds of face; else nothing."""
-    module = subject.module
+def evidence_map(classifier: Differentiable, image: UInt8[np.ndarray, "size size 3"]) -> np.ndarray | None:
+    """For a fully convolutional network of the study: each unit's log-odds of the correct class; else nothing."""
+    module = classifier.module
     if not isinstance(module, StudyNet) or not module.architecture.fully_convolutional:
         return None
-    seen: list[Tensor] = []
-    handle = module.get_submodule("Conv_con").register_forward_hook(lambda _, __, out: seen.append(out))
-    try:
-        with torch.no_grad():
-            subject.scores(as_tensor(image[None]))
-    finally:
-        handle.remove()
+    with _output_of(module.get_submodule("Conv_con")) as seen, torch.no_grad():
+        classifier.scores(as_tensor(image[None]))
     return np.asarray((seen[0][0, 1] - seen[0][0, 0]).cpu().numpy())
 
 
@@ -103,36 +151,40 @@ def as_tensor(images: UInt8[np.ndarray, "n size size 3"]) -> Float[Tensor, "n 3 
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
 
 
-def _theoretical(module: nn.Module) -> float:
-    # The recurrence over the layers holds for one chain of layers only.
-    plain = isinstance(module, nn.Sequential) and all(not list(child.children()) for child in module.children())
-    known = plain and all(
-        one.dilation in (1, (1, 1)) for one in module.modules() if isinstance(one, nn.Conv2d | nn.MaxPool2d)
-    )
-    pooled = any(isinstance(one, nn.AvgPool2d | nn.Upsample | nn.ConvTranspose2d) for one in module.modules())
-    return receptive_field(module) if known and not pooled else float("nan")
-
-
-def _gradients(subject: Differentiable, images: UInt8[np.ndarray, "n size size 3"]) -> np.ndarray:
-    """Number of pixels in the effective field of the middle cell, image by image."""
-    layer = last_convolution(subject.module)
-    assert layer is not None
+@contextmanager
+def _output_of(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """What a layer gives while the block runs, call by call."""
     seen: list[Tensor] = []
     handle = layer.register_forward_hook(lambda _, __, out: seen.append(out))
-    values = as_tensor(images).requires_grad_()
     try:
-        with torch.enable_grad():
-            subject.scores(values)
-            features = seen[0]
-            rows, cols = features.shape[2:]
-            # As in Luo et al.: a gradient of one at the middle cell of every channel. Their absolute values keep
-            # channels of opposite sign from hiding each other.
-            middle = features[:, :, rows // 2, cols // 2].abs().sum()
-            (gradient,) = torch.autograd.grad(middle, values)
-            if not gradient.isfinite().all():
-                raise ConfiguralError("its gradients hold NaN or infinity")
+        yield seen
     finally:
         handle.remove()
+
+
+def _pairs(kinds: Sequence[str]) -> list[str]:
+    return [f"{first} – {second}" for first, second in combinations(kinds, 2)]
+
+
+def _theoretical(module: nn.Module) -> float:
+    found = receptive_field(module)
+    return float("nan") if found is None else found
+
+
+def _pixels_in_field(classifier: Differentiable, images: UInt8[np.ndarray, "n size size 3"]) -> np.ndarray:
+    """Number of pixels in the effective receptive field of the middle unit, image by image."""
+    layer = last_convolution(classifier.module)
+    assert layer is not None
+    values = as_tensor(images).requires_grad_()
+    with _output_of(layer) as seen, torch.enable_grad():
+        classifier.scores(values)
+        rows, cols = seen[0].shape[2:]
+        # As in Luo et al.: a gradient of one at the middle unit of every channel. Their absolute values keep
+        # channels of opposite sign from hiding each other.
+        middle = seen[0][:, :, rows // 2, cols // 2].abs().sum()
+        (gradient,) = torch.autograd.grad(middle, values)
+    if not gradient.isfinite().all():
+        raise ConfiguralError("its gradients hold NaN or infinity")
     strength = gradient.abs().sum(dim=1)
     peak = strength.amax(dim=(1, 2), keepdim=True)
-    return ((strength > _SHARE_OF_PEAK * peak) & (peak > 0)).sum(dim=(1, 2)).numpy()
+    return ((strength > _FRACTION_OF_PEAK * peak) & (peak > 0)).sum(dim=(1, 2)).numpy()

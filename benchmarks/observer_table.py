@@ -1,4 +1,4 @@
-"""The table of docs/audit.md: what each probe says of each reference classifier. `python -m ...reference_table`."""
+"""The table of the audit's guide: what each probe says of each observer. `python benchmarks/observer_table.py`."""
 
 import argparse
 from collections.abc import Mapping
@@ -6,21 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from configural.audit.auditing import audit
-from configural.audit.observers import references
-from configural.audit.result import Audit
+from configural.audit import Audit, audit, observers
 from configural.audit.verdict import in_percent, in_words
 from configural.errors import ConfiguralError
 from configural.portraits import load
 
-PROBES = ("forced_choice", "displacement", "context", "inversion", "interactions")
+PROBES = ("forced_choice", "displacement", "background_removal", "inversion", "interactions")
 COLUMNS: Mapping[str, tuple[str, str, str | None, float | None]] = {
-    "paired choice": ("forced_choice", "choice", "all", None),
+    "2AFC": ("forced_choice", "choice", "all", None),
     "drop, one part": ("displacement", "drop", "one part", 60),
     "drop, all": ("displacement", "drop", "all", 60),
     "relation index": ("displacement", "relation_index", None, 60),
-    "drop, grey instead of canvas": ("context", "drop", "grey", None),
-    "drop, canvas only": ("context", "drop", "canvas only", None),
+    "drop, grey instead of canvas": ("background_removal", "drop", "grey", None),
+    "drop, canvas only": ("background_removal", "drop", "canvas only", None),
     "drop, inverted": ("inversion", "drop", "inverted", None),
     "Thatcher effect": ("inversion", "drop", "Thatcher effect", None),
     "Shapley, nose": ("interactions", "shapley", "nose", None),
@@ -30,18 +28,17 @@ COLUMNS: Mapping[str, tuple[str, str, str | None, float | None]] = {
 """The scores in the table."""
 
 
-def audit_references(faces: str, condition: str, pairs: int) -> dict[str, Audit]:
-    """Audit all reference classifiers."""
-    library = load(faces)
-    found = references(library, condition)
+def audit_observers(source: str, condition: str, pairs: int) -> dict[str, Audit]:
+    """Audit all observers."""
+    library = load(source)
     return {
-        name: audit(one, library, condition, image_size=64, pairs=pairs, probes=PROBES, name=name)
-        for name, one in found.items()
+        name: audit(one, library, condition=condition, image_size=64, pairs=pairs, probes=PROBES, name=name)
+        for name, one in observers(library, condition).items()
     }
 
 
 def table(audits: Mapping[str, Audit]) -> str:
-    """The scores as a Markdown table, and below it which classifiers each probe does not tell apart."""
+    """The scores as a Markdown table, and below it which observers each probe does not distinguish."""
     lines = ["| score | " + " | ".join(audits) + " |", "|---|" + "---|" * len(audits)]
     for title, which in COLUMNS.items():
         cells = [_cell(one, which) for one in audits.values()]
@@ -49,13 +46,13 @@ def table(audits: Mapping[str, Audit]) -> str:
     lines.append("")
     for probe in PROBES:
         same = [f"{a} and {b}" for a, b in indistinct(audits, probe)]
-        said = "; ".join(same) if same else "none: it tells all apart"
-        lines.append(f"- *{probe}* does not tell apart: {said}.")
+        said = "; ".join(same) if same else "none: it distinguishes all"
+        lines.append(f"- *{probe}* does not distinguish: {said}.")
     return "\n".join(lines)
 
 
 def indistinct(audits: Mapping[str, Audit], probe: str) -> list[tuple[str, str]]:
-    """Pairs of classifiers whose intervals overlap in every one of a probe's scores in the table."""
+    """Pairs of observers whose intervals overlap in every one of a probe's scores in the table."""
     names = list(audits)
     columns = [which for which in COLUMNS.values() if which[0] == probe]
     return [
@@ -80,20 +77,21 @@ def _cell(one: Audit, which: tuple[str, str, str | None, float | None]) -> str:
 
 def _score(one: Audit, which: tuple[str, str, str | None, float | None]) -> Mapping[str, Any]:
     try:
-        return one.score(*which)
-    except ConfiguralError:  # under a condition without canvas, grey and skin are other columns
+        probe, name, of, at = which
+        return one.score(probe, name, of=of, at=at)
+    except ConfiguralError:  # under a condition without canvas, grey and skin are others
         return {"value": np.nan, "low": np.nan, "high": np.nan}
 
 
 def main() -> None:
-    """Print the table for some faces and conditions."""
+    """Print the table for some source and conditions."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("conditions", nargs="*", default=["baseline", "floating"])
-    parser.add_argument("--faces", default="synthetic:48")
+    parser.add_argument("--source", default="synthetic:48")
     parser.add_argument("--pairs", type=int, default=300)
-    asked = parser.parse_args()
-    for condition in asked.conditions:
-        print(f"### {condition}\n\n{table(audit_references(asked.faces, condition, asked.pairs))}\n")
+    given = parser.parse_args()
+    for condition in given.conditions:
+        print(f"### {condition}\n\n{table(audit_observers(given.source, condition, given.pairs))}\n")
 
 
 if __name__ == "__main__":

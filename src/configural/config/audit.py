@@ -1,0 +1,48 @@
+"""The settings of an audit."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from configural.config.recipe import first_problem
+from configural.errors import ConfiguralError
+
+
+class AuditConfig(BaseModel):
+    """What an audit measures on which stimuli, and how a saved model is opened for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field("synthetic", description="source of the exemplars; of a run its own by default")
+    condition: str = Field("baseline", description="condition of the images; of a run its own by default")
+    split: Literal["paper", "identity"] = Field(
+        "paper",
+        description="paper: all exemplars; identity: those of the test persons; of a run its own by default",
+    )
+    pairs: int = Field(500, ge=2, description="matched pairs of a correct and a scrambled arrangement")
+    seed: int = Field(
+        0, ge=0, lt=2**63, description="of the stimuli; of a run one it was not trained with by default"
+    )
+    image_size: int = Field(
+        224, ge=8, description="rows and columns of the images, where the model does not say it"
+    )
+    probes: tuple[str, ...] = Field((), description="names of probes, or module:name; all by default")
+    batch_size: int = Field(100, ge=1, description="images at a time")
+    positive: str | int | None = Field(
+        None, description="label or position of the correct class among the model's outputs"
+    )
+    output: str | None = Field(None, description="what the outputs of the model are: logits or probabilities")
+    scale: float | None = Field(None, gt=0, description="what pixels of 0 to 255 are multiplied by")
+    device: str = Field("cpu", description="cpu, cuda or mps")
+
+    @classmethod
+    def of(cls, **values: Any) -> "AuditConfig":
+        """These settings, checked.
+
+        Raises:
+            ConfiguralError: If one is unknown or impossible; it is named.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ConfiguralError(first_problem(error)) from error
