@@ -81,7 +81,7 @@ def library_turn(folder: Path, size: int, threads: int) -> Turn:
     def turn() -> dict[str, float]:
         started, used = time.perf_counter(), time.process_time()
         train, valid = (read_folder(folder / subset, size) for subset in ("train", "valid"))
-        history = fit(network, train, valid, recipe, device="cpu")
+        history = fit(network, train, valid=valid, recipe=recipe, device="cpu")
         spent = {"seconds": time.perf_counter() - started, "processor_seconds": time.process_time() - used}
         rates = []
         for _ in range(3):

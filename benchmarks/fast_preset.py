@@ -82,7 +82,7 @@ def main() -> None:
                     asked["further"] = [drawn(faces, settings, FURTHER_SEED, name) for name in ("train", "test")]
             line: dict[str, Any] = {"seed": seed}
             for name, sets in asked.items():
-                wrong = [cf.evaluation.predict(run.network, images).wrong().values() for images in sets]
+                wrong = [cf.evaluation.predict(run.network, images).incorrect().values() for images in sets]
                 line[f"{name}_wrong"] = sum(len(rows) for of_set in wrong for rows in of_set)
                 line[f"{name}_images"] = sum(len(images) for images in sets)
             own = metrics["images"]["test"]

@@ -33,7 +33,7 @@ def losses(history: History) -> list[float]:
 def same_images(drawn: DeviceDataset) -> ImageDataset:
     """A set of the same images that has nothing to do with the device."""
     every = drawn.fetch(list(range(len(drawn)))).permute(0, 2, 3, 1).numpy()
-    return ImageDataset(drawn.rows, drawn.size, np.array(every))
+    return ImageDataset(drawn.rows, drawn.size, images=np.array(every))
 
 
 def test_the_images_are_those_of_the_renderer_and_in_its_order(blocks):
@@ -61,8 +61,8 @@ def test_training_on_them_is_training_on_their_images(blocks):
     renderer = DeviceRenderer(blocks, 32)
     sets = [DeviceDataset(renderer, table.subset(name)) for name in ("train", "valid")]
     one, other = network(), network()
-    history = fit(one, *sets, RECIPE, "cpu")
-    assert losses(fit(other, *map(same_images, sets), RECIPE, "cpu")) == losses(history)
+    history = fit(one, sets[0], valid=sets[1], recipe=RECIPE, device="cpu")
+    assert losses(fit(other, same_images(sets[0]), valid=same_images(sets[1]), recipe=RECIPE, device="cpu")) == losses(history)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
@@ -120,7 +120,7 @@ def broken(graph, inputs):
 # As far as PyTorch translates the network, without the minutes of making machine code.
 backend = {"good": "aot_eager", "broken": broken}[sys.argv[1]]
 loop._compiled = lambda network: torch.compile(network, backend=backend, dynamic=False)
-library = faces.load("synthetic:4")
+library = portraits.load("synthetic:4")
 table = sample(library, "ffa", count=120, seed=1)
 sets = [dataset(library, table.subset(name), 32) for name in ("train", "valid")]
 # Compiled, dropout may draw other numbers.
@@ -129,7 +129,7 @@ for compile in (False, True):
     torch.manual_seed(0)
     network = models.create("cnn-13", 32)
     try:
-        history = fit(network, *sets, settings, "cpu", compile=compile)
+        history = fit(network, sets[0], valid=sets[1], recipe=settings, device="cpu", compile=compile)
     except Exception as error:
         print(type(error).__name__, error)
         break
@@ -155,4 +155,4 @@ def test_without_a_compiler_there_is_one_line():
     (line,) = said
     assert line[0] == "ConfiguralError"
     assert "no C++ compiler" in " ".join(line)
-    assert line[-3:] == ["leave", "out", "--compile"]
+    assert line[-3:] == ["leave", "out", "compile"]

@@ -21,21 +21,21 @@ from configural.evaluation import predict
 from configural.processes import in_processes
 from configural.stimuli import dataset, sample
 from configural.training import Recipe, check_devices, fit
-from configural.training.distributed import GlobalDropout, Share
+from configural.training.distributed import GlobalDropout, Portion
 
 
-def test_shares_make_up_the_batch():
+def test_portions_make_up_the_batch():
     for processes in (1, 2, 3, 7):
-        shares = [Share(rank, processes) for rank in range(processes)]
+        portions = [Portion(rank, processes) for rank in range(processes)]
         for n in (1, 2, 5, 14, 20, 21):
-            for share in shares:
-                share.images = n
-            rows = [list(range(n))[share.rows] for share in shares]
+            for portion in portions:
+                portion.images = n
+            rows = [list(range(n))[portion.rows] for portion in portions]
             assert list(itertools.chain(*rows)) == list(range(n))
             assert max(map(len, rows)) - min(map(len, rows)) <= 1
 
 
-def test_batches_are_cut_and_empty_shares_stay_empty():
+def test_batches_are_cut_and_empty_portions_stay_empty():
     class Numbers(torch.utils.data.Dataset):
         def __getitem__(self, position: int) -> tuple[torch.Tensor, int]:
             return torch.tensor([position]), position
@@ -43,11 +43,11 @@ def test_batches_are_cut_and_empty_shares_stay_empty():
     every = [[4, 1, 3], [0, 2], [5]]
     got = {}
     for rank in (0, 1):
-        share = Share(rank, 2)
+        portion = Portion(rank, 2)
         collate = torch.utils.data.default_collate
-        for batch, labels in share.batches(Numbers(), every, collate):
+        for batch, labels in portion.batches(Numbers(), every, collate):
             assert batch.flatten().tolist() == labels.tolist()
-            got[rank, share.images] = labels.tolist()
+            got[rank, portion.images] = labels.tolist()
     assert got == {(0, 3): [4], (1, 3): [1, 3], (0, 2): [0], (1, 2): [2], (0, 1): [], (1, 1): [5]}
 
 
@@ -58,25 +58,25 @@ def test_dropout_is_that_of_the_whole_batch(layout):
     expected = torch.nn.Dropout(0.2)(whole)
     after = torch.rand(1)
     assert (expected == 0).any()
-    for share in (Share(0, 2), Share(1, 2), Share(6, 7), Share(0, 7)):
-        share.images = 5
-        layer = GlobalDropout(torch.nn.Dropout(0.2), share)
+    for portion in (Portion(0, 2), Portion(1, 2), Portion(6, 7), Portion(0, 7)):
+        portion.images = 5
+        layer = GlobalDropout(torch.nn.Dropout(0.2), portion)
         torch.manual_seed(1)
-        assert torch.equal(layer(whole[share.rows]), expected[share.rows])
+        assert torch.equal(layer(whole[portion.rows]), expected[portion.rows])
         assert torch.rand(1) == after
         assert torch.equal(layer.eval()(whole), whole)
 
 
 def test_devices_that_cannot_be(tmp_path, monkeypatch):
-    check_devices(torch.device("cpu"), 20, 20)
-    with pytest.raises(ConfiguralError, match="--devices 3: batches of 2 leave some without an image"):
+    check_devices(torch.device("cpu"), 20, batch_size=20)
+    with pytest.raises(ConfiguralError, match="devices 3: batches of 2 leave some without an image"):
         cf.run(devices=3, batch_size=2, device="cpu", out=tmp_path / "x")
     assert not (tmp_path / "x").exists()
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ConfiguralError, match="--devices 2: this machine has 1 GPU; use --devices 1 or"):
-        check_devices(torch.device("cuda"), 2, 20)
+    with pytest.raises(ConfiguralError, match="devices 2: this machine has 1 GPU; use devices 1 or"):
+        check_devices(torch.device("cuda"), 2, batch_size=20)
     with pytest.raises(ConfiguralError, match="there is one device 'mps'"):
-        check_devices(torch.device("mps"), 2, 20)
+        check_devices(torch.device("mps"), 2, batch_size=20)
     with pytest.raises(ConfiguralError, match="devices: input should be greater than or equal to 1"):
         cf.study.run_config(devices=0)
 
@@ -124,7 +124,9 @@ def test_three_processes_learn_as_one(blocks):
     networks_, histories, log_odds = [], [], []
     for devices in (1, 3):
         network = BothInDoublePrecision()
-        history = fit(network, sets["train"], sets["valid"], settings, "cpu", devices=devices)
+        history = fit(
+            network, sets["train"], valid=sets["valid"], recipe=settings, device="cpu", devices=devices
+        )
         histories.append(history.as_frame().drop(columns="seconds").to_numpy())
         networks_.append(network.state_dict())
         assert not network.training
@@ -188,7 +190,7 @@ def _alone(run: cf.Run, perturbation: int) -> tuple[np.ndarray, np.ndarray]:
     with torch.no_grad():
         for weights in network.parameters() if perturbation else ():
             weights *= 1 + 6e-8 * torch.randn_like(weights).sign()
-    history = fit(network, sets["train"], sets["valid"], run.settings.recipe, "cpu")
+    history = fit(network, sets["train"], valid=sets["valid"], recipe=run.settings.recipe, device="cpu")
     log_odds = predict(network, sets["test"], device="cpu").frame["log_odds"].to_numpy()
     return log_odds, history.as_frame()[["train_loss", "valid_loss"]].to_numpy()
 

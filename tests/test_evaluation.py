@@ -42,10 +42,10 @@ def test_predictions_follow_from_the_logits(images):
     assert metrics.loss == pytest.approx(cross_entropy(truth, logits.tolist()))
 
 
-def test_wrong_images_by_class_and_index(images):
+def test_incorrect_images_by_class_and_index(images):
     right = torch.nn.functional.one_hot(images.labels, 2).float()
     right[3], right[5], right[len(images) - 1] = 1 - right[3], 1 - right[5], 1 - right[-1]
-    wrong = predict(Preset(right), images).wrong()
+    wrong = predict(Preset(right), images).incorrect()
     rows = images.rows
     assert wrong["no_face_as_face"]["index"].tolist() == [rows["index"][3], rows["index"][5]]
     assert wrong["face_as_no_face"]["file"].tolist() == [rows["file"].iloc[-1]]

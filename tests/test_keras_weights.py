@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from configural.errors import ConfiguralError
-from configural.models import create, keras_weights, preprocess, summarise
+from configural.models import create, load_keras, preprocess, save_keras, summarise
 
 NAMES = ("cnn-15", "cnn-13", "fcn-16", "fcn-14")
 NAMES_AND_SIZES = [*((name, 64) for name in NAMES), ("cnn-15", 224), ("fcn-14", 224)]
@@ -55,7 +55,7 @@ def rough_network(name, image_size):
 def test_a_keras_model_loaded_here_answers_alike(name, image_size, tmp_path):
     model = rough_model(name, image_size)
     model.save(tmp_path / "model.h5")
-    network = keras_weights.load(tmp_path / "model.h5")
+    network = load_keras(tmp_path / "model.h5")
     assert (network.name, network.image_size, network.training) == (name, image_size, False)
     assert_same_answers(model, network, image_size)
 
@@ -64,7 +64,7 @@ def test_a_keras_model_loaded_here_answers_alike(name, image_size, tmp_path):
 def test_a_network_saved_here_answers_alike_in_keras(name, image_size, tmp_path):
     keras = keras_study.import_keras()
     network = rough_network(name, image_size)
-    keras_weights.save(network, tmp_path / "model.h5")
+    save_keras(network, tmp_path / "model.h5")
     model = keras.models.load_model(tmp_path / "model.h5", compile=False)
     assert_same_answers(model, network, image_size)
     reference = keras_study.build(name, image_size)
@@ -77,7 +77,7 @@ def test_a_network_saved_here_answers_alike_in_keras(name, image_size, tmp_path)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_saved_here_trains_on_in_keras_as_one_built_there(name, tmp_path):
     keras = keras_study.import_keras()
-    keras_weights.save(rough_network(name, 64), tmp_path / "model.h5")
+    save_keras(rough_network(name, 64), tmp_path / "model.h5")
     model = keras.models.load_model(tmp_path / "model.h5", compile=False)
     reference = keras_study.build(name, 64)
     ignored = {"kernel_initializer", "dtype"}  # for these Keras has two ways to say the same
@@ -99,7 +99,7 @@ def test_keras_3_weights_alone(name, with_names, tmp_path):
         if not with_names:  # as Keras 3.4 and TensorFlow 2.15 wrote it
             for holder in holders:
                 del holder.attrs["name"]
-    network = keras_weights.load(path, 64)
+    network = load_keras(path, 64)
     assert network.name == name
     assert_same_answers(model, network, 64)
 
@@ -117,7 +117,7 @@ def test_layers_have_the_shapes_of_keras_at_an_odd_size(name):
 def test_an_odd_size_gives_the_same_answers(tmp_path):
     model = rough_model("cnn-15", 100)
     model.save(tmp_path / "model.h5")
-    network = keras_weights.load(tmp_path / "model.h5")
+    network = load_keras(tmp_path / "model.h5")
     assert network.image_size == 100
     assert_same_answers(model, network, 100)
 
@@ -193,7 +193,7 @@ def test_keras_2_files(name, whole, tmp_path):
     config = keras_2_config([None, 64, 64, 3]) if whole else None
     write_as_keras_2(tmp_path / "model.h5", weights, config, whole)
     random_state = torch.get_rng_state()
-    network = keras_weights.load(str(tmp_path / "model.h5"), image_size=None if whole else 64)
+    network = load_keras(str(tmp_path / "model.h5"), image_size=None if whole else 64)
     assert torch.get_rng_state().equal(random_state)
     assert (network.name, network.image_size) == (name, 64)
     assert_holds(network, weights)
@@ -217,7 +217,7 @@ def test_names_in_keras_3_weights_count_more_than_classes(tmp_path):
     names = {"conv2d": "Conv_con", "conv2d_1": "Conv_4", "conv2d_2": "Conv_3", "conv2d_3": "Conv_2"}
     names |= {"special_convolution": "Conv_1", "layer": "BN_1"}
     write_as_keras_3(tmp_path / "model.weights.h5", weights, names)
-    assert_holds(keras_weights.load(tmp_path / "model.weights.h5"), weights)
+    assert_holds(load_keras(tmp_path / "model.weights.h5"), weights)
 
     names = {f"conv2d_{place}" if place else "conv2d": f"stem_{place}" for place in range(5)}
     write_as_keras_3(tmp_path / "model.weights.h5", weights, names | {"batch_normalization": "BN_1"})
@@ -231,7 +231,7 @@ def test_numbers_of_other_widths_are_read(tmp_path):
         for layer, variables in weights.items()
     }
     write_as_keras_2(tmp_path / "model.h5", halves)
-    network = keras_weights.load(tmp_path / "model.h5")
+    network = load_keras(tmp_path / "model.h5")
     assert all(value.dtype == torch.float32 for value in network.parameters())
     np.testing.assert_array_equal(
         network.state_dict()["Conv_2.bias"].numpy(), weights["Conv_2"]["bias"].astype(np.float16)
@@ -242,10 +242,10 @@ def test_numbers_of_other_widths_are_read(tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_saved_comes_back_as_it_was(name, tmp_path):
     network = rough_network(name, 100)
-    keras_weights.save(network, tmp_path / "model.h5")
-    keras_weights.save(network, tmp_path / "again.h5")
+    save_keras(network, tmp_path / "model.h5")
+    save_keras(network, tmp_path / "again.h5")
     assert (tmp_path / "model.h5").read_bytes() == (tmp_path / "again.h5").read_bytes()
-    loaded = keras_weights.load(tmp_path / "model.h5")
+    loaded = load_keras(tmp_path / "model.h5")
     assert (loaded.name, loaded.image_size) == (name, 100)
     expected, got = network.state_dict(), loaded.state_dict()
     assert all(expected[key].equal(got[key]) for key in expected)
@@ -254,7 +254,7 @@ def test_what_is_saved_comes_back_as_it_was(name, tmp_path):
 @pytest.mark.parametrize(
     ("config", "stated", "size"),
     [
-        (None, None, 96),  # the smallest that gives the 3×3 cells of 100 pixels
+        (None, None, 96),  # the smallest that gives the 3×3 units of 100 pixels
         (None, 100, 100),
         ([None, 100, 100, 3], None, 100),
         ([None, None, None, 3], None, 96),
@@ -264,7 +264,7 @@ def test_what_is_saved_comes_back_as_it_was(name, tmp_path):
 def test_image_size_of_a_cnn(config, stated, size, tmp_path):
     weights = random_weights("cnn-15", 100)
     write_as_keras_2(tmp_path / "model.h5", weights, config and keras_2_config(config))
-    network = keras_weights.load(tmp_path / "model.h5", stated)
+    network = load_keras(tmp_path / "model.h5", stated)
     assert network.image_size == size
     assert_holds(network, weights)
 
@@ -281,12 +281,12 @@ def test_image_size_of_a_cnn(config, stated, size, tmp_path):
 )
 def test_image_size_of_a_fully_convolutional_network(config, stated, size, tmp_path):
     write_as_keras_2(tmp_path / "model.h5", random_weights("fcn-14", 100), config and keras_2_config(config))
-    assert keras_weights.load(tmp_path / "model.h5", stated).image_size == size
+    assert load_keras(tmp_path / "model.h5", stated).image_size == size
 
 
 def refused(path, culprit, image_size=None):
     with pytest.raises(ConfiguralError, match=culprit) as caught:
-        keras_weights.load(path, image_size)
+        load_keras(path, image_size)
     message = str(caught.value)
     assert str(path) in message
     assert "\n" not in message
@@ -316,7 +316,7 @@ def test_a_senseless_configuration_says_nothing(config, tmp_path):
     write_as_keras_2(path, random_weights("fcn-14", 64))
     with h5py.File(path, "r+") as file:
         file.attrs["model_config"] = config
-    assert keras_weights.load(path).image_size == 224
+    assert load_keras(path).image_size == 224
 
 
 def test_missing_files_and_folders_are_refused(tmp_path):
@@ -334,7 +334,7 @@ def test_files_that_are_no_hdf5_are_refused(tmp_path):
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.9999])
 def test_truncated_files_are_refused(share, tmp_path):
     path = tmp_path / "model.h5"
-    keras_weights.save(rough_network("fcn-14", 64), path)
+    save_keras(rough_network("fcn-14", 64), path)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     refused(path, "not a readable HDF5 file")
@@ -442,7 +442,7 @@ def test_nothing_in_a_file_is_executed(tmp_path):
         file["model_weights"].attrs["layer_names"] = np.void(trap)
         file["model_weights/Max_1/pickled"] = np.void(trap)
         file["pickled"] = np.frombuffer(trap, np.uint8)
-    assert_holds(keras_weights.load(path), weights)
+    assert_holds(load_keras(path), weights)
     assert not mark.exists()
 
     with h5py.File(path, "r+") as file:

@@ -5,10 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from configural.models import create, pooled_convolution, preprocess
-from configural.models.pooled_convolution import convolve_pool_rectify
-from configural.models.study_networks import Dropout
-from configural.models.winograd import WinogradConvolution
+from configural.models import create, fast_on_cpu, preprocess
+from configural.models.cpu import pooled_convolution
+from configural.models.cpu.dropout import dropout
+from configural.models.cpu.pooled_convolution import convolve_pool_rectify
+from configural.models.cpu.winograd import WinogradConvolution
 
 
 def layer_by_layer(batch, weight, bias):
@@ -78,11 +79,13 @@ def test_a_network_that_is_watched_sees_every_layer_and_comes_to_the_same(name):
     torch.manual_seed(0)
     network = create(name, 64).train()
     batch = preprocess(torch.randint(0, 256, (5, 3, 64, 64), dtype=torch.uint8))
-    logits, expected = gradients(network, batch)
+    with fast_on_cpu(network):
+        logits, expected = gradients(network, batch)
     shapes = {}
     for layer, module in network.named_children():
         module.register_forward_hook(lambda _, __, out, layer=layer: shapes.update({layer: tuple(out.shape[1:])}))
-    watched_logits, watched = gradients(network, batch)
+    with fast_on_cpu(network):
+        watched_logits, watched = gradients(network, batch)
     assert set(shapes) == {layer for layer, _ in network.named_children()}
     assert shapes["Conv_1"] == (32, 64, 64)
     torch.testing.assert_close(logits, watched_logits, rtol=1e-5, atol=1e-5)
@@ -94,8 +97,8 @@ def test_a_network_that_is_watched_sees_every_layer_and_comes_to_the_same(name):
 def test_dropout(memory_format):
     torch.manual_seed(0)
     batch = torch.full((4, 30, 41, 51), 2.0).to(memory_format=memory_format).requires_grad_()
-    dropout = Dropout(0.2)
-    out = dropout(batch)
+    layer = nn.Dropout(0.2)
+    out = dropout(layer, batch)
     out.sum().backward()
     # 250,920 values: four standard deviations of the share that is dropped are 0.0032.
     assert out.eq(0).double().mean().item() == pytest.approx(0.2, abs=0.0032)
@@ -106,12 +109,12 @@ def test_dropout(memory_format):
         share = out.eq(0).double().mean(dim=other)
         assert (share - 0.2).abs().max() < 6 * (0.16 / (out.numel() / out.shape[dim])) ** 0.5
     torch.manual_seed(0)
-    assert torch.equal(dropout(batch), out)
-    assert not torch.equal(dropout(batch), out)
-    assert torch.equal(dropout.eval()(batch), batch)
+    assert torch.equal(dropout(layer, batch), out)
+    assert not torch.equal(dropout(layer, batch), out)
+    assert torch.equal(dropout(layer.eval(), batch), batch)
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0])
 def test_dropout_of_nothing_and_of_all(p):
     batch = torch.ones(10)
-    assert torch.equal(Dropout(p)(batch), nn.functional.dropout(batch, p))
+    assert torch.equal(dropout(nn.Dropout(p), batch), nn.functional.dropout(batch, p))

@@ -65,7 +65,7 @@ def test_smoothed_labels_another_adam_weight_decay_and_no_dropout(sets):
         label_smoothing=0.3,
         dropout=0.0,
     )
-    history = fit(ours, sets["train"], sets["valid"], settings, "cpu")
+    history = fit(ours, sets["train"], valid=sets["valid"], recipe=settings, device="cpu")
     assert {layer.p for layer in ours.modules() if isinstance(layer, torch.nn.Dropout)} == {0.2}
 
     images, labels = sets["train"].__getitems__(list(range(n)))
@@ -92,7 +92,7 @@ def test_smoothed_labels_another_adam_weight_decay_and_no_dropout(sets):
 
 def test_a_network_learns(sets):
     network = _network()
-    history = fit(network, sets["train"], sets["valid"], recipe("quick", "cnn-13", epochs=10, batch_size=10))
+    history = fit(network, sets["train"], valid=sets["valid"], recipe=recipe("quick", "cnn-13", epochs=10, batch_size=10))
     assert [epoch.epoch for epoch in history.epochs] == list(range(1, 11))
     assert history.epochs[-1].train_accuracy > 0.95
     assert not network.training
@@ -106,7 +106,7 @@ def test_figures_are_those_of_a_plain_loop(sets):
         for module in net.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
-    history = fit(network, sets["train"], sets["valid"], one)
+    history = fit(network, sets["train"], valid=sets["valid"], recipe=one)
 
     shuffling, _ = np.random.SeedSequence([5, 1]).generate_state(2)
     order = torch.randperm(len(sets["train"]), generator=torch.Generator().manual_seed(int(shuffling))).tolist()
@@ -138,7 +138,7 @@ def test_same_seed_same_weights_other_seed_other_weights(sets):
     weights = []
     for seed in (5, 5, 6):
         network = _network()
-        fit(network, sets["train"], sets["valid"], SHORT.model_copy(update={"seed": seed, "epochs": 2}))
+        fit(network, sets["train"], valid=sets["valid"], recipe=SHORT.model_copy(update={"seed": seed, "epochs": 2}))
         weights.append(torch.cat([p.flatten() for p in network.parameters()]))
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -150,13 +150,13 @@ def test_training_leaves_the_global_random_state_alone(sets):
     torch.manual_seed(9)
     network = models.create("cnn-13", 32)  # draws
     torch.manual_seed(9)
-    fit(network, sets["train"], sets["valid"], SHORT.model_copy(update={"epochs": 1}))
+    fit(network, sets["train"], valid=sets["valid"], recipe=SHORT.model_copy(update={"epochs": 1}))
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_broken_off_and_resumed_is_as_undisturbed(sets, tmp_path):
     undisturbed = _network()
-    full = fit(undisturbed, sets["train"], sets["valid"], SHORT)
+    full = fit(undisturbed, sets["train"], valid=sets["valid"], recipe=SHORT)
 
     class PowerCutError(Exception):
         pass
@@ -175,9 +175,9 @@ def test_broken_off_and_resumed_is_as_undisturbed(sets, tmp_path):
     failing.__dict__.update(train.__dict__)
     checkpoint = tmp_path / "c.safetensors"
     with pytest.raises(PowerCutError):
-        fit(_network(), failing, sets["valid"], SHORT, checkpoint=checkpoint)
+        fit(_network(), failing, valid=sets["valid"], recipe=SHORT, checkpoint=checkpoint)
     resumed = _network(seed=99)  # whatever it starts from, the checkpoint counts
-    history = fit(resumed, train, sets["valid"], SHORT, checkpoint=checkpoint)
+    history = fit(resumed, train, valid=sets["valid"], recipe=SHORT, checkpoint=checkpoint)
     assert len(history.epochs) == 3
     for before, after in zip(full.epochs, history.epochs, strict=True):
         assert (before.train_loss, before.valid_loss) == (after.train_loss, after.valid_loss)
@@ -187,17 +187,17 @@ def test_broken_off_and_resumed_is_as_undisturbed(sets, tmp_path):
 
 def test_bad_checkpoints(sets, tmp_path):
     path = tmp_path / "c.safetensors"
-    fit(_network(), sets["train"], sets["valid"], SHORT.model_copy(update={"epochs": 1}), checkpoint=path)
+    fit(_network(), sets["train"], valid=sets["valid"], recipe=SHORT.model_copy(update={"epochs": 1}), checkpoint=path)
     other = models.create("fcn-14", 32)
     with pytest.raises(ConfiguralError, match="cannot be used"):
         load_checkpoint(path, other, KerasAdam(other.parameters()))
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(ConfiguralError, match=r"c\.safetensors: this checkpoint cannot be used"):
-        fit(_network(), sets["train"], sets["valid"], SHORT, checkpoint=path)
+        fit(_network(), sets["train"], valid=sets["valid"], recipe=SHORT, checkpoint=path)
 
 
 def test_history_round_trip(sets, tmp_path):
-    history = fit(_network(), sets["train"], sets["valid"], SHORT.model_copy(update={"epochs": 1}))
+    history = fit(_network(), sets["train"], valid=sets["valid"], recipe=SHORT.model_copy(update={"epochs": 1}))
     history.save(tmp_path / "history.csv")
     assert History.load(tmp_path / "history.csv") == history
 
@@ -205,26 +205,26 @@ def test_history_round_trip(sets, tmp_path):
 def test_any_dataset_of_images_and_labels_will_do(sets):
     train = torch.utils.data.Subset(sets["train"], range(40))
     valid = torch.utils.data.Subset(sets["valid"], [0, 5])
-    fit(_network(), train, valid, SHORT.model_copy(update={"epochs": 1}))
+    fit(_network(), train, valid=valid, recipe=SHORT.model_copy(update={"epochs": 1}))
 
 
 def test_bf16_and_streaming(blocks, sets):
     streamed = dataset(blocks, sets["train"].table, 32, keep=False)
     assert torch.equal(streamed[3][0], sets["train"][3][0])
-    history = fit(_network(), streamed, sets["valid"], SHORT.model_copy(update={"precision": "bf16"}))
+    history = fit(_network(), streamed, valid=sets["valid"], recipe=SHORT.model_copy(update={"precision": "bf16"}))
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_missing_gpu_is_an_error(sets):
     with pytest.raises(ConfiguralError, match="device 'cuda' cannot be used"):
-        fit(_network(), sets["train"], sets["valid"], SHORT, device="cuda")
+        fit(_network(), sets["train"], valid=sets["valid"], recipe=SHORT, device="cuda")
 
 
 def test_errors(sets):
     with pytest.raises(ConfiguralError, match="there are no valid images"):
-        fit(_network(), sets["train"], torch.utils.data.Subset(sets["valid"], []), SHORT)
+        fit(_network(), sets["train"], valid=torch.utils.data.Subset(sets["valid"], []), recipe=SHORT)
     with pytest.raises(ConfiguralError, match="lower the learning rate"):
-        fit(_network(), sets["train"], sets["valid"], SHORT.model_copy(update={"learning_rate": 1e30}))
+        fit(_network(), sets["train"], valid=sets["valid"], recipe=SHORT.model_copy(update={"learning_rate": 1e30}))
     with pytest.raises(ConfiguralError, match="unknown preset 'slow'"):
         recipe("slow")

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from configural.models import winograd
-from configural.models.pooled_convolution import convolve_pool_rectify
-from configural.models.winograd import WinogradConvolution
+from configural.models.cpu import winograd
+from configural.models.cpu.pooled_convolution import convolve_pool_rectify
+from configural.models.cpu.winograd import WinogradConvolution
 
 
 def layer_by_layer(batch, weight, bias):

@@ -55,26 +55,44 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return remember
 
     def find(self, name: str) -> T:
-        """The thing of that name.
+        """The thing of a name that a person wrote.
+
+        What a `module:name` gave is known by that name from then on, so that files which name it can be read.
 
         Raises:
             ConfiguralError: If there is none, or its module cannot be imported.
+        """
+        module, colon, attribute = name.partition(":")
+        if (
+            name not in self._known
+            and colon
+            and all(part.replace(".", "").isidentifier() for part in (module, attribute))
+        ):
+            self[name] = self._imported(module, attribute)
+        return self.known(name)
+
+    def known(self, name: str) -> T:
+        """The thing of a name that a file holds: registered or declared; nothing else is ever imported.
+
+        Raises:
+            ConfiguralError: If there is none.
         """
         if name in self._known:
             return self._known[name]
         for entry in entry_points(group=self.group, name=name):
             return cast(T, entry.load())
-        module, colon, attribute = name.partition(":")
-        if colon and module.replace(".", "").isidentifier() and attribute.replace(".", "").isidentifier():
-            return cast(T, self._imported(module, attribute))
+        if ":" in name:
+            raise ConfiguralError(
+                f"unknown {self.kind} '{name[:80]}': a module is imported only where you name it yourself"
+            )
         raise ConfiguralError(
-            f"unknown {self.kind} '{name}': choose one of {', '.join(self.names())}, or write module:name"
+            f"unknown {self.kind} '{name[:80]}': choose one of {', '.join(self.names())}, or write module:name"
         )
 
     def names(self) -> list[str]:
         """All names but `module:name` ones, the package's own first."""
         declared = (entry.name for entry in entry_points(group=self.group))
-        return list(dict.fromkeys((*self._known, *declared)))
+        return [name for name in dict.fromkeys((*self._known, *declared)) if ":" not in name]
 
     def _imported(self, module: str, attribute: str) -> Any:
         here = str(Path.cwd())

@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass
 
+from configural.objects import FACE
+
 
 @dataclass(frozen=True)
 class Metrics:
     """Scores of one test.
 
     Attributes:
-        accuracy: Share of images right, 0 to 1.
+        accuracy: Fraction of images predicted correctly, 0 to 1.
         loss: Mean cross-entropy, in nats.
-        confusion_matrix: [[no_face right, no_face as face], [face as no_face, face right]].
+        confusion_matrix: A row per true class, with how many images were predicted as each class; the scrambled class
+            comes first.
+        class_names: Of the scrambled and the correct class.
     """
 
     accuracy: float
     loss: float
     confusion_matrix: tuple[tuple[int, int], tuple[int, int]]
+    class_names: tuple[str, str] = FACE.class_names

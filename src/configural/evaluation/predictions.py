@@ -16,13 +16,15 @@ from configural import progress
 from configural.errors import ConfiguralError
 from configural.evaluation.metrics import Metrics
 from configural.io import files
-from configural.models import preprocess
+from configural.models import prepare
+from configural.objects import FACE
 from configural.training import batches, matmul_precision, open_device
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLUMNS = ("index", "file", "label", "predicted", "probability_face", "log_odds")
+_COLUMNS = ("index", "file", "label", "predicted", "log_odds")
+_PROBABILITY = "probability_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,35 +32,39 @@ class Predictions:
     """One row per tested image.
 
     Attributes:
-        frame: The columns index (the image's number within its class), file, label and predicted (0 no_face,
-            1 face), probability_face (0 to 1) and log_odds (of face, in nats).
+        frame: The columns index (the image's number within its class), file, label and predicted (0 the scrambled
+            class, 1 the correct one), the correct class's probability (0 to 1; of faces `probability_face`) and its
+            log_odds (in nats).
+        class_names: Of the scrambled and the correct class.
     """
 
     frame: pd.DataFrame
+    class_names: tuple[str, str] = FACE.class_names
 
     def metrics(self) -> Metrics:
         """Accuracy, loss and confusion matrix."""
-        # Takes seconds, since it brings its metrics of speech and text along.
-        from torchmetrics.functional.classification import binary_confusion_matrix
-
-        label = self.frame["label"].to_numpy()
+        label, predicted = (self.frame[name].to_numpy() for name in ("label", "predicted"))
         against = self.frame["log_odds"].to_numpy() * np.where(label == 1, -1, 1)
-        counts = binary_confusion_matrix(
-            torch.tensor(self.frame["predicted"].to_numpy()), torch.tensor(label)
-        ).tolist()
+        counts = np.bincount(2 * label + predicted, minlength=4).tolist()
         return Metrics(
-            accuracy=float((self.frame["predicted"].to_numpy() == label).mean()),
+            accuracy=float((predicted == label).mean()),
             loss=float(np.logaddexp(0, against).mean()),
-            confusion_matrix=(tuple(counts[0]), tuple(counts[1])),
+            confusion_matrix=((counts[0], counts[1]), (counts[2], counts[3])),
+            class_names=self.class_names,
         )
 
-    def wrong(self) -> dict[str, pd.DataFrame]:
-        """The rows predicted wrongly: `face_as_no_face` and `no_face_as_face`, each by index."""
+    def incorrect(self) -> dict[str, pd.DataFrame]:
+        """The rows predicted incorrectly: of faces `face_as_no_face` and `no_face_as_face`, each by index."""
         frame = self.frame[self.frame["label"] != self.frame["predicted"]].sort_values("index")
+        scrambled, correct = self.class_names
         return {
-            "face_as_no_face": frame[frame["label"] == 1].reset_index(drop=True),
-            "no_face_as_face": frame[frame["label"] == 0].reset_index(drop=True),
+            f"{correct}_as_{scrambled}": frame[frame["label"] == 1].reset_index(drop=True),
+            f"{scrambled}_as_{correct}": frame[frame["label"] == 0].reset_index(drop=True),
         }
+
+    def probability(self) -> "pd.Series[float]":
+        """The correct class's probability of each image."""
+        return self.frame[_PROBABILITY + self.class_names[1]]
 
     def plot_confusion_matrix(self) -> "Figure":
         """The confusion matrix as a figure, with counts and percent."""
@@ -71,8 +77,13 @@ class Predictions:
         files.write_text(path, self.frame.to_csv(index=False))
 
     @classmethod
-    def load(cls, path: Path) -> "Predictions":
+    def load(cls, path: Path, *, class_names: tuple[str, str] | None = None) -> "Predictions":
         """Read what `save` wrote.
+
+        Args:
+            path: The file.
+            class_names: By default the correct class is the one whose probability the file holds, such as `face`, and
+                the other one is `no_face`.
 
         Raises:
             ConfiguralError: If the file is missing or lacks a column.
@@ -85,26 +96,38 @@ class Predictions:
             raise ConfiguralError(f"{path}: lacks the column {missing[0]}")
         if not len(frame) or not frame[["label", "predicted"]].isin([0, 1]).all(axis=None):
             raise ConfiguralError(f"{path}: label and predicted must be 0 or 1 in one row or more")
-        return cls(frame)
+        names = [str(name).removeprefix(_PROBABILITY) for name in frame if str(name).startswith(_PROBABILITY)]
+        if class_names is None and len(names) != 1:
+            raise ConfiguralError(f"{path}: lacks the column {_PROBABILITY}CLASS of the correct class")
+        return cls(frame, class_names or (f"no_{names[0]}", names[0]))
 
 
 def predict(
     network: nn.Module,
     images: Dataset[tuple[Tensor, int]],
+    *,
     batch_size: int = 100,
     device: str = "auto",
 ) -> Predictions:
-    """Ask a network about every image of a dataset.
+    """Query a network about every image of a dataset.
 
     Args:
-        network: Takes preprocessed batches and returns logits of (no_face, face).
-        images: Items of (uint8 RGB image 3 × size × size, label); if it has `rows`, their index and file
-            are taken over, else images are numbered in order.
+        network: Takes batches that its own `prepare` has prepared, and returns logits of the scrambled and the
+            correct class; see `models.NETWORKS`.
+        images: Items of (uint8 RGB image 3 × size × size, label). Where it has `rows`, their index and file are taken
+            over, else images are numbered in order; where it has `class_names`, those are the classes', else a face's.
         batch_size: Images at a time.
         device: As in `training.fit`.
 
     Raises:
         ConfiguralError: If the network's output is not a number for some image.
+
+    Example:
+        >>> import configural as cf
+        >>> library = cf.portraits.load("synthetic:2")
+        >>> images = cf.stimuli.dataset(library, cf.stimuli.sample(library, count=42).subset("test"), 16)
+        >>> list(predict(cf.models.create("fcn-14", 16), images, device="cpu").frame)
+        ['index', 'file', 'label', 'predicted', 'probability_face', 'log_odds']
     """
     fabric = open_device(device)
     network.to(fabric.device)
@@ -117,7 +140,7 @@ def predict(
     with torch.inference_mode(), matmul_precision("32"), progress.bar("testing", n) as update:
         for batch, batch_labels in batches(images, batch_size):
             some = slice(done, done + len(batch))
-            logits[some] = network(preprocess(batch.to(fabric.device))).view(len(batch), 2)
+            logits[some] = network(prepare(network, batch.to(fabric.device))).view(len(batch), 2)
             labels[some] = batch_labels
             done = some.stop
             update(done)
@@ -128,6 +151,7 @@ def predict(
     rows: pd.DataFrame | None = getattr(images, "rows", None)
     if rows is None:
         rows = pd.DataFrame({"index": range(n), "file": [""] * n})
+    class_names = getattr(images, "class_names", FACE.class_names)
     log_odds = joined[:, 1] - joined[:, 0]
     frame = pd.DataFrame(
         {
@@ -135,8 +159,8 @@ def predict(
             "file": rows["file"].to_numpy(),
             "label": labels.numpy(),
             "predicted": joined.argmax(axis=1),
-            "probability_face": np.exp(-np.logaddexp(0, -log_odds)),
+            _PROBABILITY + class_names[1]: np.exp(-np.logaddexp(0, -log_odds)),
             "log_odds": log_odds,
         }
     )
-    return Predictions(frame)
+    return Predictions(frame, class_names)

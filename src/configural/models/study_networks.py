@@ -1,21 +1,23 @@
-"""The four networks of the study, layer by layer."""
+"""The four networks of the study, layer by layer, under the study's names."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from configural.errors import ConfiguralError
-from configural.models.pooled_convolution import convolve_pool_rectify
 
-_CLASSES = 2
+CLASSES = 2
+
+VGG16_MEANS_BGR = (103.939, 116.779, 123.68)
+"""The mean colour of ImageNet as VGG16's preprocessing subtracts it."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What tells the four networks apart.
+    """What distinguishes the four networks.
 
     Attributes:
         name: The name users write.
@@ -37,9 +39,76 @@ ARCHITECTURES = (
     Architecture("fcn-14", 4, True, 30),
 )
 
-_FILTERS = (32, 64, 128, 256, 512)
-_DROPOUT_AFTER = (1, 3)
-_BATCH_NORM_AFTER = (1,)
+
+class StudyNet(nn.Sequential):
+    """One of the study's networks: a prepared NCHW batch in, logits of the scrambled and the correct class out.
+
+    Each ReLU stands behind its max-pool instead of before it, which gives the same values and gradients on a
+    quarter of the data.
+
+    Args:
+        architecture: Which of the four it is.
+        image_size: Rows and columns of its input; at least 32 for five blocks, 16 for four.
+
+    Raises:
+        ConfiguralError: If the images are too small for the pools.
+    """
+
+    def __init__(self, architecture: Architecture, image_size: int) -> None:
+        smallest = 2**architecture.convolutions
+        if image_size < smallest:
+            raise ConfiguralError(
+                f"image_size {image_size} is too small for {architecture.name}: its {architecture.convolutions} "
+                f"max-pools need at least {smallest} pixels"
+            )
+        super().__init__(OrderedDict(_layers(architecture, image_size // smallest)))
+        self.architecture = architecture
+        self.image_size = image_size
+        for layer in self:
+            if isinstance(layer, nn.Conv2d | nn.Linear):  # the defaults of Keras
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.get_parameter("bias"))
+
+    @property
+    def name(self) -> str:
+        """The network's name, such as `cnn-15`."""
+        return self.architecture.name
+
+    def prepare(self, images: Num[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+        """Prepare RGB images of 0 to 255 as for VGG16; see `preprocess`."""
+        return preprocess(images)
+
+
+def _layers(architecture: Architecture, side: int) -> list[tuple[str, nn.Module]]:
+    """The layers by name; `side` is that of the last feature map."""
+    layers: list[tuple[str, nn.Module]] = [
+        ("Conv_1", nn.Conv2d(3, 32, 3, padding=1)),
+        ("Max_1", nn.MaxPool2d(2)),
+        ("ReLU_1", nn.ReLU()),
+        ("DO_1", nn.Dropout(0.2)),
+        ("BN_1", BatchNorm(32)),
+        ("Conv_2", nn.Conv2d(32, 64, 3, padding=1)),
+        ("Max_2", nn.MaxPool2d(2)),
+        ("ReLU_2", nn.ReLU()),
+        ("Conv_3", nn.Conv2d(64, 128, 3, padding=1)),
+        ("Max_3", nn.MaxPool2d(2)),
+        ("ReLU_3", nn.ReLU()),
+        ("DO_3", nn.Dropout(0.2)),
+        ("Conv_4", nn.Conv2d(128, 256, 3, padding=1)),
+        ("Max_4", nn.MaxPool2d(2)),
+        ("ReLU_4", nn.ReLU()),
+    ]
+    channels = 256
+    if architecture.convolutions == 5:
+        channels = 512
+        layers += [
+            ("Conv_5", nn.Conv2d(256, 512, 3, padding=1)),
+            ("Max_5", nn.MaxPool2d(2)),
+            ("ReLU_5", nn.ReLU()),
+        ]
+    if architecture.fully_convolutional:
+        return [*layers, ("Conv_con", nn.Conv2d(channels, CLASSES, 1)), ("GMax_con", GlobalMaxPool())]
+    return [*layers, ("Flat_con", nn.Flatten()), ("D_con", nn.Linear(channels * side * side, CLASSES))]
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -66,21 +135,6 @@ class BatchNorm(nn.BatchNorm2d):
         return normalised
 
 
-class Dropout(nn.Dropout):
-    """Dropout that on a CPU draws its numbers from 32 random bits each, four times as fast as PyTorch's own."""
-
-    def forward(self, batch: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Set each value to 0 with probability `p` and divide the others by 1 − p; outside training do nothing."""
-        if not self.training or not 0 < self.p < 1 or batch.device.type != "cpu":
-            return super().forward(batch)
-        scale = torch.empty_like(batch, requires_grad=False)
-        values = batch.numel()
-        bits = torch.empty((values + 1) // 2, dtype=torch.int64).random_(-(2**63), None).view(torch.int32)[:values]
-        # In the order of memory, whatever the format. p is met to within 2⁻³³.
-        torch.ge(bits, round(self.p * 2**32) - 2**31, out=scale.as_strided((values,), (1,)))
-        return batch * scale.mul_(1 / (1 - self.p))
-
-
 class GlobalMaxPool(nn.Module):
     """The largest value of each channel."""
 
@@ -89,52 +143,23 @@ class GlobalMaxPool(nn.Module):
         return batch.amax(dim=(2, 3))
 
 
-class StudyNet(nn.Sequential):
-    """One of the study's networks: a preprocessed NCHW batch in, logits of no_face and face out.
+def preprocess(images: Num[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """Prepare RGB images as for VGG16: BGR order, the mean colour subtracted, no scaling.
 
-    Layers carry the study's names. Each ReLU stands behind its max-pool instead of before it, which gives
-    the same values and gradients on a quarter of the data. In training on a CPU, the three layers of a block are
-    one (see `convolve_pool_rectify`), unless somebody watches them by hooks.
+    Args:
+        images: RGB, 0 to 255; bytes or floats, through which gradients flow.
 
-    Attributes:
-        architecture: Which of the four it is.
-        image_size: Rows and columns of its input.
+    Returns:
+        BGR, about −124 to 151, in channels-last memory, on the same device.
+
+    Example:
+        >>> import torch
+        >>> preprocess(torch.full((1, 3, 1, 1), 128, dtype=torch.uint8)).round().flatten().tolist()
+        [24.0, 11.0, 4.0]
     """
-
-    def __init__(self, architecture: Architecture, image_size: int) -> None:
-        super().__init__(_layers(architecture, image_size))
-        self.architecture = architecture
-        self.image_size = image_size
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                # The defaults of Keras.
-                nn.init.xavier_uniform_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-
-    def forward(self, input: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2"]:
-        """Logits of no_face and face for a preprocessed batch."""
-        on_cpu = input.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-        if not (self.training and torch.is_grad_enabled() and on_cpu):
-            return super().forward(input)
-        value, layers = input, list(self)
-        while layers:
-            match layers:
-                case [
-                    nn.Conv2d(weight=weight, bias=Tensor() as bias),
-                    nn.MaxPool2d(),
-                    nn.ReLU(),
-                    *rest,
-                ] if not any(_is_watched(layer) for layer in layers[:3]):
-                    value, layers = convolve_pool_rectify(value, weight, bias), rest
-                case [layer, *rest]:
-                    value, layers = layer(value), rest
-        return value
-
-    @property
-    def name(self) -> str:
-        """The network's name, such as `cnn-15`."""
-        return self.architecture.name
+    means = torch.tensor(VGG16_MEANS_BGR, device=images.device).view(1, 3, 1, 1)
+    batch = images.flip(1).to(torch.float32) - means
+    return batch.contiguous(memory_format=torch.channels_last)
 
 
 def architecture(name: str) -> Architecture:
@@ -142,61 +167,13 @@ def architecture(name: str) -> Architecture:
 
     Raises:
         ConfiguralError: If there is none.
+
+    Example:
+        >>> architecture("fcn-14").epochs
+        30
     """
     for candidate in ARCHITECTURES:
         if candidate.name == name:
             return candidate
     known = ", ".join(candidate.name for candidate in ARCHITECTURES)
     raise ConfiguralError(f"unknown network '{name}': choose one of {known}")
-
-
-def create(name: str, image_size: int = 224) -> StudyNet:
-    """Make a freshly initialised network, by PyTorch's global random state.
-
-    Args:
-        name: cnn-15, cnn-13, fcn-16 or fcn-14.
-        image_size: Rows and columns of its input images; at least 32 for five blocks, 16 for four.
-
-    Raises:
-        ConfiguralError: If the name is unknown or the images are too small for the pools.
-    """
-    chosen = architecture(name)
-    smallest = 2**chosen.convolutions
-    if image_size < smallest:
-        raise ConfiguralError(
-            f"image size {image_size} is too small for {name}: its {chosen.convolutions} max-pools need at "
-            f"least {smallest} pixels"
-        )
-    return StudyNet(chosen, image_size)
-
-
-def _is_watched(module: nn.Module) -> bool:
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-        or nn.modules.module._has_any_global_hook()
-    )
-
-
-def _layers(architecture: Architecture, image_size: int) -> OrderedDict[str, nn.Module]:
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    channels, side = 3, image_size
-    for block in range(1, architecture.convolutions + 1):
-        filters = _FILTERS[block - 1]
-        layers[f"Conv_{block}"] = nn.Conv2d(channels, filters, 3, padding=1)
-        layers[f"Max_{block}"] = nn.MaxPool2d(2)
-        layers[f"ReLU_{block}"] = nn.ReLU()
-        if block in _DROPOUT_AFTER:
-            layers[f"DO_{block}"] = Dropout(0.2)
-        if block in _BATCH_NORM_AFTER:
-            layers[f"BN_{block}"] = BatchNorm(filters)
-        channels, side = filters, side // 2
-    if architecture.fully_convolutional:
-        layers["Conv_con"] = nn.Conv2d(channels, _CLASSES, 1)
-        layers["GMax_con"] = GlobalMaxPool()
-    else:
-        layers["Flat_con"] = nn.Flatten()
-        layers["D_con"] = nn.Linear(channels * side * side, _CLASSES)
-    return layers

@@ -1,27 +1,36 @@
-"""A network's weights in one safetensors file, and back."""
+"""A network's weights in one safetensors file, and back; also as a classifier, alone or in a run's folder."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import nn
 
 from configural.errors import ConfiguralError
 from configural.io import files
-from configural.models.study_networks import StudyNet, create
+from configural.models.networks import made_from, recreate
+from configural.models.opening import Asked
+from configural.models.torch_modules import TorchClassifier, open_module
+from configural.objects import OBJECTS
 
 
-def save_network(network: StudyNet, path: Path | str) -> None:
-    """Write weights and running values, with the network's name and image size in the file's header."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+def save_network(network: nn.Module, path: Path | str) -> None:
+    """Write weights and running values of a network that `create` made, with its name and image size in the header."""
+    name, image_size = made_from(network)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     # One entry: the format keeps several in no fixed order, and the same network shall give the same bytes.
-    header = {"configural": json.dumps({"network": network.name, "image_size": network.image_size})}
+    header = {"configural": json.dumps({"network": name, "image_size": image_size})}
     files.write_bytes(Path(path), save(tensors, metadata=header))
 
 
-def load_network(path: Path | str) -> StudyNet:
+def load_network(path: Path | str, *, network: str | None = None) -> nn.Module:
     """Read a network that `save_network` wrote; nothing in the file is ever executed.
+
+    Args:
+        path: The file.
+        network: The network's name, needed only where it is a `module:name`, since no file has anything imported.
 
     Returns:
         The network in evaluation mode, on the CPU.
@@ -39,15 +48,48 @@ def load_network(path: Path | str) -> StudyNet:
     except (SafetensorError, OSError, ValueError) as error:
         raise ConfiguralError(f"{path}: not a readable safetensors file ({error})") from error
     try:
-        # A new network draws its first weights; reading a file leaves the caller's random numbers alone.
-        with torch.random.fork_rng(devices=[]):
-            network = create(str(header["network"]), int(header["image_size"]))
+        made = recreate(str(header["network"]), int(header["image_size"]), network=network)
     except (KeyError, TypeError) as error:
         raise ConfiguralError(f"{path}: holds no network of configural (its header names none)") from error
     except ValueError as error:
         raise ConfiguralError(f"{path}: its header describes no network of configural ({error})") from error
     try:
-        network.load_state_dict(tensors)
+        made.load_state_dict(tensors)
     except RuntimeError as error:
         raise ConfiguralError(f"{path}: its weights do not fit {header['network']}") from error
-    return network.eval()
+    check_numbers(made, path)
+    return made.eval()
+
+
+def check_numbers(network: nn.Module, path: Path) -> None:
+    """Raise if some of a network's weights are no numbers, infinite, or a variance below zero."""
+    for name, value in network.state_dict().items():
+        variance = name.endswith("running_var")
+        if not value.isfinite().all() or (variance and bool((value < 0).any())):
+            culprit = "NaN, infinity or a negative variance" if variance else "NaN or infinity"
+            raise ConfiguralError(f"{path}: damaged, its {name} holds {culprit}")
+
+
+def open_weights(path: Path, asked: Asked) -> TorchClassifier:
+    """A network of this library as a classifier; its classes are in the order of an object scheme."""
+    module = load_network(path, network=asked.network)
+    return open_own_network(module, asked, ".safetensors of this library")
+
+
+def open_run(folder: Path, asked: Asked) -> TorchClassifier:
+    """The network of a finished run."""
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise ConfiguralError(f"{folder}: this run is not finished, it has no model.safetensors")
+    return open_own_network(load_network(path, network=asked.network), asked, "a run folder")
+
+
+def open_own_network(module: nn.Module, asked: Asked, kind: str) -> TorchClassifier:
+    """A network that this library trained: it gives logits of the scrambled and the correct class."""
+    if asked.positive is None:
+        positive: str | int = 1
+    else:
+        names = {name: position for scheme in OBJECTS.values() for position, name in enumerate(scheme.class_names)}
+        positive = names.get(str(asked.positive), asked.positive)
+    _, size = made_from(module)
+    return open_module(module, replace(asked, positive=positive), kind=kind, known="logits", size=size)

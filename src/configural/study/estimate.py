@@ -147,7 +147,7 @@ def _time(job: Job) -> tuple[float, float]:
     valid = _noise(settings.recipe.valid_batch_size, settings.image_size)
     network = models.create(settings.network, settings.image_size)
     recipe = settings.recipe.model_copy(update={"epochs": 2})
-    steps = fit(network, train, valid, recipe, settings.device).epochs[-1].seconds / _STEPS
+    steps = fit(network, train, valid=valid, recipe=recipe, device=settings.device).epochs[-1].seconds / _STEPS
     predict(network, valid, device=settings.device)
     start = time.perf_counter()
     predict(network, train, device=settings.device)
@@ -169,7 +169,7 @@ def _time_drawing(job: Job, library: Library) -> float:
 def _noise(number: int, size: int) -> ImageDataset:
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({"index": range(number), "file": "", "label": np.arange(number) % 2})
-    return ImageDataset(rows, size, rng.integers(0, 256, (number, size, size, 3), np.uint8))
+    return ImageDataset(rows, size, images=rng.integers(0, 256, (number, size, size, 3), np.uint8))
 
 
 def _images(job: Job) -> dict[str, int]:

@@ -17,6 +17,7 @@ from configural.errors import ConfiguralError
 from configural.evaluation import Predictions, predict
 from configural.io import files
 from configural.io.locks import LOCK
+from configural.models import made_from
 from configural.portraits import Library
 from configural.runs.images import Images, shared_images
 from configural.runs.run import Run, load_run, train_and_test
@@ -218,7 +219,7 @@ def _fault_of_run(job: Job, out: Path) -> str | None:
             return f"{out / 'config.yaml'}: holds other settings than the plan"
         if (out / "metrics.json").is_file() or (out / "tests.csv").is_file():
             run = load_run(out)
-            if run.network.name != job.network:
+            if made_from(run.network)[0] != job.network:
                 return f"{out / 'model.safetensors'}: holds another network than the plan"
             if [list(row) for row in run.predictions.metrics().confusion_matrix] != run.metrics["confusion_matrix"]:
                 return f"{out / 'predictions.csv'}: not the predictions that metrics.json counts"

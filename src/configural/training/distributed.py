@@ -14,6 +14,7 @@ import psutil
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, distributed, nn
+from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
@@ -32,7 +33,7 @@ _SYNC_BUFFERS = (  # PyTorch 2.13 changed the name
 )
 
 
-class Share:
+class Portion:
     """The part of every batch that one of several processes works on; by default all of it.
 
     Attributes:
@@ -98,17 +99,17 @@ class GlobalBatchNorm(_BatchNorm):
 
     Args:
         local: The layer that this one stands for; weights and running values are its own.
-        share: This process's share of the batches.
+        portion: This process's portion of the batches.
     """
 
-    def __init__(self, local: _BatchNorm, share: Share) -> None:
+    def __init__(self, local: _BatchNorm, portion: Portion) -> None:
         super().__init__(local.num_features, local.eps, local.momentum)
         self.weight, self.bias = local.weight, local.bias
         self.running_mean, self.running_var = local.running_mean, local.running_var
         self.num_batches_tracked = local.num_batches_tracked
         # PyTorch's own layers keep n / (n − 1) times the variance, the study's the variance.
         self._bessel = not isinstance(local, BatchNorm)
-        self._share = share
+        self._portion = portion
 
     def _check_input_dim(self, input: Tensor) -> None:
         pass
@@ -121,10 +122,10 @@ class GlobalBatchNorm(_BatchNorm):
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         batch = input.to(torch.promote_types(input.dtype, torch.float32))  # not in half precision
-        n = self._share.images * batch.shape[2] * batch.shape[3]
-        mean: Tensor = _Sum.apply(batch.sum((0, 2, 3))) / n
+        n = self._portion.images * batch.shape[2] * batch.shape[3]
+        mean: Tensor = all_reduce(batch.sum((0, 2, 3))) / n
         centred = batch - mean[:, None, None]
-        variance: Tensor = _Sum.apply(centred.square().sum((0, 2, 3))) / n
+        variance: Tensor = all_reduce(centred.square().sum((0, 2, 3))) / n
         momentum = self.momentum if self.momentum is not None else 1 / (int(self.num_batches_tracked) + 1)
         with torch.no_grad():
             self.num_batches_tracked += 1
@@ -142,13 +143,13 @@ class GlobalDropout(nn.Module):
 
     Args:
         local: The layer that this one stands for.
-        share: This process's share of the batches.
+        portion: This process's portion of the batches.
     """
 
-    def __init__(self, local: nn.Dropout, share: Share) -> None:
+    def __init__(self, local: nn.Dropout, portion: Portion) -> None:
         super().__init__()
         self.local = local
-        self._share = share
+        self._portion = portion
 
     def forward(self, batch: Float[Tensor, "own *dims"]) -> Float[Tensor, "own *dims"]:
         """Set some values to zero and the others up, while training."""
@@ -157,41 +158,25 @@ class GlobalDropout(nn.Module):
         # The generator fills memory in order, so the whole must lie in memory as it would in one process.
         last = batch.dim() == 4 and not batch.is_contiguous()
         whole = torch.empty(
-            (self._share.images, *batch.shape[1:]),
+            (self._portion.images, *batch.shape[1:]),
             dtype=batch.dtype,
             device=batch.device,
             memory_format=torch.channels_last if last else torch.contiguous_format,
         )
-        return batch * self.local(whole.fill_(1))[self._share.rows]
+        return batch * self.local(whole.fill_(1))[self._portion.rows]
 
 
-class _Sum(torch.autograd.Function):
-    """The sum over all processes, of which each passes the gradient of all on."""
-
-    @staticmethod
-    def forward(context: Any, value: Tensor) -> Tensor:
-        total = value.clone()
-        distributed.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:
-        total = gradient.clone()
-        distributed.all_reduce(total)
-        return total
-
-
-def spread(network: nn.Module, share: Share) -> None:
+def spread(network: nn.Module, portion: Portion) -> None:
     """Replace, in place, the layers that look at more than their own row by such that look at the global batch."""
     for parent in list(network.modules()):
         for name, layer in list(parent.named_children()):
             if isinstance(layer, _BatchNorm):
-                setattr(parent, name, GlobalBatchNorm(layer, share))
+                setattr(parent, name, GlobalBatchNorm(layer, portion))
             elif isinstance(layer, nn.Dropout):
-                setattr(parent, name, GlobalDropout(layer, share))
+                setattr(parent, name, GlobalDropout(layer, portion))
 
 
-def check_devices(device: torch.device, devices: int, batch_size: int) -> None:
+def check_devices(device: torch.device, devices: int, *, batch_size: int) -> None:
     """Raise if a training cannot be split up so.
 
     Args:
@@ -205,25 +190,24 @@ def check_devices(device: torch.device, devices: int, batch_size: int) -> None:
     if devices == 1:
         return
     if device.type not in ("cpu", "cuda"):
-        raise ConfiguralError(f"--devices {devices}: there is one device '{device.type}'; use --device cpu or cuda")
+        raise ConfiguralError(f"devices {devices}: there is one device '{device.type}'; use device cpu or cuda")
     if device.type == "cuda" and devices > torch.cuda.device_count():
         here = torch.cuda.device_count()
         raise ConfiguralError(
-            f"--devices {devices}: this machine has {here} GPU{'s' if here > 1 else ''}; use --devices {here} or "
-            "--device cpu"
+            f"devices {devices}: this machine has {here} GPU{'s' if here > 1 else ''}; use devices {here} or device cpu"
         )
     if devices > batch_size:
         raise ConfiguralError(
-            f"--devices {devices}: batches of {batch_size} leave some without an image; use --devices "
-            f"{batch_size} or a larger --batch-size"
+            f"devices {devices}: batches of {batch_size} leave some without an image; use devices {batch_size} or a "
+            "larger batch_size"
         )
 
 
-def join(share: Share, meeting: Path, device: str, precision: Any) -> "lightning_fabric.Fabric":
+def join(portion: Portion, meeting: Path, device: str, precision: Any) -> "lightning_fabric.Fabric":
     """Connect this process with the others, and make the Fabric that trains in all of them.
 
     Args:
-        share: Which process this is.
+        portion: Which process this is.
         meeting: A file that all can see and none has made yet.
         device: cpu or cuda.
         precision: As Fabric has it.
@@ -232,21 +216,21 @@ def join(share: Share, meeting: Path, device: str, precision: Any) -> "lightning
     from lightning_fabric.plugins.environments import LightningEnvironment
     from lightning_fabric.strategies import DDPStrategy
 
-    os.environ.update(LOCAL_RANK=str(share.rank), NODE_RANK="0")
+    os.environ.update(LOCAL_RANK=str(portion.rank), NODE_RANK="0")
     # Found each other by a file and talking over the loopback interface, they need no free port and no host name.
     for name, addresses in psutil.net_if_addrs().items():
         if any(address.address == "127.0.0.1" for address in addresses):
             os.environ["GLOO_SOCKET_IFNAME"] = name
     if device == "cuda":
-        torch.cuda.set_device(share.rank)
-    store = distributed.FileStore(str(meeting), share.processes)
+        torch.cuda.set_device(portion.rank)
+    store = distributed.FileStore(str(meeting), portion.processes)
     distributed.init_process_group(
-        "nccl" if device == "cuda" else "gloo", store=store, rank=share.rank, world_size=share.processes
+        "nccl" if device == "cuda" else "gloo", store=store, rank=portion.rank, world_size=portion.processes
     )
     buffers: dict[str, Any] = {_SYNC_BUFFERS: False}  # `GlobalBatchNorm` keeps them equal
     fabric = Fabric(
         accelerator=device,
-        devices=share.processes,
+        devices=portion.processes,
         strategy=DDPStrategy(**buffers),
         plugins=[LightningEnvironment()],  # not SLURM's, which would have started the processes itself
         precision=precision,

@@ -16,9 +16,9 @@ class Epoch:
     Attributes:
         epoch: From 1.
         train_loss: Mean cross-entropy over the training images, as seen while learning.
-        train_accuracy: Share of training images right while learning, 0 to 1.
+        train_accuracy: Fraction of training images predicted correctly while learning, 0 to 1.
         valid_loss: Mean cross-entropy over the validation images, after the epoch.
-        valid_accuracy: Share of validation images right after the epoch, 0 to 1.
+        valid_accuracy: Fraction of validation images predicted correctly after the epoch, 0 to 1.
         seconds: How long the epoch took, validation included.
     """
 

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,10 +18,10 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, S
 from configural import progress
 from configural.config.recipe import Recipe
 from configural.errors import ConfiguralError
-from configural.models import preprocess
+from configural.models import fast_on_cpu, prepare
 from configural.processes import in_processes
 from configural.training.checkpoint import load_checkpoint, save_checkpoint
-from configural.training.distributed import Share, check_devices, join, spread
+from configural.training.distributed import Portion, check_devices, join, spread
 from configural.training.history import Epoch, History
 from configural.training.keras_adam import KerasAdam
 
@@ -32,9 +33,21 @@ Images = Dataset[tuple[Tensor, int]]
 _FABRIC_PRECISION = {"32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed"}
 
 
+@dataclass(frozen=True)
+class _Training:
+    """What is to be learned, and how; see `fit`."""
+
+    train: Images
+    valid: Images
+    recipe: Recipe
+    checkpoint: Path | None
+    compile: bool
+
+
 def fit(
     network: nn.Module,
     train: Images,
+    *,
     valid: Images,
     recipe: Recipe,
     device: str = "auto",
@@ -45,15 +58,16 @@ def fit(
     """Train a network in place.
 
     Args:
-        network: Takes preprocessed batches and returns logits of (no_face, face).
+        network: Takes batches that its own `prepare` has prepared, and returns logits of the scrambled and the
+            correct class; see `models.NETWORKS`.
         train: Items of (uint8 RGB image 3 × size × size, label).
         valid: The same, to report on after each epoch; nothing is chosen by it.
         recipe: How to train.
         device: `auto` (a GPU where there is one), `cpu`, `cuda` or `mps`.
-        checkpoint: Where to keep the state after each epoch. If the file exists, training goes on from it,
+        checkpoint: Where to keep the state after each epoch. If the file exists, training is resumed from it,
             and on a CPU ends with the same weights as if it had never stopped.
-        devices: How many GPUs, or processes on a CPU, learn together; they share each batch out and end with the
-            weights of one process up to rounding.
+        devices: How many GPUs, or processes on a CPU, learn together; each works on its part of every batch, and
+            they end with the weights of one process up to rounding.
         compile: Let PyTorch translate the network into few kernels first, which on a CUDA GPU are started
             together. It takes minutes; rounding and, on some devices, the draws of dropout are other ones then.
 
@@ -63,54 +77,46 @@ def fit(
     Raises:
         ConfiguralError: If the device is missing, the checkpoint does not fit, the loss is not a number, one of
             several processes was killed, or the network cannot be compiled.
+
+    Example:
+        >>> import configural as cf
+        >>> library = cf.portraits.load("synthetic:2")
+        >>> table = cf.stimuli.sample(library, count=42)
+        >>> train, valid = (cf.stimuli.dataset(library, table.subset(name), 16) for name in ("train", "valid"))
+        >>> recipe = cf.training.Recipe(epochs=1)
+        >>> len(fit(cf.models.create("fcn-14", 16), train, valid=valid, recipe=recipe, device="cpu").epochs)
+        1
     """
     for name, images in (("train", train), ("valid", valid)):
         if not len(cast(Sized, images)):
             raise ConfiguralError(f"there are no {name} images: use a larger count (42 or more)")
     fabric = open_device(device, recipe.precision)
-    check_devices(fabric.device, devices, recipe.batch_size)
+    check_devices(fabric.device, devices, batch_size=recipe.batch_size)
+    training = _Training(train, valid, recipe, checkpoint, compile)
     if devices == 1:
-        return _fit(network, train, valid, recipe, fabric, Share(), checkpoint, compile)
-    kind = fabric.device.type
-    history, weights = in_processes(devices, _fit_share, network, train, valid, recipe, kind, checkpoint, compile)
+        return _fit(network, training, fabric, Portion())
+    history, weights = in_processes(devices, _fit_portion, network, training, fabric.device.type)
     network.load_state_dict(load(weights))
     network.to(fabric.device).eval()
     return history
 
 
-def _fit_share(
-    rank: int,
-    processes: int,
-    meeting: Path,
-    network: nn.Module,
-    train: Images,
-    valid: Images,
-    recipe: Recipe,
-    device: str,
-    checkpoint: Path | None,
-    compile: bool,
+def _fit_portion(
+    rank: int, processes: int, meeting: Path, network: nn.Module, training: _Training, device: str
 ) -> tuple[History, bytes]:
     """What one of several processes does; returns the history and the trained weights."""
-    share = Share(rank, processes)
-    fabric = join(share, meeting, device, _FABRIC_PRECISION[recipe.precision])
+    portion = Portion(rank, processes)
+    fabric = join(portion, meeting, device, _FABRIC_PRECISION[training.recipe.precision])
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
-    spread(network, share)
-    history = _fit(network, train, valid, recipe, fabric, share, checkpoint, compile)
+    spread(network, portion)
+    history = _fit(network, training, fabric, portion)
     torch.distributed.destroy_process_group()
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()} if rank == 0 else {}
     return history, save(weights)
 
 
-def _fit(
-    network: nn.Module,
-    train: Images,
-    valid: Images,
-    recipe: Recipe,
-    fabric: "lightning_fabric.Fabric",
-    share: Share,
-    checkpoint: Path | None,
-    compile: bool,
-) -> History:
+def _fit(network: nn.Module, training: _Training, fabric: "lightning_fabric.Fabric", portion: Portion) -> History:
+    recipe, checkpoint = training.recipe, training.checkpoint
     optimizer = KerasAdam(
         network.parameters(),
         lr=recipe.learning_rate,
@@ -119,12 +125,16 @@ def _fit(
         fused=True,
     )
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model, stepper = fabric.setup(_compiled(network) if compile else network, optimizer)
+    model, stepper = fabric.setup(_compiled(network) if training.compile else network, optimizer)
     history = History()
     if checkpoint is not None and checkpoint.exists():
         history = load_checkpoint(checkpoint, network, optimizer)
-    steps = math.ceil(len(cast(Sized, train)) / recipe.batch_size)
-    with matmul_precision(recipe.precision), _dropout(network, recipe.dropout), _compiling(compile):
+    steps = math.ceil(len(cast(Sized, training.train)) / recipe.batch_size)
+    with (
+        matmul_precision(recipe.precision),
+        _dropout(network, recipe.dropout),
+        _compiling() if training.compile else fast_on_cpu(network),
+    ):
         for epoch in range(len(history.epochs) + 1, recipe.epochs + 1):
             start = time.perf_counter()
             with (
@@ -132,33 +142,39 @@ def _fit(
                 progress.bar(f"epoch {epoch}/{recipe.epochs}", steps) as update,
             ):
                 model.train()
-                seen = _Averages(fabric.device, share)
-                for step, (batch, labels) in enumerate(batches(train, recipe.batch_size, shuffling, share)):
+                seen = _Averages(fabric.device, portion)
+                for step, (batch, labels) in enumerate(
+                    batches(training.train, recipe.batch_size, shuffling=shuffling, portion=portion)
+                ):
                     for group in optimizer.param_groups:
                         group["lr"] = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
                     labels = labels.to(fabric.device)
                     stepper.zero_grad()
-                    if compile:
+                    if training.compile:
                         torch.compiler.cudagraph_mark_step_begin()  # what the last step gave is not read any more
-                    logits = model(preprocess(batch.to(fabric.device)))
-                    loss = share.loss(logits, labels, recipe.label_smoothing)
+                    logits = model(prepare(network, batch.to(fabric.device)))
+                    loss = portion.loss(logits, labels, recipe.label_smoothing)
                     fabric.backward(loss)
                     stepper.step()
                     seen.add(loss.detach(), logits, labels)
                     if step % 10 == 9 or step == steps - 1:
                         if not math.isfinite(seen.loss):
                             raise ConfiguralError(
-                                f"training came apart in epoch {epoch}: the loss is {seen.loss}; lower the "
-                                "learning rate"
+                                f"training diverged in epoch {epoch}: the loss is {seen.loss}; lower the learning rate"
                             )
-                        update(step + 1, note=f"loss {seen.loss:.4f} accuracy {seen.accuracy:.2%}")
-                checked = _validate(model, valid, recipe.valid_batch_size, fabric.device, share)
-                note = f"loss {seen.loss:.4f} accuracy {seen.accuracy:.2%} valid {checked.accuracy:.2%}"
-                update(steps, note=note)
+                        update(step + 1, note=str(seen))
+                model.eval()
+                tested = _Averages(fabric.device, portion)
+                with torch.inference_mode():
+                    for batch, labels in batches(training.valid, recipe.valid_batch_size, portion=portion):
+                        labels = labels.to(fabric.device)
+                        logits = model(prepare(network, batch.to(fabric.device)))
+                        tested.add(portion.loss(logits, labels), logits, labels)
+                update(steps, note=f"{seen} valid {tested.accuracy:.2%}")
             seconds = time.perf_counter() - start
-            figures = Epoch(epoch, seen.loss, seen.accuracy, checked.loss, checked.accuracy, seconds)
+            figures = Epoch(epoch, seen.loss, seen.accuracy, tested.loss, tested.accuracy, seconds)
             history = History((*history.epochs, figures))
-            if checkpoint is not None and share.rank == 0:
+            if checkpoint is not None and portion.rank == 0:
                 save_checkpoint(checkpoint, network, optimizer, history)
     network.eval()
     return history
@@ -179,17 +195,17 @@ def open_device(device: str, precision: str = "32") -> "lightning_fabric.Fabric"
 
 
 def batches(
-    images: Images, batch_size: int, shuffling: torch.Generator | None = None, share: Share | None = None
+    images: Images, batch_size: int, *, shuffling: torch.Generator | None = None, portion: Portion | None = None
 ) -> Iterable[tuple[Tensor, Tensor]]:
     """Batches of (images, labels), shuffled if a generator is given; the last may be smaller.
 
-    Of several processes that share them out, each gets its own rows.
+    Of several processes, each gets the rows of its portion.
     """
     source = cast(Sized, images)
     sampler = SequentialSampler(source) if shuffling is None else RandomSampler(source, generator=shuffling)
     every = BatchSampler(sampler, batch_size, drop_last=False)
-    if share is not None:
-        return share.batches(images, every, _collate)
+    if portion is not None:
+        return portion.batches(images, every, _collate)
     return DataLoader(cast(Any, images), batch_sampler=every, collate_fn=_collate)
 
 
@@ -201,34 +217,26 @@ def _collate(batch: Any) -> Any:
 class _Averages:
     """Loss and accuracy over all images that all processes have seen so far, summed on the device."""
 
-    def __init__(self, device: torch.device, share: Share) -> None:
+    def __init__(self, device: torch.device, portion: Portion) -> None:
         self._sums = torch.zeros(2, dtype=torch.float64, device=device)
         self._images = 0
-        self._share = share
+        self._portion = portion
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        right = (logits.argmax(1) == labels).sum()
-        self._sums += torch.stack([loss * (self._share.images / self._share.processes), right])
-        self._images += self._share.images
+        correct = (logits.argmax(1) == labels).sum()
+        self._sums += torch.stack([loss * (self._portion.images / self._portion.processes), correct])
+        self._images += self._portion.images
 
     @property
     def loss(self) -> float:
-        return float(self._share.total(self._sums)[0]) / self._images
+        return float(self._portion.total(self._sums)[0]) / self._images
 
     @property
     def accuracy(self) -> float:
-        return float(self._share.total(self._sums)[1]) / self._images
+        return float(self._portion.total(self._sums)[1]) / self._images
 
-
-def _validate(model: nn.Module, valid: Images, batch_size: int, device: torch.device, share: Share) -> _Averages:
-    model.eval()
-    seen = _Averages(device, share)
-    with torch.inference_mode():
-        for batch, labels in batches(valid, batch_size, share=share):
-            labels = labels.to(device)
-            logits = model(preprocess(batch.to(device)))
-            seen.add(share.loss(logits, labels), logits, labels)
-    return seen
+    def __str__(self) -> str:
+        return f"loss {self.loss:.4f} accuracy {self.accuracy:.2%}"
 
 
 @contextmanager
@@ -241,17 +249,17 @@ def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Gener
 
 
 @contextmanager
-def _dropout(network: nn.Module, share: float | None) -> Iterator[None]:
-    """Have the network's dropout set that share of the values to zero while the block runs."""
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.Dropout) and share is not None]
+def _dropout(network: nn.Module, p: float | None) -> Iterator[None]:
+    """Have every dropout of the network set that fraction of the values to zero while the block runs."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Dropout) and p is not None]
     before = [layer.p for layer in layers]
     for layer in layers:
-        layer.p = cast(float, share)
+        layer.p = cast(float, p)
     try:
         yield
     finally:
-        for layer, p in zip(layers, before, strict=True):
-            layer.p = p
+        for layer, own in zip(layers, before, strict=True):
+            layer.p = own
 
 
 def _compiled(network: nn.Module) -> nn.Module:
@@ -261,18 +269,15 @@ def _compiled(network: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def _compiling(compile: bool) -> Iterator[None]:
-    """Tell in one line what is wrong if the network cannot be compiled while the block runs."""
-    if not compile:
-        yield
-        return
+def _compiling() -> Iterator[None]:
+    """Say in one line why, if the network cannot be compiled while the block runs."""
     from torch._dynamo.exc import BackendCompilerFailed  # takes a second to import
 
     try:
         yield
     except BackendCompilerFailed as error:
         reason = str(error.inner_exception).partition("\n")[0]
-        raise ConfiguralError(f"the network cannot be compiled here ({reason}); leave out --compile") from error
+        raise ConfiguralError(f"the network cannot be compiled here ({reason}); leave out compile") from error
 
 
 @contextmanager

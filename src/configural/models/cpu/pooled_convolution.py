@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from configural.models.winograd import WinogradConvolution
+from configural.models.cpu.winograd import WinogradConvolution
 
 _CHUNK_BYTES = 2**24
 """The convolution's output for the images that are taken at a time; larger ones were not faster."""

@@ -1,13 +1,15 @@
-"""The study's Keras `.h5` files, read and written with h5py alone.
+"""The study's networks in Keras's files, read and written with h5py alone.
 
-Three layouts are read: a whole model (`model.save("x.h5")` of Keras 2 and 3), weights alone as Keras 2 wrote
-them, and weights alone as Keras 3 writes them (`x.weights.h5`). What is written is a whole model that both
-open. Numbers and names are all that is taken from a file; nothing in it is ever executed.
+Four layouts are read: a whole model in HDF5 (`model.save("x.h5")` of Keras 2 and 3), a `.keras` archive, and weights
+alone as Keras 2 and as Keras 3 (and TensorFlow from 2.12 on) write them. What is written is a whole model in HDF5
+that both open. Numbers and names are all that is taken from a file; nothing in it is ever executed.
 """
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,11 @@ from torch import Tensor, nn
 
 from configural.errors import ConfiguralError
 from configural.io import files
-from configural.models.study_networks import ARCHITECTURES, Architecture, GlobalMaxPool, StudyNet, create
+from configural.models.networks import recreate
+from configural.models.opening import Asked
+from configural.models.study_networks import ARCHITECTURES, Architecture, GlobalMaxPool, StudyNet
+from configural.models.torch_modules import TorchClassifier, open_module
+from configural.models.weights import check_numbers
 
 _Variables = dict[str, h5py.Dataset]
 
@@ -32,25 +38,20 @@ _BATCH_NORM = (
     ("moving_variance", "running_var"),
 )
 
-# Early Keras 3 tells a layer in a weights file by its class and its place among those of its class alone.
-_GROUPS_WITHOUT_NAME = {
-    "conv2d": "Conv_1",
-    "conv2d_1": "Conv_2",
-    "conv2d_2": "Conv_3",
-    "conv2d_3": "Conv_4",
-    "conv2d_4": "Conv_5",
-    "batch_normalization": "BN_1",
-    "dense": "D_con",
-}
+_ROOTS = ("model_weights", "layers", "_layer_checkpoint_dependencies")
+"""Where layers lie: in a whole model, in Keras 3's weights, and in those of TensorFlow 2.12 to 2.14."""
+
+_LARGEST_ARCHIVE = 2**30
+"""Bytes of weights in a `.keras` archive; the study's largest network has 20 million with its optimizer."""
 
 
-def load(path: Path | str, image_size: int | None = None) -> StudyNet:
+def load_keras(path: Path | str, image_size: int | None = None) -> StudyNet:
     """Read one of the study's networks from a Keras file.
 
     Which of the four it is follows from the layers in the file.
 
     Args:
-        path: A whole model or weights alone (`.h5`, `.weights.h5`).
+        path: A whole model or weights alone (`.h5`, `.keras`, `.weights.h5`).
         image_size: Rows and columns of the network's input. Left out, the file decides: by its model
             configuration, else by the size of its dense layer, else it is 224, the study's.
 
@@ -65,22 +66,56 @@ def load(path: Path | str, image_size: int | None = None) -> StudyNet:
     if not path.is_file():
         raise ConfiguralError(f"{path}: there is no such file; expected a Keras model saved as .h5")
     try:
+        if zipfile.is_zipfile(path):
+            config, content = _unpacked(path)
+            with h5py.File(io.BytesIO(content), "r") as file:
+                return _read(file, config, path, image_size)
         with h5py.File(path, "r") as file:
-            return _read(file, path, image_size)
+            return _read(file, _json(file.attrs.get("model_config", "")), path, image_size)
     except ConfiguralError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # h5py, of damaged files
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        # h5py has all of these for damaged files.
         raise ConfiguralError(
             f"{path}: not a readable HDF5 file; expected a Keras model saved as .h5 ({error})"
         ) from error
 
 
-def save(network: StudyNet, path: Path | str) -> None:
+def open_keras(path: Path, asked: Asked) -> TorchClassifier:
+    """A Keras file of the study as a classifier; its softmax is left out, so that it gives logits."""
+    network = load_keras(path, asked.image_size)
+    kind = "a Keras file of the study"
+    return open_module(network, asked, kind=kind, known="logits", size=network.image_size)
+
+
+def _unpacked(path: Path) -> tuple[Any, bytes]:
+    """The configuration and the weights in a `.keras` archive."""
+    with zipfile.ZipFile(path) as archive:
+        weights = archive.getinfo("model.weights.h5")
+        if weights.file_size > _LARGEST_ARCHIVE:
+            raise ConfiguralError(f"{path}: claims {weights.file_size} bytes of weights; no network of the study's")
+        return _json(archive.read("config.json")), archive.read(weights)
+
+
+def _json(text: Any) -> Any:
+    """What a configuration says; nothing where it makes no sense."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def save_keras(network: nn.Module, path: Path | str) -> None:
     """Write a network as a whole Keras model.
 
     Keras takes it by `keras.models.load_model(path)`, or by `model.load_weights(path)` into a model of the
     same layers. Keras goes by the file's name: it must end in `.h5`, but not in `.weights.h5`.
+
+    Raises:
+        ConfiguralError: If it is not one of the study's.
     """
+    if not isinstance(network, StudyNet):
+        raise ConfiguralError(f"a {type(network).__name__} has no Keras form; only the study's networks have")
     layers = _keras_layers(network)
     weights: dict[str, dict[str, Tensor]] = {name: {} for name in layers}
     for layer, variable, _, tensor in _weights(network):
@@ -103,27 +138,28 @@ def save(network: StudyNet, path: Path | str) -> None:
     files.write_bytes(Path(path), content.getvalue())
 
 
-def _read(file: h5py.File, path: Path, image_size: int | None) -> StudyNet:
+def _read(file: h5py.File, config: Any, path: Path, image_size: int | None) -> StudyNet:
     layers = _layers(file)
     chosen = _architecture(layers, path)
-    configured = _size_in_config(file, path)
+    configured = _size_in_config(config, path)
     size = _image_size(layers, chosen, configured if image_size is None else image_size, path)
-    # A new network draws its first weights; reading a file leaves the caller's random numbers alone.
-    with torch.random.fork_rng(devices=[]):
-        network = create(chosen.name, size)
-    for layer, variable, place, tensor in _weights(network):
-        dataset = _dataset(layers, layer, variable, place, path)
+    network = recreate(chosen.name, size)
+    assert isinstance(network, StudyNet)
+    _check_config(config, network, path)
+    for layer, variable, position, tensor in _weights(network):
+        dataset = _dataset(layers, layer, variable, position, path)
         expected = tuple(_to_keras(tensor, network).shape)
         if dataset.shape != expected:
             raise ConfiguralError(
                 f"{path}: the {variable} of {layer} has the shape {dataset.shape}; {chosen.name} expects {expected}"
             )
         tensor.copy_(_from_keras(torch.from_numpy(dataset[()].astype(np.float32)), network))
+    check_numbers(network, path)
     return network.eval()
 
 
 def _layers(file: h5py.File) -> dict[str, _Variables]:
-    """The layers that have weights: their names, and their datasets by name or (in Keras 3) by place.
+    """The layers that have weights: their names, and their datasets by name or (in Keras 3) by position.
 
     A dataset's path is `model_weights/Conv_1/…/kernel:0` in a whole model, `Conv_1/…/kernel:0` in the weights
     of Keras 2, and `layers/conv2d/vars/0` in those of Keras 3. Keras 3 leaves the `:0` out.
@@ -136,34 +172,43 @@ def _layers(file: h5py.File) -> dict[str, _Variables]:
             datasets[name] = item
 
     file.visititems(note)  # goes along hard links alone, so never to another file
-    root = next((f"{group}/" for group in ("model_weights", "layers") if group in file), "")
+    root = next((f"{group}/" for group in _ROOTS if group in file), "")
     layers: dict[str, _Variables] = {}
     for name, dataset in datasets.items():
         if name.startswith(root):
             parts = name.removeprefix(root).split("/")
             layers.setdefault(parts[0], {})[parts[-1].removesuffix(":0")] = dataset
-    if root == "layers/":
-        return {_layer_name(group, variables): variables for group, variables in layers.items()}
-    return layers
+    return _named(layers) if root in ("layers/", f"{_ROOTS[2]}/") else layers
 
 
-def _layer_name(group: str, variables: _Variables) -> str:
-    """The layer's own name, which newer versions of Keras 3 note beside its variables."""
-    first = next(iter(variables.values()))
-    name = first.parent.attrs.get("name")
-    if isinstance(name, str):
-        return name
-    if group.startswith("conv2d") and first.shape[:2] == (1, 1):
-        return "Conv_con"
-    return _GROUPS_WITHOUT_NAME.get(group, group)
+def _named(groups: dict[str, _Variables]) -> dict[str, _Variables]:
+    """Layers by their own names, from groups called by their class and a number that rises with the layers.
+
+    Newer versions of Keras 3 note the name beside the variables; older ones do not.
+    """
+    named: dict[str, _Variables] = {}
+    block = 0
+    for group in sorted(groups, key=lambda name: int((re.findall(r"_(\d+)$", name) or ["0"])[0])):
+        variables = groups[group]
+        first = next(iter(variables.values()))
+        name = first.parent.attrs.get("name")
+        if not isinstance(name, str):
+            name = {"batch_normalization": "BN_1", "dense": "D_con"}.get(group, group)
+            if group.startswith("conv2d") and first.shape[:2] == (1, 1):
+                name = "Conv_con"
+            elif group.startswith("conv2d"):
+                block += 1
+                name = f"Conv_{block}"
+        named[name] = variables
+    return named
 
 
 def _architecture(layers: dict[str, _Variables], path: Path) -> Architecture:
     """The network that has just these layers."""
     for candidate in ARCHITECTURES:
         convolutions = {f"Conv_{block}" for block in range(1, candidate.convolutions + 1)}
-        exemplar = "Conv_con" if candidate.fully_convolutional else "D_con"
-        if layers.keys() == {*convolutions, "BN_1", exemplar}:
+        head = "Conv_con" if candidate.fully_convolutional else "D_con"
+        if layers.keys() == {*convolutions, "BN_1", head}:
             return candidate
     names = [repr(name) for name in layers]
     found = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
@@ -173,13 +218,9 @@ def _architecture(layers: dict[str, _Variables], path: Path) -> Architecture:
     )
 
 
-def _size_in_config(file: h5py.File, path: Path) -> int | None:
+def _size_in_config(config: Any, path: Path) -> int | None:
     """Rows and columns of the input by the model configuration, None if that says nothing."""
-    config = file.attrs.get("model_config", "")
-    try:
-        shape = _input_shape(json.loads(config))
-    except (TypeError, ValueError, RecursionError):
-        return None
+    shape = _input_shape(config)
     match shape:
         case None | [_, None, None, 3]:
             return None
@@ -203,6 +244,53 @@ def _input_shape(config: Any) -> Any:
     return None
 
 
+def _check_config(config: Any, network: StudyNet, path: Path) -> None:
+    """Raise if the configuration has a layer that the study's network lacks, or one with another setting."""
+    wanted = _keras_layers(network)
+    found = list(_configured_layers(config))
+    for position, (kind, settings) in enumerate(found):
+        name = str(settings.get("name"))[:40]
+        ours = wanted.get(name)
+        if ours is None:
+            # ReLU and softmax may be layers of their own, and dropout changes nothing after training.
+            if kind in ("InputLayer", "Dropout") or settings.get("activation") in ("relu", "softmax"):
+                continue
+            raise ConfiguralError(
+                f"{path}: its layer {name!r}, a {str(kind)[:40]}, is not one of the study's network"
+            )
+        if kind != ours["class_name"]:
+            raise ConfiguralError(
+                f"{path}: its layer {name} is a {str(kind)[:40]}, the study's a {ours['class_name']}"
+            )
+        for key, value in {**_DEFAULTS.get(kind, {}), **ours["config"]}.items():
+            given = settings.get(key, value)
+            rectified = any(later.get("activation") == "relu" for _, later in found[position + 1 : position + 3])
+            apart = key == "activation" and given == "linear" and (rectified or value == "softmax")
+            if key in _CHECKED and given != value and not apart:
+                raise ConfiguralError(f"{path}: its layer {name} has {key} {str(given)[:40]}, the study's {value}")
+
+
+_CHECKED = {
+    *("filters", "kernel_size", "strides", "dilation_rate", "padding", "activation", "use_bias"),
+    *("pool_size", "units", "epsilon"),
+}
+"""Settings of layers that change a network's numbers."""
+
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "Conv2D": {"strides": [1, 1], "dilation_rate": [1, 1], "use_bias": True, "activation": "linear"},
+    "MaxPooling2D": {"strides": [2, 2], "padding": "valid"},
+}
+
+
+def _configured_layers(config: Any) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+    """Class and settings of each layer of a Sequential or functional model's configuration."""
+    inner = config.get("config") if isinstance(config, dict) else None
+    layers = inner.get("layers") if isinstance(inner, dict) else inner
+    for layer in layers if isinstance(layers, list) else []:
+        if isinstance(layer, dict) and isinstance(layer.get("config"), dict) and "name" in layer["config"]:
+            yield layer.get("class_name"), layer["config"]
+
+
 def _image_size(layers: dict[str, _Variables], architecture: Architecture, stated: int | None, path: Path) -> int:
     """The stated size if the dense layer allows it; if none is stated, the smallest that it allows."""
     if architecture.fully_convolutional:
@@ -215,8 +303,8 @@ def _image_size(layers: dict[str, _Variables], architecture: Architecture, state
         raise ConfiguralError(
             f"{path}: D_con takes {values} values, which are no square of the {channels} channels of {last}"
         )
-    cell = 2**architecture.convolutions
-    smallest, largest = side * cell, (side + 1) * cell - 1
+    unit = 2**architecture.convolutions
+    smallest, largest = side * unit, (side + 1) * unit - 1
     if stated is None:
         return smallest
     if not smallest <= stated <= largest:
@@ -227,10 +315,10 @@ def _image_size(layers: dict[str, _Variables], architecture: Architecture, state
     return stated
 
 
-def _dataset(layers: dict[str, _Variables], layer: str, variable: str, place: int, path: Path) -> h5py.Dataset:
+def _dataset(layers: dict[str, _Variables], layer: str, variable: str, position: int, path: Path) -> h5py.Dataset:
     """One variable, known to hold floating-point numbers that lie in the file itself."""
     variables = layers[layer]
-    dataset = variables.get(variable, variables.get(str(place)))
+    dataset = variables.get(variable, variables.get(str(position)))
     if dataset is None:
         raise ConfiguralError(f"{path}: {layer} has no {variable}, only {', '.join(map(repr, variables))}")
     if dataset.dtype.kind != "f" or dataset.external or dataset.is_virtual:
@@ -242,13 +330,13 @@ def _dataset(layers: dict[str, _Variables], layer: str, variable: str, place: in
 
 
 def _weights(network: StudyNet) -> Iterator[tuple[str, str, int, Tensor]]:
-    """Layer, Keras's name of the variable, its place in the layer, and the numbers themselves."""
+    """Layer, Keras's name of the variable, its position in the layer, and the numbers themselves."""
     state = network.state_dict()
     for layer, module in network.named_children():
         if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
             names = _BATCH_NORM if isinstance(module, nn.BatchNorm2d) else _KERNEL_AND_BIAS
-            for place, (keras_name, torch_name) in enumerate(names):
-                yield layer, keras_name, place, state[f"{layer}.{torch_name}"]
+            for position, (keras_name, torch_name) in enumerate(names):
+                yield layer, keras_name, position, state[f"{layer}.{torch_name}"]
 
 
 def _to_keras(tensor: Tensor, network: StudyNet) -> Tensor:

@@ -1,0 +1,103 @@
+"""Networks by name: the study's, and anybody's."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from jaxtyping import Num
+from torch import Tensor, nn
+
+from configural.errors import ConfiguralError
+from configural.models.study_networks import ARCHITECTURES, StudyNet
+from configural.registry import Registry
+
+NETWORKS: Registry[Callable[[int], nn.Module]] = Registry("network", "configural.networks")
+"""What makes a network for images of so many rows and columns, by name.
+
+A network is any torch module that takes a batch and returns logits of the scrambled and the correct class, (n, 2).
+With a method `prepare(images)` it says how it takes RGB images, uint8 (n, 3, h, w); without one they are divided by 255.
+
+Example:
+    >>> from torch import nn
+    >>> NETWORKS["linear"] = lambda image_size: nn.Sequential(nn.Flatten(), nn.Linear(3 * image_size**2, 2))
+    >>> create("linear", 8)(torch.zeros(5, 3, 8, 8)).shape
+    torch.Size([5, 2])
+    >>> del NETWORKS["linear"]
+"""
+
+for _architecture in ARCHITECTURES:
+    NETWORKS[_architecture.name] = partial(StudyNet, _architecture)
+
+
+def create(name: str, image_size: int = 224) -> nn.Module:
+    """Make a freshly initialised network, by PyTorch's global random state.
+
+    Args:
+        name: cnn-15, cnn-13, fcn-16, fcn-14, another registered name, or `module:name`; one that a person wrote.
+        image_size: Rows and columns of its input images.
+
+    Raises:
+        ConfiguralError: If the name is unknown, the images are too small, or what is made is no network.
+
+    Example:
+        >>> create("fcn-14", 64)(torch.zeros(1, 3, 64, 64)).shape
+        torch.Size([1, 2])
+    """
+    return _made(NETWORKS.find(name), name, image_size)
+
+
+def recreate(name: str, image_size: int, *, network: str | None = None) -> nn.Module:
+    """Make the network that a file names, without changing PyTorch's global random state.
+
+    Nothing that a file names is ever imported. Where the file names a `module:name`, a person has to name it, too,
+    here or before in this process.
+
+    Args:
+        name: As the file has it.
+        image_size: Rows and columns of its input images.
+        network: The name that a person wrote.
+
+    Raises:
+        ConfiguralError: As for `create`; if `network` is another one, or the name is a `module:name` that no person
+            has written.
+    """
+    if network is not None and network != name:
+        raise ConfiguralError(f"network '{network}': the file holds a '{name[:80]}'")
+    make = NETWORKS.find(name) if network is not None else NETWORKS.known(name)
+    with torch.random.fork_rng(devices=[]):
+        return _made(make, name, image_size)
+
+
+def _made(make: Callable[[int], nn.Module], name: str, image_size: int) -> nn.Module:
+    module = make(image_size)
+    if not isinstance(module, nn.Module):
+        raise ConfiguralError(f"network '{name}' makes a {type(module).__name__}; wanted is a torch module")
+    # What it was made from is kept with it: its file says so, and it is made again from there.
+    module.made_from = (name, image_size)  # type: ignore[assignment]
+    return module
+
+
+def made_from(network: nn.Module) -> tuple[str, int]:
+    """The name and the image size that `create` made a network from.
+
+    Raises:
+        ConfiguralError: If another one made it.
+    """
+    found = network.__dict__.get("made_from")
+    if not isinstance(found, tuple):
+        raise ConfiguralError(
+            f"a {type(network).__name__} that models.create has not made: register it in NETWORKS"
+        )
+    return found
+
+
+def prepare(network: nn.Module, images: Num[Tensor, "n 3 h w"]) -> Tensor:
+    """RGB images of 0 to 255 as a network takes them: by its own `prepare`, else divided by 255.
+
+    Example:
+        >>> prepare(nn.Identity(), torch.full((1, 3, 1, 1), 51, dtype=torch.uint8)).max()
+        tensor(0.2000)
+    """
+    own = getattr(network, "prepare", None)
+    result: Tensor = images.float() / 255 if own is None else own(images)
+    return result

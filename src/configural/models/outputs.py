@@ -1,0 +1,237 @@
+"""What a classifier's outputs say: log-odds of one class, from logits or probabilities."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from configural.errors import ConfiguralError
+from configural.models.classifiers import CLIP
+from configural.objects import OBJECTS
+
+GIVEN = ("logits", "probabilities")
+"""What outputs may be said to be."""
+
+_TRIED = 32
+"""Images from which it is decided once what the outputs are."""
+
+_ROUNDED = 0.02
+"""Sums of probabilities that are this near to 1 are 1 but for rounding, to 8 bits at the most."""
+
+_OFF = 1e-3
+"""Probabilities are off their bounds by rounding, to 16 bits at the most, but not by more."""
+
+
+@dataclass(eq=False)
+class Reading:
+    """How a classifier's outputs are read.
+
+    Attributes:
+        labels: Of its classes, where it says them.
+        positive: The class whose log-odds are wanted, by position or label; None if nobody has said it.
+        given: `logits` or `probabilities`; empty until it is seen from the outputs.
+        output: Which of several outputs, by name or position; empty for the one named logits, or the first.
+        guessed: What nobody has said.
+    """
+
+    labels: Mapping[int, str] | None = None
+    positive: str | int | None = None
+    given: str = ""
+    output: str = ""
+    guessed: list[str] = field(default_factory=list)
+    _classes: int = 0
+    _position: int = 1
+    _normalised: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        positive: str | int | None,
+        output: str | None,
+        labels: Mapping[int, str] | None = None,
+        *,
+        known: str = "",
+    ) -> "Reading":
+        """From what a user says: `output` is `logits`, `probabilities`, an output's name, or `name:logits`."""
+        name, _, given = (output or "").rpartition(":")
+        if given not in GIVEN:
+            name, given = output or "", known
+        reading = cls(labels, positive, given, name)
+        if labels is not None:
+            reading._find_position(len(labels))
+        return reading
+
+    @property
+    def decided(self) -> bool:
+        """Whether it is known what the outputs are."""
+        return self._classes > 0
+
+    def decide(self, outputs: Any, respond: Callable[[UInt8[np.ndarray, "n h w 3"]], Any], image_size: int) -> None:
+        """Find out, once, what the outputs are; whatever is asked later is read in the same way.
+
+        Where their shape and what was said do not tell it, responses to images of noise do.
+
+        Args:
+            outputs: For any images.
+            respond: Gives the outputs for RGB images.
+            image_size: Rows and columns of these images.
+
+        Raises:
+            ConfiguralError: If the outputs cannot be read, or might be one thing or the other.
+        """
+        if self.decided:
+            return
+        columns = self.numbers(outputs).shape[1]
+        self._find_position(max(2, columns))
+        if not self.given or (self.given == "probabilities" and columns > 1):
+            with torch.inference_mode():
+                self._see(self.numbers(respond(_noise(image_size))))
+        self._classes = columns
+
+    def _see(self, values: Float[Tensor, "n classes"]) -> None:
+        """Logits, or probabilities that sum to 1 but for rounding; else, unless somebody has said it, ask."""
+        within = bool(((values >= 0) & (values <= 1)).all())
+        several = values.shape[1] > 1
+        self._normalised = several and within and bool(((values.sum(dim=1) - 1).abs() <= _ROUNDED).all())
+        if self.given:
+            return
+        if within and not self._normalised:
+            raise ConfiguralError(
+                f"the outputs for {_TRIED} images all lie between 0 and 1"
+                + (", but do not sum to 1" if several else "")
+                + ": say what they are, output='probabilities' or output='logits'"
+            )
+        self.given = "probabilities" if self._normalised else "logits"
+        self.guessed.append("output")
+
+    def numbers(self, outputs: Any) -> Float[Tensor, "n classes"]:
+        """The one output that counts, as (n, classes) or, of one number per image, (n, 1).
+
+        Raises:
+            ConfiguralError: If there is no such output, or it has another shape.
+        """
+        found = _chosen(outputs, self.output)
+        try:
+            found = found if isinstance(found, Tensor) else torch.from_numpy(np.asarray(found, np.float64))
+        except (TypeError, ValueError):
+            raise ConfiguralError(
+                f"the model returned a {type(found).__name__}; wanted are numbers, (n,) or (n, classes)"
+            ) from None
+        shape = tuple(found.shape)
+        while found.ndim > 2 and found.shape[-1] == 1:
+            found = found[..., 0]
+        if found.ndim == 1:
+            found = found[:, None]
+        if found.ndim != 2 or not found.shape[1]:
+            raise ConfiguralError(f"the model's output has shape {shape}; wanted is (n,) or (n, classes)")
+        return found if found.dtype == torch.float64 else found.float()
+
+    def log_odds(self, outputs: Any) -> Float[Tensor, " n"]:
+        """Log-odds of the class, differentiable; probabilities are clipped to `CLIP` from 0 and 1.
+
+        Of logits, the class's against the log-sum-exp of the others'. Of one number per image, this is the logit or
+        the probability of the class at position 1.
+
+        Raises:
+            ConfiguralError: If the outputs have changed their shape, or are no probabilities.
+        """
+        values = self.numbers(outputs)
+        if values.shape[1] != self._classes:
+            raise ConfiguralError(f"the model's output has {values.shape[1]} columns; there were {self._classes}")
+        p = self._position
+        if self.given == "probabilities":
+            values = values.double()
+            outside = values[(values < -_OFF) | (values > 1 + _OFF)]
+            if len(outside):
+                raise ConfiguralError(
+                    f"the model gave {float(outside[0]):g}, outside of 0 to 1; wanted are probabilities (are these "
+                    "logits? say output='logits')"
+                )
+            if self._classes == 1:
+                return torch.logit(values[:, 0], eps=CLIP) * (1 if p == 1 else -1)
+            share = values[:, p] / values.sum(dim=1) if self._normalised else values[:, p]
+            return torch.logit(share, eps=CLIP)
+        if self._classes == 1:
+            return values[:, 0] * (1 if p == 1 else -1)
+        others = [position for position in range(self._classes) if position != p]
+        return values[:, p] - values[:, others].logsumexp(dim=1)
+
+    def describe(self) -> dict[str, Any]:
+        """The reading as plain values."""
+        label = (self.labels or {}).get(self._position)
+        return {
+            "output": (f"{self.output}: " if self.output else "") + (self.given or "not seen yet"),
+            "positive": f"{self._position}" + (f" ({label})" if label else ""),
+            "guessed": list(self.guessed),
+        }
+
+    def _find_position(self, classes: int) -> None:
+        """Where the wanted class is among so many; without labels, a person may name it only by its position."""
+        labels = self.labels or {}
+        shown = ", ".join(f"{position} ({labels[position]})" for position in labels) or f"0 to {classes - 1}"
+        if self.positive is not None:
+            asked = str(self.positive)
+            by_label = [position for position, label in labels.items() if label == asked]
+            by_position = [position for position in range(classes) if asked == str(position)]
+            if not by_label + by_position:
+                raise ConfiguralError(f"positive '{asked}': there is no such class; choose from {shown}")
+            self._position = (by_label + by_position)[0]
+            return
+        named = [position for position, label in labels.items() if _words(label) in _correct_classes()]
+        nameless = not labels or all(re.fullmatch(r"LABEL_\d+|\d+", label) for label in labels.values())
+        if len(named) == 1:
+            self._position = named[0]
+        elif not (nameless and classes == 2):
+            raise ConfiguralError(f"positive: which class is the correct arrangement's? choose from {shown}")
+        if "positive" not in self.guessed:
+            self.guessed.append("positive")
+
+
+def _noise(size: int) -> UInt8[np.ndarray, "n size size 3"]:
+    """Images of every colour and contrast, the same ones each time."""
+    rng = np.random.default_rng(0)
+    colours, contrasts = rng.integers(0, 256, (_TRIED, 1, 1, 3)), rng.uniform(0, 128, (_TRIED, 1, 1, 1))
+    noise = colours + contrasts * rng.standard_normal((_TRIED, size, size, 3))
+    return noise.clip(0, 255).astype(np.uint8)
+
+
+def _words(label: str) -> tuple[str, ...]:
+    """A label's words in lower case, whatever joins them."""
+    return tuple(re.findall(r"[^\W_]+", label.lower()))
+
+
+def _correct_classes() -> set[tuple[str, ...]]:
+    """The correct class's name in every object scheme that is known, in words."""
+    return {_words(scheme.class_names[1]) for scheme in OBJECTS.values()}
+
+
+def _chosen(outputs: Any, name: str) -> Any:
+    """One of several outputs, from a dictionary, a sequence, or an object with attributes."""
+    if isinstance(outputs, Mapping):
+        for key in (name, "logits") if name else ("logits",):
+            if key in outputs:
+                return outputs[key]
+        if not name and len(outputs) == 1:
+            return next(iter(outputs.values()))
+        known = ", ".join(map(str, outputs))
+        raise ConfiguralError(f"output{f' {name!r}' if name else ''}: the model has the outputs {known}; name one")
+    if name and hasattr(outputs, name):
+        return getattr(outputs, name)
+    if hasattr(outputs, "logits"):
+        return outputs.logits
+    if isinstance(outputs, Sequence) and not isinstance(outputs, str | bytes):
+        if any(isinstance(one, Tensor | np.ndarray) for one in outputs):
+            position = int(name) if name.isdecimal() else 0
+            if position < len(outputs) and (not name or name.isdecimal()):
+                return outputs[position]
+            raise ConfiguralError(
+                f"output '{name}': the model has {len(outputs)} outputs; name one by its position"
+            )
+    elif name:
+        raise ConfiguralError(f"output '{name}': the model has one output without a name")
+    return outputs
