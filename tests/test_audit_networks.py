@@ -1,28 +1,24 @@
-"""Probes that look into networks, adapters of saved ones, and the command."""
+"""Probes that look into networks, and the command."""
 
-import json
 import math
 import re
 import shutil
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pandas as pd
 import pytest
 import torch
-from onnx import TensorProto, helper
 from scipy.special import expit
 from test_cli import assert_one_line, configural
 from torch import nn
-from transformers import ResNetConfig, ResNetForImageClassification, ResNetModel
 
 import configural as cf
 from configural import models
-from configural.audit import Attribution, Audit, Displacement, ForcedChoice, ReceptiveField, adapters, audit
+from configural.audit import Attribution, Audit, Displacement, ForcedChoice, ReceptiveField, audit
 from configural.audit.probes import PROBES
 from configural.audit.probes.receptive_field import evidence_map
-from configural.commands import compare_audits
+from configural.audit import compare_audits
 from configural.errors import ConfiguralError
 from configural.report import write_audit_report
 
@@ -51,142 +47,6 @@ class Flat(nn.Module):
         return (batch * self.weights).sum(dim=(1, 2, 3))
 
 
-def test_log_odds_of_a_study_net_are_those_of_its_test(images, network):
-    found = adapters.from_module(network).log_odds(images)
-    with torch.no_grad():
-        logits = network.eval()(models.preprocess(torch.from_numpy(images).permute(0, 3, 1, 2)))
-    np.testing.assert_allclose(found, (logits[:, 1] - logits[:, 0]).numpy(), rtol=1e-5, atol=1e-6)
-
-
-def test_log_odds_of_one_class_among_many():
-    logits = torch.randn(6, 5, dtype=torch.float64)
-    p = logits.softmax(dim=1)[:, 3]
-    np.testing.assert_allclose(adapters.log_odds_of_outputs(logits, 3), torch.log(p / (1 - p)))
-    np.testing.assert_array_equal(adapters.log_odds_of_outputs(logits[:, :1], 3), logits[:, 0])
-    with pytest.raises(ConfiguralError, match="class 7"):
-        adapters.log_odds_of_outputs(logits, 7)
-
-
-def test_probabilities_of_a_network_are_not_taken_for_logits():
-    logits = torch.linspace(-9, 9, 30, dtype=torch.float64)
-    p = logits.sigmoid()
-    with pytest.raises(ConfiguralError, match="--gives probability"):
-        adapters.log_odds_of_outputs(p[:, None], 1)
-    torch.testing.assert_close(adapters.log_odds_of_outputs(p[:, None], 1, "probability"), logits)
-    torch.testing.assert_close(adapters.log_odds_of_outputs(p, 1, "log-odds"), p)
-    torch.testing.assert_close(adapters.log_odds_of_outputs(torch.stack([p, 1 - p], dim=1), 0), logits)
-    with pytest.raises(ConfiguralError, match="no probabilities"):
-        adapters.log_odds_of_outputs(logits, 1, "probability")
-    with pytest.raises(ConfiguralError, match="gives 'p'"):
-        adapters.from_module(nn.Identity(), gives="p")
-
-
-def test_saved_study_nets_open_the_same(images, network, tmp_path):
-    models.save_network(network, tmp_path / "net.safetensors")
-    models.keras_weights.save(network, tmp_path / "net.h5")
-    expected = adapters.from_module(network).log_odds(images)
-    for name in ("net.safetensors", "net.h5"):
-        opened = adapters.open_model(tmp_path / name, image_size=32)
-        assert (opened.name, opened.image_size) == (name, 32)
-        np.testing.assert_allclose(opened.classifier.log_odds(images), expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize("last", [False, True])
-@pytest.mark.parametrize("probabilities", [False, True])
-def test_onnx(images, tmp_path, last, probabilities):
-    # Mean of all pixels, then two logits: 0.1·mean − 12 and 3 − 0.01·mean.
-    shape = ["n", 32, 32, 3] if last else ["n", 3, 32, 32]
-    nodes = [
-        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1, 2, 3], keepdims=0),
-        helper.make_node("Unsqueeze", ["mean", "one"], ["column"]),
-        helper.make_node("Gemm", ["column", "weights", "bias"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["p"], axis=1),
-    ]
-    out = "p" if probabilities else "logits"
-    graph = helper.make_graph(
-        nodes if probabilities else nodes[:-1],
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(out, TensorProto.FLOAT, ["n", 2])],
-        [
-            helper.make_tensor("one", TensorProto.INT64, [1], [1]),
-            helper.make_tensor("weights", TensorProto.FLOAT, [1, 2], [0.1, -0.01]),
-            helper.make_tensor("bias", TensorProto.FLOAT, [2], [-12, 3]),
-        ],
-    )
-    path = tmp_path / "net.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
-    opened = adapters.open_model(path, face="0")
-    assert opened.image_size == 32
-    mean = images.mean(axis=(1, 2, 3))
-    np.testing.assert_allclose(opened.classifier.log_odds(images), 0.11 * mean - 15, rtol=1e-3, atol=1e-3)
-
-
-def test_hugging_face(images, tmp_path):
-    torch.manual_seed(1)
-    labels = {0: "face", 1: "no face", 2: "other"}
-    config = ResNetConfig(
-        embedding_size=4,
-        hidden_sizes=[4, 8],
-        depths=[1, 1],
-        id2label=labels,
-        label2id={v: k for k, v in labels.items()},
-    )
-    saved = ResNetForImageClassification(config).eval()
-    saved.save_pretrained(tmp_path)
-    mean, deviation = [0.4, 0.5, 0.6], [0.2, 0.3, 0.4]
-    settings = {
-        "do_resize": True,
-        "size": {"height": 32, "width": 32},
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": mean,
-        "image_std": deviation,
-    }
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
-    opened = adapters.open_model(tmp_path)
-    assert opened.image_size == 32
-    values = (images / 255 - mean) / deviation
-    with torch.no_grad():
-        logits = saved(torch.tensor(values.transpose(0, 3, 1, 2), dtype=torch.float32)).logits.double()
-    p = logits.softmax(dim=1)[:, 0].numpy()
-    np.testing.assert_allclose(opened.classifier.log_odds(images), np.log(p / (1 - p)), rtol=1e-3, atol=1e-4)
-    with pytest.raises(ConfiguralError, match="no label 'cat'"):
-        adapters.open_model(tmp_path, face="cat")
-    assert adapters.open_model(tmp_path, face="2").classifier.face == 2  # as it comes from the command line
-    with pytest.raises(ConfiguralError, match="no label '3'"):
-        adapters.open_model(tmp_path, face=3)
-    # MobileViT takes BGR, EfficientNet may take −1 to 1.
-    settings |= {"do_flip_channel_order": True, "rescale_offset": True}
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
-    taken = adapters.open_model(tmp_path).classifier.prepare(torch.tensor(images.transpose(0, 3, 1, 2)).float())
-    expected = (images[..., ::-1] / 255 - 1 - mean) / deviation
-    np.testing.assert_allclose(taken.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-4, atol=1e-5)
-    (tmp_path / "preprocessor_config.json").unlink()
-    with pytest.raises(ConfiguralError, match=r"lacks preprocessor_config\.json"):
-        adapters.open_model(tmp_path)
-
-
-def test_a_hugging_face_network_without_its_last_layer_is_refused(tmp_path):
-    ResNetModel(ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1])).save_pretrained(tmp_path)
-    (tmp_path / "preprocessor_config.json").write_text("{}")
-    with pytest.raises(ConfiguralError, match="lacks the weights classifier"):
-        adapters.open_model(tmp_path)
-
-
-def test_what_is_no_model_is_named(tmp_path):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "bad.onnx").write_bytes(b"no")
-    (tmp_path / "net.pt").write_bytes(b"no")
-    (tmp_path / "hf").mkdir()
-    (tmp_path / "hf" / "config.json").write_text("{}")
-    for name in ("empty", "bad.onnx", "net.pt", "missing.h5", "hf"):
-        with pytest.raises(ConfiguralError, match=re.escape(name)) as caught:
-            adapters.open_model(tmp_path / name)
-        assert "\n" not in str(caught.value)
-
-
 def test_reach_of_two_convolutions(painted):
     # Two 3×3 convolutions of equal positive weights: 5×5 pixels, of which the corner weighs 1/9 of the middle, more
     # than 4.55 %, so that the effective field is all 25.
@@ -196,7 +56,7 @@ def test_reach_of_two_convolutions(painted):
     chain(torch.zeros(1, 3, 48, 48))
     for one in chain[:2]:
         nn.init.ones_(one.weight)
-    found = audit(adapters.from_module(chain), painted, image_size=48, pairs=8, probes=[ReceptiveField(source=4)])
+    found = audit(models.open(chain), painted, image_size=48, pairs=8, probes=[ReceptiveField(source=4)])
     assert found.score("reach", "field", "theoretical")["value"] == 5
     assert found.score("reach", "field", "effective")["value"] == 5
     assert found.score("reach", "pairs_in_field")["value"] == 0
@@ -208,16 +68,16 @@ def test_reach_of_two_convolutions(painted):
 
 
 def test_evidence_of_an_fcn_is_what_its_answer_is_the_maximum_of(images, network):
-    subject = adapters.from_module(network)
+    subject = models.open(network)
     assert evidence_map(subject, images[0]).shape == (2, 2)
-    assert evidence_map(adapters.from_module(models.create("cnn-13", 32)), images[0]) is None
+    assert evidence_map(models.open(models.create("cnn-13", 32)), images[0]) is None
 
 
 def test_attribution_falls_where_a_linear_network_looks(painted):
     weights = torch.zeros(3, 64, 64)
     weights[:, :, :4] = 0.01  # the leftmost columns: padding in portraits that are higher than wide
     found = audit(
-        adapters.from_module(Flat(weights)),
+        models.open(Flat(weights)),
         painted,
         image_size=64,
         pairs=8,
@@ -249,7 +109,7 @@ def test_page_and_comparison(painted, network, tmp_path):
         Attribution(source=2, steps=4),
     )
     for name, subject in (
-        ("net", adapters.from_module(network)),
+        ("net", models.open(network)),
         ("<b>", lambda p: expit(p.mean(axis=(1, 2, 3)) - 99)),
     ):
         folder = tmp_path / name

@@ -442,11 +442,13 @@ def test_nothing_in_a_file_is_executed(tmp_path):
         file["model_weights"].attrs["layer_names"] = np.void(trap)
         file["model_weights/Max_1/pickled"] = np.void(trap)
         file["pickled"] = np.frombuffer(trap, np.uint8)
+    refused(path, "its layer 'Conv_9', a Lambda, is not one of the study's")
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = np.void(trap)
     assert_holds(load_keras(path), weights)
     assert not mark.exists()
 
     with h5py.File(path, "r+") as file:
-        file.attrs["model_config"] = np.void(trap)
         del file["model_weights/Conv_1/Conv_1/bias:0"]
         file["model_weights/Conv_1/Conv_1/bias:0"] = np.full(32, np.void(trap))
     refused(path, "bias of Conv_1 is not an array of floating-point numbers")

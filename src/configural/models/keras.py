@@ -264,8 +264,8 @@ def _check_config(config: Any, network: StudyNet, path: Path) -> None:
             )
         for key, value in {**_DEFAULTS.get(kind, {}), **ours["config"]}.items():
             given = settings.get(key, value)
-            rectified = any(later.get("activation") == "relu" for _, later in found[position + 1 : position + 3])
-            apart = key == "activation" and given == "linear" and (rectified or value == "softmax")
+            after = [(later, also.get("activation")) for later, also in found[position + 1 : position + 3]]
+            apart = (key, given) == ("activation", "linear") and ("Activation", value) in after
             if key in _CHECKED and given != value and not apart:
                 raise ConfiguralError(f"{path}: its layer {name} has {key} {str(given)[:40]}, the study's {value}")
 
