@@ -2,15 +2,17 @@
 
 import itertools
 import math
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import stats
 from scipy.special import logit
 
+from configural import models
 from configural.audit import (
     Audit,
     AuditInterruptedError,
@@ -23,87 +25,98 @@ from configural.audit import (
     Inversion,
     audit,
     headline,
-    references,
+    observers,
     sentences,
 )
 from configural.audit.auditing import make_material
 from configural.audit.intervals import interval
-from configural.audit.observer_table import indistinct, table
 from configural.audit.positions import fit, part_positions
-from configural.audit.probe import Score, scores_frame
+from configural.audit.probe import ProbeCard, Score, scores_frame
 from configural.audit.probes.displacement import NO_ROOM, ONE_EXEMPLAR, _threshold, relation_index
 from configural.audit.probes.forced_choice import kind_of_arrangement
-from configural.audit.probes.interactions import COALITIONS, PLAYERS, _weights, not_additive
+from configural.audit.probes.interactions import coalitions, not_additive, players, weights_of_coalitions
+from configural.audit.result import Facts
 from configural.audit.verdict import in_percent
+from configural.config.audit import AuditConfig
 from configural.errors import ConfiguralError
-from configural.models.classifiers import CLIP, FromProbability, subject
+from configural.models.classifiers import CLIP
+from configural.objects import FACE
 from configural.report import write_audit_report
 from configural.stimuli import Renderer, StimulusTable, condition, sample
 
+OBSERVER_TABLE = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "observer_table.py"))
 PROBES = (
     ForcedChoice(),
-    Displacement(distances=(15, 60), source=16),
+    Displacement(distances=(15, 60), objects=16),
     BackgroundRemoval(pairs=16),
     Inversion(pairs=16, turned=8, angles=(15, 90, 180)),
-    Interactions(source=12),
+    Interactions(objects=12),
 )
-ORACLE, NOISY, PLACES, BAG, CANVAS, CONSTANT = (
-    "relation oracle",
-    "noisy oracle",
-    "place reader",
+RELATIONS, NOISY, POSITIONS, BAG, CANVAS, CONSTANT = (
+    "relation observer",
+    "noisy observer",
+    "position observer",
     "bag of parts",
-    "canvas reader",
+    "canvas observer",
     "constant",
 )
 
 
 @pytest.fixture(scope="module")
 def audits(painted):
-    made = references(painted, "baseline")
-    return {name: audit(one, painted, "baseline", 64, 60, probes=PROBES, name=name) for name, one in made.items()}
+    made = observers(painted, "baseline")
+    return {
+        name: audit(one, painted, condition="baseline", image_size=64, pairs=60, probes=PROBES, name=name)
+        for name, one in made.items()
+    }
 
 
 @pytest.fixture(scope="module")
 def floating(painted):
-    made = references(painted, "floating")
+    made = observers(painted, "floating")
     probes = PROBES[:2]
-    return {name: audit(one, painted, "floating", 64, 60, probes=probes, name=name) for name, one in made.items()}
+    return {
+        name: audit(one, painted, condition="floating", image_size=64, pairs=60, probes=probes, name=name)
+        for name, one in made.items()
+    }
 
 
-def value(audits: dict[str, Audit], name: str, *which: object) -> float:
-    return float(audits[name].score(*which)["value"])  # type: ignore[arg-type]
+def value(
+    audits: dict[str, Audit], name: str, probe: str, score: str, of: str | None = None, at: float | None = None
+) -> float:
+    return float(audits[name].score(probe, score, of=of, at=at)["value"])
 
 
-def test_paired_choice_of_what_is_known(audits):
-    for name, share in ((ORACLE, 1), (PLACES, 1), (BAG, 0.5), (CANVAS, 0.5), (CONSTANT, 0.5)):
-        assert value(audits, name, "forced_choice", "choice", "all") == share
+def test_forced_choice_of_what_is_known(audits):
+    for name, fraction in ((RELATIONS, 1), (POSITIONS, 1), (BAG, 0.5), (CANVAS, 0.5), (CONSTANT, 0.5)):
+        assert value(audits, name, "forced_choice", "choice", "all") == fraction
     assert 0.9 < value(audits, NOISY, "forced_choice", "choice", "all") <= 1
 
 
-def test_place_does_not_tell_arrangements_apart_where_parts_float(floating):
-    assert value(floating, ORACLE, "forced_choice", "choice", "all") == 1
-    assert value(floating, PLACES, "forced_choice", "choice", "all") < 0.6
-    assert value(floating, ORACLE, "displacement", "relation_index") == 1
+def test_position_does_not_distinguish_arrangements_where_parts_float(floating):
+    assert value(floating, RELATIONS, "forced_choice", "choice", "all") == 1
+    assert value(floating, POSITIONS, "forced_choice", "choice", "all") < 0.6
+    assert value(floating, RELATIONS, "displacement", "relation_index") == 1
 
 
 def test_relation_index_orders_and_bounds(audits):
-    assert value(audits, ORACLE, "displacement", "relation_index", None, 60) == pytest.approx(1)
-    # Four places each lose what one does: (1 − 4) / (1 + 4); nearly so, since not every
+    assert value(audits, RELATIONS, "displacement", "relation_index", None, 60) == pytest.approx(1)
+    # Four positions each lose what one does: (1 − 4) / (1 + 4); nearly so, since not every
     # part is moved in every direction.
-    assert value(audits, PLACES, "displacement", "relation_index", None, 60) == pytest.approx(-0.6, abs=0.02)
+    assert value(audits, POSITIONS, "displacement", "relation_index", None, 60) == pytest.approx(-0.6, abs=0.02)
     # Where each of the four is moved alone in a direction, what they lose adds up to what all lose.
-    answers = audits[PLACES].answers["displacement"]
+    answers = audits[POSITIONS].responses["displacement"]
     still = answers[answers["move"] == "none"].set_index(["background", "base"])["log_odds"]
     answers = answers[answers["distance"] == 15]
-    cells = answers.assign(drop=still.loc[pd.MultiIndex.from_frame(answers[["background", "base"]])].to_numpy())
-    wide = cells.assign(drop=cells["drop"] - cells["log_odds"]).pivot_table(
+    moved = answers.assign(drop=still.loc[pd.MultiIndex.from_frame(answers[["background", "base"]])].to_numpy())
+    wide = moved.assign(drop=moved["drop"] - moved["log_odds"]).pivot_table(
         index=["background", "base", "direction"], columns="move", values="drop"
     )
     singles = wide[["left eye", "right eye", "nose", "mouth"]].sum(axis=1, skipna=False)
     both = singles.notna() & wide["all"].notna()
     assert both.any()
     np.testing.assert_allclose(singles[both], wide["all"][both], atol=1e-9)
-    noisy = audits[NOISY].score("displacement", "relation_index", None, 60)
+    noisy = audits[NOISY].score("displacement", "relation_index", at=60)
     assert 0.5 < noisy["value"] <= 1
     assert noisy["low"] < noisy["value"]
     for name in (BAG, CANVAS, CONSTANT):
@@ -112,47 +125,48 @@ def test_relation_index_orders_and_bounds(audits):
         assert "undefined" in score["note"]
         assert "no relation index" in headline(audits[name])
         assert "undefined" in " ".join(sentences(audits[name]))
-    assert headline(audits[ORACLE]) == "It reads mostly how the parts lie to each other"
-    assert headline(audits[PLACES]) == (
-        "It reads where the parts lie, in the image or on the exemplar, more than how they lie to each other"
+    assert headline(audits[RELATIONS]) == "It reads mostly how the parts lie to each other"
+    assert headline(audits[POSITIONS]) == (
+        "It reads where the parts lie, in the image or on the canvas, more than how they lie to each other"
     )
 
 
-def test_context_finds_who_needs_the_canvas(audits):
-    assert value(audits, CANVAS, "context", "drop", "grey") > 6
-    assert value(audits, CANVAS, "context", "drop", "canvas only") == 0
-    for name in (ORACLE, PLACES, BAG):
-        assert value(audits, name, "context", "drop", "grey") == pytest.approx(0)
-        assert value(audits, name, "context", "drop", "canvas only") > 5
+def test_background_removal_finds_who_needs_the_canvas(audits):
+    assert value(audits, CANVAS, "background_removal", "drop", "grey") > 6
+    assert value(audits, CANVAS, "background_removal", "drop", "canvas only") == 0
+    for name in (RELATIONS, POSITIONS, BAG):
+        assert value(audits, name, "background_removal", "drop", "grey") == pytest.approx(0)
+        assert value(audits, name, "background_removal", "drop", "canvas only") > 5
 
 
 def test_inversion_finds_who_sees_parts_upside_down(audits):
     # The bag does not know parts that are upside down: 3 of 4 lost upright, and found again where all is inverted.
     assert value(audits, BAG, "inversion", "drop", "Thatcher effect") == pytest.approx(12)
     assert value(audits, BAG, "inversion", "choice", "inverted") == 0.5
-    for name in (ORACLE, PLACES, CANVAS, CONSTANT):
+    for name in (RELATIONS, POSITIONS, CANVAS, CONSTANT):
         assert value(audits, name, "inversion", "drop", "Thatcher effect") == pytest.approx(0)
-    assert value(audits, ORACLE, "inversion", "drop", "inverted") > 8
-    drops = [value(audits, ORACLE, "inversion", "drop", "rotation", angle) for angle in (15, 90)]
+    assert value(audits, RELATIONS, "inversion", "drop", "inverted") > 8
+    drops = [value(audits, RELATIONS, "inversion", "drop", "rotation", angle) for angle in (15, 90)]
     assert 0 < drops[0] < drops[1]
 
 
 def test_interactions_find_who_adds_up(audits):
-    for player in PLAYERS[:4]:
+    for player in FACE.part_kinds:
         assert value(audits, BAG, "interactions", "shapley", player) == pytest.approx(2)
         assert value(audits, CANVAS, "interactions", "shapley", player) == pytest.approx(0)
-    for name in (BAG, PLACES, CANVAS):
+    for name in (BAG, POSITIONS, CANVAS):
         assert value(audits, name, "interactions", "not_additive") == pytest.approx(0, abs=1e-9)
-    assert value(audits, ORACLE, "interactions", "not_additive") > 0.1
-    assert value(audits, ORACLE, "interactions", "interaction", "nose × mouth") > 1
-    assert value(audits, ORACLE, "interactions", "interaction", "nose × canvas") == pytest.approx(0, abs=1e-9)
+    assert value(audits, RELATIONS, "interactions", "not_additive") > 0.1
+    assert value(audits, RELATIONS, "interactions", "interaction", "nose × mouth") > 1
+    assert value(audits, RELATIONS, "interactions", "interaction", "nose × canvas") == pytest.approx(0, abs=1e-9)
     assert math.isnan(value(audits, CONSTANT, "interactions", "not_additive"))
 
 
-def test_the_table_says_what_a_probe_cannot_tell_apart(audits):
+def test_the_table_says_what_a_probe_cannot_distinguish(audits):
+    indistinct, table = OBSERVER_TABLE["indistinct"], OBSERVER_TABLE["table"]
     assert (BAG, CONSTANT) in indistinct(audits, "forced_choice")
-    assert (ORACLE, PLACES) not in indistinct(audits, "displacement")
-    assert (CANVAS, CONSTANT) not in indistinct(audits, "context")
+    assert (RELATIONS, POSITIONS) not in indistinct(audits, "displacement")
+    assert (CANVAS, CONSTANT) not in indistinct(audits, "background_removal")
     assert f"{CANVAS} and {CONSTANT}" in table(audits)
 
 
@@ -166,7 +180,7 @@ def test_images_without_parts_can_be_drawn(painted, slots):
 
 
 @pytest.mark.parametrize("name", ["ffa", "floating", "upright-inverted"])
-def test_places_are_where_the_pixels_are(painted, name):
+def test_positions_are_where_the_pixels_are(painted, name):
     turned = replace(condition(name), rotation=(-25, 25), placement="shifted") if name == "floating" else name
     stimuli = list(sample(painted, turned, count=42, seed=3))[-12:]
     renderer = Renderer(painted, 256)
@@ -195,9 +209,9 @@ def test_what_fits_can_be_drawn_and_what_does_not_cannot(painted):
                 renderer.draw(stimulus)
 
 
-def test_displacements_move_what_they_say_in_cells_that_fit(painted):
-    probe = Displacement(distances=(40, 160), at=40, source=8)
-    trials = probe.trials(make_material(painted, "baseline", 64, 20, 0))
+def test_displacements_move_what_they_say_where_it_fits(painted):
+    probe = Displacement(distances=(40, 160), at=40, objects=8)
+    trials = probe.trials(make_material(painted, "baseline", pairs=20))
     places = part_positions(painted, trials.stimuli) * 512
     notes = trials.notes
     assert (fit(painted, replace(trials.tables[0], frame=pd.concat([t.frame for t in trials.tables[:50]])))).all()
@@ -211,15 +225,15 @@ def test_displacements_move_what_they_say_in_cells_that_fit(painted):
     assert 0 < len(far) < len(notes[notes["distance"] == 40])
     # Where all parts fit together, single ones do; these are asked about only where they hide nothing.
     asked = far.groupby(["direction", "move"])["base"].agg(frozenset)
-    for direction, faces in asked.groupby("direction"):
-        assert all(of_move <= faces[direction, "all"] for of_move in faces)
+    for direction, objects in asked.groupby("direction"):
+        assert all(of_move <= objects[direction, "all"] for of_move in objects)
 
 
 class SeenParts:
     """Counts how much of each part is to be seen, by the drawn masks, wherever it is."""
 
-    def __init__(self, faces):
-        self.renderer = Renderer(faces, 128)
+    def __init__(self, library):
+        self.renderer = Renderer(library, size=128)
 
     def log_odds_of(self, stimuli):
         shares = [
@@ -231,21 +245,21 @@ class SeenParts:
 
 def test_a_part_that_covers_another_is_not_taken_for_a_relation(painted):
     """Who counts parts that are seen reads no relations, though a nose on the mouth hides half of it."""
-    probe = Displacement(distances=(60,), source=8)
-    found = audit(SeenParts(painted), painted, "baseline", 64, 24, probes=[probe])
+    probe = Displacement(distances=(60,), objects=8)
+    found = audit(SeenParts(painted), painted, condition="baseline", image_size=64, pairs=24, probes=[probe])
     for move in ("one part", "all"):
         # Some pixels of the drawn masks lie on the border of two parts.
-        assert abs(found.score("displacement", "drop", move, 60)["value"]) < 0.02
+        assert abs(found.score("displacement", "drop", of=move, at=60)["value"]) < 0.02
 
 
-def test_kinds_of_wrong_arrangements():
-    kinds = ("left_eye", "right_eye", "nose", "mouth")
-    counted = pd.Series([kind_of_arrangement(order) for order in itertools.permutations(kinds)]).value_counts()
+def test_kinds_of_scrambled_arrangements():
+    orders = itertools.permutations(FACE.part_kinds)
+    counted = pd.Series([kind_of_arrangement(order, FACE) for order in orders]).value_counts()
     assert counted.to_dict() == {
         "all misplaced": 9,
         "three parts misplaced": 8,
         "two parts swapped": 4,
-        "eyes swapped": 1,
+        "both eyes swapped": 1,
         "nose and mouth swapped": 1,
         "a part moved": 1,
     }
@@ -260,43 +274,50 @@ def drops(one: list[float], every: list[float]) -> pd.DataFrame:
 def test_relation_index_of_negative_drops_and_of_noise():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(2, 240))
-    undefined = relation_index(drops(*noise.tolist()), Bootstrap())
+    undefined = relation_index(drops(*noise.tolist()), Bootstrap(), singles=["nose"])
     assert math.isnan(undefined.value)
     # Both clearly below zero: nothing is lost by moving, so there is nothing to divide up.
-    assert math.isnan(relation_index(drops(*(noise - 5).tolist()), Bootstrap()).value)
+    assert math.isnan(relation_index(drops(*(noise - 5).tolist()), Bootstrap(), singles=["nose"]).value)
     # A gain when all move counts as no loss; the index does not pass 1.
-    gained = relation_index(drops((noise[0] + 5).tolist(), (noise[1] - 2).tolist()), Bootstrap())
+    gained = relation_index(drops((noise[0] + 5).tolist(), (noise[1] - 2).tolist()), Bootstrap(), singles=["nose"])
     assert (gained.value, gained.low, gained.high) == (1, 1, 1)
-    known = relation_index(drops([14.4] * 24, [2.7] * 24), Bootstrap())
+    known = relation_index(drops([14.4] * 24, [2.7] * 24), Bootstrap(), singles=["nose"])
     assert known.value == pytest.approx((14.4 - 2.7) / (14.4 + 2.7))
 
 
 def test_relation_index_of_nothing_and_of_one_exemplar():
-    nothing = relation_index(drops([], []), Bootstrap())
+    nothing = relation_index(drops([], []), Bootstrap(), singles=["nose"])
     assert (nothing.exemplars, nothing.note) == (0, NO_ROOM)
-    single = relation_index(drops([5.0] * 12, [1.0] * 12).assign(host="h"), Bootstrap())
+    single = relation_index(drops([5.0] * 12, [1.0] * 12).assign(host="h"), Bootstrap(), singles=["nose"])
     assert (single.exemplars, single.note) == (1, ONE_EXEMPLAR)
     both = drops([5.0] * 12, [1.0] * 12)
-    one_kind = relation_index(both[both["move"] == "nose"], Bootstrap())
+    one_kind = relation_index(both[both["move"] == "nose"], Bootstrap(), singles=["nose"])
     assert one_kind.note == NO_ROOM
 
 
 def test_an_audit_without_room_says_so(painted, tmp_path):
-    probe = Displacement(distances=(900,), at=900, source=4)
-    found = audit(redness, painted, "baseline", 16, 10, probes=[probe], out=tmp_path / "audit")
-    assert headline(found) == "Relations were not measured: no face has room for its parts to be moved so far"
-    assert "no face has room" in sentences(found)[0]
-    assert "no face has room" in write_audit_report(tmp_path / "audit").read_text("utf-8")
+    probe = Displacement(distances=(900,), at=900, objects=4)
+    found = audit(
+        redness, painted, condition="baseline", image_size=16, pairs=10, probes=[probe], out=tmp_path / "audit"
+    )
+    assert headline(found) == "Relations were not measured: there is no room for parts to be moved so far"
+    assert "there is no room" in sentences(found)[0]
+    assert "there is no room" in write_audit_report(tmp_path / "audit").read_text("utf-8")
     with pytest.raises(ConfiguralError, match="at 60 is not measured"):
         Displacement(distances=(20,))
 
 
 def test_probabilities_of_one_are_not_taken_for_no_drop(painted):
     found = audit(
-        lambda p: np.ones(len(p)), painted, "baseline", 16, 10, probes=[Displacement(distances=(60,), source=4)]
+        lambda p: np.ones(len(p)),
+        painted,
+        condition="baseline",
+        image_size=16,
+        pairs=10,
+        probes=[Displacement(distances=(60,), objects=4)],
     )
     assert headline(found).startswith("Its probabilities are too near to 0 or 1")
-    assert "In 100 % of the answers" in " ".join(sentences(found))
+    assert "In 100 % of the responses" in " ".join(sentences(found))
 
 
 def judged(index: tuple[float, float, float], choice: tuple[float, float, float]) -> str:
@@ -304,21 +325,22 @@ def judged(index: tuple[float, float, float], choice: tuple[float, float, float]
         "displacement": [Score("relation_index", Estimate(*index, 9, 90), "canvas", 60)],
         "forced_choice": [Score("choice", Estimate(*choice, 9, 90), "all")],
     }
-    return headline(Audit({"relation_index_at": 60, "background": "canvas"}, scores_frame(scores), {}))
+    cards = {probe.name: ProbeCard.of(probe) for probe in (Displacement(), ForcedChoice())}
+    return headline(Audit(AuditConfig(), Facts(name="", class_names=FACE.class_names), cards, scores_frame(scores)))
 
 
 def test_the_headline_claims_no_more_than_was_measured():
     reads = "It reads mostly how the parts lie to each other"
     assert judged((0.9, 0.8, 1), (0.95, 0.9, 1)) == reads
     assert judged((0.9, 0.8, 1), (0.52, 0.46, 0.58)) == (
-        reads + ", but it is not shown to prefer right arrangements to wrong ones"
+        reads + ", but it is not shown to prefer correct arrangements to scrambled ones"
     )
-    assert judged((0.0, -0.02, 0.02), (0.9, 0.8, 1)).startswith("Relations and places count about alike")
+    assert judged((0.0, -0.02, 0.02), (0.9, 0.8, 1)).startswith("Relations and positions count about alike")
     assert "classes the other way round" in judged((0.9, 0.8, 1), (0.02, 0, 0.04))
 
 
 @pytest.mark.parametrize(
-    ("share", "said"),
+    ("fraction", "said"),
     [
         ((0.93, 0.901, 0.95), "93 % [90.1, 95]"),
         ((0.999, 0.9962, 1.0), "99.9 % [99.6, 100]"),
@@ -328,8 +350,8 @@ def test_the_headline_claims_no_more_than_was_measured():
         ((0.5, 0.5, 0.5), "50 % [50, 50]"),
     ],
 )
-def test_intervals_in_percent_hold_their_value(share, said):
-    assert in_percent(dict(zip(("value", "low", "high"), share, strict=True))) == said
+def test_intervals_in_percent_hold_their_value(fraction, said):
+    assert in_percent(dict(zip(("value", "low", "high"), fraction, strict=True))) == said
 
 
 def test_the_threshold_s_interval_counts_exemplars_that_never_fall_below_one_half():
@@ -344,7 +366,7 @@ def test_the_threshold_s_interval_counts_exemplars_that_never_fall_below_one_hal
 
 
 def scores_of(painted, predict, *probes) -> pd.DataFrame:
-    frame = audit(predict, painted, "baseline", 24, 30, probes=probes).scores
+    frame = audit(predict, painted, condition="baseline", image_size=24, pairs=30, probes=probes).scores
     return frame.set_index(["probe", "score", "of", "at"])[["value", "low", "high"]]
 
 
@@ -354,98 +376,110 @@ def redness(images: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-((images - 100.0) * weights).sum(axis=(1, 2, 3))))
 
 
-def test_paired_choice_does_not_change_with_the_scale(painted):
+def test_forced_choice_does_not_change_with_the_scale(painted):
     before = scores_of(painted, redness, ForcedChoice()).xs("choice", level="score")
     after = scores_of(painted, lambda p: redness(p) ** 3, ForcedChoice()).xs("choice", level="score")
     pd.testing.assert_frame_equal(before, after)
 
 
 def test_relation_index_does_not_change_with_the_units_of_log_odds(painted):
-    oracle = references(painted)[NOISY]
+    known = observers(painted)[NOISY]
 
     class Scaled:
         def log_odds_of(self, stimuli):
-            return 3 * oracle.log_odds_of(stimuli) + 7
+            return 3 * known.log_odds_of(stimuli) + 7
 
-    probe = Displacement(distances=(60,), source=8)
+    probe = Displacement(distances=(60,), objects=8)
     before, after = (
-        scores_of(painted, one, probe).xs("relation_index", level="score") for one in (oracle, Scaled())
+        scores_of(painted, one, probe).xs("relation_index", level="score") for one in (known, Scaled())
     )
     pd.testing.assert_frame_equal(before, after)
 
 
 def test_probabilities_of_nought_and_one_have_finite_log_odds():
     images = np.zeros((3, 4, 4, 3), np.uint8)
-    found = FromProbability(lambda p: [0, 0.5, 1]).log_odds(images)
+    found = models.open(lambda p: [0, 0.5, 1]).log_odds(images)
     edge = math.log((1 - CLIP) / CLIP)
     np.testing.assert_allclose(found, [-edge, 0, edge], atol=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("response", "words"),
     [
         (lambda n: np.full(n, np.nan), ("NaN", f"({20},)")),
-        (lambda n: np.full((n, 2), 0.5), ("shape (20, 2)", "p[:, 1]")),
-        (lambda n: np.full((n, 1), 0.5), ("shape (20, 1)", "p[:, 0]")),
+        (lambda n: np.full((n, 2, 2), 0.5), ("shape (20, 2, 2)",)),
         (lambda n: np.full(n - 1, 0.5), ("shape (19,)",)),
-        (lambda n: np.full(n, 1.5), ("1.5", "0 to 1", "sigmoid")),
+        (lambda n: np.full(n, 1.5), ("1.5", "0 to 1", "logits")),
         (lambda n: np.full(n, -0.1), ("-0.1",)),
         (lambda n: None, ("shape ()",)),
         (lambda n: ["face"] * n, ("list", "probabilities")),
     ],
 )
-def test_answers_that_are_none(painted, answer, words):
+def test_responses_that_are_none(painted, response, words):
     with pytest.raises(ConfiguralError) as caught:
-        audit(lambda p: answer(len(p)), painted, "baseline", 16, 10, probes=["forced_choice"])
+        audit(
+            lambda p: response(len(p)),
+            painted,
+            condition="baseline",
+            image_size=16,
+            pairs=10,
+            probes=["forced_choice"],
+        )
     assert "\n" not in str(caught.value)
     for word in (*words, "forced_choice"):
         assert word in str(caught.value)
 
 
 def test_what_was_measured_is_kept_when_predict_fails_half_way(painted, tmp_path):
-    asked = 0
+    queried = 0
 
     def predict(images):
-        nonlocal asked
-        asked += len(images)
-        if asked > 60 + 50:
+        nonlocal queried
+        queried += len(images)
+        if queried > 60 + 50:
             raise ConnectionError("the server\nis gone")
         return redness(images)
 
     out = tmp_path / "audit"
-    probes = (ForcedChoice(), BackgroundRemoval(pairs=20), Interactions(source=2))
+    probes = (ForcedChoice(), BackgroundRemoval(pairs=20), Interactions(objects=2))
     with pytest.raises(
-        AuditInterruptedError, match=r"51 to 75 of 180 of the probe context: .*server is gone"
+        AuditInterruptedError, match=r"51 to 75 of 180 of the probe background_removal: .*server is gone"
     ) as caught:
-        audit(predict, painted, "baseline", 16, 30, probes=probes, batch_size=25, out=out)
+        audit(
+            predict, painted, condition="baseline", image_size=16, pairs=30, probes=probes, batch_size=25, out=out
+        )
     assert str(out) in str(caught.value)
     for kept in (caught.value.audit, Audit.load(out)):
-        assert len(kept.answers["forced_choice"]) == 60
-        assert len(kept.answers["context"]) == 50
+        assert len(kept.responses["forced_choice"]) == 60
+        assert len(kept.responses["background_removal"]) == 50
         assert set(kept.scores["probe"]) == {"forced_choice"}
-        assert kept.left_out == {"context": "broken off"}
-        assert "gone" in kept.broken
+        assert kept.left_out == {"background_removal": "failed"}
+        assert "gone" in kept.interruption
 
 
 def test_what_was_measured_is_kept_on_ctrl_c(painted, tmp_path):
-    asked = 0
+    queried = 0
 
     def predict(images):
-        nonlocal asked
-        asked += len(images)
-        if asked > 40 + 25:
+        nonlocal queried
+        queried += len(images)
+        if queried > 40 + 25:
             raise KeyboardInterrupt
         return redness(images)
 
     out = tmp_path / "audit"
     probes = (ForcedChoice(), BackgroundRemoval(pairs=20))
-    with pytest.raises(KeyboardInterrupt, match=r"interrupted at image 26 of 180 of the probe context.*audit"):
-        audit(predict, painted, "baseline", 16, 20, probes=probes, batch_size=25, out=out)
+    with pytest.raises(
+        KeyboardInterrupt, match=r"interrupted at image 26 of 180 of the probe background_removal.*audit"
+    ):
+        audit(
+            predict, painted, condition="baseline", image_size=16, pairs=20, probes=probes, batch_size=25, out=out
+        )
     kept = Audit.load(out)
     assert set(kept.scores["probe"]) == {"forced_choice"}
-    assert len(kept.answers["context"]) == 25
-    assert kept.left_out == {"context": "interrupted"}
-    assert "interrupted" in kept.broken
+    assert len(kept.responses["background_removal"]) == 25
+    assert kept.left_out == {"background_removal": "interrupted"}
+    assert "interrupted" in kept.interruption
 
 
 @pytest.mark.parametrize(("fault", "raised"), [(ConfiguralError, AuditInterruptedError), (ZeroDivisionError, None)])
@@ -456,33 +490,37 @@ def test_what_was_measured_is_kept_when_a_probe_fails(painted, tmp_path, fault, 
 
     probes = (ForcedChoice(), Faulty(name="faulty"))
     with pytest.raises(raised or fault, match="no score"):
-        audit(redness, painted, "baseline", 16, 10, probes=probes, out=tmp_path / "audit")
+        audit(
+            redness, painted, condition="baseline", image_size=16, pairs=10, probes=probes, out=tmp_path / "audit"
+        )
     kept = Audit.load(tmp_path / "audit")
     assert set(kept.scores["probe"]) == {"forced_choice"}
-    assert len(kept.answers["faulty"]) == 20
-    assert kept.left_out == {"faulty": "broken off"}
+    assert len(kept.responses["faulty"]) == 20
+    assert kept.left_out == {"faulty": "failed"}
 
 
 def test_probes_without_their_package_are_left_out_and_the_others_asked(painted, monkeypatch):
     monkeypatch.setattr("configural.audit.probe.find_spec", lambda package: None)
-    found = audit(redness, painted, "baseline", 16, 10, probes=["interactions", "attribution", "forced_choice"])
+    found = audit(
+        redness,
+        painted,
+        condition="baseline",
+        image_size=16,
+        pairs=10,
+        probes=["interactions", "attribution", "forced_choice"],
+    )
     assert set(found.scores["probe"]) == {"forced_choice"}
     for probe, package in (("interactions", "shapiq"), ("attribution", "captum")):
         assert f"needs {package}: pip install" in found.left_out[probe]
-
-
-def test_a_module_is_told_to_be_wrapped():
-    with pytest.raises(ConfiguralError, match="from_module"):
-        subject(torch.nn.Identity())
 
 
 @pytest.mark.parametrize(
     ("options", "word"),
     [
         ({"probes": ["reech"]}, "reech"),
-        ({"pairs": 1}, "pairs 1"),
-        ({"condition": replace(condition("baseline"), arrangement="upright")}, "wrong arrangement"),
-        ({"batch_size": 0}, "batch size"),
+        ({"pairs": 1}, "pairs"),
+        ({"condition": replace(condition("baseline"), arrangement="upright")}, "scrambled arrangement"),
+        ({"batch_size": 0}, "batch.size"),
     ],
 )
 def test_wrong_arguments(painted, options, word):
@@ -492,14 +530,15 @@ def test_wrong_arguments(painted, options, word):
 
 def test_the_same_seed_gives_the_same_audit(painted):
     first, second = (
-        audit(redness, painted, "floating", 16, 20, seed=4, probes=["forced_choice"]) for _ in range(2)
+        audit(redness, painted, condition="floating", image_size=16, pairs=20, seed=4, probes=["forced_choice"])
+        for _ in range(2)
     )
     pd.testing.assert_frame_equal(first.scores, second.scores)
-    pd.testing.assert_frame_equal(first.answers["forced_choice"], second.answers["forced_choice"])
+    pd.testing.assert_frame_equal(first.responses["forced_choice"], second.responses["forced_choice"])
 
 
 def test_an_audit_of_the_identity_split_asks_about_test_persons_alone(blocks):
-    material = make_material(blocks, "baseline", 24, 30, 5, "identity")
+    material = make_material(blocks, "baseline", pairs=30, seed=5, split="identity")
     trained = sample(blocks, "baseline", "identity", 200, 5).subset("train").frame
     used = {name for column in ("host", "nose_donor") for name in material.pairs.frame[column]}
     assert used.isdisjoint({name for column in ("host", "nose_donor") for name in trained[column]})
@@ -508,8 +547,8 @@ def test_an_audit_of_the_identity_split_asks_about_test_persons_alone(blocks):
 
 
 def test_material_spreads_over_hosts(painted):
-    material = make_material(painted, "baseline", 24, 100, 0)
-    assert material.some_faces(8).frame["host"].nunique() == 8
+    material = make_material(painted, "baseline", pairs=100)
+    assert material.some_objects(8).frame["host"].nunique() == 8
 
 
 # --- intervals
@@ -548,7 +587,7 @@ def test_the_index_is_covered_too():
                 for values, names in [clustered(rng, 30, 6)]
             ]
         )
-        found = relation_index(table, Bootstrap(run, 400))
+        found = relation_index(table, Bootstrap(run, 400), singles=["mouth"])
         hits += found.low <= 1 / 3 <= found.high
     assert abs(hits / runs - 0.95) < 0.04
 
@@ -564,12 +603,15 @@ def test_interval_of_few_exemplars_is_widened_as_published():
 @pytest.mark.parametrize("all_right", [True, False])
 def test_shares_of_nought_and_one_have_the_interval_of_clopper_and_pearson(all_right):
     exemplars = np.arange(40) % 20
-    found = Bootstrap().share(np.full(40, float(all_right)), exemplars)
+    found = Bootstrap().fraction(np.full(40, float(all_right)), exemplars)
     exact = stats.binomtest(20 * all_right, 20).proportion_ci(0.95, "exact")
     assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
 
 
 # --- the game
+
+PLAYERS = players(FACE)
+SETS = coalitions(PLAYERS)
 
 
 def shapley_by_orders(game: dict[frozenset[str], float], player: str) -> float:
@@ -582,14 +624,14 @@ def shapley_by_orders(game: dict[frozenset[str], float], player: str) -> float:
 
 def test_shapley_values_are_those_of_all_orders():
     scores = np.random.default_rng(0).normal(size=32)
-    game = {frozenset(c): score for c, score in zip(COALITIONS, scores, strict=True)}
-    single, double = _weights()
+    game = {frozenset(c): score for c, score in zip(SETS, scores, strict=True)}
+    single, double = weights_of_coalitions(len(PLAYERS))
     for player, weights in zip(PLAYERS, single, strict=True):
         assert scores @ weights == pytest.approx(shapley_by_orders(game, player))
     # Two players who only count together, 3 for both: each gets half, and their interaction is all of it.
-    both = np.array([3.0 * {"nose", "mouth"}.issubset(c) for c in COALITIONS])
+    both = np.array([3.0 * {"nose", "mouth"}.issubset(c) for c in SETS])
     couples = list(itertools.combinations(PLAYERS, 2))
     np.testing.assert_allclose(double @ both, [3.0 * (set(c) == {"nose", "mouth"}) for c in couples], atol=1e-9)
     # Of the variance of x·y over coin flips, 3/16, single players account for 2/16.
-    found = not_additive(np.tile(both, (6, 1)), np.arange(6), Bootstrap())
+    found = not_additive(np.tile(both, (6, 1)), np.arange(6), bootstrap=Bootstrap())
     assert found.value == pytest.approx(1 / 3)

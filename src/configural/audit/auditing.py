@@ -112,16 +112,23 @@ def audit(
     material = make_material(library, condition, pairs=pairs, seed=seed, split=split)
     facts = Facts(
         name=name or getattr(predict, "__name__", type(predict).__name__),
-        classifier=described(classifier),
         object=library.scheme.name,
         class_names=library.scheme.class_names,
         fingerprint=library.fingerprint,
         background=condition.background,
         configural=__version__,
     )
-    cards = {probe.name: ProbeCard.of(probe) for probe in chosen}
     scores: dict[str, list[Score]] = {}
-    found = Audit(settings, facts, cards, scores_frame(scores))
+    found = Audit(settings, facts, {probe.name: ProbeCard.of(probe) for probe in chosen}, scores_frame(scores))
+
+    def closed(interruption: str = "") -> Audit:
+        # Only after its responses does a classifier know all about its outputs.
+        known = facts.model_copy(update={"classifier": described(classifier)})
+        done = replace(found, facts=known, scores=scores_frame(scores), interruption=interruption)
+        if folder is not None:
+            done.save(folder)
+        return done
+
     for probe in chosen:
         if why := probe.obstacle(classifier):
             found.left_out[probe.name] = why
@@ -140,26 +147,20 @@ def audit(
             for caption, image in probe.maps(classifier, trials, image_size=image_size):
                 found.examples[probe.name].append(Example(caption, image, np.nan))
             found.figures[probe.name] = probe.figure(scores_frame({probe.name: scores[probe.name]}))
-            found = replace(found, scores=scores_frame(scores))
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, QueryInterruptedError):
                 found.responses[probe.name] = error.responses
             stopped = isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt)
             said = str(error) or ("interrupted" if stopped else type(error).__name__)
             found.left_out[probe.name] = "interrupted" if stopped else "failed"
-            found = replace(found, interruption=said)
-            kept = ""
-            if folder is not None:
-                found.save(folder)
-                kept = f"; what was measured until then is in {folder}"
+            interrupted = closed(said)
+            kept = "" if folder is None else f"; what was measured until then is in {folder}"
             if stopped:
                 raise KeyboardInterrupt(f"{said}{kept}") from error
             if not isinstance(error, ConfiguralError):
                 raise  # no fault of the user's
-            raise AuditInterruptedError(f"{said}{kept}", found) from error
-    if folder is not None:
-        found.save(folder)
-    return found
+            raise AuditInterruptedError(f"{said}{kept}", interrupted) from error
+    return closed()
 
 
 def make_material(

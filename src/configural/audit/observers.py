@@ -109,7 +109,7 @@ class RelationObserver:
 
     def __post_init__(self) -> None:
         relations = self._relations(_known_positions(self.library, self.condition))
-        object.__setattr__(self, "relation observer", np.nanmean(relations, axis=0))
+        object.__setattr__(self, "relations", np.nanmean(relations, axis=0))
 
     def log_odds_of(self, stimuli: Sequence[Stimulus]) -> Float[np.ndarray, " n"]:
         """From −1.5 to 1.5 times the number of pairs."""

@@ -21,6 +21,9 @@ from configural.io import files
 from configural.io.images import write_png
 
 
+NOT_MEASURED = "not measured"
+
+
 class Facts(BaseModel):
     """What an audit was made of, besides its settings.
 
@@ -123,7 +126,7 @@ class Audit:
         try:
             return self.score(probe, which.score, of=which.of, at=which.at)
         except ConfiguralError:
-            return {"value": np.nan, "low": np.nan, "high": np.nan, "note": "not measured"}
+            return {"value": np.nan, "low": np.nan, "high": np.nan, "note": NOT_MEASURED}
 
     def relation_index(self) -> Mapping[str, Any]:
         """The relation index at the distance that the displacement probe names; nan with a note if undefined."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from configural.audit.probes.displacement import ALL, ONE, UNDEFINED
-from configural.audit.result import Audit
+from configural.audit.result import NOT_MEASURED, Audit
 from configural.errors import ConfiguralError
 from configural.models.classifiers import CLIP
 
@@ -63,7 +63,7 @@ def sentences(audit: Audit) -> list[str]:
             continue
     for heading, (probe, which) in audit.summary().items():
         score = audit.headed(heading)
-        if heading not in _SAID and score["note"] != "not measured":
+        if heading not in _SAID and score["note"] != NOT_MEASURED:
             card = audit.probes[probe]
             value = in_percent(score) if card.is_fraction(which.score) else in_words(score, 2)
             said.append(f"{card.title}: {heading.replace('_', ' ')} {value}.")
@@ -74,11 +74,11 @@ def _index(audit: Audit) -> str:
     probe, which = audit.summary().get("index", ("", None))
     if which is None or which.at is None:
         return ""
-    one = audit.score(probe, "drop", of=ONE, at=which.at)
-    every = audit.score(probe, "drop", of=ALL, at=which.at)
     index = audit.relation_index()
     if np.isnan(index["value"]) and index["note"] != UNDEFINED:
-        return f"The relation index is {index['note']}."
+        return "" if index["note"] == NOT_MEASURED else f"The relation index is {index['note']}."
+    one = audit.score(probe, "drop", of=ONE, at=which.at)
+    every = audit.score(probe, "drop", of=ALL, at=which.at)
     drops = (
         f"When one part moves by {which.at:g} pixels the log-odds of {audit.facts.class_names[1]} drop by "
         f"{in_words(one)}, when all move together by {in_words(every)}"

@@ -10,6 +10,7 @@ import pandas as pd
 
 from configural.audit import Audit, headline, sentences
 from configural.audit.probe import ProbeCard
+from configural.audit.result import NOT_MEASURED
 from configural.audit.verdict import in_percent, in_words
 from configural.io import files
 from configural.report.parts import Image, Rows, embedded, environment
@@ -68,7 +69,7 @@ def write_audit_report(folder: Path | str) -> Path:
 
 def _index(audit: Audit) -> tuple[str, str] | None:
     index = audit.relation_index()
-    if index["note"] == "not measured":
+    if index["note"] == NOT_MEASURED:
         return None
     if np.isnan(index["value"]):
         return "–", "relation index, undefined"

@@ -1,6 +1,6 @@
 """Two-alternative forced choice: which of two arrangements of the same parts does a classifier prefer?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +86,7 @@ def choices(responses: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"host": correct["host"], "kind": kind, "correct": chosen}).dropna().reset_index()
 
 
-def kind_of_arrangement(order: Sequence[str], scheme: ObjectScheme) -> str:
+def kind_of_arrangement(order: Iterable[str], scheme: ObjectScheme) -> str:
     """What is scrambled in an arrangement, given the part kind in each slot."""
     misplaced = {slot for slot, kind in zip(scheme.part_kinds, order, strict=True) if slot != kind}
     if not misplaced:
