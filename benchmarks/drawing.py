@@ -25,8 +25,9 @@ from skimage.io import imsave
 from skimage.transform import resize
 
 import configural
+from configural.export import write
 from configural.portraits import PART_KINDS, Library, load
-from configural.stimuli import Renderer, Stimulus, sample, write_folder
+from configural.stimuli import Renderer, Stimulus, sample
 
 ROUNDS = 5
 """How often each of several processes draws its images while all are measured."""
@@ -132,7 +133,9 @@ def main() -> None:
         library = rate(lambda: renderer.draw_batch_with_masks(stimuli), count, repeats)
         images = rate(lambda: renderer.draw_batch(stimuli), count, repeats)
         written = rate(
-            lambda: write_folder(faces, table, size, Path(folder) / f"set{next(sets)}", masks=True), count, repeats
+            lambda: write(table, Path(folder, f"set{next(sets)}"), library=faces, size=size, masks=True),
+            count,
+            repeats,
         )
         peer = rate(lambda: [plainly(faces, s, size, arguments.once) for s in few], len(few), min(3, repeats))
         peer_written = rate(

@@ -70,8 +70,8 @@ def library_turn(folder: Path, size: int, threads: int) -> Turn:
     import torch
 
     from configural.benchmark import matrix_product, operations
+    from configural.export import read
     from configural.models import create
-    from configural.stimuli import read_folder
     from configural.training import Recipe, fit
 
     torch.set_num_threads(threads)
@@ -80,7 +80,7 @@ def library_turn(folder: Path, size: int, threads: int) -> Turn:
 
     def turn() -> dict[str, float]:
         started, used = time.perf_counter(), time.process_time()
-        train, valid = (read_folder(folder / subset, size) for subset in ("train", "valid"))
+        train, valid = (read(folder / subset, size=size) for subset in ("train", "valid"))
         history = fit(network, train, valid=valid, recipe=recipe, device="cpu")
         spent = {"seconds": time.perf_counter() - started, "processor_seconds": time.process_time() - used}
         rates = []
@@ -158,8 +158,9 @@ def main() -> None:
         return
 
     import configural
+    from configural.export import write
     from configural.portraits import load
-    from configural.stimuli import sample, write_folder
+    from configural.stimuli import sample
 
     faces = load(arguments.faces)
     table = sample(faces, "ffa", count=arguments.count, seed=1)
@@ -167,7 +168,7 @@ def main() -> None:
     turns: dict[str, list[dict[str, float]]] = {"keras": [], "library": []}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "images"
-        write_folder(faces, table, size, folder)
+        write(table, folder, library=faces, size=size)
         pythons = {"keras": arguments.keras_python, "library": sys.executable}
         processes = {name: begin(python, name, folder, size, threads) for name, python in pythons.items()}
         for round_ in range(arguments.rounds + 1):

@@ -19,8 +19,9 @@ import psutil
 
 import configural
 from configural.benchmark import peak_bytes
+from configural.export import FORMATS, write
 from configural.portraits import load
-from configural.stimuli import FORMATS, sample_to, write_folder
+from configural.stimuli import sample_to
 
 
 def measure(count: int, size: int, form: str, faces: str, folder: Path) -> dict[str, object]:
@@ -36,7 +37,7 @@ def measure(count: int, size: int, form: str, faces: str, folder: Path) -> dict[
     table = sample_to(folder / "stimuli.parquet", library, count=count)
     sampled = time.perf_counter()
     after, highest_sampling, processor = _resident(), _highest(), time.process_time()
-    write_folder(library, table, size, folder / "set", format=form)
+    write(table, folder / "set", library=library, size=size, format=form)
     written, processor = time.perf_counter(), time.process_time() - processor
     return {
         "count": count,
@@ -71,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 50_000, 100_000])
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--format", choices=[form.name for form in FORMATS], default="webdataset")
+    parser.add_argument("--format", choices=list(FORMATS), default="webdataset")
     parser.add_argument("--source", default="synthetic:8")
     parser.add_argument("--dir", type=Path, help="where to write; the sets are removed afterwards")
     arguments = parser.parse_args()

@@ -9,8 +9,8 @@ import torch
 import configural as cf
 import configural.io.files
 from configural.errors import ConfiguralError
-from configural.export.folder import label_image
-from configural.stimuli import Renderer, StimulusTable, dataset, read_folder, sample, write_folder
+from configural.export import label_image, read, write
+from configural.stimuli import Renderer, StimulusTable, dataset, sample
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_another_library_is_refused(blocks, painted, table):
 
 def test_folder_layout_and_contents(blocks, table, tmp_path):
     out = tmp_path / "set"
-    write_folder(blocks, table, 40, out, masks=True)
+    write(table, out, library=blocks, size=40, masks=True)
     renderer = Renderer(blocks, 40)
     for stimulus, name in zip(table, table.frame["file"], strict=True):
         stored = cv2.imread(str(out / name))[:, :, ::-1]
@@ -74,26 +74,26 @@ def test_a_broken_off_folder_is_continued(blocks, table, tmp_path, monkeypatch):
                 raise OSError(28, "No space left on device", str(path))
         real(path, content, durable)
 
-    real = cf.files.write_bytes
-    monkeypatch.setattr(cf.files, "write_bytes", fails_late)
+    real = cf.io.files.write_bytes
+    monkeypatch.setattr(cf.io.files, "write_bytes", fails_late)
     with pytest.raises(OSError, match="No space left"):
-        write_folder(blocks, table, 24, tmp_path / "set")
+        write(table, tmp_path / "set", library=blocks, size=24)
     assert not (tmp_path / "set").exists()
     with pytest.raises(ConfiguralError, match="begun with other settings"):
-        write_folder(blocks, table, 25, tmp_path / "set")
+        write(table, tmp_path / "set", library=blocks, size=25)
     calls.extend([None] * 50)
-    write_folder(blocks, table, 24, tmp_path / "set")
+    write(table, tmp_path / "set", library=blocks, size=24)
     assert len(calls) == 100 + 200 - 49
-    write_folder(blocks, table, 24, tmp_path / "fresh")
+    write(table, tmp_path / "fresh", library=blocks, size=24)
     for path in (tmp_path / "fresh").rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "set" / path.relative_to(tmp_path / "fresh")).read_bytes()
     with pytest.raises(ConfiguralError, match="not empty"):
-        write_folder(blocks, table, 24, tmp_path / "set")
+        write(table, tmp_path / "set", library=blocks, size=24)
 
 
 def test_reading_a_folder_back(blocks, table, tmp_path):
-    write_folder(blocks, table, 40, tmp_path / "set")
-    images = read_folder(tmp_path / "set", 40)
+    write(table, tmp_path / "set", library=blocks, size=40)
+    images = read(tmp_path / "set", size=40)
     test = table.subset("test")
     assert images.rows["file"].tolist() == test.frame["file"].tolist()
     assert images.rows["index"].tolist() == test.frame["index"].tolist()
@@ -104,27 +104,27 @@ def test_reading_a_folder_back(blocks, table, tmp_path):
 
 def test_reading_bad_folders(blocks, table, tmp_path):
     with pytest.raises(ConfiguralError, match="no such folder"):
-        read_folder(tmp_path / "none", 40)
+        read(tmp_path / "none", size=40)
     with pytest.raises(ConfiguralError, match="has no folder 'no_face'"):
-        read_folder(tmp_path, 40)
+        read(tmp_path, size=40)
     (tmp_path / "no_face").mkdir()
     (tmp_path / "face").mkdir()
     with pytest.raises(ConfiguralError, match="no_face: holds no images"):
-        read_folder(tmp_path, 40)
+        read(tmp_path, size=40)
     done, encoded = cv2.imencode(".png", np.zeros((8, 9, 3), np.uint8))
     assert done
     (tmp_path / "no_face" / "a.png").write_bytes(encoded.tobytes())
     with pytest.raises(ConfiguralError, match="face: holds no images"):
-        read_folder(tmp_path, 40)
+        read(tmp_path, size=40)
     (tmp_path / "face" / "a.png").write_bytes(encoded.tobytes())
     (tmp_path / "face" / "a.jpg").write_bytes(b"")
     with pytest.raises(ConfiguralError, match="two images of one name"):
-        read_folder(tmp_path, 40)
+        read(tmp_path, size=40)
     (tmp_path / "face" / "a.jpg").unlink()
     (tmp_path / "face" / "._a.png").write_bytes(b"")  # as macOS leaves them
-    with pytest.raises(ConfiguralError, match="9×8 pixels, but the network takes 40×40"):
-        read_folder(tmp_path, 40)
+    with pytest.raises(ConfiguralError, match="9×8 pixels instead of 40×40"):
+        read(tmp_path, size=40)
     (tmp_path / "face" / "a.png").write_bytes(encoded.tobytes()[:-20])
     (tmp_path / "no_face" / "a.png").write_bytes(encoded.tobytes()[:-20])
     with pytest.raises(ConfiguralError, match=r"a\.png"):
-        read_folder(tmp_path, 40)
+        read(tmp_path, size=40)

@@ -22,19 +22,16 @@ from hypothesis import given, settings, strategies
 from hypothesis.extra import numpy as arrays
 from typer.testing import CliRunner
 
+from configural.api import generate
 from configural.cli import app
-from configural.commands import generate
 from configural.errors import ConfiguralError
+from configural.export import FORMATS, Plan, label_image, verify, write
 from configural.export.card import data_card
-from configural.export.folder import label_image
-from configural.export.formats import find_format
 from configural.export.formats.coco import run_lengths
-from configural.export.plan import Plan
 from configural.io.images import encode_png
 from configural.portraits import PART_KINDS, load
-from configural.stimuli import Renderer, StimulusTable, sample, verify_folder, write_folder
+from configural.stimuli import Renderer, StimulusTable, sample
 
-FORMATS = ("imagefolder", "coco", "parquet", "webdataset")
 SIZE = 24
 
 # From inside the libraries that read the data back.
@@ -80,7 +77,7 @@ def written(blocks, table, tmp_path_factory) -> dict[tuple[str, bool], Path]:
     root = tmp_path_factory.mktemp("train") / "test"
     places = {(form, masks): root / f"{form}-{masks}" for form in FORMATS for masks in (False, True)}
     for (form, masks), place in places.items():
-        write_folder(blocks, table, SIZE, place, masks, format=form, shard_size=20)
+        write(table, place, library=blocks, size=SIZE, masks=masks, format=form, shard_size=20)
     return places
 
 
@@ -193,13 +190,15 @@ def test_pycocotools_reads_the_parts(masks, written, truth, blocks, table):
     for subset in ("train", "valid", "test"):
         coco = COCO(folder / "annotations" / f"{subset}.json")
         assert [(c["id"], c["name"]) for c in coco.loadCats(coco.getCatIds())] == list(enumerate(PART_KINDS, 1))
-        for image in coco.loadImgs(coco.getImgIds()):
-            file = image["file_name"]
+        for described in coco.loadImgs(coco.getImgIds()):
+            file = described["file_name"]
             image, _, row = truth[file]
             assert np.array_equal(cv2.imread(str(folder / file))[:, :, ::-1], image)
-            assert (image["height"], image["width"]) == image.shape[:2]
-            assert {name: image[name] for name in row if name != "file"} == {k: row[k] for k in row if k != "file"}
-            parts = {part["slot"]: part for part in coco.loadAnns(coco.getAnnIds(imgIds=image["id"]))}
+            assert (described["height"], described["width"]) == image.shape[:2]
+            assert {name: described[name] for name in row if name != "file"} == {
+                k: row[k] for k in row if k != "file"
+            }
+            parts = {part["slot"]: part for part in coco.loadAnns(coco.getAnnIds(imgIds=described["id"]))}
             stimulus = stimuli[file]
             for slot, content, mask in zip(
                 PART_KINDS, stimulus.contents, renderer.draw_masks(stimulus), strict=True
@@ -250,7 +249,7 @@ def test_same_stimuli_same_bytes_and_a_stopped_writing_goes_on(form, blocks, tab
     monkeypatch.setattr(Renderer, "draw_with_masks", stops)
     out = tmp_path / "set"
     with pytest.raises(KeyboardInterrupt):
-        write_folder(blocks, table, SIZE, out, True, format=form, shard_size=20)
+        write(table, out, library=blocks, size=SIZE, masks=True, format=form, shard_size=20)
     assert not out.exists()
     partial = tmp_path / "set.partial"
     kept = {
@@ -258,8 +257,8 @@ def test_same_stimuli_same_bytes_and_a_stopped_writing_goes_on(form, blocks, tab
     } | {path.relative_to(partial): path.stat().st_ino for path in partial.glob("*.tar")}
     assert len(kept) == {"parquet": 2, "webdataset": 2}.get(form, 44 + 44)
     with pytest.raises(ConfiguralError, match="begun with other settings"):
-        write_folder(blocks, table, SIZE, out, True, format=form, shard_size=30)
-    write_folder(blocks, table, SIZE, out, True, format=form, shard_size=20)
+        write(table, out, library=blocks, size=SIZE, masks=True, format=form, shard_size=30)
+    write(table, out, library=blocks, size=SIZE, masks=True, format=form, shard_size=20)
     # Shards are written whole, so the images of the broken one are drawn again.
     assert len(draws) == 45 + (20 if form in ("parquet", "webdataset") else 16)
     assert {path: (out / path).stat().st_ino for path in kept} == kept
@@ -270,20 +269,19 @@ def test_same_stimuli_same_bytes_and_a_stopped_writing_goes_on(form, blocks, tab
 def test_several_processes_write_the_same_bytes(form, blocks, table, written, tmp_path):
     """All of it, and what is left of it when some is there."""
     seen = []
-    find_format(form).write(
-        Plan(table, Renderer(blocks, SIZE), True, 20), tmp_path / "some", lambda done: seen.append(done), map
-    )
+    plan = Plan(table, Renderer(blocks, size=SIZE), True, 20)
+    FORMATS[form].write(plan, tmp_path / "some", update=lambda done: seen.append(done), each=map)
     assert (seen[0], seen[-1]) == (1, len(table))
     assert seen == sorted(seen)
     out = tmp_path / "set"
-    write_folder(blocks, table, SIZE, out, True, format=form, shard_size=20, workers=2)
+    write(table, out, library=blocks, size=SIZE, masks=True, format=form, shard_size=20, workers=2)
     assert contents(out) == contents(written[form, True])
     partial = tmp_path / "again.partial"
     shutil.copytree(out, partial)
     broken = next(path for path in sorted(partial.rglob("*.*")) if path.suffix in (".png", ".tar", ".parquet")
                   and path.name != "stimuli.parquet")  # fmt: skip
     broken.unlink()
-    write_folder(blocks, table, SIZE, tmp_path / "again", True, format=form, shard_size=20, workers=2)
+    write(table, tmp_path / "again", library=blocks, size=SIZE, masks=True, format=form, shard_size=20, workers=2)
     assert contents(tmp_path / "again") == contents(out)
 
 
@@ -291,9 +289,9 @@ def test_a_mistake_in_another_process_is_told_as_here(blocks, painted, table, tm
     with pytest.raises(
         ConfiguralError, match=r"the stimuli name the exemplar 'block/\d+', which synthetic:8 does not"
     ):
-        write_folder(painted, table, SIZE, tmp_path / "set", workers=2)
-    with pytest.raises(ConfiguralError, match="--workers 0: at least one process must draw"):
-        write_folder(blocks, table, SIZE, tmp_path / "none", workers=0)
+        write(table, tmp_path / "set", library=painted, size=SIZE, workers=2)
+    with pytest.raises(ConfiguralError, match="workers 0: at least one process must draw"):
+        write(table, tmp_path / "none", library=blocks, size=SIZE, workers=0)
     assert not (tmp_path / "none.partial").exists()
 
 
@@ -308,7 +306,7 @@ def test_image_and_mask_are_drawn_once_and_are_those_drawn_apart(form, blocks, t
     if form != "coco":  # its annotations need the masks alone
         monkeypatch.delattr(Renderer, "draw_masks")
     out = written[form, True].with_name(f"{form}-once")
-    write_folder(blocks, table, SIZE, out, True, format=form, shard_size=20)
+    write(table, out, library=blocks, size=SIZE, masks=True, format=form, shard_size=20)
     assert len(draws) == len(table)
     entries = Plan(table, Renderer(blocks, SIZE), True, 20)
     for entry in entries.entries(entries.shards):
@@ -328,7 +326,8 @@ def test_a_killed_writing_goes_on(tmp_path):
 import os, signal, sys
 from pathlib import Path
 from configural.portraits import load
-from configural.stimuli import Renderer, sample, write_folder
+from configural.export import write
+from configural.stimuli import Renderer, sample
 faces = load("synthetic:2")
 table = sample(faces, count=42)
 real, draws = Renderer.draw, []
@@ -338,7 +337,7 @@ def draw(self, stimulus):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(self, stimulus)
 Renderer.draw = draw
-write_folder(faces, table, 16, Path(sys.argv[1]), format="webdataset", shard_size=10)
+write(table, sys.argv[1], library=faces, size=16, format="webdataset", shard_size=10)
 """
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "set")], capture_output=True)
     assert killed.returncode == -signal.SIGKILL
@@ -346,7 +345,7 @@ write_folder(faces, table, 16, Path(sys.argv[1]), format="webdataset", shard_siz
     assert len(list((tmp_path / "set.partial").glob("*.tar"))) == 2
     faces = load("synthetic:2")
     for name in ("set", "fresh"):
-        write_folder(faces, sample(faces, count=42), 16, tmp_path / name, format="webdataset", shard_size=10)
+        write(sample(faces, count=42), tmp_path / name, library=faces, size=16, format="webdataset", shard_size=10)
     assert contents(tmp_path / "set") == contents(tmp_path / "fresh")
     assert not list(tmp_path.rglob("*.tmp"))
 
@@ -361,27 +360,27 @@ def test_a_full_disk_names_the_shard(form, name, blocks, table, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (25_000, limits[1]))
     try:
         with pytest.raises(OSError, match=f"File too large.*{name}"):
-            write_folder(blocks, table, 96, tmp_path / "set", format=form, shard_size=20)
+            write(table, tmp_path / "set", library=blocks, size=96, format=form, shard_size=20)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
     assert {path.name for path in tmp_path.rglob("*.*")} == {
         "set.partial", "README.md", "dataset.json", "stimuli.parquet"
     }  # fmt: skip
-    write_folder(blocks, table, 96, tmp_path / "set", format=form, shard_size=20)
-    assert verify_folder(tmp_path / "set", 1, blocks).sound
+    write(table, tmp_path / "set", library=blocks, size=96, format=form, shard_size=20)
+    assert verify(tmp_path / "set", sample=1, source=blocks).sound
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_empty_subsets_are_left_out(form, blocks, tmp_path, load_dataset):
-    write_folder(blocks, sample(blocks, "baseline", count=2), SIZE, tmp_path / "set", True, format=form)
+    write(sample(blocks, "baseline", count=2), tmp_path / "set", library=blocks, size=SIZE, masks=True, format=form)
     images = load_dataset(str(tmp_path / "set"))
     assert {name: len(split) for name, split in images.items()} == {"train": 2}
 
 
 def test_unknown_format(blocks, table, tmp_path):
     with pytest.raises(ConfiguralError, match="'tfrecord': choose one of imagefolder, coco, parquet, webdataset"):
-        write_folder(blocks, table, SIZE, tmp_path / "set", format="tfrecord")
+        write(table, tmp_path / "set", library=blocks, size=SIZE, format="tfrecord")
     assert not list(tmp_path.iterdir())
 
 
@@ -413,14 +412,16 @@ def test_the_hub_understands_the_card(form, written, blocks):
 )
 def test_the_card_tells_the_licence_and_no_path(source, license, words, written):
     described = json.loads((written["parquet", False] / "dataset.json").read_text())
-    text = data_card({**described, "source": source}, "data/{}-*.parquet", ["index", "pair"])
+    text = data_card({**described, "source": source}, FORMATS["parquet"], columns=["index", "pair"])
     header = yaml.safe_load(text.split("---\n")[1])
     assert header["license"] == license
     assert header["task_categories"] == ["image-classification"]
     assert words in text
     assert "/home/me" not in text
     assert "`pair`" in text
-    many = data_card({**described, "images": {"train": 999_999, "valid": 1, "test": 0}}, "{}", [])
+    many = data_card(
+        {**described, "images": {"train": 999_999, "valid": 1, "test": 0}}, FORMATS["coco"], columns=[]
+    )
     assert yaml.safe_load(many.split("---\n")[1])["size_categories"] == ["1M<n<10M"]
 
 

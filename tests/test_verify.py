@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from configural.cli import app
 from configural.errors import ConfiguralError
+from configural.export import verify, write
 from configural.portraits import load
-from configural.stimuli import StimulusTable, sample, verify_folder, write_folder
+from configural.stimuli import StimulusTable, sample
 
 FORMATS = ("imagefolder", "coco", "parquet", "webdataset")
 
@@ -25,7 +26,7 @@ def written(blocks, tmp_path_factory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("sets")
     table = sample(blocks, "baseline", count=60, seed=4)
     for form in FORMATS:
-        write_folder(blocks, table, 24, root / form, masks=True, format=form, shard_size=20)
+        write(table, root / form, library=blocks, size=24, masks=True, format=form, shard_size=20)
     return {form: root / form for form in FORMATS}
 
 
@@ -39,7 +40,7 @@ def copy(written, tmp_path):
 
 
 def found(folder, blocks, number=None) -> list[tuple[str, str]]:
-    return [(fault.kind, fault.where) for fault in verify_folder(folder, number, blocks).faults]
+    return [(fault.kind, fault.where) for fault in verify(folder, sample=number, source=blocks).faults]
 
 
 def edit_png(content: bytes, change) -> bytes:
@@ -88,7 +89,7 @@ def edit_file(path: Path, change) -> None:
 def test_sound_sets_are_sound(form, copy, blocks):
     folder = copy(form)
     for number in (None, 7, 1000):
-        done = verify_folder(folder, number, blocks)
+        done = verify(folder, sample=number, source=blocks)
         assert (done.sound, done.faults, done.repacked, done.images) == (True, (), 0, 60)
         assert done.sampled == min(number or 60, 60)
     edit_file(folder / "README.md", lambda text: text + b"My own words.\n")
@@ -123,7 +124,7 @@ def test_damaged_images(form, copy, blocks):
     edit_file(folder / names[3], lambda content: edit_png(content, leave))
     (folder / names[4]).write_bytes((folder / "train/face/pic_00005.png").read_bytes())
     edit_file(folder / "masks" / names[0], lambda content: edit_png(content, spoil))
-    done = verify_folder(folder, None, blocks)
+    done = verify(folder, sample=None, source=blocks)
     assert sorted((fault.kind, fault.where) for fault in done.faults) == [
         ("damaged", f"masks/{names[0]}"),
         ("damaged", names[0]),
@@ -186,7 +187,7 @@ def test_damaged_archives(copy, blocks):
     edit_file(folder / "train-000002.tar", lambda content: content[: len(content) // 512 * 512 - 10240])
     edit_file(folder / "valid-000000.tar", lambda content: b"not a tar file")
     edit_file(folder / "test-000000.tar", lambda content: b"")
-    done = verify_folder(folder, None, blocks)
+    done = verify(folder, sample=None, source=blocks)
     faults = [(fault.kind, fault.where) for fault in done.faults]
     assert [fault for fault in faults if "000000.tar: " in fault[1] and "train" in fault[1]] == [
         ("missing", "train-000000.tar: face_00005.png"),
@@ -215,7 +216,7 @@ def test_damaged_tables_of_images(copy, blocks):
     edit_parquet(folder / first, change)
     edit_parquet(folder / second, lambda rows: rows.pop())
     edit_file(folder / third, lambda content: content[:-100])
-    done = verify_folder(folder, None, blocks)
+    done = verify(folder, sample=None, source=blocks)
     assert done.repacked == 1
     assert [(fault.kind, fault.where) for fault in done.faults] == [
         ("missing", f"{first} row 7, image"),
@@ -248,19 +249,19 @@ def test_mistakes(copy, blocks, painted, tmp_path):
     with pytest.raises(
         ConfiguralError, match=f"synthetic:8.*{painted.fingerprint[:12]}.*{blocks.fingerprint[:12]}"
     ):
-        verify_folder(folder, 5, painted)
+        verify(folder, sample=5, source=painted)
     with pytest.raises(ConfiguralError, match="'blocks' is not understood"):
-        verify_folder(folder)
+        verify(folder)
     with pytest.raises(ConfiguralError, match="no such folder"):
-        verify_folder(tmp_path / "none")
+        verify(tmp_path / "none")
     with pytest.raises(ConfiguralError, match=r"has no dataset\.json"):
-        verify_folder(tmp_path)
+        verify(tmp_path)
     with pytest.raises(ConfiguralError, match="sample 0"):
-        verify_folder(folder, 0, blocks)
+        verify(folder, sample=0, source=blocks)
     for text in ("{", "[]", '{"format": "imagefolder"}'):
         (folder / "dataset.json").write_text(text)
         with pytest.raises(ConfiguralError, match=r"dataset\.json: damaged"):
-            verify_folder(folder, 5, blocks)
+            verify(folder, sample=5, source=blocks)
 
 
 def test_the_command(tmp_path, monkeypatch):

@@ -10,10 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from configural.io.images import encode_png
-from configural.portraits import PART_KINDS
+from configural.processes import worker_processes
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.table import SUBSETS, Stimulus, StimulusTable, StoredTable
-from configural.processes import worker_processes
 
 T = TypeVar("T")
 
@@ -30,7 +29,7 @@ class Entry:
         columns: Its row in the table, every column, as plain values.
         stimulus: What to draw.
         renderer: What draws it.
-        masks: Whether its label image is wanted, too; both are then drawn at once, when the first is asked for.
+        masks: Whether its label image is wanted, too; both are then drawn at once, when one is first needed.
     """
 
     row: int
@@ -39,17 +38,21 @@ class Entry:
     renderer: Renderer
     masks: bool
 
+    def pixels(self) -> UInt8[np.ndarray, "size size 3"]:
+        """The image, RGB."""
+        return self._drawn[0] if self.masks else self.renderer.draw(self.stimulus)
+
     def image(self) -> bytes:
         """The image as a PNG file."""
-        return encode_png(self._drawn[0] if self.masks else self.renderer.draw(self.stimulus))
+        return encode_png(self.pixels())
 
     def mask(self) -> bytes:
         """The label image as a PNG file."""
         assert self.masks
-        return encode_png(_labels(self.stimulus, self._drawn[1]))
+        return encode_png(_labels(self.renderer, self.stimulus, self._drawn[1]))
 
     @cached_property
-    def _drawn(self) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "4 size size"]]:
+    def _drawn(self) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "slots size size"]]:
         return self.renderer.draw_with_masks(self.stimulus)
 
 
@@ -157,12 +160,23 @@ def _work_on(
 
 
 def label_image(renderer: Renderer, stimulus: Stimulus) -> UInt8[np.ndarray, "size size"]:
-    """The masks of a stimulus as one image: 0 where no part shows, else 1 + the kind's place in PART_KINDS."""
-    return _labels(stimulus, renderer.draw_masks(stimulus))
+    """The masks of a stimulus as one image: 0 where no part shows, else 1 + the part kind's position in the scheme.
+
+    Example:
+        >>> import configural as cf
+        >>> library = cf.portraits.load("synthetic:2")
+        >>> table = cf.stimuli.sample(library, count=4)
+        >>> labels = cf.export.label_image(cf.stimuli.Renderer(library, size=32), table[0])
+        >>> labels.shape, labels.max()
+        ((32, 32), np.uint8(4))
+    """
+    return _labels(renderer, stimulus, renderer.draw_masks(stimulus))
 
 
-def _labels(stimulus: Stimulus, masks: Bool[np.ndarray, "4 size size"]) -> UInt8[np.ndarray, "size size"]:
+def _labels(
+    renderer: Renderer, stimulus: Stimulus, masks: Bool[np.ndarray, "slots size size"]
+) -> UInt8[np.ndarray, "size size"]:
     labels = np.zeros(masks.shape[1:], np.uint8)
     for content, mask in zip(stimulus.contents, masks, strict=True):
-        labels[mask] = 1 + PART_KINDS.index(content.kind)
+        labels[mask] = 1 + renderer.library.scheme.index(content.kind)
     return labels

@@ -30,14 +30,23 @@ def read_image(path: Path) -> UInt8[np.ndarray, "rows cols 3"]:
         data = path.read_bytes()
     except OSError as error:
         raise PortraitError(f"{path}: cannot be read ({error.strerror})") from error
+    return decode_image(data, str(path))
+
+
+def decode_image(data: bytes, where: str) -> UInt8[np.ndarray, "rows cols 3"]:
+    """The pixels of an image file's content, RGB; see `read_image`.
+
+    Raises:
+        PortraitError: If it is no image, or cut off; the message begins with `where`.
+    """
     if not _is_whole(data):
-        raise PortraitError(f"{path}: the image is cut off, copy the file again")
+        raise PortraitError(f"{where}: the image is cut off, copy the file again")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         image = None
     if image is None:
-        raise PortraitError(f"{path}: not a readable image")
+        raise PortraitError(f"{where}: not a readable image")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 

@@ -3,10 +3,6 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from configural.export.folder import write_folder as write_folder
-from configural.export.formats import FORMATS as FORMATS
-from configural.export.verify import Verification as Verification
-from configural.export.verify import verify_folder as verify_folder
 from configural.stimuli.conditions import CONDITIONS as CONDITIONS
 from configural.stimuli.conditions import PLACEMENTS as PLACEMENTS
 from configural.stimuli.conditions import PRESETS as PRESETS
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from configural.stimuli.datasets import ImageDataset as ImageDataset
     from configural.stimuli.datasets import StimulusDataset as StimulusDataset
     from configural.stimuli.datasets import dataset as dataset
-    from configural.stimuli.datasets import read_folder as read_folder
     from configural.stimuli.device_rendering import DeviceRenderer as DeviceRenderer
 
 _OF_TORCH = {
@@ -37,7 +32,6 @@ _OF_TORCH = {
     "ImageDataset": "datasets",
     "StimulusDataset": "datasets",
     "dataset": "datasets",
-    "read_folder": "datasets",
     "DeviceRenderer": "device_rendering",
 }
 """What needs PyTorch, by module. It is imported when first used, for those who only draw can do without."""

@@ -1,8 +1,4 @@
-"""Images with labels for training and testing, drawn from stimuli or read from a folder."""
-
-import itertools
-import re
-from pathlib import Path
+"""Images with labels for training and testing, drawn from stimuli."""
 
 import numpy as np
 import pandas as pd
@@ -14,11 +10,11 @@ from torch.utils.data import Dataset
 
 from configural import progress
 from configural.errors import ConfiguralError
-from configural.io.images import read_image
+from configural.objects import FACE
 from configural.portraits import Library
 from configural.stimuli.device_rendering import DeviceRenderer
 from configural.stimuli.rendering import Renderer
-from configural.stimuli.table import CLASS_NAMES, StimulusTable
+from configural.stimuli.table import StimulusTable
 
 SHARE_OF_MEMORY = 0.5
 """Images are kept in memory while they take no more than this share of what is free."""
@@ -32,13 +28,22 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
 
     Attributes:
         rows: One row per image with the columns index, file and label.
-        labels: 0 for no_face, 1 for face.
+        labels: 0 for a scrambled arrangement, 1 for the correct one.
         size: Rows and columns of the images.
+        class_names: By label.
     """
 
-    def __init__(self, rows: pd.DataFrame, size: int, images: UInt8[np.ndarray, "n size size 3"] | None) -> None:
+    def __init__(
+        self,
+        rows: pd.DataFrame,
+        size: int,
+        *,
+        images: UInt8[np.ndarray, "n size size 3"] | None = None,
+        class_names: tuple[str, str] = FACE.class_names,
+    ) -> None:
         self.rows = rows
         self.size = size
+        self.class_names = class_names
         self.labels: Int64[Tensor, " n"] = torch.tensor(rows["label"].tolist(), dtype=torch.int64)
         self._images = None if images is None else torch.from_numpy(images).permute(0, 3, 1, 2)
 
@@ -78,7 +83,9 @@ class StimulusDataset(ImageDataset):
         self.renderer = renderer or Renderer(library, size)
         _check_faces(table, library)
         images = self._draw_all() if keep else None
-        super().__init__(table.frame[["index", "file", "label"]], size, images)
+        super().__init__(
+            table.frame[["index", "file", "label"]], size, images=images, class_names=table.scheme.class_names
+        )
 
     def _draw_all(self) -> UInt8[np.ndarray, "n size size 3"]:
         n, size = len(self.table), self.renderer.size
@@ -117,7 +124,7 @@ class DeviceDataset(ImageDataset):
         """
         _check_faces(table, renderer.renderer.library)
         n, size = len(table), renderer.renderer.size
-        super().__init__(table.frame[["index", "file", "label"]], size, None)
+        super().__init__(table.frame[["index", "file", "label"]], size, class_names=table.scheme.class_names)
         self.table, self.device = table, renderer.device
         self.labels = self.labels.to(self.device)
         images = torch.empty((n, size, size, 3), dtype=torch.uint8, device=self.device)
@@ -160,52 +167,3 @@ def _check_faces(table: StimulusTable, library: Library) -> None:
             f"the stimuli were sampled from another face library than {library.source}: load the one they "
             f"name ({table.source})"
         )
-
-
-def read_folder(folder: Path, size: int) -> ImageDataset:
-    """Read a folder of images with one subfolder per class, `no_face` and `face`.
-
-    Args:
-        folder: Holds `no_face` and `face`, or a `test` folder that does.
-        size: Rows and columns that the images must have.
-
-    Returns:
-        The images by class and name. An index is the number in the file's name, such as 8001 in
-        pic_08001.png, or else the position among its class.
-
-    Raises:
-        ConfiguralError: If a folder is missing or empty, or an image is unreadable or of another size.
-    """
-    if not folder.is_dir():
-        raise ConfiguralError(f"{folder}: there is no such folder")
-    root = folder / "test" if (folder / "test").is_dir() else folder
-    found: list[tuple[int, int, Path]] = []
-    for label, name in enumerate(CLASS_NAMES):
-        if not (root / name).is_dir():
-            raise ConfiguralError(f"{root}: has no folder '{name}'; expected the folders no_face and face")
-        paths = sorted(p for p in (root / name).iterdir() if p.is_file() and not p.name.startswith("."))
-        if not paths:
-            raise ConfiguralError(f"{root / name}: holds no images")
-        for first, second in itertools.pairwise(paths):
-            if first.stem == second.stem:
-                raise ConfiguralError(f"{first} and {second.name}: two images of one name; rename one")
-        for position, path in enumerate(paths):
-            number = re.search(r"(\d+)$", path.stem)
-            found.append((int(number[1]) if number else position, label, path))
-    images = np.empty((len(found), size, size, 3), np.uint8)
-    with progress.bar("reading images", len(found)) as update:
-        for position, (_, _, path) in enumerate(found):
-            image = read_image(path)
-            if image.shape != (size, size, 3):
-                rows, cols = image.shape[:2]
-                raise ConfiguralError(f"{path}: {cols}×{rows} pixels, but the network takes {size}×{size}")
-            images[position] = image
-            update(position + 1)
-    rows = pd.DataFrame(
-        {
-            "index": [index for index, _, _ in found],
-            "file": [path.relative_to(folder).as_posix() for _, _, path in found],
-            "label": [label for _, label, _ in found],
-        }
-    )
-    return ImageDataset(rows, size, images)

@@ -2,56 +2,73 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 
 from configural import __version__
-from configural.export.faults import Fault, compare_bytes
-from configural.export.formats import imagefolder
+from configural.errors import ConfiguralError
+from configural.export.format import Fault, StoredImage, compare_bytes
+from configural.export.formats.imagefolder import ImageFolder
 from configural.export.plan import Each, Entry, Plan, Update
 from configural.io import files
-from configural.portraits import PART_KINDS
-
-_CATEGORIES = [
-    {"id": number, "name": kind, "supercategory": "part"} for number, kind in enumerate(PART_KINDS, start=1)
-]
-
-_FRAME = (
-    b'"licenses": [],\n',
-    f'"categories": {json.dumps(_CATEGORIES)},\n'.encode(),
-    b'"images": [\n',
-    b'], "annotations": [\n',
-    b"]}\n",
-)
-"""What stands around the images and the annotations, after the first line."""
+from configural.io.images import read_image
 
 
-def paths(plan: Plan) -> Iterator[str]:
-    """All files of the dataset."""
-    yield from imagefolder.paths(plan)
-    for name in plan.subsets:
-        yield _annotations(name)
+class Coco(ImageFolder):
+    """The image folder and `annotations/{train,valid,test}.json`."""
 
+    holds_parts = True
+    usage = """\
+```python
+from pycocotools.coco import COCO
 
-def write(plan: Plan, folder: Path, update: Update, each: Each) -> None:
-    """Write all files that are not there yet."""
-    imagefolder.write(plan, folder, update, each)
-    for name in plan.subsets:
-        if not (folder / _annotations(name)).exists():
-            with files.whole_file(folder / _annotations(name)) as out:
-                out.writelines(_lines(plan, name, each))
+annotations = COCO("FOLDER/annotations/test.json")  # file names are relative to FOLDER
+```
 
+The categories are the part kinds; an image's class is its `label`. An annotation's `slot` is the slot that the
+part was put into, and its `donor` the exemplar that it comes from.
+"""
 
-def compare(plan: Plan, folder: Path, wanted: frozenset[int], update: Update) -> Iterator[Fault]:
-    """The faults of what is stored of the wanted rows; a file that is not there is passed over."""
-    yield from imagefolder.compare(plan, folder, wanted, update)
-    for name in plan.subsets:
-        where = _annotations(name)
-        if (folder / where).is_file():
-            yield from _compare_annotations(plan, folder, name, wanted)
+    def paths(self, plan: Plan) -> Iterator[str]:
+        """All files of the dataset."""
+        yield from super().paths(plan)
+        yield from map(_annotations, plan.subsets)
+
+    def write(self, plan: Plan, folder: Path, *, update: Update, each: Each) -> None:
+        """Write all files that are not there yet."""
+        super().write(plan, folder, update=update, each=each)
+        for name in plan.subsets:
+            if not (folder / _annotations(name)).exists():
+                with files.whole_file(folder / _annotations(name)) as out:
+                    out.writelines(_lines(plan, name, each))
+
+    def read(self, folder: Path, subset: str, *, class_names: tuple[str, str]) -> Iterator[StoredImage]:
+        """The images that a subset's annotations name."""
+        path = folder / _annotations(subset)
+        try:
+            images = [
+                (str(image["file_name"]), int(image["index"]), int(image["label"]))
+                for image in json.loads(path.read_bytes())["images"]
+            ]
+        except FileNotFoundError:
+            return  # the subset is empty
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfiguralError(f"{path}: damaged: {error}") from error
+        for file, index, label in images:
+            parts = PurePosixPath(file)
+            if parts.is_absolute() or ".." in parts.parts:
+                raise ConfiguralError(f"{path}: '{file}' leads out of the folder")
+            yield StoredImage(file, index, label, read_image(folder / file))
+
+    def compare(self, plan: Plan, folder: Path, *, rows: frozenset[int], update: Update) -> Iterator[Fault]:
+        """The faults of what is stored of the rows; a file that is not there is passed over."""
+        yield from super().compare(plan, folder, rows=rows, update=update)
+        for name in plan.subsets:
+            if (folder / _annotations(name)).is_file():
+                yield from _compare_annotations(plan, folder, name, rows)
 
 
 def run_lengths(mask: Bool[np.ndarray, "rows cols"]) -> str:
@@ -67,8 +84,8 @@ def run_lengths(mask: Bool[np.ndarray, "rows cols"]) -> str:
     if flat[0]:
         counts.insert(0, 0)
     text = []
-    for place, count in enumerate(counts):
-        left = count - counts[place - 2] if place > 2 else count
+    for position, count in enumerate(counts):
+        left = count - counts[position - 2] if position > 2 else count
         more = True
         while more:
             bits = left & 31
@@ -82,11 +99,24 @@ def _annotations(subset: str) -> str:
     return f"annotations/{subset}.json"
 
 
+def _frame(plan: Plan) -> tuple[bytes, ...]:
+    """What stands around the images and the annotations, after the first line."""
+    kinds = enumerate(plan.table.scheme.part_kinds, start=1)
+    categories = [{"id": number, "name": kind, "supercategory": "part"} for number, kind in kinds]
+    return (
+        b'"licenses": [],\n',
+        f'"categories": {json.dumps(categories)},\n'.encode(),
+        b'"images": [\n',
+        b'], "annotations": [\n',
+        b"]}\n",
+    )
+
+
 def _lines(plan: Plan, subset: str, each: Each) -> Iterator[bytes]:
     """The annotation file, one object per line, so that it need never be in memory as a whole."""
-    info = {"description": "Picasso faces made by configural", "version": __version__}
+    info = {"description": f"Picasso {plan.table.scheme.name}s made by configural", "version": __version__}
     yield f'{{"info": {json.dumps(info)},\n'.encode()
-    *before_images, before_parts, end = _FRAME
+    *before_images, before_parts, end = _frame(plan)
     yield from before_images
     shards = plan.of_subset(subset)
     yield from _separated(_image(plan, entry) for entry in plan.entries(shards))
@@ -114,7 +144,7 @@ def _image(plan: Plan, entry: Entry) -> dict[str, Any]:
 def _parts(entry: Entry) -> list[dict[str, Any]]:
     """An annotation for each slot whose part shows."""
     parts = []
-    masks = entry.renderer.draw_masks(entry.stimulus)
+    scheme, masks = entry.renderer.library.scheme, entry.renderer.draw_masks(entry.stimulus)
     for slot, (content, mask) in enumerate(zip(entry.stimulus.contents, masks, strict=True)):
         if not mask.any():
             continue
@@ -123,12 +153,12 @@ def _parts(entry: Entry) -> list[dict[str, Any]]:
             {
                 "id": 1 + len(masks) * entry.row + slot,
                 "image_id": 1 + entry.row,
-                "category_id": 1 + PART_KINDS.index(content.kind),
+                "category_id": 1 + scheme.index(content.kind),
                 "iscrowd": 0,
                 "area": int(mask.sum()),
                 "bbox": [cols[0], rows[0], cols[-1] - cols[0] + 1, rows[-1] - rows[0] + 1],
                 "segmentation": {"size": list(mask.shape), "counts": run_lengths(mask)},
-                "slot": PART_KINDS[slot],
+                "slot": scheme.part_kinds[slot],
                 "donor": content.donor,
             }
         )
@@ -159,7 +189,7 @@ def _compare_annotations(plan: Plan, folder: Path, subset: str, wanted: frozense
                 parts.setdefault(row, []).append(item)
             elif row in wanted:
                 images[row] = item
-    if tuple(frame[1:]) != _FRAME:
+    if tuple(frame[1:]) != _frame(plan):
         yield Fault("damaged", where, "is cut off, or its categories are others")
         return
     if seen != len(known):
@@ -170,5 +200,5 @@ def _compare_annotations(plan: Plan, folder: Path, subset: str, wanted: frozense
             expected = [_image(plan, entry), *_parts(entry)]
             stored = [images.get(entry.row), *parts.get(entry.row, [])]
             yield from compare_bytes(
-                f"{where} image {1 + entry.row}", json.dumps(expected).encode(), json.dumps(stored).encode()
+                f"{where} image {1 + entry.row}", json.dumps(expected).encode(), stored=json.dumps(stored).encode()
             )

@@ -4,79 +4,77 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
-from configural.export.faults import Fault, compare_bytes, compare_png
-from configural.export.plan import Each, Entry, Plan, Shard, Update
-from configural.io import files
-
-
-def paths(plan: Plan) -> Iterator[str]:
-    """All files of the dataset."""
-    return (_path(shard) for shard in plan.shards)
+from configural.export.format import Fault, ShardedFormat, StoredImage, compare_bytes, compare_png, stored_image
+from configural.export.plan import Entry, Plan, Shard
 
 
-def write(plan: Plan, folder: Path, update: Update, each: Each) -> None:
-    """Write all shards that are not there yet."""
-    done = 0
-    missing = (shard for shard in plan.shards if not (folder / _path(shard)).exists())
-    contents = each(_members, plan.entries(missing))
-    for shard in plan.shards:
-        if not (folder / _path(shard)).exists():
-            with (
-                files.whole_file(folder / _path(shard)) as out,
-                # The plain old format and the time 0, so that the same stimuli give the same bytes.
-                tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive,
-            ):
-                for place, members in enumerate(islice(contents, len(shard.rows)), start=1):
-                    for name, content in members.items():
-                        member = tarfile.TarInfo(name)
-                        member.size = len(content)
-                        archive.addfile(member, io.BytesIO(content))
-                    update(done + place)
-        done += len(shard.rows)
-        update(done)
+class WebDataset(ShardedFormat):
+    """`train-000000.tar` and so on."""
 
+    data_files = "{}-*.tar"
+    unreadable = (tarfile.TarError,)
+    usage = """\
+```python
+import webdataset
 
-def compare(plan: Plan, folder: Path, wanted: frozenset[int], update: Update) -> Iterator[Fault]:
-    """The faults of the wanted rows, and of all shards' lists of members; a missing shard is passed over."""
-    done = 0
-    for shard in plan.shards:
-        path = folder / _path(shard)
-        if path.is_file():
-            try:
-                yield from _compare_shard(plan, path, shard, wanted)
-            except (tarfile.TarError, OSError) as error:
-                yield Fault("damaged", _path(shard), f"cannot be read: {error}")
-        done += len(wanted.intersection(shard.rows.tolist()))
-        update(done)
+shard = webdataset.WebDataset("FOLDER/train-000000.tar", shardshuffle=False)
+images = shard.decode("rgb8").to_tuple("png", "cls")
+```
 
+A sample has the members `png`, `cls` (the label), `json` (all columns) and, if there are masks, `mask.png`.
+"""
 
-def _compare_shard(plan: Plan, path: Path, shard: Shard, wanted: frozenset[int]) -> Iterator[Fault]:
-    with tarfile.open(path, "r:") as archive:
-        stored = {member.name: member for member in archive}
-        if archive.offset + 2 * tarfile.BLOCKSIZE > path.stat().st_size:
-            yield Fault("damaged", path.name, "is cut off")
-        for entry in plan.entries([shard]):
-            names = _names(entry)
-            for name in names:
-                if name not in stored:
-                    yield Fault("missing", f"{path.name}: {name}")
-            if entry.row in wanted:
-                for name, expected in _members(entry).items():
-                    if name in stored:
-                        file = archive.extractfile(stored[name])
+    def path(self, shard: Shard) -> str:
+        """The shard's file."""
+        return f"{shard.subset}-{shard.number:06d}.tar"
+
+    def pack(self, entry: Entry) -> dict[str, bytes]:
+        """The members of the archive, by name."""
+        contents = [entry.image(), str(entry.columns["label"]).encode(), json.dumps(entry.columns).encode()]
+        if entry.masks:
+            contents.append(entry.mask())
+        return dict(zip(_names(entry), contents, strict=True))
+
+    def write_shard(self, out: BinaryIO, plan: Plan, packed: Iterator[dict[str, bytes]]) -> None:
+        """Write the members in the plain old format and with the time 0: the same stimuli give the same bytes."""
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            for members in packed:
+                for name, content in members.items():
+                    member = tarfile.TarInfo(name)
+                    member.size = len(content)
+                    archive.addfile(member, io.BytesIO(content))
+
+    def read_shard(self, path: Path) -> Iterator[StoredImage]:
+        """The images in one archive, whose members are taken by name; only PNG and JSON are decoded."""
+        with tarfile.open(path, "r:") as archive:
+            members = {member.name: member for member in archive if member.isfile()}
+            for name in [name for name in members if name.endswith(".json")]:
+                said = json.loads(_content(archive, members[name]))
+                image = f"{name.removesuffix('.json')}.png"
+                about = {key: said[key] for key in ("file", "index", "label")}
+                yield stored_image(_content(archive, members[image]), f"{path}: {image}", **about)
+
+    def compare_shard(self, path: Path, plan: Plan, *, shard: Shard, rows: frozenset[int]) -> Iterator[Fault]:
+        """The faults of the list of members, and of some rows."""
+        with tarfile.open(path, "r:") as archive:
+            stored = {member.name: member for member in archive}
+            if archive.offset + 2 * tarfile.BLOCKSIZE > path.stat().st_size:
+                yield Fault("damaged", path.name, "is cut off")
+            for entry in plan.entries([shard]):
+                expected = self.pack(entry) if entry.row in rows else {}
+                for name in _names(entry):
+                    member = stored.pop(name, None)
+                    if member is None:
+                        yield Fault("missing", f"{path.name}: {name}")
+                    elif name in expected:
                         compare = compare_png if name.endswith(".png") else compare_bytes
-                        yield from compare(f"{path.name}: {name}", expected, file.read() if file else None)
-            for name in names:
-                stored.pop(name, None)
-    for name in stored:
-        yield Fault("extra", f"{path.name}: {name}")
-
-
-def _path(shard: Shard) -> str:
-    return f"{shard.subset}-{shard.number:06d}.tar"
+                        content = _content(archive, member)
+                        yield from compare(f"{path.name}: {name}", expected[name], stored=content)
+        for name in stored:
+            yield Fault("extra", f"{path.name}: {name}")
 
 
 def _names(entry: Entry) -> list[str]:
@@ -85,8 +83,6 @@ def _names(entry: Entry) -> list[str]:
     return [f"{key}.{kind}" for kind in ("png", "cls", "json", *(["mask.png"] if entry.masks else []))]
 
 
-def _members(entry: Entry) -> dict[str, bytes]:
-    contents = [entry.image(), str(entry.columns["label"]).encode(), json.dumps(entry.columns).encode()]
-    if entry.masks:
-        contents.append(entry.mask())
-    return dict(zip(_names(entry), contents, strict=True))
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member) if member.isfile() else None
+    return file.read() if file else b""

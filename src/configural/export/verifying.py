@@ -1,22 +1,23 @@
 """Checking a dataset on disk against its own table of stimuli."""
 
-import json
 import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from configural import progress
 from configural.errors import ConfiguralError
-from configural.export.formats import Fault, Plan, find_format
+from configural.export.description import FILE, Description
+from configural.export.format import Fault
+from configural.export.plan import Plan
+from configural.export.reading import stored_format
 from configural.portraits import Library, load
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.table import StimulusTable
 
-_COMMON = ("README.md", "dataset.json", "stimuli.parquet")
+_COMMON = ("README.md", FILE, "stimuli.parquet")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Verification:
         images: Images that the dataset should hold.
         sampled: How many of them were drawn again and compared.
         faults: What is missing, extra or damaged, in this order.
-        repacked: Sampled images of the right pixels in other bytes than this machine's PNG library writes.
+        repacked: Sampled images of the same pixels in other bytes than this machine's PNG library writes.
     """
 
     images: int
@@ -37,16 +38,18 @@ class Verification:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether no fault was found."""
         return not self.faults
 
 
-def verify_folder(
-    folder: Path,
+def verify(
+    folder: Path | str,
+    *,
     sample: int | None = 200,
     source: str | Library | None = None,
+    format: str | None = None,
 ) -> Verification:
-    """Compare a dataset that `write_folder` wrote with what its table of stimuli says.
+    """Compare a dataset that `write` wrote with what its table of stimuli says.
 
     Every file's presence is checked, and so are the metadata files and the lists of what the archives hold. Of a
     sample of images, always the same for the same number, the image, the mask and all that is said of them
@@ -57,42 +60,51 @@ def verify_folder(
         folder: The dataset.
         sample: How many images to draw again; all if None.
         source: Where the portraits are now, or their library; what `dataset.json` names if not given.
+        format: A format as `write` takes it, where `dataset.json` names one that is not registered.
 
     Raises:
-        ConfiguralError: If the folder holds no dataset, or the faces are not those that it was drawn from.
+        ConfiguralError: If the folder holds no dataset, its format is unknown, or the exemplars are not those that
+            it was drawn from.
+
+    Example:
+        >>> import tempfile, configural as cf
+        >>> with cf.progress.hidden(), tempfile.TemporaryDirectory() as folder:
+        ...     _ = cf.generate("synthetic:2", "ffa", out=f"{folder}/set", count=40, size=16, format="webdataset")
+        ...     cf.verify(f"{folder}/set", sample=5)
+        Verification(images=40, sampled=5, faults=(), repacked=0)
     """
     if sample is not None and sample < 1:
         raise ConfiguralError(f"sample {sample} must be at least 1, or all")
-    described = _read_description(folder)
-    form = find_format(described["format"])
+    folder = Path(folder)
+    described = Description.load(folder)
+    form = stored_format(described, format)
     try:
         table = StimulusTable.load(folder / "stimuli.parquet")
     except ConfiguralError as error:
         missing = not (folder / "stimuli.parquet").exists()
         why = "without it nothing can be compared" if missing else str(error).partition(": ")[2]
         fault = Fault("missing" if missing else "damaged", "stimuli.parquet", why)
-        return Verification(sum(described["images"].values()), 0, (fault,), 0)
-    library = load(source if source is not None else described["source"])
+        return Verification(sum(described.images.values()), 0, (fault,), 0)
+    library = load(source if source is not None else described.source)
     if library.fingerprint != table.fingerprint:
         raise ConfiguralError(
-            f"{library.source}: these are other faces (fingerprint {library.fingerprint[:12]}) than {folder} was "
-            f"drawn from ({table.fingerprint[:12]}, {table.source}); name the right ones with --source"
+            f"{library.source}: these are other exemplars (fingerprint {library.fingerprint[:12]}) than {folder} "
+            f"was drawn from ({table.fingerprint[:12]}, {table.source}); name the correct ones (source)"
         )
-    renderer = Renderer(library, described["image_size"])
-    plan = Plan(table, renderer, described["masks"] is not None, described["shard_size"])
+    renderer = Renderer(library, size=described.image_size)
+    plan = Plan(table, renderer, described.masks is not None, described.shard_size)
 
-    faults: list[Fault] = []
-    settings = json.loads(json.dumps(table.settings()))
-    for name, value in settings.items():
-        if described.get(name) != value:
-            faults.append(Fault("damaged", "dataset.json", f"its {name} is not that of stimuli.parquet"))
+    faults = [
+        Fault("damaged", FILE, f"its {name} is not that of stimuli.parquet")
+        for name in described.differing(table.settings())
+    ]
     expected, present = {*_COMMON, *form.paths(plan)}, _present(folder)
     faults += [Fault("missing", path) for path in sorted(expected - present)]
     faults += [Fault("extra", path) for path in sorted(present - expected)]
     count = len(table) if sample is None else min(sample, len(table))
     rows = np.random.default_rng(0).choice(len(table), count, replace=False)
     with progress.bar("comparing", count) as update:
-        faults += form.compare(plan, folder, frozenset(rows.tolist()), update)
+        faults += form.compare(plan, folder, rows=frozenset(rows.tolist()), update=update)
     kinds = Counter(fault.kind for fault in faults)
     order = ("missing", "extra", "damaged")
     return Verification(
@@ -101,22 +113,6 @@ def verify_folder(
         tuple(fault for kind in order for fault in faults if fault.kind == kind),
         kinds["repacked"],
     )
-
-
-def _read_description(folder: Path) -> dict[str, Any]:
-    if not folder.is_dir():
-        raise ConfiguralError(f"{folder}: there is no such folder")
-    try:
-        described = json.loads((folder / "dataset.json").read_text("utf-8"))
-        wanted = {"format": str, "source": str, "image_size": int, "shard_size": int, "images": dict}
-        sound = all(isinstance(described[name], kind) for name, kind in wanted.items()) and "masks" in described
-    except FileNotFoundError as error:
-        raise ConfiguralError(f"{folder}: has no dataset.json; expected a folder that generate wrote") from error
-    except (ValueError, KeyError, TypeError):
-        sound = False
-    if not sound:
-        raise ConfiguralError(f"{folder / 'dataset.json'}: damaged, or not written by generate; draw it anew")
-    return described
 
 
 def _present(folder: Path) -> set[str]:

@@ -1,0 +1,154 @@
+"""Writing stimuli to disk as a dataset."""
+
+import json
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from configural import progress
+from configural.errors import ConfiguralError
+from configural.export.card import data_card
+from configural.export.description import FILE, describe
+from configural.export.format import find_format
+from configural.export.plan import Plan, entry_map
+from configural.io import files
+from configural.portraits import Library, load
+from configural.stimuli.conditions import Condition
+from configural.stimuli.rendering import Renderer
+from configural.stimuli.sampling import sample_to
+from configural.stimuli.table import StimulusTable, StoredTable
+
+
+def write(
+    table: StimulusTable | StoredTable,
+    out: Path | str,
+    *,
+    library: Library,
+    size: int = 224,
+    masks: bool = False,
+    format: str = "imagefolder",
+    shard_size: int = 2000,
+    workers: int = 1,
+) -> None:
+    """Draw all stimuli of a table into the folder `out`.
+
+    In every format there are `stimuli.parquet` (the table), `dataset.json` (settings and counts) and `README.md`
+    (the data card). A label image is 0 where no part shows, else 1 to the number of part kinds, in the order of the
+    object scheme, by the kind of the part that is seen.
+
+    The folder is built beside `out` as `OUT.partial` and renamed when it is whole. If that is interrupted, the
+    same call resumes it: files that are there are whole and are not written again.
+
+    Args:
+        table: The stimuli, in memory or in a file. Further columns than its own are written along.
+        out: A folder that is new or empty.
+        library: The library that the stimuli were sampled from.
+        size: Rows and columns of the images.
+        masks: Also write a label image for every image.
+        format: `imagefolder`: `{train,valid,test}/{no_face,face}/pic_08001.png`, label images of the same name
+            under `masks/`, and `{train,valid,test}/metadata.jsonl`. `coco`: the same and
+            `annotations/{train,valid,test}.json`. `parquet`: `data/train-00000-of-00009.parquet` and so on.
+            `webdataset`: `train-000000.tar` and so on. Or another registered format, or `module:name`.
+        shard_size: Images per Parquet file or tar archive.
+        workers: Processes that draw and pack; what is written does not depend on their number. A script that asks
+            for more than one calls this under `if __name__ == "__main__":`, since the processes import the script.
+
+    Raises:
+        ConfiguralError: If `out` holds anything, `OUT.partial` was begun with other settings, there is no such
+            format, or `workers` is less than 1.
+        OSError: If the disk is full or not writable; `OUT.partial` then stays for another try.
+
+    Example:
+        >>> import tempfile, configural as cf
+        >>> with cf.progress.hidden(), tempfile.TemporaryDirectory() as folder:
+        ...     library = cf.portraits.load("synthetic:2")
+        ...     table = cf.stimuli.sample(library, count=40)
+        ...     cf.export.write(table, f"{folder}/set", library=library, size=16)
+        ...     cf.export.verify(f"{folder}/set", source=library).sound
+        True
+    """
+    out = Path(out)
+    if out.name in ("", ".."):
+        raise ConfiguralError(f"out {out}: choose a folder with a name of its own, such as {out / 'images'}")
+    form = find_format(format)
+    check_workers(workers)
+    partial = out.with_name(out.name + ".partial")
+    plan = Plan(table, Renderer(library, size=size), masks, shard_size)
+    description = describe(plan, format)
+    text = json.dumps(description, indent=2) + "\n"
+    files.refuse_used(out)
+    if partial.exists() and (not (partial / FILE).is_file() or (partial / FILE).read_text("utf-8") != text):
+        raise ConfiguralError(
+            f"{partial}: was begun with other settings; remove it, or repeat the command that began it"
+        )
+    files.remove_leftovers(partial)  # of a process that was killed while it wrote
+    files.write_text(partial / FILE, text)
+    card = data_card(description, form, columns=table.columns, licence=library.licence)
+    files.write_text(partial / "README.md", card)
+    table.save(partial / "stimuli.parquet")
+    with (
+        entry_map(plan.renderer, workers) as each,
+        progress.bar("drawing", len(table)) as update,
+    ):
+        form.write(plan, partial, update=update, each=each)
+    if out.exists():  # an empty folder, checked above
+        out.rmdir()
+    os.replace(partial, out)
+
+
+def generate(
+    source: str | Library = "synthetic",
+    condition: str | Condition = "ffa",
+    *,
+    placement: str | None = None,
+    split: str = "paper",
+    count: int = 2000,
+    size: int = 224,
+    seed: int = 0,
+    out: Path | str = "dataset",
+    masks: bool = False,
+    format: str = "imagefolder",
+    pairs: bool = False,
+    workers: int = 1,
+) -> StoredTable:
+    """Sample stimuli and write them as a dataset; see `stimuli.sample` and `write`.
+
+    Memory does not grow with the number of images.
+
+    Returns:
+        The table of the stimuli, in the folder.
+
+    Raises:
+        ConfiguralError: If a setting is not possible; see `portraits.load`, `stimuli.sample` and `write`.
+        OSError: If the disk is full or not writable.
+
+    Example:
+        >>> import tempfile, configural as cf
+        >>> with cf.progress.hidden(), tempfile.TemporaryDirectory() as folder:
+        ...     table = cf.generate("synthetic:2", "fct", out=f"{folder}/set", count=40, size=16, masks=True)
+        ...     table.places().counts
+        {'train': 34, 'valid': 0, 'test': 6}
+    """
+    files.refuse_used(Path(out))
+    find_format(format)  # before the work begins
+    check_workers(workers)
+    library = load(source)
+    with TemporaryDirectory() as folder:
+        table = sample_to(
+            Path(folder) / "stimuli.parquet",
+            library,
+            condition=condition,
+            split=split,
+            count=count,
+            seed=seed,
+            placement=placement,
+            pairs=pairs,
+        )
+        write(table, out, library=library, size=size, masks=masks, format=format, workers=workers)
+    return StoredTable.open(Path(out) / "stimuli.parquet")
+
+
+def check_workers(workers: int) -> None:
+    """Raise a ConfiguralError if there can be no such number of processes."""
+    if workers < 1:
+        raise ConfiguralError(f"workers {workers}: at least one process must draw")
