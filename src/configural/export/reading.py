@@ -1,0 +1,124 @@
+"""Reading a dataset back, whatever its format."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configural import progress
+from configural.errors import ConfiguralError
+from configural.export import description
+from configural.export.description import Description
+from configural.export.format import FORMATS, Format, StoredImage, find_format
+from configural.export.formats.imagefolder import list_images
+from configural.io.images import read_image
+from configural.objects import FACE
+
+if TYPE_CHECKING:
+    from configural.stimuli.datasets import ImageDataset
+
+
+def read(
+    folder: Path | str,
+    *,
+    size: int,
+    split: str = "test",
+    class_names: tuple[str, str] | None = None,
+    format: str | None = None,
+) -> "ImageDataset":
+    """Read images with their classes: a dataset that `write` wrote, or anybody's folder of class folders.
+
+    Reading executes nothing that is in the folder; a format's name in `dataset.json` only chooses among those that
+    are registered or installed.
+
+    Args:
+        folder: A dataset in any format. Without a `dataset.json`, a folder with a folder of images for each
+            class, or with a folder named as the split that holds these.
+        size: Rows and columns that the images must have.
+        split: train, valid or test.
+        class_names: The class folders' names, the label 0 first; those of the face scheme if not given. A dataset
+            with a `dataset.json` has its own.
+        format: A format as `write` takes it, where `dataset.json` names one that is not registered.
+
+    Returns:
+        The images by class and index. An index is that on disk, such as 8001 for pic_08001.png.
+
+    Raises:
+        ConfiguralError: If a folder is missing or empty, the format is unknown, images are missing, or an image is
+            unreadable or of another size.
+
+    Example:
+        >>> import tempfile, configural as cf
+        >>> with cf.progress.hidden(), tempfile.TemporaryDirectory() as folder:
+        ...     _ = cf.generate("synthetic:2", "ffa", out=f"{folder}/set", count=40, size=16, format="parquet")
+        ...     images = cf.export.read(f"{folder}/set", size=16)
+        >>> len(images), images.class_names
+        (6, ('no_face', 'face'))
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ConfiguralError(f"{folder}: there is no such folder")
+    if not (folder / description.FILE).is_file():
+        names = class_names or FACE.class_names
+        root = folder / split if (folder / split).is_dir() else folder
+        listed = list_images(root, names)
+        plain = (
+            StoredImage(path.relative_to(folder).as_posix(), i, label, read_image(path))
+            for label, i, path in listed
+        )
+        return _collected(folder, plain, count=len(listed), size=size, class_names=names)
+    described = Description.load(folder)
+    form = stored_format(described, format)
+    count = described.images.get(split, 0)
+    if not count:
+        raise ConfiguralError(f"{folder}: holds no {split} images; choose one of {', '.join(described.images)}")
+    images = form.read(folder, split, class_names=described.class_names)
+    read_back = _collected(folder, images, count=count, size=size, class_names=described.class_names)
+    if len(read_back) != count:
+        raise ConfiguralError(
+            f"{folder}: {len(read_back):,} {split} images instead of {count:,}; configural verify names the others"
+        )
+    return read_back
+
+
+def stored_format(described: Description, named: str | None = None) -> Format:
+    """The format that somebody names, else the registered or installed one that `dataset.json` names.
+
+    Raises:
+        ConfiguralError: If there is none.
+    """
+    if named is not None:
+        return find_format(named)
+    if described.format not in FORMATS.names():  # never imported because a file says so
+        raise ConfiguralError(
+            f"the dataset's format '{described.format}' is not registered here: name it (format) if you trust it"
+        )
+    return find_format(described.format)
+
+
+def _collected(
+    folder: Path, stored: Iterable[StoredImage], *, count: int, size: int, class_names: tuple[str, str]
+) -> "ImageDataset":
+    import numpy as np
+    import pandas as pd
+
+    from configural.stimuli.datasets import ImageDataset
+
+    found: list[StoredImage] = []
+    with progress.bar("reading images", count) as update:
+        for image in stored:
+            if image.pixels.shape != (size, size, 3):
+                rows, cols = image.pixels.shape[:2]
+                raise ConfiguralError(f"{folder / image.file}: {cols}×{rows} pixels instead of {size}×{size}")
+            if image.label not in (0, 1):
+                raise ConfiguralError(f"{folder / image.file}: label {image.label} instead of 0 or 1")
+            found.append(image)
+            update(len(found))
+    found.sort(key=lambda image: (image.label, image.index), reverse=True)
+    pixels = np.empty((len(found), size, size, 3), np.uint8)
+    about: list[tuple[int, str, int]] = []
+    while found:  # one after the other, so that the images are not held twice
+        image = found.pop()
+        pixels[len(about)] = image.pixels
+        about.append((image.index, image.file, image.label))
+    table = pd.DataFrame(about, columns=["index", "file", "label"])
+    return ImageDataset(table, size, images=pixels, class_names=class_names)
