@@ -7,6 +7,7 @@ line. The limit is the rate of a large float32 matrix product, which takes its t
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -20,7 +21,8 @@ from torch import nn
 import configural
 from configural.benchmark import matrix_product, operations, training_step
 from configural.benchmark.timing import Work
-from configural.models import create, pooled_convolution
+from configural.models import create, preprocess
+from configural.models.cpu import pooled_convolution, switch
 from configural.training import KerasAdam
 
 
@@ -48,21 +50,23 @@ def variant_step(
     """
     torch.manual_seed(0)
     network = create(name, size).train()
-    if not dropout:
-        for layer, module in network.named_children():
-            if isinstance(module, nn.Dropout):
-                setattr(network, layer, nn.Dropout(module.p))
-    model = network if blocks else nn.Sequential(*network)
     if channels_last:
         network.to(memory_format=torch.channels_last)
-    optimizer = KerasAdam(network.parameters(), fused=fused)
-    step = training_step(model, optimizer, size, batch, channels_last=channels_last)
+    else:
+        network.prepare = lambda images: preprocess(images).contiguous()
+    step = training_step(network, KerasAdam(network.parameters(), fused=fused), size=size, batch=batch)
 
-    def direct_step() -> None:
-        with mock.patch.object(pooled_convolution, "_MANY_PIXELS", size * size + 1):
+    def variant() -> None:
+        with contextlib.ExitStack() as changed:
+            if not blocks:
+                changed.enter_context(mock.patch.object(switch, "_is_plain", return_value=False))
+            if not winograd:
+                changed.enter_context(mock.patch.object(pooled_convolution, "_MANY_PIXELS", size * size + 1))
+            if not dropout:
+                changed.enter_context(mock.patch.object(switch, "dropout", nn.Dropout.forward))
             step()
 
-    return step if winograd else direct_step
+    return variant
 
 
 VARIANTS = {

@@ -3,7 +3,6 @@
 import os
 import platform
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -14,56 +13,22 @@ import torch
 from configural import __version__
 
 
-@dataclass(frozen=True)
-class Machine:
-    """A machine without its name, its user or any path.
-
-    Attributes:
-        configural: Version, as for the next four.
-        python: And which implementation.
-        torch: PyTorch.
-        numpy: NumPy.
-        opencv: OpenCV.
-        system: Operating system and processor family.
-        processor: The processor's name.
-        instructions: What PyTorch uses of its vector instructions.
-        cores: Logical ones.
-        threads: That PyTorch computes with.
-        memory_gib: In all.
-        device: What training runs on.
-    """
-
-    configural: str
-    python: str
-    torch: str
-    numpy: str
-    opencv: str
-    system: str
-    processor: str
-    instructions: str
-    cores: int
-    threads: int
-    memory_gib: float
-    device: str
-
-
-def machine(device: torch.device) -> Machine:
-    """Describe this machine, and the device that is trained on."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return Machine(
-        configural=__version__,
-        python=f"{platform.python_version()} ({platform.python_implementation()})",
-        torch=torch.__version__,
-        numpy=np.__version__,
-        opencv=cv2.__version__,
-        system=f"{platform.system()} {platform.release()}, {platform.machine()}",
-        processor=_processor(),
-        instructions=torch.backends.cpu.get_cpu_capability(),
-        cores=os.cpu_count() or 1,
-        threads=torch.get_num_threads(),
-        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
-        device=name,
-    )
+def machine(device: torch.device) -> dict[str, str | int | float]:
+    """Versions, processor and memory of this machine, and the device that is trained on; no names and no paths."""
+    return {
+        "configural": __version__,
+        "python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count() or 1,
+        "threads": torch.get_num_threads(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
 
 
 def peak_bytes() -> int:
@@ -72,13 +37,12 @@ def peak_bytes() -> int:
         return int(psutil.Process().memory_info().peak_wset)
     import resource
 
-    # In bytes there, in KiB elsewhere.
-    unit = 1 if sys.platform == "darwin" else 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # in bytes there, in KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _processor() -> str:
-    """Linux alone does not tell the name by Python's own means."""
+    """Its name, which on Linux Python itself does not say."""
     try:
         for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
             if line.startswith("model name"):

@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 
 from configural import progress
-from configural.benchmark.machine import Machine, machine, peak_bytes
-from configural.benchmark.timing import Rounds, in_turn
-from configural.benchmark.training import matrix_product, operations, training_step
+from configural.benchmark.machine import machine, peak_bytes
+from configural.benchmark.timing import Rounds, in_turn, matrix_product, operations, training_step
 from configural.errors import ConfiguralError
-from configural.export.formats import Plan, find_format
+from configural.export import FORMATS, Plan
 from configural.models import create
 from configural.portraits import Library
 from configural.stimuli import Renderer, sample
@@ -37,12 +36,10 @@ class Measure:
     Attributes:
         name: What was done.
         unit: Of the figures below.
-        median: By the clock, as are the next two.
-        lowest: The least of all rounds.
-        highest: The most.
+        median: Of all rounds by the clock, as are lowest and highest.
         by_processor: The median per second of processor time, or seconds of it; None where that says nothing.
-        rounds: How often.
-        note: What is to be known besides.
+        rounds: How many.
+        note: What else to know.
     """
 
     name: str
@@ -55,18 +52,12 @@ class Measure:
     note: str = ""
 
     @classmethod
-    def of_rate(cls, name: str, unit: str, rounds: Rounds, note: str = "", scale: float = 1.0) -> "Measure":
+    def of_rate(cls, name: str, unit: str, rounds: Rounds, *, note: str = "", scale: float = 1.0) -> "Measure":
         """Counts per second, each `scale` of the unit."""
-        return cls(
-            name,
-            unit,
-            median=rounds.rate * scale,
-            lowest=rounds.lowest * scale,
-            highest=rounds.highest * scale,
-            by_processor=rounds.processor_rate * scale,
-            rounds=len(rounds.seconds),
-            note=note,
+        median, lowest, highest, by_processor = (
+            rate * scale for rate in (rounds.rate, rounds.lowest, rounds.highest, rounds.processor_rate)
         )
+        return cls(name, unit, median, lowest, highest, by_processor, len(rounds.seconds), note)
 
 
 @dataclass(frozen=True)
@@ -74,20 +65,20 @@ class Benchmark:
     """What was measured, and on what.
 
     Attributes:
-        machine: The machine.
+        machine: See `machine`.
         network: The network that made training steps.
         image_size: Rows and columns of all images.
         exemplars: How many the images were made of.
-        share_of_limit: A training step's operations per second, as a share of those of the matrix product;
-            counted as for direct convolutions, so that Winograd convolutions, with fewer products, can exceed 1.
+        fraction_of_limit: A training step's operations per second by those of the matrix product; counted as for
+            direct convolutions, so that Winograd convolutions, with fewer products, can exceed 1.
         measures: All figures.
     """
 
-    machine: Machine
+    machine: dict[str, str | int | float]
     network: str
     image_size: int
     exemplars: int
-    share_of_limit: float
+    fraction_of_limit: float
     measures: tuple[Measure, ...]
 
     def as_json(self) -> str:
@@ -100,8 +91,9 @@ class Benchmark:
 
 
 def measure(
-    faces: Library,
+    library: Library,
     network: str = "cnn-15",
+    *,
     image_size: int = 224,
     device: str = "auto",
     seconds: float = 8.0,
@@ -109,8 +101,8 @@ def measure(
     """Measure drawing, training and start-up on this machine.
 
     Args:
-        faces: What to draw from.
-        network: One of the study's networks.
+        library: What to draw from.
+        network: A network's name.
         image_size: Rows and columns of the images.
         device: auto, cpu, cuda or mps.
         seconds: For each of the five measures; each makes one round in any case, after one to warm up.
@@ -119,13 +111,20 @@ def measure(
         ConfiguralError: If the device is missing, the size too small or the time none.
     """
     if not seconds > 0:
-        raise ConfiguralError(f"--seconds {seconds:g} must be more than 0")
+        raise ConfiguralError(f"seconds {seconds:g} must be more than 0")
     where = open_device(device).device
-    create(network, image_size)  # raises where it cannot take images of this size
-    table = sample(faces, "ffa", count=_DRAWN, seed=1)
-    stimuli, renderer = list(table), Renderer(faces, image_size)
+    flop = BATCH * operations(network, image_size)  # raises where it cannot take images of this size
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = create(network, image_size).train()
+        model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        step = training_step(
+            model, KerasAdam(model.parameters(), fused=True), size=image_size, batch=BATCH, device=where
+        )
+    table = sample(library, condition="ffa", count=_DRAWN, seed=1)
+    stimuli, renderer = list(table), Renderer(library, image_size)
     measures: list[Measure] = []
-    with tempfile.TemporaryDirectory() as place, progress.bar("measuring", 5) as update:
+    with tempfile.TemporaryDirectory() as temporary, progress.bar("measuring", 5) as update:
 
         def draw(name: str, work: Callable[[], object]) -> None:
             update(len(measures), note=name)
@@ -133,39 +132,27 @@ def measure(
             measures.append(Measure.of_rate(name, "images/s", rounds))
 
         def write_folder() -> None:
-            folder = Path(tempfile.mkdtemp(dir=place))
-            find_format("imagefolder").write(Plan(table, renderer, True), folder, lambda done: None, map)
+            folder = Path(tempfile.mkdtemp(dir=temporary))
+            FORMATS["imagefolder"].write(Plan(table, renderer, True), folder, update=lambda done: None, each=map)
 
         draw("drawing with masks", lambda: renderer.draw_batch_with_masks(stimuli))
         draw("drawing", lambda: renderer.draw_batch(stimuli))
         draw("PNG folder with masks", write_folder)
         update(len(measures), note="training")
-        limit, steps = in_turn(
-            [
-                (matrix_product(_SIDE, where), 2 * _SIDE**3),
-                (_step(network, image_size, where), BATCH * operations(network, image_size)),
-            ],
-            seconds,
-        )
-        # Of the fastest rounds, in which other programs had the least share.
-        share = steps.highest / limit.highest
-        measures.append(Measure.of_rate("matrix product", "GFLOP/s", limit, f"{_SIDE} × {_SIDE}, float32", 1e-9))
+        limit, steps = in_turn([(matrix_product(_SIDE, where), 2 * _SIDE**3), (step, flop)], seconds)
+        # Of the fastest rounds, which other programs slowed down least.
+        fraction = steps.highest / limit.highest
+        note = f"{_SIDE} × {_SIDE}, float32"
+        measures.append(Measure.of_rate("matrix product", "GFLOP/s", limit, note=note, scale=1e-9))
         per_image = Rounds(BATCH, steps.seconds, steps.processor_seconds)
-        note = f"batches of {BATCH}, {share:.0%} of the matrix product's rate"
-        measures.append(Measure.of_rate("training step", "images/s", per_image, note))
+        note = f"batches of {BATCH}, {fraction:.0%} of the matrix product's rate"
+        measures.append(Measure.of_rate("training step", "images/s", per_image, note=note))
         update(4, note="start-up")
         measures.append(_startup(seconds))
         held = round(peak_bytes() / 2**20)
         measures.append(Measure("peak memory of this command", "MiB", held, held, held, None, 1))
         update(5)
-    return Benchmark(machine(where), network, image_size, len(faces), share, tuple(measures))
-
-
-def _step(network: str, size: int, device: torch.device) -> Callable[[], object]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = create(network, size).train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return training_step(model, KerasAdam(model.parameters(), fused=True), size, BATCH, device)
+    return Benchmark(machine(where), network, image_size, len(library), fraction, tuple(measures))
 
 
 def _startup(seconds: float) -> Measure:
