@@ -157,8 +157,6 @@ def print_audits(compared: "AuditComparison") -> None:
 
 def print_benchmark(done: "Benchmark") -> None:
     """What was measured, and on what: as tables on a terminal, elsewhere in Markdown."""
-    from dataclasses import asdict
-
     from rich.console import Console
     from rich.table import Table
 
@@ -175,7 +173,7 @@ def print_benchmark(done: "Benchmark") -> None:
         )
         for each in done.measures
     ]
-    about = [(name.replace("_", " "), str(value)) for name, value in asdict(done.machine).items()]
+    about = [(name.replace("_", " "), str(value)) for name, value in done.machine.items()]
     console = Console(highlight=False)
     if not console.is_terminal:
         for exemplars, lines in (((title, ""), about), (headings, rows)):
