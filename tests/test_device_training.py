@@ -10,10 +10,11 @@ import pytest
 import torch
 
 import configural as cf
+from configural.config.run import run_config
 from configural.errors import ConfiguralError
+from configural.runs import images
 from configural.stimuli import DeviceDataset, DeviceRenderer, Renderer, dataset, sample
 from configural.stimuli.datasets import ImageDataset
-from configural.study import images, run_config
 from configural.training import History, fit, recipe
 
 SMALL = {"image_size": 32, "count": 240, "network": "cnn-13"}
@@ -33,7 +34,7 @@ def losses(history: History) -> list[float]:
 def same_images(drawn: DeviceDataset) -> ImageDataset:
     """A set of the same images that has nothing to do with the device."""
     every = drawn.fetch(list(range(len(drawn)))).permute(0, 2, 3, 1).numpy()
-    return ImageDataset(drawn.rows, drawn.size, images=np.array(every))
+    return ImageDataset(drawn.rows, drawn.size, images=np.array(every), class_names=drawn.class_names)
 
 
 def test_the_images_are_those_of_the_renderer_and_in_its_order(blocks):
@@ -62,7 +63,8 @@ def test_training_on_them_is_training_on_their_images(blocks):
     sets = [DeviceDataset(renderer, table.subset(name)) for name in ("train", "valid")]
     one, other = network(), network()
     history = fit(one, sets[0], valid=sets[1], recipe=RECIPE, device="cpu")
-    assert losses(fit(other, same_images(sets[0]), valid=same_images(sets[1]), recipe=RECIPE, device="cpu")) == losses(history)
+    again = fit(other, same_images(sets[0]), valid=same_images(sets[1]), recipe=RECIPE, device="cpu")
+    assert losses(again) == losses(history)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 

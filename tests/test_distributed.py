@@ -16,6 +16,7 @@ from failing_processes import TooLarge, fail
 
 import configural as cf
 from configural import models
+from configural.config.run import RunConfig, resumed_config, run_config
 from configural.errors import ConfiguralError
 from configural.evaluation import predict
 from configural.processes import in_processes
@@ -73,25 +74,25 @@ def test_devices_that_cannot_be(tmp_path, monkeypatch):
         cf.run(devices=3, batch_size=2, device="cpu", out=tmp_path / "x")
     assert not (tmp_path / "x").exists()
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ConfiguralError, match="devices 2: this machine has 1 GPU; use devices 1 or"):
+    with pytest.raises(ConfiguralError, match="devices 2: this machine has 1 GPU; use devices 1 or the CPU"):
         check_devices(torch.device("cuda"), 2, batch_size=20)
     with pytest.raises(ConfiguralError, match="there is one device 'mps'"):
         check_devices(torch.device("mps"), 2, batch_size=20)
     with pytest.raises(ConfiguralError, match="devices: input should be greater than or equal to 1"):
-        cf.study.run_config(devices=0)
+        run_config(devices=0)
 
 
 def test_settings_written_before_there_were_devices_load(tmp_path):
     path = tmp_path / "config.yaml"
-    cf.study.run_config(network="fcn-14").save(path)
+    run_config(network="fcn-14").save(path)
     stored = yaml.safe_load(path.read_text())
     assert stored.pop("devices") == 1
     path.write_text(yaml.safe_dump(stored))
-    settings = cf.study.RunConfig.load(path)
+    settings = RunConfig.load(path)
     assert settings.devices == 1
     # As with the device, a run may go on with another number of them.
-    assert cf.study.resumed_config(settings, {"devices": 2}, tmp_path).devices == 2
-    assert cf.study.resumed_config(settings, {"device": "cpu"}, tmp_path).device == "cpu"
+    assert resumed_config(settings, {"devices": 2}, tmp_path).devices == 2
+    assert resumed_config(settings, {"device": "cpu"}, tmp_path).device == "cpu"
 
 
 class BothInDoublePrecision(torch.nn.Module):

@@ -20,7 +20,7 @@ from transformers import ResNetConfig, ResNetForImageClassification, ResNetModel
 from configural import models
 from configural.errors import ConfiguralError
 from configural.models import Classifier, Differentiable
-from configural.models.opening import KINDS, Asked
+from configural.models.opening import KINDS, Options
 
 
 @pytest.fixture
@@ -346,11 +346,11 @@ def test_every_option_is_used_or_refused_by_name(network, tmp_path):
     sources += ["json:loads", models.open(network), nn.Identity(), Estimator(), lambda x: x]
     given = {"positive": 1, "output": "logits", "scale": 0.5, "image_size": 32, "prepare": abs, "network": "fcn-14"}
     given["device"] = "meta"
-    assert given.keys() == vars(Asked()).keys() - {"name"}
+    assert given.keys() == vars(Options()).keys() - {"name"}
     refused = 0
     for kind, source in zip(KINDS, sources, strict=True):
         assert kind.fits(source), kind
-        for option in given.keys() - kind.uses:
+        for option in given.keys() - set(kind.uses):
             with pytest.raises(ConfiguralError, match=f"{option}: of no use for"):
                 models.open(source, **{option: given[option]})
             refused += 1

@@ -92,7 +92,8 @@ def test_smoothed_labels_another_adam_weight_decay_and_no_dropout(sets):
 
 def test_a_network_learns(sets):
     network = _network()
-    history = fit(network, sets["train"], valid=sets["valid"], recipe=recipe("quick", "cnn-13", epochs=10, batch_size=10))
+    ten = recipe("quick", "cnn-13", epochs=10, batch_size=10)
+    history = fit(network, sets["train"], valid=sets["valid"], recipe=ten)
     assert [epoch.epoch for epoch in history.epochs] == list(range(1, 11))
     assert history.epochs[-1].train_accuracy > 0.95
     assert not network.training
@@ -138,7 +139,8 @@ def test_same_seed_same_weights_other_seed_other_weights(sets):
     weights = []
     for seed in (5, 5, 6):
         network = _network()
-        fit(network, sets["train"], valid=sets["valid"], recipe=SHORT.model_copy(update={"seed": seed, "epochs": 2}))
+        two = SHORT.model_copy(update={"seed": seed, "epochs": 2})
+        fit(network, sets["train"], valid=sets["valid"], recipe=two)
         weights.append(torch.cat([p.flatten() for p in network.parameters()]))
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -187,7 +189,8 @@ def test_broken_off_and_resumed_is_as_undisturbed(sets, tmp_path):
 
 def test_bad_checkpoints(sets, tmp_path):
     path = tmp_path / "c.safetensors"
-    fit(_network(), sets["train"], valid=sets["valid"], recipe=SHORT.model_copy(update={"epochs": 1}), checkpoint=path)
+    one = SHORT.model_copy(update={"epochs": 1})
+    fit(_network(), sets["train"], valid=sets["valid"], recipe=one, checkpoint=path)
     other = models.create("fcn-14", 32)
     with pytest.raises(ConfiguralError, match="cannot be used"):
         load_checkpoint(path, other, KerasAdam(other.parameters()))

@@ -1,7 +1,7 @@
 """Processes of this machine that work for this one.
 
 All of them are fresh interpreters (forking a process whose threads are at work may lock it up). They end with this
-process, whichever way it ends, and leave Ctrl-C to it; each answers, or dies with a reason.
+process, whichever way it ends, and leave Ctrl-C to it; each responds, or dies with a reason.
 """
 
 import contextlib
@@ -71,8 +71,8 @@ def worker_processes(workers: int, shared: Any) -> Iterator[Map]:
         yield partial(_in_order, pool, 2 * workers + 1)
     except BrokenProcessPool as error:
         raise ConfiguralError(
-            "a worker process was ended, perhaps because the memory is full; repeat the command to continue, or use "
-            "fewer --workers"
+            "a worker process was ended, perhaps because the memory is full; repeat the command to continue, or "
+            "use fewer workers"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -251,7 +251,7 @@ def in_processes(processes: int, work: Callable[..., T], *arguments: Any) -> T:
 
 
 def _together(team: Sequence[Worker]) -> list[Any]:
-    """What each returned; raises if one failed: why one was killed, else the first error, else the first mistake."""
+    """What each returned; raises, if one failed, why one was killed, else the first error or mistake."""
     responses: dict[Worker, Response] = {}
     until: float | None = None
     while len(responses) < len(team) and (until is None or time.monotonic() < until):

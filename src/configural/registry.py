@@ -16,10 +16,10 @@ T = TypeVar("T")
 class Registry(MutableMapping[str, T], Generic[T]):
     """Networks, sources, conditions, probes or formats by name.
 
-    A name is one that the package registers, one that somebody else has registered (`NETWORKS["mine"] = make`), one
-    that an installed package declares as an entry point, or `module:name`, which imports the module, as uvicorn does.
-    The last is for names that a person wrote on the command line or in a call; nothing that is read from data or
-    model files may be given to `find`.
+    A name is one that the package registers, one that somebody else has registered (`NETWORKS["mine"] = make`),
+    one that an installed package declares as an entry point, or `module:name`, which imports the module, as uvicorn
+    does. The last is for names that a person wrote on the command line or in a call: `find` is for those, `known`
+    for names that are read from data or model files.
 
     Attributes:
         kind: What the things are, for error messages, such as `network`.

@@ -12,8 +12,8 @@ class Metrics:
     Attributes:
         accuracy: Fraction of images predicted correctly, 0 to 1.
         loss: Mean cross-entropy, in nats.
-        confusion_matrix: A row per true class, with how many images were predicted as each class; the scrambled class
-            comes first.
+        confusion_matrix: A row per true class, with the number of images predicted as each class; the scrambled
+            class comes first.
         class_names: Of the scrambled and the correct class.
     """
 

@@ -82,8 +82,8 @@ class Predictions:
 
         Args:
             path: The file.
-            class_names: By default the correct class is the one whose probability the file holds, such as `face`, and
-                the other one is `no_face`.
+            class_names: By default the correct class is the one whose probability the file holds, such as `face`,
+                and the other one is `no_face`.
 
         Raises:
             ConfiguralError: If the file is missing or lacks a column.
@@ -114,8 +114,8 @@ def predict(
     Args:
         network: Takes batches that its own `prepare` has prepared, and returns logits of the scrambled and the
             correct class; see `models.NETWORKS`.
-        images: Items of (uint8 RGB image 3 × size × size, label). Where it has `rows`, their index and file are taken
-            over, else images are numbered in order; where it has `class_names`, those are the classes', else a face's.
+        images: Items of (uint8 RGB image 3 × size × size, label). Its `rows` say index and file, else images are
+            numbered in order; its `class_names` are the classes', else a face's.
         batch_size: Images at a time.
         device: As in `training.fit`.
 

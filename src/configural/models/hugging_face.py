@@ -9,18 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from configural.errors import ConfiguralError
-from configural.models.opening import Asked, agreed, first_line, imported
+from configural.models.opening import Options, agreed, first_line, imported
 from configural.models.outputs import Reading
 from configural.models.torch_modules import TorchClassifier, of_floats
 
 
-def open_folder(folder: Path, asked: Asked) -> TorchClassifier:
+def open_folder(folder: Path, options: Options) -> TorchClassifier:
     """An image classifier with its preprocessor's settings.
 
     Args:
         folder: Holds config.json, model.safetensors and, for size, scale, mean and deviation of the input,
             preprocessor_config.json. Without this what the network takes would be a guess.
-        asked: `prepare` takes the place of the preprocessor.
+        options: `prepare` takes the place of the preprocessor.
 
     Raises:
         ConfiguralError: If transformers is not installed, or the folder holds no image classifier.
@@ -41,18 +41,18 @@ def open_folder(folder: Path, asked: Asked) -> TorchClassifier:
     # What a file lacks, such as the last layer of a network without one, transformers fills at random.
     if absent := sorted(loaded["missing_keys"]):
         raise ConfiguralError(f"{folder}: its file lacks the weights {absent[0]}; is it an image classifier's?")
-    own = None if asked.prepare else _preprocessor(folder, getattr(module.config, "image_size", None))
+    own = None if options.prepare else _preprocessor(folder, getattr(module.config, "image_size", None))
     size = own.size[0] if own and own.size else None
     labels = {int(position): str(label) for position, label in module.config.id2label.items()}
     return TorchClassifier(
-        module.to(asked.device).eval(),
-        own or of_floats(asked.prepare or torch.nn.Identity()),
-        Reading.of(asked.positive, asked.output, labels, known="logits"),
-        asked.name,
-        agreed(size, asked.image_size, asked.name),
-        asked.device,
+        module.to(options.device).eval(),
+        own or of_floats(options.prepare or torch.nn.Identity()),
+        Reading.of(options.positive, options.output, labels, known="logits"),
+        options.name,
+        agreed(size, options.image_size, options.name),
+        options.device,
         "a folder that transformers saved",
-        "yours" if asked.prepare else "preprocessor_config.json, without its crop",
+        "yours" if options.prepare else "preprocessor_config.json, without its crop",
     )
 
 

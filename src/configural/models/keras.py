@@ -1,8 +1,8 @@
 """The study's networks in Keras's files, read and written with h5py alone.
 
-Four layouts are read: a whole model in HDF5 (`model.save("x.h5")` of Keras 2 and 3), a `.keras` archive, and weights
-alone as Keras 2 and as Keras 3 (and TensorFlow from 2.12 on) write them. What is written is a whole model in HDF5
-that both open. Numbers and names are all that is taken from a file; nothing in it is ever executed.
+Four layouts are read: a whole model in HDF5 (`model.save("x.h5")` of Keras 2 and 3), a `.keras` archive, and
+weights alone as Keras 2 and as Keras 3 (and TensorFlow from 2.12 on) write them. What is written is a whole model
+in HDF5 that both open. Numbers and names are all that is taken from a file; nothing in it is ever executed.
 """
 
 import io
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.models.networks import recreate
-from configural.models.opening import Asked
+from configural.models.opening import Options
 from configural.models.study_networks import ARCHITECTURES, Architecture, GlobalMaxPool, StudyNet
 from configural.models.torch_modules import TorchClassifier, open_module
 from configural.models.weights import check_numbers
@@ -81,11 +81,11 @@ def load_keras(path: Path | str, image_size: int | None = None) -> StudyNet:
         ) from error
 
 
-def open_keras(path: Path, asked: Asked) -> TorchClassifier:
+def open_keras(path: Path, options: Options) -> TorchClassifier:
     """A Keras file of the study as a classifier; its softmax is left out, so that it gives logits."""
-    network = load_keras(path, asked.image_size)
+    network = load_keras(path, options.image_size)
     kind = "a Keras file of the study"
-    return open_module(network, asked, kind=kind, known="logits", size=network.image_size)
+    return open_module(network, options, kind=kind, known="logits", size=network.image_size)
 
 
 def _unpacked(path: Path) -> tuple[Any, bytes]:
@@ -167,7 +167,7 @@ def _layers(file: h5py.File) -> dict[str, _Variables]:
     datasets: _Variables = {}
 
     def note(name: str | bytes, item: h5py.Group | h5py.Dataset) -> None:
-        # A name that is no UTF-8 stays bytes; no layer of the study is called so. Nor is one a single number.
+        # A name that is no UTF-8 stays bytes; no layer of the study has such a name. Nor is one a single number.
         if isinstance(name, str) and isinstance(item, h5py.Dataset) and item.shape:
             datasets[name] = item
 
@@ -182,7 +182,7 @@ def _layers(file: h5py.File) -> dict[str, _Variables]:
 
 
 def _named(groups: dict[str, _Variables]) -> dict[str, _Variables]:
-    """Layers by their own names, from groups called by their class and a number that rises with the layers.
+    """Layers by their own names, from groups named by their class and a number that rises with the layers.
 
     Newer versions of Keras 3 note the name beside the variables; older ones do not.
     """

@@ -15,7 +15,7 @@ NETWORKS: Registry[Callable[[int], nn.Module]] = Registry("network", "configural
 """What makes a network for images of so many rows and columns, by name.
 
 A network is any torch module that takes a batch and returns logits of the scrambled and the correct class, (n, 2).
-With a method `prepare(images)` it says how it takes RGB images, uint8 (n, 3, h, w); without one they are divided by 255.
+A method `prepare(images)` says how it takes RGB images, uint8 (n, 3, h, w); without one they are divided by 255.
 
 Example:
     >>> from torch import nn

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from configural.errors import ConfiguralError
-from configural.models.opening import Asked, agreed, first_line, imported
+from configural.models.opening import Options, agreed, first_line, imported
 from configural.models.outputs import Reading
 
 _TYPES = {
@@ -72,21 +72,21 @@ class OnnxClassifier:
         return {name: np.concatenate(parts) for name, parts in zip(names, zip(*batches, strict=True), strict=True)}
 
 
-def open_onnx(path: Path, asked: Asked) -> OnnxClassifier:
+def open_onnx(path: Path, options: Options) -> OnnxClassifier:
     """A network in an ONNX file.
 
     Args:
         path: Takes one input of RGB images, (n, 3, h, w) or (n, h, w, 3), as bytes or floats.
-        asked: `scale` is what bytes are multiplied by where it takes floats; 1/255 for images of 0 to 1.
+        options: `scale` is what bytes are multiplied by where it takes floats; 1/255 for images of 0 to 1.
 
     Raises:
         ConfiguralError: If onnxruntime is not installed, or the file holds no such network.
     """
     runtime = imported("onnxruntime", "onnx")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    session_options = runtime.SessionOptions()
+    session_options.intra_op_num_threads = torch.get_num_threads()
     try:
-        session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(str(path), session_options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a class of its own for each failure
         raise ConfiguralError(f"{path}: not a readable ONNX network ({first_line(error)})") from error
     taken = session.get_inputs()
@@ -96,23 +96,23 @@ def open_onnx(path: Path, asked: Asked) -> OnnxClassifier:
     if taken[0].type not in _TYPES:
         raise ConfiguralError(f"{path}: takes {taken[0].type}; wanted are {', '.join(_TYPES)}")
     dtype = _TYPES[taken[0].type]
-    if dtype is np.uint8 and asked.scale is not None:
+    if dtype is np.uint8 and options.scale is not None:
         raise ConfiguralError(f"scale: {path} takes bytes; leave it out")
-    reading = Reading.of(asked.positive, asked.output)
+    reading = Reading.of(options.positive, options.output)
     names = [output.name for output in session.get_outputs()]
     if not reading.output:
         reading.output = "logits" if "logits" in names else names[0]
         reading.guessed += ["which output"] if len(names) > 1 else []
-    if dtype is not np.uint8 and asked.scale is None:
+    if dtype is not np.uint8 and options.scale is None:
         reading.guessed.append("preparation")
     rows = shape[2] if shape[1] == 3 else shape[1]
     return OnnxClassifier(
         session,
         shape[1] == 3,
         dtype,
-        1.0 if asked.scale is None else asked.scale,
+        1.0 if options.scale is None else options.scale,
         shape[0] if isinstance(shape[0], int) else None,
         reading,
-        asked.name,
-        agreed(rows if isinstance(rows, int) else None, asked.image_size, asked.name),
+        options.name,
+        agreed(rows if isinstance(rows, int) else None, options.image_size, options.name),
     )

@@ -13,7 +13,7 @@ from configural.registry import Registry
 
 
 @dataclass(frozen=True)
-class Asked:
+class Options:
     """What a user said of a model; see `open`."""
 
     positive: str | int | None = None
@@ -33,14 +33,14 @@ class Kind:
     Attributes:
         name: In words.
         fits: Whether a source is of this kind.
-        opener: `module:name` in this package; from the source and `Asked` to a classifier.
+        opener: `module:name` in this package; from the source and `Options` to a classifier.
         uses: The options that mean something for it; others are refused.
     """
 
     name: str
     fits: Callable[[Any], bool]
     opener: str
-    uses: frozenset[str]
+    uses: tuple[str, ...]
 
 
 def _file(*suffixes: str) -> Callable[[Any], bool]:
@@ -55,58 +55,25 @@ def _has(attribute: str) -> Callable[[Any], bool]:
     return lambda source: not isinstance(source, type) and hasattr(source, attribute)
 
 
-def _options(*names: str) -> frozenset[str]:
-    return frozenset(names)
-
-
-_OF_ALL = ("positive", "output", "image_size")
+_READING = ("positive", "output", "image_size")
+_TORCH = (*_READING, "prepare", "device")
 
 KINDS = (
-    Kind(
-        "a run folder",
-        _folder_with("config.yaml"),
-        "weights:open_run",
-        _options(*_OF_ALL, "prepare", "network", "device"),
-    ),
-    Kind(
-        "a folder that transformers saved",
-        _folder_with("config.json"),
-        "hugging_face:open_folder",
-        _options(*_OF_ALL, "prepare", "device"),
-    ),
-    Kind(
-        ".safetensors of this library",
-        _file(".safetensors"),
-        "weights:open_weights",
-        _options(*_OF_ALL, "prepare", "network", "device"),
-    ),
-    Kind(
-        "a Keras .h5 or .keras of the study",
-        _file(".h5", ".hdf5", ".keras"),
-        "keras:open_keras",
-        _options(*_OF_ALL, "prepare", "device"),
-    ),
-    Kind(".onnx", _file(".onnx"), "onnx:open_onnx", _options(*_OF_ALL, "scale")),
-    Kind(
-        "module:name",
-        lambda source: isinstance(source, str),
-        "opening:open_named",
-        _options(*_OF_ALL, "scale", "prepare", "network", "device"),
-    ),
-    Kind("a classifier", _has("log_odds"), "opening:open_classifier", _options()),
-    Kind(
-        "a torch module",
-        _has("named_parameters"),
-        "torch_modules:open_module",
-        _options(*_OF_ALL, "scale", "prepare", "device"),
-    ),
+    Kind("a run folder", _folder_with("config.yaml"), "weights:open_run", (*_TORCH, "network")),
+    Kind("a folder that transformers saved", _folder_with("config.json"), "hugging_face:open_folder", _TORCH),
+    Kind(".safetensors of this library", _file(".safetensors"), "weights:open_weights", (*_TORCH, "network")),
+    Kind("a Keras .h5 or .keras of the study", _file(".h5", ".hdf5", ".keras"), "keras:open_keras", _TORCH),
+    Kind(".onnx", _file(".onnx"), "onnx:open_onnx", (*_READING, "scale")),
+    Kind("module:name", lambda it: isinstance(it, str), "opening:open_named", (*_TORCH, "scale", "network")),
+    Kind("a classifier", _has("log_odds"), "opening:open_classifier", ()),
+    Kind("a torch module", _has("named_parameters"), "torch_modules:open_module", (*_TORCH, "scale")),
     Kind(
         "an estimator with predict_proba",
         _has("predict_proba"),
         "python_things:open_estimator",
-        _options("positive", "scale", "image_size", "prepare"),
+        ("positive", "image_size", "scale", "prepare"),
     ),
-    Kind("a function of images", _has("__call__"), "python_things:open_function", _options(*_OF_ALL, "prepare")),
+    Kind("a function of images", _has("__call__"), "python_things:open_function", (*_READING, "prepare")),
 )
 """What can be opened; the first kind that fits a source opens it."""
 
@@ -132,15 +99,16 @@ def open(
     Args:
         source: A run folder, .safetensors of this library, a Keras .h5 or .keras of the study, .onnx, a folder that
             transformers saved; `module:name`, which is imported; or from Python a torch module, an estimator with
-            `predict_proba`, a function from uint8 RGB images (n, h, w, 3) to n probabilities, or what has `log_odds`.
+            `predict_proba`, a function from uint8 RGB images (n, h, w, 3) to n probabilities, or whatever has
+            `log_odds`.
         positive: The class of the correct arrangement, by position or label. By default that of this library (1),
             the one label that is the correct class's name in an object scheme, or 1 of two without labels.
-        output: `logits` or `probabilities`, or of several outputs the name of one, or `name:logits`. By default what
-            a kind is known to give, else what the outputs for images of noise are, decided once.
+        output: `logits` or `probabilities`, or of several outputs the name of one, or `name:logits`. By default
+            what a kind is known to give, else what the outputs for images of noise are, decided once.
         scale: What the bytes of images are multiplied by; by default 1/255 for torch modules, else 1.
         image_size: Rows and columns of images, where the model does not say it.
-        prepare: From images to what the model takes: for torch, floats (n, 3, h, w) of 0 to 255 on the device; for a
-            function or an estimator, bytes (n, h, w, 3).
+        prepare: From images to what the model takes: for torch, floats (n, 3, h, w) of 0 to 255 on the device; for
+            a function or an estimator, bytes (n, h, w, 3).
         network: The `module:name` of the network, where that is what a file names.
         device: cpu, cuda or mps.
 
@@ -155,29 +123,27 @@ def open(
         >>> bright.describe()["output"]
         'probabilities'
     """
-    asked = Asked(positive, output, scale, image_size, prepare, network, device)
+    options = Options(positive, output, scale, image_size, prepare, network, device)
     if isinstance(source, str) and not _is_name(source):
         source = Path(source)
     if isinstance(source, Path):
-        asked = replace(asked, name=source.resolve().name)
-    return _opened(source, asked)
+        options = replace(options, name=source.resolve().name)
+    return _opened(source, options)
 
 
-def _opened(source: Any, asked: Asked) -> Classifier:
+def _opened(source: Any, options: Options) -> Classifier:
     kind = next((kind for kind in KINDS if kind.fits(source)), None)
-    if kind is None:
+    missing = isinstance(source, Path) and not source.exists()
+    if kind is None or missing:
         *most, last = (kind.name for kind in KINDS[:6])
-        missing = isinstance(source, Path) and not source.exists()
         why = "there is no such model" if missing else "not a kind of model that is known"
         shown = str(source) if isinstance(source, Path) else f"a {type(source).__name__}"
         raise ConfiguralError(f"{shown}: {why}; give {', '.join(most)} or {last}")
-    if isinstance(source, Path) and not source.exists():
-        raise ConfiguralError(f"{source}: there is no such model")
-    for option, default in vars(Asked()).items():
-        if option not in kind.uses and option != "name" and getattr(asked, option) != default:
+    for option, default in vars(Options()).items():
+        if option not in kind.uses and option != "name" and getattr(options, option) != default:
             raise ConfiguralError(f"{option}: of no use for {kind.name}; leave it out")
     module, _, name = kind.opener.partition(":")
-    classifier: Classifier = getattr(importlib.import_module(f"configural.models.{module}"), name)(source, asked)
+    classifier: Classifier = getattr(importlib.import_module(f"configural.models.{module}"), name)(source, options)
     return classifier
 
 
@@ -189,25 +155,25 @@ def _is_name(source: str) -> bool:
     return ":" in source or source in (*MODELS.names(), *NETWORKS.names())
 
 
-def open_named(name: str, asked: Asked) -> Classifier:
+def open_named(name: str, options: Options) -> Classifier:
     """A registered model or network, or what `module:name` is.
 
-    A function without arguments is called for the model, and one of `image_size` alone for a network.
+    A function without arguments makes the model, and one of `image_size` alone for a network.
     """
     from configural.models.networks import NETWORKS
 
-    asked = replace(asked, name=name)
+    options = replace(options, name=name)
     found: Any = NETWORKS.known(name) if name in NETWORKS.names() else MODELS.find(name)
     if callable(found) and not any(kind.fits(found) for kind in KINDS[5:-1]):
         needed = [one.name for one in _parameters(found) if one.default is one.empty]
         if not needed:
             found = found()
         elif needed == ["image_size"]:
-            asked = replace(asked, image_size=asked.image_size or 224)
-            found = found(asked.image_size)
+            options = replace(options, image_size=options.image_size or 224)
+            found = found(options.image_size)
     if isinstance(found, str):
         raise ConfiguralError(f"model '{name}' is a text; give its path or name itself")
-    return _opened(found, asked)
+    return _opened(found, options)
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -217,20 +183,20 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
         return []
 
 
-def open_classifier(source: Classifier, asked: Asked) -> Classifier:
+def open_classifier(source: Classifier, options: Options) -> Classifier:
     """What gives log-odds is a classifier already."""
     return source
 
 
-def agreed(known: int | None, asked: int | None, name: str) -> int | None:
+def agreed(known: int | None, options: int | None, name: str) -> int | None:
     """The image size, where a model or a user says one.
 
     Raises:
         ConfiguralError: If they contradict each other.
     """
-    if known is not None and asked is not None and known != asked:
-        raise ConfiguralError(f"image_size {asked}: {name or 'the model'} takes {known} pixels, keep that")
-    return known if asked is None else asked
+    if known is not None and options is not None and known != options:
+        raise ConfiguralError(f"image_size {options}: {name or 'the model'} takes {known} pixels, keep that")
+    return known if options is None else options
 
 
 def imported(module: str, extra: str) -> Any:

@@ -72,7 +72,7 @@ class Reading:
         return self._classes > 0
 
     def decide(self, outputs: Any, respond: Callable[[UInt8[np.ndarray, "n h w 3"]], Any], image_size: int) -> None:
-        """Find out, once, what the outputs are; whatever is asked later is read in the same way.
+        """Find out, once, what the outputs are; whatever comes later is read in the same way.
 
         Where their shape and what was said do not tell it, responses to images of noise do.
 
@@ -94,7 +94,7 @@ class Reading:
         self._classes = columns
 
     def _see(self, values: Float[Tensor, "n classes"]) -> None:
-        """Logits, or probabilities that sum to 1 but for rounding; else, unless somebody has said it, ask."""
+        """Logits, or probabilities that sum to 1 but for rounding; else, unless somebody has said it, raise."""
         within = bool(((values >= 0) & (values <= 1)).all())
         several = values.shape[1] > 1
         self._normalised = several and within and bool(((values.sum(dim=1) - 1).abs() <= _ROUNDED).all())
@@ -154,8 +154,8 @@ class Reading:
                 )
             if self._classes == 1:
                 return torch.logit(values[:, 0], eps=CLIP) * (1 if p == 1 else -1)
-            share = values[:, p] / values.sum(dim=1) if self._normalised else values[:, p]
-            return torch.logit(share, eps=CLIP)
+            p_class = values[:, p] / values.sum(dim=1) if self._normalised else values[:, p]
+            return torch.logit(p_class, eps=CLIP)
         if self._classes == 1:
             return values[:, 0] * (1 if p == 1 else -1)
         others = [position for position in range(self._classes) if position != p]
@@ -175,11 +175,11 @@ class Reading:
         labels = self.labels or {}
         shown = ", ".join(f"{position} ({labels[position]})" for position in labels) or f"0 to {classes - 1}"
         if self.positive is not None:
-            asked = str(self.positive)
-            by_label = [position for position, label in labels.items() if label == asked]
-            by_position = [position for position in range(classes) if asked == str(position)]
+            wanted = str(self.positive)
+            by_label = [position for position, label in labels.items() if label == wanted]
+            by_position = [position for position in range(classes) if wanted == str(position)]
             if not by_label + by_position:
-                raise ConfiguralError(f"positive '{asked}': there is no such class; choose from {shown}")
+                raise ConfiguralError(f"positive '{wanted}': there is no such class; choose from {shown}")
             self._position = (by_label + by_position)[0]
             return
         named = [position for position, label in labels.items() if _words(label) in _correct_classes()]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from configural.errors import ConfiguralError
-from configural.models.opening import Asked
+from configural.models.opening import Options
 from configural.models.outputs import Reading
 
 
@@ -69,24 +69,24 @@ def _what(came: Any) -> str:
         return type(came).__name__
 
 
-def open_function(predict: Callable[[Any], Any], asked: Asked) -> FunctionClassifier:
+def open_function(predict: Callable[[Any], Any], options: Options) -> FunctionClassifier:
     """A function from uint8 images (n, h, w, 3) to n probabilities of the correct class, or one for each class."""
-    reading = Reading.of(asked.positive, asked.output, known="probabilities")
-    name = asked.name or getattr(predict, "__name__", type(predict).__name__)
-    words = "RGB bytes" if asked.prepare is None else "yours"
-    return FunctionClassifier(predict, reading, name, asked.image_size, "a function", asked.prepare, words)
+    reading = Reading.of(options.positive, options.output, known="probabilities")
+    name = options.name or getattr(predict, "__name__", type(predict).__name__)
+    words = "RGB bytes" if options.prepare is None else "yours"
+    return FunctionClassifier(predict, reading, name, options.image_size, "a function", options.prepare, words)
 
 
-def open_estimator(estimator: Any, asked: Asked) -> FunctionClassifier:
+def open_estimator(estimator: Any, options: Options) -> FunctionClassifier:
     """What has `predict_proba`, as scikit-learn's classifiers: it takes rows of numbers, an image each.
 
     Args:
         estimator: Its `classes_` are its labels.
-        asked: `scale` is what bytes are multiplied by, `prepare` makes features of the images (n, h, w, 3) instead.
+        options: `scale` multiplies bytes, or `prepare` makes features of the images (n, h, w, 3).
     """
-    if asked.scale is not None and asked.prepare is not None:
+    if options.scale is not None and options.prepare is not None:
         raise ConfiguralError("scale: of no use where there is a prepare; leave one of them out")
-    scale = asked.scale or 1.0
+    scale = options.scale or 1.0
 
     def rows(images: UInt8[np.ndarray, "n h w 3"]) -> np.ndarray:
         return images.reshape(len(images), -1) * scale
@@ -94,10 +94,10 @@ def open_estimator(estimator: Any, asked: Asked) -> FunctionClassifier:
     labels = {position: str(label) for position, label in enumerate(getattr(estimator, "classes_", ()))}
     return FunctionClassifier(
         estimator.predict_proba,
-        Reading.of(asked.positive, None, labels or None, known="probabilities"),
-        asked.name or type(estimator).__name__,
-        asked.image_size,
+        Reading.of(options.positive, None, labels or None, known="probabilities"),
+        options.name or type(estimator).__name__,
+        options.image_size,
         "an estimator",
-        asked.prepare or rows,
-        "yours" if asked.prepare else f"RGB bytes in a row, times {scale:g}",
+        options.prepare or rows,
+        "yours" if options.prepare else f"RGB bytes in a row, times {scale:g}",
     )

@@ -37,8 +37,8 @@ class Summary:
         network: Its name.
         image_size: The input size that the shapes are for.
         layers: In order.
-        receptive_field: Rows and columns of input pixels that one unit of the last feature map sees, of which no more
-            than the input size exist; None where the layers do not tell it.
+        receptive_field: Rows and columns of input pixels that one unit of the last feature map sees, of which no
+            more than the input size exist; None where the layers do not tell it.
     """
 
     network: str

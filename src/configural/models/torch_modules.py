@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from configural.errors import ConfiguralError
 from configural.models.networks import prepare
-from configural.models.opening import Asked, agreed
+from configural.models.opening import Options, agreed
 from configural.models.outputs import Reading
 
 Prepare = Callable[[Tensor], Tensor]
@@ -80,35 +80,35 @@ def of_floats(own: Prepare) -> Prepare:
 
 
 def open_module(
-    module: nn.Module, asked: Asked, *, kind: str = "a torch module", known: str = "", size: int | None = None
+    module: nn.Module, options: Options, *, kind: str = "a torch module", known: str = "", size: int | None = None
 ) -> TorchClassifier:
     """A torch network as a classifier; it is put into evaluation mode and onto the device.
 
     Args:
         module: See `networks.NETWORKS`; outputs of other forms are read as `Reading` says.
-        asked: What a user said of it.
+        options: What a user said of it.
         kind: What it was opened from.
         known: `logits` or `probabilities`, where it is known what the outputs are.
         size: Rows and columns that it takes; None if any.
     """
-    reading = Reading.of(asked.positive, asked.output, known=known)
+    reading = Reading.of(options.positive, options.output, known=known)
     own = hasattr(module, "prepare")
-    if asked.scale is not None and (asked.prepare is not None or own):
+    if options.scale is not None and (options.prepare is not None or own):
         raise ConfiguralError("scale: what the network takes is known already; leave it out")
-    if asked.prepare is not None:
-        prepared, words = of_floats(asked.prepare), "yours"
-    elif asked.scale is not None:
-        prepared, words = partial(torch.mul, other=asked.scale), f"RGB times {asked.scale:g}"
+    if options.prepare is not None:
+        prepared, words = of_floats(options.prepare), "yours"
+    elif options.scale is not None:
+        prepared, words = partial(torch.mul, other=options.scale), f"RGB times {options.scale:g}"
     else:
         prepared, words = partial(prepare, module), "the network's own" if own else "RGB from 0 to 1"
         reading.guessed += [] if own else ["preparation"]
     return TorchClassifier(
-        module.to(asked.device).eval(),
+        module.to(options.device).eval(),
         prepared,
         reading,
-        asked.name or type(module).__name__,
-        agreed(size, asked.image_size, asked.name),
-        asked.device,
+        options.name or type(module).__name__,
+        agreed(size, options.image_size, options.name),
+        options.device,
         kind,
         words,
     )

@@ -11,13 +11,13 @@ from torch import nn
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.models.networks import made_from, recreate
-from configural.models.opening import Asked
+from configural.models.opening import Options
 from configural.models.torch_modules import TorchClassifier, open_module
 from configural.objects import OBJECTS
 
 
 def save_network(network: nn.Module, path: Path | str) -> None:
-    """Write weights and running values of a network that `create` made, with its name and image size in the header."""
+    """Write weights and running values of a network that `create` made, its name and image size in a header."""
     name, image_size = made_from(network)
     tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     # One entry: the format keeps several in no fixed order, and the same network shall give the same bytes.
@@ -70,26 +70,26 @@ def check_numbers(network: nn.Module, path: Path) -> None:
             raise ConfiguralError(f"{path}: damaged, its {name} holds {culprit}")
 
 
-def open_weights(path: Path, asked: Asked) -> TorchClassifier:
+def open_weights(path: Path, options: Options) -> TorchClassifier:
     """A network of this library as a classifier; its classes are in the order of an object scheme."""
-    module = load_network(path, network=asked.network)
-    return open_own_network(module, asked, ".safetensors of this library")
+    module = load_network(path, network=options.network)
+    return open_own_network(module, options, ".safetensors of this library")
 
 
-def open_run(folder: Path, asked: Asked) -> TorchClassifier:
+def open_run(folder: Path, options: Options) -> TorchClassifier:
     """The network of a finished run."""
     path = folder / "model.safetensors"
     if not path.is_file():
         raise ConfiguralError(f"{folder}: this run is not finished, it has no model.safetensors")
-    return open_own_network(load_network(path, network=asked.network), asked, "a run folder")
+    return open_own_network(load_network(path, network=options.network), options, "a run folder")
 
 
-def open_own_network(module: nn.Module, asked: Asked, kind: str) -> TorchClassifier:
+def open_own_network(module: nn.Module, options: Options, kind: str) -> TorchClassifier:
     """A network that this library trained: it gives logits of the scrambled and the correct class."""
-    if asked.positive is None:
+    if options.positive is None:
         positive: str | int = 1
     else:
         names = {name: position for scheme in OBJECTS.values() for position, name in enumerate(scheme.class_names)}
-        positive = names.get(str(asked.positive), asked.positive)
+        positive = names.get(str(options.positive), options.positive)
     _, size = made_from(module)
-    return open_module(module, replace(asked, positive=positive), kind=kind, known="logits", size=size)
+    return open_module(module, replace(options, positive=positive), kind=kind, known="logits", size=size)

@@ -1,8 +1,11 @@
 """The state of a training between two epochs, in one safetensors file."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -35,23 +38,17 @@ def load_checkpoint(path: Path, network: nn.Module, optimizer: torch.optim.Optim
     """
     weights: dict[str, Tensor] = {}
     moments: dict[int, dict[str, Tensor]] = {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            history = json.loads((file.metadata() or {})["history"])
-            for key in file.keys():  # noqa: SIM118
-                owner, rest = key.split("/", 1)
-                if owner == "network":
-                    weights[rest] = file.get_tensor(key)
-                else:
-                    parameter, name = rest.split("/", 1)
-                    moments.setdefault(int(parameter), {})[name] = file.get_tensor(key)
+    with _opened(path) as file:
+        for key in file.keys():  # noqa: SIM118
+            owner, rest = key.split("/", 1)
+            if owner == "network":
+                weights[rest] = file.get_tensor(key)
+            else:
+                parameter, name = rest.split("/", 1)
+                moments.setdefault(int(parameter), {})[name] = file.get_tensor(key)
         network.load_state_dict(weights)
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-        raise ConfiguralError(
-            f"{path}: this checkpoint cannot be used ({type(error).__name__}); remove it to train anew"
-        ) from error
-    return History(tuple(Epoch(**epoch) for epoch in history))
+        return _history(file)
 
 
 def read_history(path: Path) -> History:
@@ -60,11 +57,20 @@ def read_history(path: Path) -> History:
     Raises:
         ConfiguralError: If the file is missing or damaged.
     """
+    with _opened(path) as file:
+        return _history(file)
+
+
+def _history(file: Any) -> History:
+    return History(tuple(Epoch(**epoch) for epoch in json.loads((file.metadata() or {})["history"])))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            epochs = json.loads((file.metadata() or {})["history"])
-        return History(tuple(Epoch(**epoch) for epoch in epochs))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            yield file
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ConfiguralError(
-            f"{path}: this checkpoint cannot be used ({type(error).__name__}); remove it to train anew"
+            f"{path}: this checkpoint cannot be used ({type(error).__name__}); remove it to train again"
         ) from error

@@ -84,7 +84,7 @@ class Portion:
         return loss * (self.processes / self.images)
 
     def total(self, sums: Tensor) -> Tensor:
-        """The sum over the processes, the same in each; all have to ask for it."""
+        """The sum over the processes, the same in each; all have to call this."""
         if self.processes == 1:
             return sums
         sums = sums.clone()
@@ -103,7 +103,7 @@ class GlobalBatchNorm(_BatchNorm):
     """
 
     def __init__(self, local: _BatchNorm, portion: Portion) -> None:
-        super().__init__(local.num_features, local.eps, local.momentum)
+        super().__init__(local.num_features, local.eps, local.momentum, local.affine)
         self.weight, self.bias = local.weight, local.bias
         self.running_mean, self.running_var = local.running_mean, local.running_var
         self.num_batches_tracked = local.num_batches_tracked
@@ -114,7 +114,7 @@ class GlobalBatchNorm(_BatchNorm):
     def _check_input_dim(self, input: Tensor) -> None:
         pass
 
-    def forward(self, input: Float[Tensor, "own c h w"]) -> Float[Tensor, "own c h w"]:
+    def forward(self, input: Float[Tensor, "own c *dims"]) -> Float[Tensor, "own c *dims"]:
         """Normalise; in training mode by the statistics of all processes' rows, which also see the gradient."""
         if not self.training:
             return super().forward(input)
@@ -122,17 +122,20 @@ class GlobalBatchNorm(_BatchNorm):
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         batch = input.to(torch.promote_types(input.dtype, torch.float32))  # not in half precision
-        n = self._portion.images * batch.shape[2] * batch.shape[3]
-        mean: Tensor = all_reduce(batch.sum((0, 2, 3))) / n
-        centred = batch - mean[:, None, None]
-        variance: Tensor = all_reduce(centred.square().sum((0, 2, 3))) / n
+        n = self._portion.images * batch.shape[2:].numel()
+        axes, column = (0, *range(2, batch.dim())), (-1, *[1] * (batch.dim() - 2))
+        mean: Tensor = all_reduce(batch.sum(axes)) / n
+        centred = batch - mean.view(column)
+        variance: Tensor = all_reduce(centred.square().sum(axes)) / n
         momentum = self.momentum if self.momentum is not None else 1 / (int(self.num_batches_tracked) + 1)
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, momentum)
             self.running_var.lerp_(variance * (n / (n - 1)) if self._bessel else variance, momentum)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
+        scale = (variance + self.eps).rsqrt()
+        if not self.affine:
+            return (centred * scale.view(column)).to(input.dtype)
+        return (centred * (self.weight * scale).view(column) + self.bias.view(column)).to(input.dtype)
 
 
 class GlobalDropout(nn.Module):
@@ -194,12 +197,12 @@ def check_devices(device: torch.device, devices: int, *, batch_size: int) -> Non
     if device.type == "cuda" and devices > torch.cuda.device_count():
         here = torch.cuda.device_count()
         raise ConfiguralError(
-            f"devices {devices}: this machine has {here} GPU{'s' if here > 1 else ''}; use devices {here} or device cpu"
+            f"devices {devices}: this machine has {here} GPU{'s' if here > 1 else ''}; use devices {here} or the CPU"
         )
     if devices > batch_size:
         raise ConfiguralError(
-            f"devices {devices}: batches of {batch_size} leave some without an image; use devices {batch_size} or a "
-            "larger batch_size"
+            f"devices {devices}: batches of {batch_size} leave some without an image; use devices {batch_size} or "
+            "a larger batch_size"
         )
 
 

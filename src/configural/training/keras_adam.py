@@ -55,7 +55,7 @@ class KerasAdam(torch.optim.Adam):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change the weights by their gradients once."""
         if self._steps is None:
-            # Asked once: with `fused` the counts are on the GPU, and reading them waits for it.
+            # Read once: with `fused` the counts are on the GPU, and reading them waits for it.
             self._steps = max((int(state["step"]) for state in self.state.values()), default=0)
         self._steps += 1
         keras_eps = [group["eps"] for group in self.param_groups]
@@ -88,11 +88,11 @@ class KerasAdam(torch.optim.Adam):
         return complex_ones
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a `state_dict()`, exactly as if there had been no break."""
+        """Resume from a `state_dict()`, exactly as if there had been no break."""
         super().load_state_dict(state_dict)
         self._steps = None
         # Files keep no memory format, and fused Adam walks through weights and moments side by side in memory:
-        # where their formats differ it silently pairs the wrong numbers.
+        # where their formats differ it silently pairs numbers that do not belong together.
         for weights, state in self.state.items():
             for name, value in state.items():
                 if value.shape == weights.shape:

@@ -160,7 +160,7 @@ def _fit(network: nn.Module, training: _Training, fabric: "lightning_fabric.Fabr
                     if step % 10 == 9 or step == steps - 1:
                         if not math.isfinite(seen.loss):
                             raise ConfiguralError(
-                                f"training diverged in epoch {epoch}: the loss is {seen.loss}; lower the learning rate"
+                                f"training diverged in epoch {epoch}: the loss is {seen.loss}; lower learning_rate"
                             )
                         update(step + 1, note=str(seen))
                 model.eval()
@@ -181,7 +181,7 @@ def _fit(network: nn.Module, training: _Training, fabric: "lightning_fabric.Fabr
 
 
 def open_device(device: str, precision: str = "32") -> "lightning_fabric.Fabric":
-    """A Fabric on the asked-for device.
+    """A Fabric on the device of that name.
 
     Raises:
         ConfiguralError: If this machine has no such device.
@@ -263,7 +263,7 @@ def _dropout(network: nn.Module, p: float | None) -> Iterator[None]:
 
 
 def _compiled(network: nn.Module) -> nn.Module:
-    """The network, translated when it is first called; for CUDA, into graphs that are started as a whole."""
+    """The network, translated at its first batch; for CUDA, into graphs that are started as a whole."""
     # Not for any number of images: an epoch has two kinds of batches, full ones and its last.
     return cast(nn.Module, torch.compile(network, mode="reduce-overhead", dynamic=False))
 

@@ -1,7 +1,7 @@
 """Convolution, 2×2 max-pool and ReLU in one step of training on a CPU.
 
 Layer by layer, the convolution's output and its gradient are each four times as large as what leaves the pool; at
-the study's size that is 128 MB, which the operating system hands out anew and clears in every step. Here a few
+the study's size that is 128 MB, which the operating system hands out again and clears in every step. Here a few
 images at a time go through all three layers, in memory that stays warm, and only what the backward pass reads is
 kept: the pool's output and which of its four numbers was the largest.
 
@@ -55,10 +55,10 @@ class _PooledConvolution(torch.autograd.Function):
         largest = []
         for some in _chunks(batch, weight):
             convolved = _convolve(batch[some], weight, bias)
-            places = torch.empty_like(pooled[some], dtype=torch.int64)
-            torch.ops.aten.max_pool2d_with_indices.out(convolved, *_POOL, out=pooled[some], indices=places)
+            positions = torch.empty_like(pooled[some], dtype=torch.int64)
+            torch.ops.aten.max_pool2d_with_indices.out(convolved, *_POOL, out=pooled[some], indices=positions)
             pooled[some].relu_()
-            largest.append(places)
+            largest.append(positions)
         ctx.save_for_backward(batch, weight, pooled, *largest)
         return pooled
 
@@ -72,8 +72,8 @@ class _PooledConvolution(torch.autograd.Function):
         of_batch = torch.empty_like(batch) if wanted[0] else None
         of_weight = torch.zeros_like(weight) if wanted[1] else None
         of_bias = weight.new_zeros(len(weight)) if wanted[2] else None
-        for some, places in zip(_chunks(batch, weight), largest, strict=True):
-            parts = _gradients(gradient[some], batch[some], weight, pooled[some], places, wanted)
+        for some, positions in zip(_chunks(batch, weight), largest, strict=True):
+            parts = _gradients(gradient[some], batch[some], weight, pooled[some], positions, wanted)
             if of_batch is not None:
                 of_batch[some] = parts[0]
             if of_weight is not None:

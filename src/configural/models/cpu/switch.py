@@ -1,4 +1,4 @@
-"""The switch: which layers the kernels take the place of."""
+"""The switch: which layers the kernels stand in for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +15,9 @@ from configural.models.cpu.pooled_convolution import convolve_pool_rectify
 def fast_on_cpu(network: nn.Module) -> Iterator[None]:
     """Train a network faster while the block runs, wherever its batches are on a CPU.
 
-    In every `nn.Sequential`, a 3×3 convolution, a 2×2 max-pool and a ReLU that follow each other become one step (see
-    `convolve_pool_rectify`), unless somebody watches them by hooks. Dropout draws its numbers four times as fast,
-    but other ones. Nothing changes outside training.
+    In every `nn.Sequential`, a 3×3 convolution, a 2×2 max-pool and a ReLU that follow each other become one step
+    (see `convolve_pool_rectify`), unless somebody watches them by hooks. Dropout draws its numbers four times as
+    fast, but other ones. Nothing changes outside training.
 
     Args:
         network: Any; layers that are not of these kinds stay as they are.

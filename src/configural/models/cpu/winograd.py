@@ -43,9 +43,9 @@ class WinogradConvolution(torch.autograd.Function):
             # Rows of the window, rows in it, columns of the window, columns in it.
             outputs = (transforms.outputs @ products.view(36, -1)).view(2, 2, 2, 2, tiling.tiles, filters)
             del products
-            most, *places = _largest_of_four(outputs)
+            most, *positions = _largest_of_four(outputs)
             pooled[some] = tiling.of_windows(most)
-            largest.extend(places)
+            largest.extend(positions)
         pooled += bias
         pooled.relu_()
         result = pooled.permute(0, 3, 1, 2)
