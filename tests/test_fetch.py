@@ -12,7 +12,7 @@ from command_line import assert_one_line, configural
 
 from configural.errors import ConfiguralError
 from configural.portraits import fasseg, load
-from configural.portraits.fetch import fasseg_registry, fetch
+from configural.portraits.fetch import download, fasseg_registry
 
 FILES = {
     f"{kind}/{number}.bmp": f"{kind} {number} ".encode() * 400 for kind in ("RGB", "Labels") for number in range(5)
@@ -72,10 +72,10 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 def test_whole_download_and_then_nothing(server, tmp_path):
-    assert fetch(tmp_path, server.url, REGISTRY) == len(FILES)
+    assert download(tmp_path, server.url, registry=REGISTRY) == len(FILES)
     assert held(tmp_path) == FILES
     server.asked.clear()
-    assert fetch(tmp_path, server.url.rstrip("/"), REGISTRY) == 0
+    assert download(tmp_path, server.url.rstrip("/"), registry=REGISTRY) == 0
     assert server.asked == []
 
 
@@ -87,7 +87,7 @@ def test_a_broken_off_download_goes_on(server, tmp_path, how):
     else:
         server.cut.add(third)
     with pytest.raises(ConfiguralError, match=r"repeat the command|SHA-256") as caught:
-        fetch(tmp_path, server.url, REGISTRY)
+        download(tmp_path, server.url, registry=REGISTRY)
     message = str(caught.value)
     assert "\n" not in message
     assert third in message
@@ -96,7 +96,7 @@ def test_a_broken_off_download_goes_on(server, tmp_path, how):
     server.files.update(FILES)
     server.cut.clear()
     server.asked.clear()
-    assert fetch(tmp_path, server.url, REGISTRY) == 7
+    assert download(tmp_path, server.url, registry=REGISTRY) == 7
     assert server.asked == list(FILES)[3:]
     assert held(tmp_path) == FILES
     del caught
@@ -104,12 +104,12 @@ def test_a_broken_off_download_goes_on(server, tmp_path, how):
 
 
 def test_damaged_and_cut_files_are_fetched_again(server, tmp_path):
-    fetch(tmp_path, server.url, REGISTRY)
+    download(tmp_path, server.url, registry=REGISTRY)
     one, two = "RGB/1.bmp", "Labels/4.bmp"
     (tmp_path / one).write_bytes(FILES[one][:-1])
     (tmp_path / two).write_bytes(b"x" + FILES[two][1:])
     server.asked.clear()
-    assert fetch(tmp_path, server.url, REGISTRY) == 2
+    assert download(tmp_path, server.url, registry=REGISTRY) == 2
     assert server.asked == [one, two]
     assert held(tmp_path) == FILES
 
@@ -117,16 +117,16 @@ def test_damaged_and_cut_files_are_fetched_again(server, tmp_path):
 def test_another_file_under_the_name_is_refused(server, tmp_path):
     server.files["RGB/2.bmp"] = b"something else"
     with pytest.raises(ConfiguralError, match=r"RGB/2\.bmp.*SHA-256") as caught:
-        fetch(tmp_path, server.url, REGISTRY)
+        download(tmp_path, server.url, registry=REGISTRY)
     assert "\n" not in str(caught.value)
     assert "RGB/2.bmp" not in held(tmp_path)
 
 
 def test_no_server_and_no_address(tmp_path):
     with pytest.raises(ConfiguralError, match="0 of 10 files are there"):
-        fetch(tmp_path, "http://127.0.0.1:9/", REGISTRY)
+        download(tmp_path, "http://127.0.0.1:9/", registry=REGISTRY)
     with pytest.raises(ConfiguralError, match="no address"):
-        fetch(tmp_path, "ftp://127.0.0.1/", REGISTRY)
+        download(tmp_path, "ftp://127.0.0.1/", registry=REGISTRY)
 
 
 def test_registry_is_the_published_folder(fasseg_folder):

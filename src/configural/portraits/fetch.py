@@ -1,8 +1,7 @@
 """Downloads of public portraits into the user's cache folder."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,12 @@ from configural.portraits.store import cache_folder
 FASSEG_URL = (
     "https://raw.githubusercontent.com/massimomauro/FASSEG-repository/39737f254561b1785b500174834014e2135a6ef3/V2/"
 )
-_TIMEOUT = 30.0  # seconds without an answer
+_TIMEOUT = 30.0  # seconds without a response
+_RETRIES = 1  # of a file, after a second
 
 
 def fasseg_folder() -> Path:
-    """Where `fetch_fasseg` puts the portraits."""
+    """Where `fetch_portraits` puts the FASSEG portraits."""
     return cache_folder() / "fasseg" / "V2"
 
 
@@ -39,13 +39,39 @@ def fetched_fasseg() -> Path:
     if there < len(wanted):
         state = f"only {there} of {len(wanted)} files are in {folder}" if there else f"nothing is in {folder}"
         raise ConfiguralError(
-            f"faces 'fasseg': {state}; run configural fetch fasseg, or write fasseg:FOLDER if you have them"
+            f"source 'fasseg': {state}; run configural fetch fasseg, or write fasseg:FOLDER if you have them"
         )
     return folder
 
 
-def fetch(folder: Path, base_url: str, registry: Mapping[str, str], task: str = "fetching") -> int:
-    """Download files one by one; those that are there and right are kept.
+def fetch_portraits(name: str, *, base_url: str | None = None) -> Path:
+    """Download public portraits into the user's cache folder, for use without a path.
+
+    Args:
+        name: `fasseg`: FASSEG's frontal02 (Khan, Mauro and Leonardi, ICIP 2015), the only portraits that may be
+            downloaded without asking.
+        base_url: Where Train_RGB, Train_Labels, Test_RGB and Test_Labels are; the publisher's if not given.
+
+    Returns:
+        The folder that holds them.
+
+    Raises:
+        ConfiguralError: If a file cannot be had, or is not the published one; the same call resumes the download.
+
+    Example:
+        >>> from configural.portraits.fetch import fetch_portraits
+        >>> fetch_portraits("lfw")
+        Traceback (most recent call last):
+        configural.errors.ConfiguralError: 'lfw' cannot be fetched; what can is: fasseg
+    """
+    if name != "fasseg":
+        raise ConfiguralError(f"'{name}' cannot be fetched; what can is: fasseg")
+    download(fasseg_folder(), base_url or FASSEG_URL, registry=fasseg_registry(), task="fetching fasseg")
+    return fasseg_folder()
+
+
+def download(folder: Path, base_url: str, *, registry: Mapping[str, str], task: str = "fetching") -> int:
+    """Download files one by one; those that are there and have the expected SHA-256 are kept.
 
     Args:
         folder: Where to put them.
@@ -65,67 +91,43 @@ def fetch(folder: Path, base_url: str, registry: Mapping[str, str], task: str = 
         raise ConfiguralError(f"'{base_url}' is no address to download from, which starts with http:// or https://")
     # Pooch reports each file on standard error, in lines of its own.
     pooch.get_logger().setLevel(logging.WARNING)
-    store = pooch.create(folder, base_url=base_url.rstrip("/") + "/", registry=dict(registry))
-    downloaded = 0
+    store = pooch.create(
+        folder, base_url=base_url.rstrip("/") + "/", registry=dict(registry), retry_if_failed=_RETRIES
+    )
+    http = pooch.HTTPDownloader(timeout=_TIMEOUT, hooks={"response": _close_refusal})
+    downloaded: set[str] = set()
+
+    def get(url: str, *arguments: Any, **options: Any) -> None:
+        http(url, *arguments, **options)
+        downloaded.add(url)
+
     with progress.bar(task, len(registry)) as update:
         for done, name in enumerate(registry, start=1):
-            before = _changed(folder / name)
             try:
-                with _answers_closed() as hooks:
-                    store.fetch(name, downloader=pooch.HTTPDownloader(timeout=_TIMEOUT, hooks=hooks))
+                store.fetch(name, downloader=get)
             except ValueError as error:
                 raise ConfiguralError(
                     f"{store.get_url(name)}: not the file that is wanted (its SHA-256 differs); "
-                    "it was changed there or damaged on the way, try again or give another address with --from"
+                    "it was changed there or damaged on the way, try again or give another address (base_url)"
                 ) from error
             except OSError as error:  # what requests raises is an OSError too
                 raise ConfiguralError(_failure(store.get_url(name), error, done - 1, len(registry))) from error
-            downloaded += _changed(folder / name) != before
             update(done)
-    return downloaded
+    return len(downloaded)
 
 
-def fetch_fasseg(base_url: str = FASSEG_URL) -> Path:
-    """Download the FASSEG portraits, frontal02, for the source `fasseg`.
-
-    Args:
-        base_url: Where Train_RGB, Train_Labels, Test_RGB and Test_Labels are.
-
-    Returns:
-        The folder that holds them.
-
-    Raises:
-        ConfiguralError: If a file cannot be had, or is not the published one; the same call goes on from there.
-    """
-    fetch(fasseg_folder(), base_url, fasseg_registry(), "fetching fasseg")
-    return fasseg_folder()
-
-
-def _changed(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
-
-
-@contextmanager
-def _answers_closed() -> Iterator[dict[str, Any]]:
-    """Hooks for requests by which what the block asked for is closed with it: pooch leaves a refusal open."""
-    with ExitStack() as opened:
-
-        def keep(answer: Any, **_: object) -> None:
-            opened.callback(answer.close)
-
-        yield {"response": keep}
+def _close_refusal(response: Any, **_: object) -> None:
+    """Close the connection of a refused request, which pooch leaves open."""
+    if not response.ok:
+        response.close()
 
 
 def _failure(url: str, error: OSError, done: int, total: int) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
-        said = f"the server answered {status}"
+        said = f"the server returned {status}"
     elif error.filename:
         said = f"{error.filename}: {error.strerror}"
     else:
-        said = f"no complete answer ({type(error).__name__})"
-    return f"{url}: {said}; {done} of {total} files are there, repeat the command to go on"
+        said = f"no complete response ({type(error).__name__})"
+    return f"{url}: {said}; {done} of {total} files are there, repeat the command to resume"
