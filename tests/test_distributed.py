@@ -74,7 +74,7 @@ def test_devices_that_cannot_be(tmp_path, monkeypatch):
         cf.run(devices=3, batch_size=2, device="cpu", out=tmp_path / "x")
     assert not (tmp_path / "x").exists()
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ConfiguralError, match="devices 2: this machine has 1 GPU; use devices 1 or the CPU"):
+    with pytest.raises(ConfiguralError, match="devices 2: this machine has 1 GPU; use devices 1 or cpu"):
         check_devices(torch.device("cuda"), 2, batch_size=20)
     with pytest.raises(ConfiguralError, match="there is one device 'mps'"):
         check_devices(torch.device("mps"), 2, batch_size=20)

@@ -45,14 +45,14 @@ def open_folder(folder: Path, options: Options) -> TorchClassifier:
     size = own.size[0] if own and own.size else None
     labels = {int(position): str(label) for position, label in module.config.id2label.items()}
     return TorchClassifier(
-        module.to(options.device).eval(),
-        own or of_floats(options.prepare or torch.nn.Identity()),
-        Reading.of(options.positive, options.output, labels, known="logits"),
-        options.name,
-        agreed(size, options.image_size, options.name),
-        options.device,
-        "a folder that transformers saved",
-        "yours" if options.prepare else "preprocessor_config.json, without its crop",
+        reading=Reading.of(options.positive, options.output, labels, known="logits"),
+        kind="a folder that transformers saved",
+        preparation="yours" if options.prepare else "preprocessor_config.json, without its crop",
+        name=options.name,
+        image_size=agreed(size, options.image_size, options.name),
+        module=module.to(options.device).eval(),
+        prepare=own or of_floats(options.prepare or nn.Identity()),
+        device=options.device,
     )
 
 

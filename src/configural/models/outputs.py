@@ -192,6 +192,56 @@ class Reading:
             self.guessed.append("positive")
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReadClassifier:
+    """A classifier whose outputs are read as log-odds.
+
+    Attributes:
+        reading: Of its outputs.
+        kind: What it was opened from.
+        preparation: What images go through first, in words.
+        name: What to call it.
+        image_size: Rows and columns that it takes; None if any.
+    """
+
+    reading: Reading
+    kind: str
+    preparation: str
+    name: str
+    image_size: int | None
+
+    def respond(self, images: UInt8[np.ndarray, "n h w 3"]) -> Any:
+        """Its outputs."""
+        raise NotImplementedError
+
+    def log_odds(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, " n"]:
+        """Log-odds of the correct class, in nats; see `Reading.log_odds`."""
+        outputs = self.respond(images)
+        self.reading.decide(outputs, self.respond, images.shape[1])
+        return np.asarray(self.reading.log_odds(outputs).double().cpu().numpy())
+
+    def describe(self) -> dict[str, Any]:
+        """What was understood."""
+        if self.image_size is not None and not self.reading.decided:
+            self.log_odds(np.zeros((1, self.image_size, self.image_size, 3), np.uint8))
+        return {"kind": self.kind, "preparation": self.preparation, **self.reading.describe()}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FunctionClassifier(ReadClassifier):
+    """A classifier by a function.
+
+    Attributes:
+        function: From uint8 RGB images (n, h, w, 3) to outputs.
+    """
+
+    function: Callable[[np.ndarray], Any]
+
+    def respond(self, images: UInt8[np.ndarray, "n h w 3"]) -> Any:
+        """Its outputs."""
+        return self.function(images)
+
+
 def _noise(size: int) -> UInt8[np.ndarray, "n size size 3"]:
     """Images of every colour and contrast, the same ones each time."""
     rng = np.random.default_rng(0)

@@ -13,53 +13,34 @@ from torch import Tensor, nn
 from configural.errors import ConfiguralError
 from configural.models.networks import prepare
 from configural.models.opening import Options, agreed
-from configural.models.outputs import Reading
+from configural.models.outputs import ReadClassifier, Reading
 
 Prepare = Callable[[Tensor], Tensor]
 
 
-@dataclass(frozen=True, eq=False)
-class TorchClassifier:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TorchClassifier(ReadClassifier):
     """A torch network as a classifier.
 
     Attributes:
         module: In evaluation mode.
         prepare: From RGB images of 0 to 255 (n, 3, h, w) to what the network takes; differentiable.
-        reading: Of its outputs.
-        name: What to call it.
-        image_size: Rows and columns that it takes; None if any.
         device: Where the network is.
-        kind: What it was opened from.
-        preparation: What `prepare` does, in words.
     """
 
     module: nn.Module
     prepare: Prepare
-    reading: Reading
-    name: str
-    image_size: int | None
-    device: str = "cpu"
-    kind: str = "a torch module"
-    preparation: str = "yours"
+    device: str
+
+    def respond(self, images: UInt8[np.ndarray, "n h w 3"]) -> Any:
+        """Its outputs."""
+        with torch.inference_mode():
+            return self._outputs(torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2))
 
     def scores(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
         """Log-odds of the correct class, differentiable."""
-        return self._log_odds(images)
-
-    def log_odds(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, " n"]:
-        """Log-odds of the correct class, in nats."""
-        with torch.inference_mode():
-            return np.asarray(self._log_odds(_channels_first(images)).double().cpu().numpy())
-
-    def describe(self) -> dict[str, Any]:
-        """What was understood."""
-        if self.image_size is not None and not self.reading.decided:
-            self.log_odds(np.zeros((1, self.image_size, self.image_size, 3), np.uint8))
-        return {"kind": self.kind, "preparation": self.preparation, **self.reading.describe()}
-
-    def _log_odds(self, images: Tensor) -> Tensor:
         outputs = self._outputs(images)
-        self.reading.decide(outputs, lambda noise: self._outputs(_channels_first(noise)), images.shape[-1])
+        self.reading.decide(outputs, self.respond, images.shape[-1])
         return self.reading.log_odds(outputs)
 
     def _outputs(self, images: Tensor) -> Any:
@@ -68,10 +49,6 @@ class TorchClassifier:
         if first is not None and prepared.is_floating_point() and prepared.dtype != first.dtype:
             prepared = prepared.to(first.dtype)  # of a network in half or double precision
         return self.module(prepared)
-
-
-def _channels_first(images: UInt8[np.ndarray, "n h w 3"]) -> UInt8[Tensor, "n 3 h w"]:
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
 
 
 def of_floats(own: Prepare) -> Prepare:
@@ -103,12 +80,12 @@ def open_module(
         prepared, words = partial(prepare, module), "the network's own" if own else "RGB from 0 to 1"
         reading.guessed += [] if own else ["preparation"]
     return TorchClassifier(
-        module.to(options.device).eval(),
-        prepared,
-        reading,
-        options.name or type(module).__name__,
-        agreed(size, options.image_size, options.name),
-        options.device,
-        kind,
-        words,
+        reading=reading,
+        kind=kind,
+        preparation=words,
+        name=options.name or type(module).__name__,
+        image_size=agreed(size, options.image_size, options.name),
+        module=module.to(options.device).eval(),
+        prepare=prepared,
+        device=options.device,
     )

@@ -197,7 +197,7 @@ def check_devices(device: torch.device, devices: int, *, batch_size: int) -> Non
     if device.type == "cuda" and devices > torch.cuda.device_count():
         here = torch.cuda.device_count()
         raise ConfiguralError(
-            f"devices {devices}: this machine has {here} GPU{'s' if here > 1 else ''}; use devices {here} or the CPU"
+            f"devices {devices}: this machine has {here} GPU{'s' if here > 1 else ''}; use devices {here} or cpu"
         )
     if devices > batch_size:
         raise ConfiguralError(

@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Iterable, Iterator, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -133,7 +133,8 @@ def _fit(network: nn.Module, training: _Training, fabric: "lightning_fabric.Fabr
     with (
         matmul_precision(recipe.precision),
         _dropout(network, recipe.dropout),
-        _compiling() if training.compile else fast_on_cpu(network),
+        fast_on_cpu(network),
+        _compiling() if training.compile else nullcontext(),
     ):
         for epoch in range(len(history.epochs) + 1, recipe.epochs + 1):
             start = time.perf_counter()
