@@ -104,6 +104,27 @@ def test_keras_3_weights_alone(name, with_names, tmp_path):
     assert_same_answers(model, network, 64)
 
 
+@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("name", NAMES)
+def test_tensorflow_2_12_to_2_14_weights_alone(name, step, tmp_path):
+    """They lie elsewhere and carry no names; 2.12 and 2.13 count convolutions in twos."""
+    model = rough_model(name, 64)
+    path = tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    with h5py.File(path, "r+") as file:
+        file.move("layers", "_layer_checkpoint_dependencies")
+        layers = file["_layer_checkpoint_dependencies"]
+        for layer in layers.values():
+            del layer["vars"].attrs["name"]
+        for number in range(5, 0, -1):
+            if f"conv2d_{number}" in layers:
+                layers.move(f"conv2d_{number}", f"conv2d_{step * number}_")
+                layers.move(f"conv2d_{step * number}_", f"conv2d_{step * number}")
+    network = load_keras(path, 64)
+    assert network.name == name
+    assert_same_answers(model, network, 64)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_layers_have_the_shapes_of_keras_at_an_odd_size(name):
     model = keras_study.build(name, 100)

@@ -91,10 +91,12 @@ def open_keras(path: Path, options: Options) -> TorchClassifier:
 def _unpacked(path: Path) -> tuple[Any, bytes]:
     """The configuration and the weights in a `.keras` archive."""
     with zipfile.ZipFile(path) as archive:
-        weights = archive.getinfo("model.weights.h5")
-        if weights.file_size > _LARGEST_ARCHIVE:
-            raise ConfiguralError(f"{path}: claims {weights.file_size} bytes of weights; no network of the study's")
-        return _json(archive.read("config.json")), archive.read(weights)
+        members = [archive.getinfo(name) for name in ("config.json", "model.weights.h5")]
+        claimed = max(member.file_size for member in members)
+        if claimed > _LARGEST_ARCHIVE:
+            raise ConfiguralError(f"{path}: claims {claimed} bytes; no network of the study's is as large")
+        config, weights = map(archive.read, members)
+        return _json(config), weights
 
 
 def _json(text: Any) -> Any:
