@@ -15,7 +15,7 @@ from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.portraits import Exemplar, Library, load
 from configural.portraits import store as store_module
 from configural.portraits.fasseg import Fasseg, fasseg_exemplars
-from configural.portraits.store import StoredHeads, prepare
+from configural.portraits.store import StoredExemplars, prepare
 from configural.stimuli import Renderer, sample
 
 COLOURS = np.array([[255, 255, 0], [0, 0, 255], [255, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
@@ -54,7 +54,7 @@ class Counting(Fasseg):
         return super().read(name)
 
 
-def prepared(portraits: Path, place: Path) -> tuple[StoredHeads, list[str]]:
+def prepared(portraits: Path, place: Path) -> tuple[StoredExemplars, list[str]]:
     """The exemplars, and the names that were read from their portraits to get them."""
     source = Counting(portraits)
     exemplars, skipped = prepare(source, place)
@@ -83,8 +83,8 @@ def test_cached_exemplars_are_the_exemplars(portraits, place):
         assert library.fingerprint == plain.fingerprint
         for name in ("anchors", "part_sizes", "canvas_sizes"):
             np.testing.assert_array_equal(getattr(library, name), getattr(plain, name))
-        table = sample(plain, "baseline", count=40)
-        mine, other = Renderer(library, 24), Renderer(plain, 24)
+        table = sample(plain, condition="baseline", count=40)
+        mine, other = Renderer(library, size=24), Renderer(plain, size=24)
         for position in range(5):
             np.testing.assert_array_equal(mine.draw(table[position]), other.draw(table[position]))
 
@@ -93,7 +93,7 @@ def test_second_load_reads_neither_portraits_nor_pixels(portraits, place):
     first, read = prepared(portraits, place)
     assert read == [f"Train/{number}" for number in range(1, 6)]
     fingerprint = Library("first", first).fingerprint
-    for path in place.glob("*.npz"):
+    for path in place.glob("*.zip"):
         path.write_bytes(b"\0" * path.stat().st_size)  # nobody may look inside
     exemplars, read = prepared(portraits, place)
     assert read == []
@@ -103,7 +103,7 @@ def test_second_load_reads_neither_portraits_nor_pixels(portraits, place):
     assert {exemplar.person for exemplar in library.exemplars} == {exemplar.name for exemplar in library.exemplars}
 
 
-def test_an_interrupted_preparation_goes_on(portraits, place):
+def test_an_interrupted_preparation_is_resumed(portraits, place):
     class Broken(Counting):
         def read(self, name: str) -> Exemplar:
             if name == "Train/3":
@@ -134,8 +134,8 @@ def flip(path: Path) -> None:
 def test_a_damaged_exemplar_is_made_again(portraits, place, damage, loaded_before):
     eager, _ = fasseg_exemplars(portraits)
     exemplars, _ = prepared(portraits, place)
-    key = exemplars.entry(2).key
-    damage(place / f"{key}.npz")
+    key = exemplars.entries[2].key
+    damage(place / f"{key}.zip")
     if not loaded_before:
         exemplars, _ = prepared(portraits, place)
     for stored, other in zip(exemplars, eager, strict=True):
@@ -167,16 +167,16 @@ def test_what_changes_is_prepared_again_and_what_is_gone_is_removed(portraits, p
     assert read == ["Train/2"]
     assert [exemplar.size for exemplar in exemplars] == [(124, 96), (124, 110), (124, 96)]
     assert exemplars[1].canvas.shape == (124, 110, 3)
-    assert len(list(place.glob("*.npz"))) == 3
+    assert len(list(place.glob("*.zip"))) == 3
     add(portraits, 4)
     source = Counting(portraits)
     assert prepare(source, place)[1] == []
     assert source.read_names == ["Train/4"]
 
 
-def test_a_exemplar_that_changed_since_it_was_loaded_is_not_mixed_in(portraits, place):
+def test_an_exemplar_that_changed_since_it_was_loaded_is_not_mixed_in(portraits, place):
     exemplars, _ = prepared(portraits, place)
-    (place / f"{exemplars.entry(1).key}.npz").unlink()
+    (place / f"{exemplars.entries[1].key}.zip").unlink()
     add(portraits, 2, cols=110)
     with pytest.raises(ConfiguralError, match="Train/2 has changed"):
         _ = exemplars[1].canvas
@@ -185,9 +185,9 @@ def test_a_exemplar_that_changed_since_it_was_loaded_is_not_mixed_in(portraits, 
 def test_memory_is_bounded(portraits, place, monkeypatch):
     monkeypatch.setattr(store_module, "_PIXELS_KEPT", 1)
     exemplars, _ = prepared(portraits, place)
-    assert exemplars._canvas.cache_info().maxsize == 8
+    assert exemplars.canvas.cache_info().maxsize == 8
     few = [exemplars[0].canvas for _ in range(3)]
-    assert exemplars._canvas.cache_info().hits == 2
+    assert exemplars.canvas.cache_info().hits == 2
     assert not few[0].flags.writeable
 
 

@@ -72,8 +72,7 @@ def _synthetic(source: str, number: str, seed: int) -> Library:
 
 
 def _stored(source: str, portraits: PortraitFolder, licence: str) -> Library:
-    with progress.bar("preparing exemplars", len(portraits.names)) as update:
-        exemplars, skipped = prepare(portraits, _cache(source.partition(":")[0], portraits.folder), update)
+    exemplars, skipped = prepare(portraits, _cache(source.partition(":")[0], portraits.folder))
     for name, reason in skipped[:_WARNED]:
         warnings.warn(f"{portraits.folder}: skipped {name}: {reason}", PortraitSkippedWarning, stacklevel=3)
     if len(skipped) > _WARNED:
