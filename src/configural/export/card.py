@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from configural.export.format import Format
 from configural.stimuli.table import SUBSETS
@@ -25,8 +26,8 @@ _SOURCES = {
         "other",
         "The exemplars come from the FASSEG portraits: photographs of people, published without the text of a "
         "licence. **Do not redistribute these images.** Publish the settings above instead: whoever has the "
-        "portraits draws the same images from them. Cite Khalil Khan, Massimo Mauro, Riccardo Leonardi, *Multi-class "
-        "semantic segmentation of faces*, ICIP 2015.",
+        "portraits draws the same images from them. Cite Khalil Khan, Massimo Mauro, Riccardo Leonardi, "
+        "*Multi-class semantic segmentation of faces*, ICIP 2015.",
     ),
     "celebamask": (
         "other",
@@ -57,9 +58,7 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
     kind = description["source"].partition(":")[0]
     license, note = _SOURCES.get(kind, ("other", " ".join((licence or "Nothing is known of a licence.", _UNKNOWN))))
     name, images = description["condition"]["name"], description["images"]
-    scrambled, correct = description["class_names"]
-    thing, kinds = description["object"]["name"], description["object"]["part_kinds"]
-    masked, total = description["masks"] is not None, sum(images.values())
+    thing, masked, total = description["object"]["name"], description["masks"] is not None, sum(images.values())
     header: dict[str, Any] = {"license": license}
     if license == "other":
         header["license_name"] = "see-below"
@@ -80,69 +79,20 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
             }
         ],
     }
-    size = description["image_size"]
-    counts = "\n".join(f"| {_SPLIT_NAMES[subset]} | `{subset}` | {images[subset]:,} |" for subset in SUBSETS)
-    labels = ", ".join(f"{label} {class_name}" for label, class_name in enumerate(description["class_names"]))
-    values = (description["masks"] or {"values": {}})["values"]
-    masks = ", ".join(f"{value} {part}" for value, part in values.items())
-    return f"""---
-{yaml.safe_dump(header, sort_keys=False)}---
-
-# {header["pretty_name"]}
-
-{total:,} images of {size} × {size} pixels in two classes. A *{correct}* has every part
-({", ".join(kinds).replace("_", " ")}) in its own slot; a *{scrambled}* has them shuffled.
-The parts come from different exemplars and are put onto a canvas: an exemplar without its own parts, the surface
-filled in. The same settings give the same images.
-
-| split | written as | images |
-|---|---|---|
-{counts}
-
-Labels: {labels}.{f" Masks: {masks}." if masks else ""}
-
-Columns: {", ".join(f"`{column}`" for column in columns)}.
-
-For each slot, they tell the `kind` of part that it holds, the `donor` exemplar that the part comes from,
-and by how many rows and columns it was moved. The columns of all images together are in `stimuli.parquet`.
-
-## Use
-
-{form.usage}
-## How it was made
-
-| setting | value |
-|---|---|
-| source | {description["source"] if _SOURCES.get(kind) is _PAINTED else kind} |
-| fingerprint of the source | `{description["fingerprint"]}` |
-| condition | {name} |
-| placement | {description["placement"]} |
-| split | {description["split"]} |
-| count | {description["count"]:,} |
-| seed | {description["seed"]} |
-| image size | {size} |
-| configural | {description["configural"]} |
-
-The condition in full:
-
-```json
-{json.dumps(description["condition"])}
-```
-
-`configural verify FOLDER` draws a sample again and compares it with what is stored.
-
-## Licence of the source images
-
-{note}
-
-## How to cite
-
-Cite the software configural by its CITATION.cff, and the work it repeats:
-
-- Lisa Lengenfelder, *Are Relations Relevant in CNNs? A Study Based on a Facial Dataset*, Bachelor thesis, 2021.
-- Johannes Rabold, Gesina Schwalbe, Ute Schmid, *Expressive explanations of DNNs by combining concept analysis with
-  ILP*, Lecture Notes in Computer Science, 2020 (the Picasso dataset).
-"""
+    environment = Environment(
+        loader=PackageLoader("configural.export"), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    return environment.get_template("card.md.j2").render(
+        {**description, "source": description["source"] if _SOURCES.get(kind) is _PAINTED else kind},
+        header=yaml.safe_dump(header, sort_keys=False),
+        title=header["pretty_name"],
+        total=total,
+        split_names=_SPLIT_NAMES,
+        columns=columns,
+        usage=form.usage,
+        condition_in_full=json.dumps(description["condition"]),
+        note=note,
+    )
 
 
 def _size_category(total: int) -> str:

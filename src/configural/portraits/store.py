@@ -2,8 +2,8 @@
 
 Filling in the surface under the parts takes about a tenth of a second per portrait, so a source of thousands is
 prepared once. Each exemplar is one zip file of the cache, named by a fingerprint of what it was made from; it
-describes itself, so that an interrupted preparation is resumed with the exemplars that are there. `index.json` repeats
-the descriptions in one file, so that a library is at hand without any pixels being read.
+describes itself, so that an interrupted preparation is resumed with the exemplars that are there. `index.json`
+repeats the descriptions in one file, so that a library is at hand without any pixels being read.
 """
 
 import hashlib
