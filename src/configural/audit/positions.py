@@ -1,23 +1,16 @@
 """Where the parts of stimuli lie in their images, and whether they fit: geometry without pixels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from configural.portraits import Library
-from configural.stimuli import Stimulus, StimulusTable
-from configural.stimuli.conditions import Condition
-from configural.stimuli.layout import (
-    constellation_middle,
-    left_padding,
-    part_starts,
-    pose_matrix,
-    posed_extent,
-    surface_sizes,
-    surface_start,
-)
+from configural.stimuli import Condition, Stimulus, StimulusTable
+from configural.stimuli.layout import Choices, inside, lay_out, pose_matrix
+from configural.stimuli.layout import padding as padding_before
 
 TURNED = " (parts upside down)"
 """What the name of an exemplar ends with whose parts are turned by 180 degrees within their boxes."""
@@ -32,66 +25,42 @@ def part_positions(library: Library, stimuli: Sequence[Stimulus]) -> Float[np.nd
     """
     scheme = library.scheme
     found = np.full((len(stimuli), len(scheme.part_kinds), 2), np.nan)
-    positions = {exemplar.name: position for position, exemplar in enumerate(library.exemplars)}
     by_condition: dict[Condition, list[int]] = {}
     for row, stimulus in enumerate(stimuli):
         by_condition.setdefault(stimulus.condition, []).append(row)
     for condition, rows in by_condition.items():
-        some = [stimuli[row] for row in rows]
-        host = np.array([positions[one.host] for one in some])
-        kind = np.array([[scheme.index(content.kind) for content in one.contents] for one in some])
-        donor = np.array(
-            [[positions[content.donor.removesuffix(TURNED)] for content in one.contents] for one in some]
-        )
-        jitter = np.array([[content.jitter for content in one.contents] for one in some])
-        start, size = part_starts(library, condition, host, kind, donor, jitter)
-        middle = constellation_middle(library, host)[:, None]
-        pose = pose_matrix(
-            np.array([float(one.rotation) for one in some]), np.array([float(one.scale) for one in some])
-        )
-        point = start + (size - 1) / 2 - middle
-        point = np.einsum("nij,nsj->nsi", pose, point) + middle + np.array([one.shift for one in some])[:, None]
-        height, width = library.canvas_sizes[host].T
-        lefts = [left_padding(int(h), int(w), one.placement) for h, w, one in zip(height, width, some, strict=True)]
-        point[..., 1] += np.array(lefts)[:, None]
-        point = (point + 0.5) / library.canvas_sizes[host].max(axis=1)[:, None, None]
+        some = [_without_twins(stimuli[row]) for row in rows]
+        choices = Choices.of_stimuli(library, some)
+        layout, sizes = lay_out(library, condition, choices), library.canvas_sizes[choices.host]
+        point = layout.start + (layout.size - 1) / 2 - layout.middle[:, None]
+        point = np.einsum("nij,nsj->nsi", pose_matrix(choices.rotation, choices.scale), point)
+        point += (layout.middle + choices.shift)[:, None]
+        if condition.background == "canvas":
+            point += padding_before(sizes, choices.placement)[:, None]
+        point = (point + 0.5) / sizes.max(axis=1)[:, None, None]
         turned = np.array([one.inverted for one in some])
         point[turned] = 1 - point[turned]
-        shown = np.array([slot in condition.filled for slot in scheme.part_kinds])
-        point[:, ~shown] = np.nan
+        point[:, ~np.isin(scheme.part_kinds, condition.filled)] = np.nan
         by_kind = np.empty_like(point)
-        np.put_along_axis(by_kind, kind[..., None], point, axis=1)
+        np.put_along_axis(by_kind, choices.kind[..., None], point, axis=1)
         found[rows] = by_kind
     return found
 
 
 def padding(library: Library, stimulus: Stimulus, size: int) -> Bool[np.ndarray, "size size"]:
     """Which pixels of the image show no portrait but the padding beside it."""
-    found = np.zeros((size, size), bool)
-    if stimulus.condition.background != "canvas":
-        return found
-    height, width = next(exemplar for exemplar in library.exemplars if exemplar.name == stimulus.host).size
-    left = left_padding(height, width, stimulus.placement)
-    middles = (np.arange(size) + 0.5) * max(height, width) / size
-    found[:, (middles < left) | (middles > left + width)] = True
+    sides = library.canvas_sizes[[library.position(stimulus.host)]]
+    before = padding_before(sides, [stimulus.placement])
+    middles = (np.arange(size) + 0.5) * sides.max() / size
+    rows, cols = ((middles < low) | (middles > low + side) for low, side in zip(before[0], sides[0], strict=True))
+    found = np.asarray((rows[:, None] | cols) & (stimulus.condition.background == "canvas"))
     return found[::-1, ::-1] if stimulus.inverted else found
 
 
 def fit(library: Library, table: StimulusTable) -> Bool[np.ndarray, " n"]:
     """Whether all parts of each stimulus lie on its surface, so that it can be drawn."""
-    frame, condition = table.frame, table.condition
-    host, _, _, start, size = _boxes(library, table)
-    left = surface_start(library, condition, host, frame["placement"].to_numpy())
-    start[..., 1] += left[:, None]
-    middle = constellation_middle(library, host)
-    middle[:, 1] += left
-    pose = frame["rotation"].to_numpy(float), frame["scale"].to_numpy(float)
-    low, high = posed_extent(start, size, middle, *pose)
-    shift = frame[["shift_row", "shift_col"]].to_numpy()[:, None]
-    inside = (low + shift >= 0).all(axis=2) & (
-        high + shift <= surface_sizes(library, condition, host)[:, None]
-    ).all(axis=2)
-    return (inside | ~np.isin(library.scheme.part_kinds, condition.filled)).all(axis=1)
+    choices = Choices.of_table(library, table)
+    return inside(library, table.condition, choices.host, lay_out(library, table.condition, choices)).all(axis=1)
 
 
 def overlap(library: Library, table: StimulusTable) -> Float[np.ndarray, " n"]:
@@ -99,13 +68,14 @@ def overlap(library: Library, table: StimulusTable) -> Float[np.ndarray, " n"]:
 
     Counted on the masks before the constellation is turned, scaled and shifted, which changes nothing in it.
     """
-    _, kind, donor, start, size = _boxes(library, table)
-    stop = start + size
+    choices = Choices.of_table(library, table)
+    layout = lay_out(library, table.condition, choices)
+    start, stop = layout.start, layout.start + layout.size
     fractions = np.zeros(len(table))
     known: dict[tuple[int, ...], np.ndarray] = {}
 
     def mask(row: int, slot: int) -> np.ndarray:
-        which = int(donor[row, slot]), int(kind[row, slot]), *size[row, slot].tolist()
+        which = int(choices.donor[row, slot]), int(choices.kind[row, slot]), *layout.size[row, slot].tolist()
         if which not in known:
             known[which] = _mask(library, *which)
         return known[which]
@@ -123,15 +93,12 @@ def overlap(library: Library, table: StimulusTable) -> Float[np.ndarray, " n"]:
     return fractions
 
 
-def _boxes(library: Library, table: StimulusTable) -> tuple[np.ndarray, ...]:
-    """Host (n,), kind and donor per slot (n, parts), start and size of each part's box (n, parts, 2)."""
-    positions = {exemplar.name: position for position, exemplar in enumerate(library.exemplars)}
-    frame, scheme = table.frame, library.scheme
-    host = frame["host"].map(positions).to_numpy()
-    kind = np.stack([frame[f"{slot}_kind"].map(scheme.index).to_numpy() for slot in scheme.part_kinds], axis=1)
-    donor = np.stack([frame[f"{slot}_donor"].map(positions).to_numpy() for slot in scheme.part_kinds], axis=1)
-    jitter = np.stack([frame[[f"{slot}_row", f"{slot}_col"]].to_numpy() for slot in scheme.part_kinds], axis=1)
-    return host, kind, donor, *part_starts(library, table.condition, host, kind, donor, jitter)
+def _without_twins(stimulus: Stimulus) -> Stimulus:
+    """With the donors that a library has whose parts are turned within their boxes, where they lie the same."""
+    if not any(content.donor.endswith(TURNED) for content in stimulus.contents):
+        return stimulus
+    contents = tuple(replace(one, donor=one.donor.removesuffix(TURNED)) for one in stimulus.contents)
+    return replace(stimulus, contents=contents)
 
 
 def _mask(library: Library, donor: int, kind: int, rows: int, cols: int) -> Bool[np.ndarray, "rows cols"]:

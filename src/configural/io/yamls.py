@@ -1,7 +1,9 @@
-"""Small YAML files checked against a model, with errors that name the line."""
+"""Small YAML files checked against a model, with errors that name file, line and key."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pydantic
 import yaml
@@ -9,6 +11,103 @@ import yaml
 from configural.errors import ConfiguralError
 
 _Model = TypeVar("_Model", bound=pydantic.BaseModel)
+
+
+class ImpossibleKeyError(ValueError):
+    """Raised by a model's validator of several keys: which of them cannot be as it is, and why."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a YAML file says, not checked against anything yet.
+
+    Attributes:
+        name: Of the file, for errors.
+        values: By key.
+        tree: The same with line numbers; None for values that come from no file.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    tree: yaml.Node | None = None
+
+    def where(self, steps: list[str]) -> str:
+        """File and line of the innermost key or item on the way that the file has."""
+        return self.name if self.tree is None else f"{self.name}, line {_line(self.tree, steps)}"
+
+
+def read_document(path: Path) -> Document:
+    """Read a YAML file of keys and values.
+
+    Raises:
+        ConfiguralError: If the file is missing or no such YAML.
+    """
+    try:
+        return parse_document(path.read_text("utf-8"), str(path))
+    except FileNotFoundError as error:
+        raise ConfiguralError(f"{path}: there is no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfiguralError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+
+
+def parse_document(text: str, name: str) -> Document:
+    """Parse the text of a YAML file of that name; see `read_document`."""
+    try:
+        tree = yaml.compose(text, yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # the second for impossible dates
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not understood"
+        raise ConfiguralError(f"{name}{line}: not readable as YAML: {problem}") from error
+    if not isinstance(values, dict) or not isinstance(tree, yaml.MappingNode):
+        raise ConfiguralError(f"{name}: expected lines of the form 'key: value'")
+    seen = set()
+    for key, _ in tree.value:
+        if str(key.value) in seen:
+            raise ConfiguralError(f"{name}, line {key.start_mark.line + 1}: the key '{key.value}' is stated twice")
+        seen.add(str(key.value))
+    return Document(name, {str(key): value for key, value in values.items()}, tree)
+
+
+def validated(model: type[_Model], *documents: Document, context: Mapping[str, Any] | None = None) -> _Model:
+    """A model from what documents say; of several, the later wins where two state the same key.
+
+    Args:
+        model: What they must say.
+        documents: At least one.
+        context: For the model's validators.
+
+    Raises:
+        ConfiguralError: If they say what the model does not allow; the first such place is named by file and line.
+    """
+    values = {key: value for document in documents for key, value in document.values.items()}
+    try:
+        return model.model_validate(values, context=dict(context or {}))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        steps = _steps(first)
+        stating = [document for document in documents if steps and steps[0] in document.values] or documents
+        raise ConfiguralError(f"{stating[-1].where(steps)}: {problem_in_words(first, model)}") from None
+
+
+def problem_in_words(problem: Any, model: type[pydantic.BaseModel]) -> str:
+    """What is wrong with a key, on one line, from an entry of pydantic's `ValidationError.errors()`."""
+    steps = ".".join(_steps(problem))
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key '{steps}': choose from {', '.join(model.model_fields)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{steps}: {message}" if steps else message
+
+
+def _steps(problem: Any) -> list[str]:
+    """The key that a problem is about, and the way into its value."""
+    raised = problem.get("ctx", {}).get("error")
+    return [raised.key] if isinstance(raised, ImpossibleKeyError) else [str(step) for step in problem["loc"]]
 
 
 def read_yaml(path: Path, model: type[_Model]) -> _Model:
@@ -22,38 +121,13 @@ def read_yaml(path: Path, model: type[_Model]) -> _Model:
         ConfiguralError: If the file is missing, no YAML, or says what the model does not allow; the first such
             place is named by its line.
     """
-    try:
-        text = path.read_text("utf-8")
-        tree = yaml.compose(text, yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfiguralError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not understood"
-        raise ConfiguralError(f"{path}{line}: no YAML: {problem}") from error
-    if not isinstance(values, dict):
-        raise ConfiguralError(f"{path}: expected lines of the form 'key: value'")
-    try:
-        return model.model_validate(values)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = [str(step) for step in first["loc"]]
-        message = f"unknown key, known are {_known(model)}" if first["type"] == "extra_forbidden" else first["msg"]
-        named = f" {'.'.join(where)}:" if where else ""
-        message = message.removeprefix("Value error, ")
-        raise ConfiguralError(f"{path}, line {_line(tree, where)}:{named} {message}") from None
+    return validated(model, read_document(path))
 
 
-def _known(model: type[pydantic.BaseModel]) -> str:
-    return ", ".join(model.model_fields)
-
-
-def _line(node: yaml.Node | None, where: list[str]) -> int:
+def _line(node: yaml.Node | None, steps: list[str]) -> int:
     """The line of the innermost key or item on the way that the file has, from 1 on."""
     line = 1
-    for step in where:
+    for step in steps:
         following: tuple[yaml.Node, yaml.Node] | None = None
         if isinstance(node, yaml.MappingNode):
             following = next((pair for pair in node.value if pair[0].value == step), None)

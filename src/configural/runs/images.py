@@ -38,7 +38,7 @@ class Images:
 
 def sample_for(settings: RunConfig, library: Library, placement: str | None = None) -> StimulusTable:
     """The stimuli of a run, or the same ones under another placement."""
-    return sample(library, settings.condition, settings.split, settings.count, settings.data_seed, placement)
+    return sample(library, condition=settings.condition, split=settings.split, count=settings.count, seed=settings.data_seed, placement=placement)
 
 
 def draw_images(
@@ -58,10 +58,10 @@ def draw_images(
     keep = False if settings.stream else None
     size = settings.image_size
     if device is not None:
-        batched = DeviceRenderer(library, size, device)
+        batched = DeviceRenderer(library, size=size, device=device)
         return Images(table, {name: DeviceDataset(batched, table.subset(name)) for name in SUBSETS})
     # One for all subsets, so that what it remembers of the portraits is in memory once.
-    renderer = Renderer(library, size)
+    renderer = Renderer(library, size=size)
     sets = {name: dataset(library, table.subset(name), size, keep, renderer) for name in SUBSETS}
     renderer.forget()
     return Images(table, sets)
@@ -121,7 +121,9 @@ def shared_images(
         # Copy on write, which nobody does: PyTorch warns of arrays that it cannot write to.
         images = np.load(folder / f"{name}.npy", mmap_mode="c")
         rows = table.subset(name).frame[["index", "file", "label"]]
-        sets[name] = ImageDataset(rows, settings.image_size, images)
+        sets[name] = ImageDataset(
+            rows, settings.image_size, images=images, class_names=table.scheme.class_names
+        )
     return Images(table, sets)
 
 
@@ -131,7 +133,7 @@ def _draw_into(
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
     table = sample_for(settings, library, placement)
-    renderer = Renderer(library, settings.image_size)
+    renderer = Renderer(library, size=settings.image_size)
     try:
         table.save(partial / "stimuli.parquet")
         for name in subsets:

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from configural.stimuli.conditions import CONDITIONS as CONDITIONS
 from configural.stimuli.conditions import PLACEMENTS as PLACEMENTS
-from configural.stimuli.conditions import PRESETS as PRESETS
 from configural.stimuli.conditions import Condition as Condition
 from configural.stimuli.conditions import MovedPart as MovedPart
+from configural.stimuli.conditions import STUDY_CONDITIONS as STUDY_CONDITIONS
 from configural.stimuli.conditions import condition as condition
+from configural.stimuli.conditions import preset_names as preset_names
 from configural.stimuli.rendering import Renderer as Renderer
 from configural.stimuli.sampling import SPLITS as SPLITS
 from configural.stimuli.sampling import sample as sample
 from configural.stimuli.sampling import sample_to as sample_to
-from configural.stimuli.table import CLASS_NAMES as CLASS_NAMES
 from configural.stimuli.table import SUBSETS as SUBSETS
 from configural.stimuli.table import SlotContent as SlotContent
 from configural.stimuli.table import Stimulus as Stimulus

@@ -80,7 +80,7 @@ class StimulusDataset(ImageDataset):
         renderer: Renderer | None = None,
     ) -> None:
         self.table = table
-        self.renderer = renderer or Renderer(library, size)
+        self.renderer = renderer or Renderer(library, size=size)
         _check_faces(table, library)
         images = self._draw_all() if keep else None
         super().__init__(

@@ -13,17 +13,9 @@ import torch
 from jaxtyping import Float32, Int, UInt8
 from torch import Tensor
 
-from configural.portraits import PART_KINDS, Library
+from configural.portraits import Library
 from configural.stimuli.conditions import Condition
-from configural.stimuli.layout import (
-    constellation_middle,
-    left_padding,
-    part_starts,
-    pose_matrix,
-    posed_extent,
-    surface_sizes,
-    surface_start,
-)
+from configural.stimuli.layout import Choices, inside, lay_out, padding, surface_sizes, unposed
 from configural.stimuli.pixel_store import PixelStore
 from configural.stimuli.rendering import _GAINS, Renderer
 from configural.stimuli.table import Stimulus
@@ -31,17 +23,17 @@ from configural.stimuli.table import Stimulus
 _TOGETHER = 64
 
 
-class _Places(NamedTuple):
+class _Boxes(NamedTuple):
     """Where the parts of n stimuli lie on their surfaces: first row and column of each box, and one past the last.
 
     Pixel (r, c) of a box shows what the part, with a margin of one pixel, has at inverse · (r, c) + offset.
     """
 
-    low: Int[np.ndarray, "n 4 2"]
-    high: Int[np.ndarray, "n 4 2"]
-    room: Int[np.ndarray, "n 4 2"]
+    low: Int[np.ndarray, "n slots 2"]
+    high: Int[np.ndarray, "n slots 2"]
+    room: Int[np.ndarray, "n slots 2"]
     inverse: Float32[np.ndarray, "n 2 2"]
-    offset: Float32[np.ndarray, "n 4 2"]
+    offset: Float32[np.ndarray, "n slots 2"]
 
 
 class DeviceRenderer:
@@ -51,7 +43,7 @@ class DeviceRenderer:
     of noise, of which every image has its own, is drawn by `Renderer` itself.
     """
 
-    def __init__(self, library: Library, size: int = 224, device: str | torch.device = "cpu") -> None:
+    def __init__(self, library: Library, *, size: int = 224, device: str | torch.device = "cpu") -> None:
         """Prepare to draw.
 
         Args:
@@ -62,7 +54,7 @@ class DeviceRenderer:
         Raises:
             ConfiguralError: If the size is too small.
         """
-        self.renderer = Renderer(library, size)
+        self.renderer = Renderer(library, size=size)
         self.device = torch.device(device)
         self._store = PixelStore(self.device)
         self._matrices: dict[int, Float32[Tensor, "side size"]] = {}
@@ -77,7 +69,7 @@ class DeviceRenderer:
         images = torch.empty((len(stimuli), 3, size, size), dtype=torch.uint8, device=self.device)
         alike: dict[tuple[Condition, int], list[int]] = {}
         for place, stimulus in enumerate(stimuli):
-            side = int(library.canvas_sizes[self.renderer._position(stimulus.host)].max())
+            side = int(library.canvas_sizes[library.position(stimulus.host)].max())
             alike.setdefault((stimulus.condition, side), []).append(place)
         for (condition, side), places in alike.items():
             for first in range(0, len(places), _TOGETHER):
@@ -92,16 +84,15 @@ class DeviceRenderer:
     def _draw(self, condition: Condition, side: int, stimuli: list[Stimulus]) -> UInt8[Tensor, "n 3 size size"]:
         """Draw stimuli of one condition whose hosts have squares of one side."""
         plain, library, size = self.renderer, self.renderer.library, self.renderer.size
-        host = np.array([plain._position(s.host) for s in stimuli])
-        kind = np.array([[PART_KINDS.index(f.kind) for f in s.contents] for s in stimuli])
-        donor = np.array([[plain._position(f.donor) for f in s.contents] for s in stimuli])
+        choices = Choices.of_stimuli(library, stimuli)
+        layout, slots = lay_out(library, condition, choices), len(library.scheme.part_kinds)
+        host, kind, donor, low, high = choices.host, choices.kind, choices.donor, layout.low, layout.high
         background, extent = condition.background, surface_sizes(library, condition, host)
-        low, high, *_ = places = _places(library, condition, stimuli, host, kind, donor)
-        filled = [slot for slot, name in enumerate(PART_KINDS) if name in condition.filled]
-        outside = (low[:, filled] < 0) | (high[:, filled] > extent[:, None])
-        for position in np.flatnonzero(outside.any(axis=(1, 2))):
+        boxed = _Boxes(low, high, layout.size, *(a.astype(np.float32) for a in unposed(layout, choices)))
+        filled = [slot for slot, name in enumerate(library.scheme.part_kinds) if name in condition.filled]
+        for position in np.flatnonzero(~inside(library, condition, host, layout).all(axis=1)):
             plain.draw(stimuli[position])  # which says what is wrong
-        rows = np.repeat(library.canvas_sizes[host, :1], 4, axis=1)
+        rows = np.repeat(library.canvas_sizes[host, :1], slots, axis=1)
         parts = list(zip(*(a.ravel().tolist() for a in (donor, kind, rows)), [condition] * kind.size, strict=True))
         seen = [(self._seen, h, background, s.placement) for h, s in zip(host.tolist(), stimuli, strict=True)]
         surfaces = [(plain._scratch, h, background) for h in host.tolist()]
@@ -119,19 +110,18 @@ class DeviceRenderer:
             for slot in filled:
                 y, x = (torch.arange(n, device=self.device) for n in boxes[slot].tolist())
                 y = y[:, None]
-                pixels, alpha = self._shown(part_at[slot::4], places, slot, y, x)
+                pixels, alpha = self._shown(part_at[slot::slots], boxed, slot, y, x)
                 first = self._send((low - top[:, None])[:, slot])[:, :, None, None]
                 index = ((first[:, 0] + y) * wide + first[:, 1] + x).flatten(1)[:, None].expand(-1, 3, -1)
                 if condition.colour_transfer:
-                    skin = self._send(np.stack([plain._part(*part).skin for part in parts[slot::4]]))
+                    skin = self._send(np.stack([plain._part(*part).skin for part in parts[slot::slots]]))
                     under = (before.gather(2, index) * alpha).sum(2) / alpha.sum(2)
                     gain = (under / skin.clamp(min=1)).clamp(*_GAINS)
                     pixels = (pixels * gain[:, :, None]).clamp(max=255)
                 after.scatter_add_(2, index, (pixels - after.gather(2, index)) * alpha)
             if background == "canvas":
-                sizes = library.canvas_sizes[host].tolist()
-                pads = [left_padding(h, w, s.placement) for (h, w), s in zip(sizes, stimuli, strict=True)]
-                right = right + self._send(np.array(pads))[:, None]
+                above, left = self._send(padding(library.canvas_sizes[host], choices.placement)).T[:, :, None]
+                down, right = down + above, right + left
             # Of a tile's last rows and columns, some lie outside the square; nothing has changed there.
             along, across = (self._matrix(side)[index.clamp(max=side - 1)] for index in (down, right))
             change = (after - before).view(len(host), 3, tall, wide)
@@ -141,7 +131,7 @@ class DeviceRenderer:
         return torch.where(inverted, images.flip(2, 3), images)
 
     def _shown(
-        self, starts: Int[Tensor, " n"], places: _Places, slot: int, y: Int[Tensor, "r 1"], x: Int[Tensor, " c"]
+        self, starts: Int[Tensor, " n"], places: _Boxes, slot: int, y: Int[Tensor, "r 1"], x: Int[Tensor, " c"]
     ) -> tuple[Float32[Tensor, "n 3 rc"], Float32[Tensor, "n 1 rc"]]:
         """A slot's parts in the boxes that they lie in: their pixels and their share, interpolated linearly."""
         back, offset = (self._send(a)[..., None, None] for a in (places.inverse, places.offset[:, slot]))
@@ -174,24 +164,3 @@ class DeviceRenderer:
         material = self.renderer._part(*part)
         pixels = np.pad(material.pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
         return np.concatenate([pixels, np.pad(material.alpha, 1)[None]])
-
-
-def _places(
-    library: Library,
-    condition: Condition,
-    stimuli: list[Stimulus],
-    host: Int[np.ndarray, " n"],
-    kind: Int[np.ndarray, "n 4"],
-    donor: Int[np.ndarray, "n 4"],
-) -> _Places:
-    jitter = np.array([[f.jitter for f in s.contents] for s in stimuli])
-    start, room = part_starts(library, condition, host, kind, donor, jitter)
-    left = surface_start(library, condition, host, np.array([s.placement for s in stimuli]))
-    move = np.stack([np.zeros_like(left), left], axis=1)
-    start, middle = start + move[:, None], constellation_middle(library, host) + move
-    rotation, scale = np.array([(s.rotation, s.scale) for s in stimuli], float).T
-    low, high = posed_extent(start, room, middle, rotation, scale)
-    inverse = np.linalg.inv(pose_matrix(rotation, scale))
-    offset = np.einsum("nij,nsj->nsi", inverse, low - middle[:, None]) + middle[:, None] - start + 1
-    shift = np.array([s.shift for s in stimuli])[:, None]
-    return _Places(low + shift, high + shift, room, inverse.astype(np.float32), offset.astype(np.float32))

@@ -6,17 +6,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from configural.errors import ConfiguralError
-from configural.portraits import PART_KINDS, Library
-from configural.stimuli.conditions import UPRIGHT, Condition, MovedPart
-from configural.stimuli.layout import (
-    REFERENCE_ROWS,
-    constellation_middle,
-    part_starts,
-    posed_extent,
-    surface_sizes,
-    surface_start,
-)
-from configural.stimuli.table import CLASS_NAMES, SUBSETS
+from configural.portraits import Library
+from configural.stimuli.conditions import Condition, MovedPart
+from configural.stimuli.layout import REFERENCE_ROWS, Choices, inside, lay_out, surface_sizes
+from configural.stimuli.table import SUBSETS
 
 # Random numbers are drawn in blocks of fixed length, each block from a generator of its own, so that a
 # stimulus's host, donors and jitter depend only on the seed, its class and its index, and neither on how
@@ -35,32 +28,19 @@ class Rows:
     Attributes:
         index: Their numbers within the class, from 0.
         subsets: The positions of their subsets in `SUBSETS`.
-        places: Their placements.
+        placements: Their placements.
     """
 
     index: Int[np.ndarray, " n"]
     subsets: Int[np.ndarray, " n"]
-    places: np.ndarray
+    placements: np.ndarray
 
     def __len__(self) -> int:
         return len(self.index)
 
     def take(self, positions: Int[np.ndarray, " m"]) -> "Rows":
         """Some of them."""
-        return Rows(self.index[positions], self.subsets[positions], self.places[positions])
-
-
-@dataclass(frozen=True)
-class Draws:
-    """Random choices of one class: per stimulus, and per slot."""
-
-    host: Int[np.ndarray, " n"]
-    kind: Int[np.ndarray, "n 4"]
-    donor: Int[np.ndarray, "n 4"]
-    jitter: Int[np.ndarray, "n 4 2"]
-    shift: Int[np.ndarray, "n 2"]
-    rotation: Float[np.ndarray, " n"]
-    scale: Float[np.ndarray, " n"]
+        return Rows(self.index[positions], self.subsets[positions], self.placements[positions])
 
 
 class HostUnfitError(Exception):
@@ -83,7 +63,7 @@ def draw(
     seed: int,
     unfit: list[int],
     labels: tuple[int, ...],
-) -> list[Draws]:
+) -> list[Choices]:
     """Draw the same rows of some classes; what is drawn for a row is the same whatever other rows are asked for.
 
     Args:
@@ -104,7 +84,7 @@ def draw(
     """
     if condition.matched:
         # Both classes of a pair have to fit, so they are drawn together even where one is wanted.
-        both = _draw_whole(library, condition, pools, rows, tuple(range(len(CLASS_NAMES))), seed, unfit)
+        both = _draw_whole(library, condition, pools, rows, (0, 1), seed, unfit)
         return [both[label] for label in labels]
     if condition.posed or condition.spacing == "apart" or isinstance(condition.arrangement, MovedPart):
         return [_draw_whole(library, condition, pools, rows, (label,), seed, unfit)[0] for label in labels]
@@ -119,20 +99,27 @@ def _draw_parts(
     label: int,
     seed: int,
     unfit: list[int],
-) -> Draws:
+) -> Choices:
     """The study's way: a part that does not fit is drawn again, by itself."""
-    n = len(rows)
-    host = _draw_hosts(library, condition, pools, rows, label, seed, unfit)
-    kind = _arrange(condition, label, seed, label, 0, rows.index)
-    donor = np.empty((n, 4), int)
-    jitter = np.empty((n, 4, 2), int)
-    redraw = np.ones((n, 4), bool)
+    n, slots = len(rows), len(library.scheme.part_kinds)
+    choices = Choices(
+        host=_draw_hosts(library, condition, pools, rows, label, seed, unfit),
+        kind=_arrange(library, condition, label, seed, label, 0, rows.index),
+        donor=np.zeros((n, slots), int),
+        jitter=np.zeros((n, slots, 2), int),
+        placement=rows.placements,
+        shift=np.zeros((n, 2), int),
+        rotation=np.zeros(n),
+        scale=np.ones(n),
+    )
+    host, kind, donor, jitter = choices.host, choices.kind, choices.donor, choices.jitter
+    redraw = np.ones((n, slots), bool)
     for attempt in range(_ATTEMPTS):
-        chance = uniform(seed, label, "filling", attempt, rows.index, 12).reshape(n, 4, 3)
-        fresh = np.stack([_choose(pools, rows.subsets, chance[:, slot, 0]) for slot in range(4)], axis=1)
+        chance = uniform(seed, label, "content", attempt, rows.index, 3 * slots).reshape(n, slots, 3)
+        fresh = np.stack([_choose(pools, rows.subsets, chance[:, slot, 0]) for slot in range(slots)], axis=1)
         donor[redraw] = fresh[redraw]
         jitter[redraw] = (chance[..., 1:] * _jitter_steps(library, condition, host)).astype(int)[redraw]
-        redraw = ~_fits(library, condition, host, kind, donor, jitter)
+        redraw = ~inside(library, condition, host, lay_out(library, condition, choices))
         if not redraw.any():
             break
     for row, slot in zip(*np.nonzero(redraw), strict=True):
@@ -140,11 +127,12 @@ def _draw_parts(
         pool = pools[rows.subsets[row]]
         choice = _fitting(library, condition, int(host[row]), int(kind[row, slot]), int(slot), pool)
         if not len(choice):
-            what = f"no {PART_KINDS[kind[row, slot]]} fits into its {PART_KINDS[slot]} slot"
+            kinds = library.scheme.part_kinds
+            what = f"no {kinds[kind[row, slot]]} fits into its {kinds[slot]} slot"
             raise HostUnfitError(int(host[row]), what)
         rng = np.random.default_rng([seed, label, int(rows.index[row]), int(slot), _ATTEMPTS])
         donor[row, slot], *jitter[row, slot] = choice[rng.integers(len(choice))]
-    return Draws(host, kind, donor, jitter, np.zeros((n, 2), int), np.zeros(n), np.ones(n))
+    return choices
 
 
 def _draw_whole(
@@ -155,58 +143,58 @@ def _draw_whole(
     labels: tuple[int, ...],
     seed: int,
     unfit: list[int],
-) -> list[Draws]:
+) -> list[Choices]:
     """Draw the classes in `labels` together, stimulus by stimulus from the same material.
 
     Where a constellation fits in none of its places, or not in every class, all but the host is drawn again.
     """
-    n, stream = len(everyone), labels[0]
+    n, stream, scheme = len(everyone), labels[0], library.scheme
+    slots = len(scheme.part_kinds)
     host = _draw_hosts(library, condition, pools, everyone, stream, seed, unfit)
-    kind, donor = np.empty((2, len(labels), n, 4), int)
-    jitter = np.empty((len(labels), n, 4, 2), int)
-    shift, rotation, scale = np.empty((n, 2), int), np.empty(n), np.empty(n)
-    filled = [slot for slot, name in enumerate(PART_KINDS) if name in condition.filled]
+    shift, rotation, scale = np.zeros((n, 2), int), np.zeros(n), np.ones(n)
+    drawn = [
+        Choices(
+            host,
+            np.zeros((n, slots), int),
+            np.zeros((n, slots), int),
+            np.zeros((n, slots, 2), int),
+            everyone.placements,
+            *(shift, rotation, scale),
+        )
+        for _ in labels
+    ]
+    filled = [slot for slot, name in enumerate(scheme.part_kinds) if name in condition.filled]
     left = np.arange(n)
     for attempt in range(_ATTEMPTS_WHOLE):
         here, rows = host[left], everyone.take(left)
-        chance = uniform(seed, stream, "filling", attempt, rows.index, 12).reshape(len(rows), 4, 3)
+        chance = uniform(seed, stream, "content", attempt, rows.index, 3 * slots).reshape(len(rows), slots, 3)
         # One donor per part kind, so that matched classes hold the same parts wherever these lie.
-        by_kind = np.stack([_choose(pools, rows.subsets, chance[:, part, 0]) for part in range(4)], axis=1)
+        by_kind = np.stack([_choose(pools, rows.subsets, chance[:, part, 0]) for part in range(slots)], axis=1)
         tremble = (chance[..., 1:] * _jitter_steps(library, condition, here)).astype(int)
         pose = uniform(seed, stream, "pose", attempt, rows.index, 5)
         rotation[left] = condition.rotation[0] + pose[:, 0] * (condition.rotation[1] - condition.rotation[0])
         scale[left] = condition.scale[0] + pose[:, 1] * (condition.scale[1] - condition.scale[0])
+        shift[left] = 0
         fits = np.ones(len(rows), bool)
         lows, highs = [], []
-        for position, label in enumerate(labels):
-            order = _arrange(condition, label, seed, stream, attempt, rows.index)
-            kind[position, left] = order
-            donor[position, left] = np.take_along_axis(by_kind, order, axis=1)
-            jitter[position, left] = tremble + _displacement(library, condition, label, here, pose[:, 4])
-            start, size = part_starts(
-                library, condition, here, order, donor[position, left], jitter[position, left]
-            )
-            start[..., 1] += surface_start(library, condition, here, rows.places)[:, None]
-            middle = constellation_middle(library, here)
-            middle[:, 1] += surface_start(library, condition, here, rows.places)
-            low, high = posed_extent(start, size, middle, rotation[left], scale[left])
-            lows.append(low[:, filled].min(axis=1))
-            highs.append(high[:, filled].max(axis=1))
+        for choices, label in zip(drawn, labels, strict=True):
+            order = _arrange(library, condition, label, seed, stream, attempt, rows.index)
+            choices.kind[left] = order
+            choices.donor[left] = np.take_along_axis(by_kind, order, axis=1)
+            choices.jitter[left] = tremble + _displacement(library, condition, label, here, pose[:, 4])
+            layout = lay_out(library, condition, choices.take(left))
+            lows.append(layout.low[:, filled].min(axis=1))
+            highs.append(layout.high[:, filled].max(axis=1))
             if condition.spacing == "apart":
                 gap = np.rint(_GAP * library.canvas_sizes[here, 0] / REFERENCE_ROWS).astype(int)
-                fits &= ~_overlap(start[:, filled], size[:, filled] + gap[:, None, None])
+                fits &= ~_overlap(layout.start[:, filled], layout.size[:, filled] + gap[:, None, None])
         least, most = _shifts(library, condition, here, np.min(lows, axis=0), np.max(highs, axis=0))
         shift[left] = least + (pose[:, 2:4] * np.maximum(most - least + 1, 1)).astype(int)
         fits &= (least <= most).all(axis=1)
         left = left[~fits]
         if not len(left):
-            break
-    else:
-        raise HostUnfitError(int(host[left[0]]), "no constellation fits onto it")
-    return [
-        Draws(host, kind[position], donor[position], jitter[position], shift, rotation, scale)
-        for position in range(len(labels))
-    ]
+            return drawn
+    raise HostUnfitError(int(host[left[0]]), "no constellation fits onto it")
 
 
 def _draw_hosts(
@@ -228,12 +216,12 @@ def _draw_hosts(
 
 
 def _arrange(
-    condition: Condition, label: int, seed: int, stream: int, attempt: int, index: Int[np.ndarray, " n"]
-) -> Int[np.ndarray, "n 4"]:
+    library: Library, condition: Condition, label: int, seed: int, stream: int, attempt: int, index: Int[np.ndarray, " n"]
+) -> Int[np.ndarray, "n slots"]:
     """The part kind in each slot."""
-    if label == CLASS_NAMES.index("face"):
-        return np.tile(UPRIGHT, (len(index), 1))
-    scrambles = np.array(condition.scrambles)
+    if label == 1:
+        return np.tile(library.scheme.correct, (len(index), 1))
+    scrambles = np.array(condition.scrambles(library.scheme))
     chance = uniform(seed, stream, "arrangement", attempt, index, 1)[:, 0]
     return scrambles[(chance * len(scrambles)).astype(int)]
 
@@ -245,14 +233,14 @@ def _jitter_steps(library: Library, condition: Condition, host: Int[np.ndarray, 
 
 def _displacement(
     library: Library, condition: Condition, label: int, host: Int[np.ndarray, " n"], chance: np.ndarray
-) -> Int[np.ndarray, "n 4 2"]:
-    """Rows and columns by which the arrangement moves one part of a no_face; 0 for all others."""
-    moved = np.zeros((len(host), 4, 2), int)
+) -> Int[np.ndarray, "n slots 2"]:
+    """Rows and columns by which the arrangement moves one part of a scrambled stimulus; 0 for all others."""
+    moved = np.zeros((len(host), len(library.scheme.part_kinds), 2), int)
     rule = condition.arrangement
-    if isinstance(rule, MovedPart) and label == CLASS_NAMES.index("no_face"):
+    if isinstance(rule, MovedPart) and label == 0:
         distance = rule.distance * library.canvas_sizes[host, 0] / REFERENCE_ROWS
         direction = np.stack([np.sin(2 * np.pi * chance), np.cos(2 * np.pi * chance)], axis=1)
-        moved[:, PART_KINDS.index(rule.part)] = np.rint(distance[:, None] * direction)
+        moved[:, library.scheme.index(rule.part)] = np.rint(distance[:, None] * direction)
     return moved
 
 
@@ -279,7 +267,7 @@ def _shifts(
     return np.maximum(least, lengths[..., 0]), np.minimum(most, lengths[..., 1])
 
 
-_STREAMS = ("host", "arrangement", "filling", "pose", "inverted", "noise")
+_STREAMS = ("host", "arrangement", "content", "pose", "inverted", "noise")
 
 
 def uniform(
@@ -306,28 +294,20 @@ def _choose(
     return chosen
 
 
-def _fits(
-    library: Library,
-    condition: Condition,
-    host: Int[np.ndarray, " n"],
-    kind: Int[np.ndarray, "n 4"],
-    donor: Int[np.ndarray, "n 4"],
-    jitter: Int[np.ndarray, "n 4 2"],
-) -> np.ndarray:
-    """Whether each part's bounding box lies inside its host's canvas, or its slot stays empty; n × 4."""
-    start, size = part_starts(library, condition, host, kind, donor, jitter)
-    inside = ((start >= 0) & (start + size <= library.canvas_sizes[host][:, None, :])).all(axis=2)
-    return inside | ~np.isin(PART_KINDS, condition.filled)
-
-
 def _fitting(
     library: Library, condition: Condition, host: int, kind: int, slot: int, pool: Int[np.ndarray, " _"]
 ) -> Int[np.ndarray, "choices 3"]:
     """All (donor, row jitter, column jitter) with which the part stays on the canvas."""
     steps = np.arange(_jitter_steps(library, condition, np.array([host])).item())
     donor, row, col = (axis.ravel() for axis in np.meshgrid(pool, steps, steps, indexing="ij"))
-    n = len(donor)
-    donors = np.repeat(donor[:, None], 4, axis=1)
-    jitter = np.repeat(np.stack([row, col], axis=1)[:, None], 4, axis=1)
-    fits = _fits(library, condition, np.full(n, host), np.full((n, 4), kind), donors, jitter)[:, slot]
+    n, slots = len(donor), len(library.scheme.part_kinds)
+    choices = Choices(
+        np.full(n, host),
+        np.full((n, slots), kind),
+        np.repeat(donor[:, None], slots, axis=1),
+        np.repeat(np.stack([row, col], axis=1)[:, None], slots, axis=1),
+        np.full(n, "middle", dtype=object),
+        *(np.zeros((n, 2), int), np.zeros(n), np.ones(n)),
+    )
+    fits = inside(library, condition, choices.host, lay_out(library, condition, choices))[:, slot]
     return np.stack([donor, row, col], axis=1)[fits]

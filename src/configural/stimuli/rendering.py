@@ -9,26 +9,29 @@ part before it is added, at the portrait's own resolution; the rest stays the sa
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Int, UInt8
+from jaxtyping import Bool, Float, Float32, Int, UInt8
 from scipy import ndimage
 
 from configural.errors import ConfiguralError
-from configural.portraits import PART_KINDS, Library
+from configural.portraits import Library
 from configural.stimuli.conditions import Condition
 from configural.stimuli.layout import (
     REFERENCE_ROWS,
+    Choices,
     constellation_middle,
     hang,
-    left_padding,
+    padding,
     pose_matrix,
-    posed_extent,
+    posed,
     scaled_sizes,
     slot_starts,
+    surface_start,
+    unposed,
 )
 from configural.stimuli.table import Stimulus
 
@@ -81,7 +84,7 @@ class Renderer:
     Not to be shared between threads: it draws on scratch copies of the canvases.
     """
 
-    def __init__(self, library: Library, size: int = 224) -> None:
+    def __init__(self, library: Library, *, size: int = 224) -> None:
         """Prepare to draw.
 
         Args:
@@ -95,7 +98,7 @@ class Renderer:
             raise ConfiguralError(f"image size {size} is too small: at least 8 pixels")
         self.library = library
         self.size = size
-        self._positions = {exemplar.name: position for position, exemplar in enumerate(library.exemplars)}
+        self._slot_count = len(library.scheme.part_kinds)
         # Large canvases are kept in bounded memory. The caches are bound to this object, not to the class, so that
         # they go when the renderer goes.
         self._canvas_sizes = library.canvas_sizes.tolist()
@@ -104,12 +107,13 @@ class Renderer:
         self._resampling = lru_cache(maxsize=None)(self._make_resampling)
         self._resized_surface = lru_cache(maxsize=_CANVASES_KEPT)(self._make_resized_surface)
         self._slots = lru_cache(maxsize=_CANVASES_KEPT)(self._make_slots)
+        self._padding = lru_cache(maxsize=None)(self._make_padding)
         self._scratch = lru_cache(maxsize=kept)(self._make_scratch)
         self._part = lru_cache(maxsize=8 * kept)(self._make_part)
 
-    def __reduce__(self) -> tuple[type["Renderer"], tuple[Library, int]]:
+    def __reduce__(self) -> tuple["partial[Renderer]", tuple[Library]]:
         # To another process goes what it was made from, without the caches.
-        return Renderer, (self.library, self.size)
+        return partial(Renderer, size=self.size), (self.library,)
 
     def forget(self) -> None:
         """Let go of what was remembered of the portraits to draw faster; it is made again when it is needed."""
@@ -129,7 +133,7 @@ class Renderer:
             self._draw_into(image, self._scene(stimulus))
         return images
 
-    def draw_masks(self, stimulus: Stimulus) -> Bool[np.ndarray, "4 size size"]:
+    def draw_masks(self, stimulus: Stimulus) -> Bool[np.ndarray, "slots size size"]:
         """Which pixels show the part in each slot, in slot order.
 
         A pixel belongs to a part if at least half of it, by the weights of the resizing, shows that part. Where
@@ -142,29 +146,29 @@ class Renderer:
 
     def draw_with_masks(
         self, stimulus: Stimulus
-    ) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "4 size size"]]:
+    ) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "slots size size"]]:
         """Draw one image and its masks, in less time than by `draw` and `draw_masks`."""
-        image, masks = np.empty((self.size, self.size, 3), np.uint8), np.zeros((4, self.size, self.size), bool)
+        image, masks = np.empty((self.size, self.size, 3), np.uint8), np.zeros((self._slot_count, self.size, self.size), bool)
         self._draw_into(image, self._scene(stimulus), masks)
         return image, masks
 
     def draw_batch_with_masks(
         self, stimuli: Sequence[Stimulus]
-    ) -> tuple[UInt8[np.ndarray, "n size size 3"], Bool[np.ndarray, "n 4 size size"]]:
+    ) -> tuple[UInt8[np.ndarray, "n size size 3"], Bool[np.ndarray, "n slots size size"]]:
         """Draw several images into one array and their masks into another."""
         images = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
-        masks = np.zeros((len(stimuli), 4, self.size, self.size), bool)
+        masks = np.zeros((len(stimuli), self._slot_count, self.size, self.size), bool)
         for image, mask, stimulus in zip(images, masks, stimuli, strict=True):
             self._draw_into(image, self._scene(stimulus), mask)
         return images, masks
 
-    def draw_footprints(self, stimulus: Stimulus) -> Bool[np.ndarray, "4 size size"]:
+    def draw_footprints(self, stimulus: Stimulus) -> Bool[np.ndarray, "slots size size"]:
         """Where the part in each slot lies, as in `draw_masks`, but including what later parts hide of it."""
         scene = self._scene(stimulus)
         return self._footprints(scene, {slot: paste.shown for slot, paste in scene.pastes.items()})
 
     def _scene(self, stimulus: Stimulus) -> _Scene:
-        host = self._position(stimulus.host)
+        host = self.library.position(stimulus.host)
         surface = self._surface(stimulus, host)
         return _Scene(stimulus, host, surface, self._pastes(stimulus, host, surface))
 
@@ -172,7 +176,7 @@ class Renderer:
         self,
         image: UInt8[np.ndarray, "size size 3"],
         scene: _Scene,
-        masks: Bool[np.ndarray, "4 size size"] | None = None,
+        masks: Bool[np.ndarray, "slots size size"] | None = None,
     ) -> None:
         """Draw an image; and into masks that are all false, where its parts are seen."""
         stimulus, large = scene.stimulus, scene.surface
@@ -229,21 +233,13 @@ class Renderer:
 
     def _footprints(
         self, scene: _Scene, shown: dict[int, Bool[np.ndarray, "rows cols"]]
-    ) -> Bool[np.ndarray, "4 size size"]:
+    ) -> Bool[np.ndarray, "slots size size"]:
         """Per slot, the pixels that these pixels of its paste cover to at least one half."""
-        masks = np.zeros((4, self.size, self.size), bool)
+        masks = np.zeros((self._slot_count, self.size, self.size), bool)
         for slot, paste in scene.pastes.items():
             window, small = self._resize_box(shown[slot].astype(np.float32)[:, None], scene, paste.box)
             masks[slot][window] = _at_least_half(small[:, 0])
         return masks[:, ::-1, ::-1].copy() if scene.stimulus.inverted else masks
-
-    def _position(self, name: str) -> int:
-        try:
-            return self._positions[name]
-        except KeyError:
-            raise ConfiguralError(
-                f"the stimuli name the exemplar '{name}', which {self.library.source} does not hold"
-            ) from None
 
     def _surface(self, stimulus: Stimulus, host: int) -> Float32[np.ndarray, "3 rows cols"]:
         """What the parts are put on, at the host's resolution; whoever changes it changes it back."""
@@ -260,26 +256,19 @@ class Renderer:
     ) -> dict[int, _Paste]:
         """Per filled slot, in slot order, what is put where on the surface."""
         condition, library = stimulus.condition, self.library
-        donors = [self._position(content.donor) for content in stimulus.contents]
-        kinds = [PART_KINDS.index(content.kind) for content in stimulus.contents]
-        height, width = self._canvas_sizes[host]
+        choices = Choices.of_stimuli(library, [stimulus])
+        donors, kinds = choices.donor[0].tolist(), choices.kind[0].tolist()
+        height = self._canvas_sizes[host][0]
         parts = [self._part(donor, kind, height, condition) for donor, kind in zip(donors, kinds, strict=True)]
-        # `geometry.part_starts` for one stimulus; the slots are the same for all of this host.
+        # `layout.lay_out` for one stimulus; the slots are the same for all of this host.
         size = np.array([[part.alpha.shape for part in parts]])
-        slots, slot_sizes = self._slots(host, condition)
-        start = slots + hang(condition, slot_sizes - size)
-        start += [content.jitter for content in stimulus.contents]
-        left = 0 if condition.background == "canvas" else left_padding(height, width, stimulus.placement)
-        start[..., 1] += left
+        slots, slot_sizes, middle = self._slots(host, condition, stimulus.placement)
+        start = slots + hang(library.scheme, condition, slot_sizes - size) + choices.jitter
+        layout = posed(start, size, middle, choices)
         turned = stimulus.rotation != 0 or stimulus.scale != 1
-        low, high = start, start + size
-        if turned:
-            middle = constellation_middle(library, np.array([host])) + np.array([0, left])
-            pose = np.array([stimulus.rotation], float), np.array([stimulus.scale], float)
-            low, high = posed_extent(start, size, middle, *pose)
-        lows, highs = (low[0] + stimulus.shift).tolist(), (high[0] + stimulus.shift).tolist()
+        lows, highs = layout.low[0].tolist(), layout.high[0].tolist()
         pastes = {}
-        for slot, kind in enumerate(PART_KINDS):
+        for slot, kind in enumerate(library.scheme.part_kinds):
             if kind not in condition.filled:
                 continue
             (top, first), (bottom, last) = lows[slot], highs[slot]
@@ -292,15 +281,12 @@ class Renderer:
             box = (slice(top, bottom), slice(first, last))
             pixels, alpha, shown, skin = parts[slot]
             if turned:
-                origin = low[0, slot] - middle[0]
-                inverse = np.linalg.inv(pose_matrix(*pose)[0])
-                # One pixel of padding, so that the soft border of the turned part is interpolated, too.
-                offset = inverse @ origin + middle[0] - start[0, slot] + 1
+                inverse, offset = unposed(layout, choices)
                 shape = (bottom - top, last - first)
-                alpha = _interpolate(np.pad(alpha, 1), inverse, offset, shape)
+                alpha = _interpolate(np.pad(alpha, 1), inverse[0], offset[0, slot], shape)
                 shown = alpha >= alpha.max() / 2
                 planes = np.pad(pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
-                pixels = np.stack([_interpolate(plane, inverse, offset, shape) for plane in planes])
+                pixels = np.stack([_interpolate(plane, inverse[0], offset[0, slot], shape) for plane in planes])
             if condition.colour_transfer:
                 under = (surface[:, box[0], box[1]] * alpha).sum(axis=(1, 2)) / alpha.sum()
                 gain = np.clip(under / np.maximum(skin, 1), *_GAINS)
@@ -318,8 +304,9 @@ class Renderer:
         height, width = self._canvas_sizes[scene.host]
         matrix, starts, stops, firsts, ends = self._resampling(max(height, width))
         stimulus = scene.stimulus
-        left = left_padding(height, width, stimulus.placement) if stimulus.condition.background == "canvas" else 0
-        top_row, end_row = box[0].start, box[0].stop
+        on_canvas = stimulus.condition.background == "canvas"
+        above, left = self._padding(scene.host, stimulus.placement) if on_canvas else (0, 0)
+        top_row, end_row = box[0].start + above, box[0].stop + above
         top_col, end_col = box[1].start + left, box[1].stop + left
         rows, cols = slice(starts[top_row], stops[end_row]), slice(starts[top_col], stops[end_col])
         high, planes, wide = box_pixels.shape
@@ -362,17 +349,23 @@ class Renderer:
         canvas = self.library[host].canvas
         height, width = canvas.shape[:2]
         matrix = self._resampling(max(height, width))[0]
-        left = left_padding(height, width, placement)
+        above, left = self._padding(host, placement)
         planes = canvas.transpose(2, 0, 1).astype(np.float32)
-        planes = matrix[:, :height] @ planes @ matrix[:, left : left + width].T
+        planes = matrix[:, above : above + height] @ planes @ matrix[:, left : left + width].T
         return planes, _rounded(planes)
 
+    def _make_padding(self, host: int, placement: str) -> tuple[int, int]:
+        above, left = padding(self.library.canvas_sizes[[host]], [placement])[0].tolist()
+        return above, left
+
     def _make_slots(
-        self, host: int, condition: Condition
-    ) -> tuple[Int[np.ndarray, "1 4 2"], Int[np.ndarray, "1 4 2"]]:
-        """Where a host's slots lie under a condition, and how large they are."""
+        self, host: int, condition: Condition, placement: str
+    ) -> tuple[Int[np.ndarray, "1 slots 2"], Int[np.ndarray, "1 slots 2"], Float[np.ndarray, "1 2"]]:
+        """Where a host's slots lie on its surface under a condition, how large they are, and the middle of all."""
         hosts = np.array([host])
-        return slot_starts(self.library, condition, hosts), self.library.part_sizes[hosts]
+        origin = surface_start(self.library, condition, hosts, np.array([placement]))
+        starts = slot_starts(self.library, condition, hosts) + origin[:, None]
+        return starts, self.library.part_sizes[hosts], constellation_middle(self.library, hosts) + origin
 
     def _make_scratch(self, host: int, background: str) -> Float32[np.ndarray, "3 rows cols"]:
         canvas = self.library[host].canvas

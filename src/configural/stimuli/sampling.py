@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,13 @@ from jaxtyping import Int
 from configural import progress
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.io import files
-from configural.portraits import PART_KINDS, Library
+from configural.objects import ObjectScheme
+from configural.portraits import Library
 from configural.stimuli.conditions import PLACEMENTS, Condition
 from configural.stimuli.conditions import condition as find_condition
-from configural.stimuli.draws import BLOCK, Draws, HostUnfitError, Rows, draw, uniform
+from configural.stimuli.draws import BLOCK, HostUnfitError, Rows, draw, uniform
+from configural.stimuli.layout import Choices
 from configural.stimuli.table import (
-    CLASS_NAMES,
     POSE_COLUMNS,
     SUBSETS,
     StimulusTable,
@@ -34,6 +35,7 @@ _PART = 8 * BLOCK
 
 def sample(
     library: Library,
+    *,
     condition: str | Condition = "ffa",
     split: str = "paper",
     count: int = 2000,
@@ -73,6 +75,7 @@ def sample(
 def sample_to(
     path: Path,
     library: Library,
+    *,
     condition: str | Condition = "ffa",
     split: str = "paper",
     count: int = 2000,
@@ -126,11 +129,11 @@ class _Sampling:
         """The rows of the table, some thousand at a time."""
         condition, seed = self.settings.condition, self.settings.seed
         names = np.array([exemplar.name for exemplar in self.library.exemplars], dtype=object)
-        for label in range(len(CLASS_NAMES)):
+        for label in (0, 1):
             for rows in _rows(self.settings):
                 (draws,) = draw(self.library, condition, self.pools, rows, seed, list(self.unfit), (label,))
                 extras = _extras(condition, seed, label, rows.index)
-                yield _frame(names, draws, rows, label).assign(**extras)[_COLUMNS]
+                yield _frame(self.settings.scheme, names, draws, rows, label).assign(**extras)[_columns(self.settings.scheme)]
 
 
 def _prepare(
@@ -142,9 +145,9 @@ def _prepare(
     placement: str | None,
     pairs: bool,
 ) -> _Sampling:
-    condition = find_condition(condition)
+    condition = find_condition(condition, scheme=library.scheme)
     if pairs:
-        condition = replace(condition, matched=True)
+        condition = condition.model_copy(update={"matched": True})
     placement = condition.placement if placement is None else placement
     if split not in SPLITS:
         raise ConfiguralError(f"unknown split '{split}': choose one of {', '.join(SPLITS)}")
@@ -163,7 +166,7 @@ def _prepare(
     while True:
         try:
             for rows in _rows(settings):
-                draw(library, condition, pools, rows, seed, list(unfit), tuple(range(len(CLASS_NAMES))))
+                draw(library, condition, pools, rows, seed, list(unfit), (0, 1))
             return _Sampling(library, settings, pools, unfit)
         except HostUnfitError as failure:
             unfit = (*unfit, failure.host)
@@ -231,17 +234,18 @@ def _extras(condition: Condition, seed: int, label: int, index: Int[np.ndarray, 
     }
 
 
-_COLUMNS = [
-    *("index", "subset", "label", "class_name", "file", "host", "placement"),
-    *(f"{slot}_{what}" for slot in PART_KINDS for what in ("kind", "donor", "row", "col")),
-    *POSE_COLUMNS,
-]
+def _columns(scheme: ObjectScheme) -> list[str]:
+    return [
+        *("index", "subset", "label", "class_name", "file", "host", "placement"),
+        *(f"{slot}_{what}" for slot in scheme.part_kinds for what in ("kind", "donor", "row", "col")),
+        *POSE_COLUMNS,
+    ]
 
 
-def _frame(names: np.ndarray, draws: Draws, rows: Rows, label: int) -> pd.DataFrame:
-    kinds = np.array(PART_KINDS, dtype=object)
+def _frame(scheme: ObjectScheme, names: np.ndarray, draws: Choices, rows: Rows, label: int) -> pd.DataFrame:
+    kinds = np.array(scheme.part_kinds, dtype=object)
     subset = np.array(SUBSETS, dtype=object)[rows.subsets]
-    class_name = CLASS_NAMES[label]
+    class_name = scheme.class_names[label]
     columns: dict[str, object] = {
         "index": rows.index,
         "subset": subset,
@@ -249,13 +253,13 @@ def _frame(names: np.ndarray, draws: Draws, rows: Rows, label: int) -> pd.DataFr
         "class_name": class_name,
         "file": [f"{where}/{class_name}/pic_{i:05d}.png" for where, i in zip(subset, rows.index, strict=True)],
         "host": names[draws.host],
-        "placement": rows.places,
+        "placement": rows.placements,
         "shift_row": draws.shift[:, 0],
         "shift_col": draws.shift[:, 1],
         "rotation": draws.rotation,
         "scale": draws.scale,
     }
-    for position, slot in enumerate(PART_KINDS):
+    for position, slot in enumerate(scheme.part_kinds):
         columns[f"{slot}_kind"] = kinds[draws.kind[:, position]]
         columns[f"{slot}_donor"] = names[draws.donor[:, position]]
         columns[f"{slot}_row"] = draws.jitter[:, position, 0]

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from configural.portraits import PART_KINDS, Library, load
-from configural.stimuli.conditions import PRESETS, Condition
+from configural.portraits import Library, load
+from configural.stimuli.conditions import Condition, preset_names
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.sampling import sample
 from configural.stimuli.table import StimulusTable
@@ -50,16 +50,16 @@ def shortcut_accuracies(
     Returns:
         Per cue, from 0 to 1; 0.5 is chance.
     """
-    table = sample(library, condition, split, count, seed)
+    table = sample(library, condition=condition, split=split, count=count, seed=seed)
     features: dict[str, list[np.ndarray]] = {cue: [] for cue in CUES}
-    renderer = Renderer(library, size)
+    renderer = Renderer(library, size=size)
     for stimulus in table:
         image = renderer.draw(stimulus)
         features["histogram"].append(colour_histogram(image))
         features["thumbnail"].append(thumbnail(image))
         kinds = [content.kind for content in stimulus.contents]
         by_slot = renderer.draw_footprints(stimulus)
-        features["geometry"].append(part_geometry(by_slot, kinds))
+        features["geometry"].append(part_geometry(by_slot, kinds, library.scheme.part_kinds))
     return {cue: _accuracy(np.array(values, float), table) for cue, values in features.items()}
 
 
@@ -78,20 +78,21 @@ def thumbnail(image: UInt8[np.ndarray, "rows cols 3"]) -> Float[np.ndarray, " fe
 
 
 def part_geometry(
-    footprints: Bool[np.ndarray, "4 rows cols"], kinds: Sequence[str]
+    footprints: Bool[np.ndarray, "slots rows cols"], kinds: Sequence[str], part_kinds: Sequence[str]
 ) -> Float[np.ndarray, " features"]:
     """Overlaps, sizes and distances to the edges, without saying which part lies in which slot.
 
     Args:
         footprints: Where each slot's part lies, what hides it left aside; empty for an empty slot.
         kinds: The part kind in each slot.
+        part_kinds: All of them in the order of the scheme.
 
     Returns:
         Pixels shared by any two parts; per part kind its size and how much of it is hidden; the distance of the
         constellation from each edge of the image.
     """
     hidden_by_later = [part & footprints[slot + 1 :].any(axis=0) for slot, part in enumerate(footprints)]
-    order = [kinds.index(kind) for kind in PART_KINDS]
+    order = [kinds.index(kind) for kind in part_kinds]
     size = footprints.sum(axis=(1, 2))[order]
     hidden = np.sum(hidden_by_later, axis=(1, 2))[order]
     edges: list[int] = []
@@ -147,14 +148,14 @@ def _balanced(said: Bool[np.ndarray, " n"], label: Int[np.ndarray, " n"]) -> flo
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description="How well simple cues tell the classes apart.")
-    parser.add_argument("conditions", nargs="*", default=[*PRESETS, "floating+matched+seamless"])
+    parser.add_argument("conditions", nargs="*", default=[*preset_names(), "floating+matched+seamless"])
     parser.add_argument("--source", default="synthetic")
     parser.add_argument("--count", type=int, default=10000)
     parser.add_argument("--split", default="paper")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    library = load(options.library)
+    library = load(options.source)
     rows = {
         name: shortcut_accuracies(library, name, options.count, options.seed, options.split, options.size)
         for name in options.conditions

@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,11 +17,7 @@ from jaxtyping import Int, Int8, Int32
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.objects import ObjectScheme
-from configural.portraits import PART_KINDS
-from configural.stimuli.conditions import Condition, condition_from_values
-
-CLASS_NAMES = ("no_face", "face")
-"""The two classes; a label is a position in this tuple."""
+from configural.stimuli.conditions import Condition
 
 SUBSETS = ("train", "valid", "test")
 
@@ -62,9 +58,9 @@ class Stimulus:
 
     Attributes:
         index: Its number within its class, from 0.
-        label: 0 for no_face, 1 for face.
+        label: 0 for a scrambled arrangement, 1 for the correct one.
         host: Name of the exemplar whose canvas is used.
-        contents: One per slot, in the order left_eye, right_eye, nose, mouth.
+        contents: One per slot, in the order of the scheme's part kinds.
         placement: left, middle or right.
         condition: The slots' offsets, the blend, the background and so on.
         pair: The stimulus of the other class with the same number is made of the same material; -1 if none is.
@@ -78,7 +74,7 @@ class Stimulus:
     index: int
     label: int
     host: str
-    contents: tuple[SlotContent, SlotContent, SlotContent, SlotContent]
+    contents: tuple[SlotContent, ...]
     placement: str
     condition: Condition
     pair: int = -1
@@ -118,7 +114,7 @@ class TableSettings:
         return {
             "source": self.source,
             "object": self.scheme.model_dump(mode="json"),
-            "condition": asdict(self.condition),
+            "condition": self.condition.model_dump(mode="json"),
             "placement": self.placement,
             "split": self.split,
             "count": self.count,
@@ -150,13 +146,13 @@ class StimulusTable(TableSettings):
                 columns[f"{slot}_donor"][row],
                 (columns[f"{slot}_row"][row], columns[f"{slot}_col"][row]),
             )
-            for slot in PART_KINDS
+            for slot in self.scheme.part_kinds
         )
         return Stimulus(
             columns["index"][row],
             columns["label"][row],
             columns["host"][row],
-            contents,  # type: ignore[arg-type]
+            contents,
             columns["placement"][row],
             self.condition,
             columns["pair"][row],
@@ -247,8 +243,8 @@ class StoredTable(TableSettings):
                 raise ConfiguralError(f"{path}: a Parquet file, but not a table of stimuli") from error
             lengths = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
             columns = file.schema_arrow.names
-        condition = condition_from_values(settings.pop("condition"))
         scheme = ObjectScheme.model_validate(settings.pop("object"))
+        condition = Condition.model_validate(settings.pop("condition"), context={"scheme": scheme})
         return cls(
             condition, **settings, scheme=scheme, path=path, columns=columns, starts=np.cumsum([0, *lengths])
         )
