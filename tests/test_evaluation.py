@@ -25,7 +25,7 @@ class Preset(torch.nn.Module):
 
 @pytest.fixture(scope="module")
 def images(blocks):
-    return dataset(blocks, sample(blocks, "baseline", count=400).subset("test"), 32)
+    return dataset(blocks, sample(blocks, condition="baseline", count=400).subset("test"), 32)
 
 
 def test_predictions_follow_from_the_logits(images):
@@ -85,3 +85,20 @@ def test_round_trip_and_bad_files(images, tmp_path):
         Predictions.load(path)
     with pytest.raises(ConfiguralError, match="not a readable table"):
         Predictions.load(tmp_path / "none.csv")
+
+
+def test_other_objects_have_classes_of_their_own(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "class_names", ("ruin", "house"))
+    logits = 3 * torch.randn(len(images), 2, generator=torch.Generator().manual_seed(0))
+    predictions = predict(Preset(logits), images)
+    assert "probability_house" in predictions.frame
+    assert predictions.metrics().class_names == ("ruin", "house")
+    assert set(predictions.incorrect()) == {"house_as_ruin", "ruin_as_house"}
+    predictions.save(tmp_path / "p.csv")
+    assert Predictions.load(tmp_path / "p.csv").class_names == ("no_house", "house")
+    back = Predictions.load(tmp_path / "p.csv", class_names=("ruin", "house"))
+    assert back.metrics() == predictions.metrics()
+    assert back.probability().equals(predictions.frame["probability_house"])
+    predictions.frame.drop(columns="probability_house").to_csv(tmp_path / "p.csv")
+    with pytest.raises(ConfiguralError, match="lacks the column probability_CLASS"):
+        Predictions.load(tmp_path / "p.csv")

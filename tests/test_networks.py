@@ -10,8 +10,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from configural.errors import ConfiguralError
+from configural.evaluation import predict
 from configural.models import (
     ARCHITECTURES,
+    NETWORKS,
     create,
     fast_on_cpu,
     load_network,
@@ -21,6 +23,8 @@ from configural.models import (
     save_network,
     summarise,
 )
+from configural.stimuli import dataset, sample
+from configural.training import Recipe, fit
 
 NAMES = ("cnn-15", "cnn-13", "fcn-16", "fcn-14")
 FOUR_BLOCKS = "Conv_1 Max_1 DO_1 BN_1 Conv_2 Max_2 Conv_3 Max_3 DO_3 Conv_4 Max_4"
@@ -285,3 +289,107 @@ def test_weights_of_another_image_size_are_refused(tmp_path):
         create("cnn-15", 64).state_dict(), path, metadata={"configural": '{"network": "cnn-15", "image_size": 128}'}
     )
     _refused(path, "do not fit cnn-15")
+
+
+class Residual(nn.Module):
+    """A network that has nothing to do with the study's: branches, a weight of its own, two layers of one kind."""
+
+    def __init__(self, image_size: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(0.5))
+        self.more = nn.Conv2d(4, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.scale = nn.Parameter(torch.ones(4, 1, 1))
+        self.last = nn.Linear(4 * (image_size // 2) ** 2, 2)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        first = self.first(batch)
+        return self.last((first + self.scale * self.norm(self.more(first))).flatten(1))
+
+
+@pytest.fixture
+def own(monkeypatch):
+    monkeypatch.setitem(NETWORKS, "residual", Residual)
+    return create("residual", 16)
+
+
+def test_anybody_s_network_is_summarised_saved_and_loaded(own, tmp_path):
+    summary = summarise(own.train())
+    rows = {layer.name: (layer.output_shape, layer.parameters, layer.trainable) for layer in summary.layers}
+    assert rows == {
+        "": ((2,), 4, 4),
+        "first.0": ((4, 16, 16), 112, 112),
+        "first.1": ((4, 8, 8), 0, 0),
+        "first.2": ((4, 8, 8), 0, 0),
+        "first.3": ((4, 8, 8), 0, 0),
+        "more": ((4, 8, 8), 148, 148),
+        "norm": ((4, 8, 8), 16, 8),
+        "last": ((2,), 514, 514),
+    }
+    assert summary.trainable == sum(weights.numel() for weights in own.parameters())
+    assert (summary.network, summary.image_size, summary.receptive_field) == ("residual", 16, None)
+    assert own.training
+    assert multiply_adds(own) == 16 * 16 * 4 * 27 + 8 * 8 * 4 * 36 + 512
+    save_network(own, tmp_path / "model.safetensors")
+    loaded = load_network(tmp_path / "model.safetensors")
+    assert isinstance(loaded, Residual)
+    assert all(loaded.state_dict()[key].equal(value) for key, value in own.state_dict().items())
+
+
+def test_anybody_s_network_trains_and_predicts(own, blocks):
+    """With its own preparation, the recipe's dropout, and the kernels in its Sequential alone."""
+    sets = {
+        name: dataset(blocks, sample(blocks, condition="baseline", count=120, seed=1).subset(name), 16)
+        for name in ("train", "valid")
+    }
+    seen = []
+
+    def prepare(images: torch.Tensor) -> torch.Tensor:
+        seen.append(images.dtype)
+        return images / 100
+
+    own.prepare = prepare
+    rates = []
+    own.first[3].register_forward_hook(lambda layer, _, __: rates.append(layer.p))
+    before = own.last.weight.clone()
+    fit(own, sets["train"], valid=sets["valid"], recipe=Recipe(epochs=1, dropout=0.1), device="cpu")
+    assert not own.last.weight.equal(before)
+    assert set(rates) == {0.1}
+    assert own.first[3].p == 0.5
+    assert set(seen) == {torch.uint8}
+    assert "forward" not in vars(own.first)
+    frame = predict(own, sets["valid"], device="cpu").frame
+    images = torch.stack([image for image, _ in sets["valid"]])
+    with torch.no_grad():
+        logits = own(images / 100).double()
+    assert torch.allclose(torch.tensor(frame["log_odds"]), logits[:, 1] - logits[:, 0], atol=1e-5)
+
+
+def test_what_makes_no_network_is_refused(monkeypatch):
+    monkeypatch.setitem(NETWORKS, "text", lambda image_size: "a network")
+    with pytest.raises(ConfiguralError, match="'text' makes a str; wanted is a torch module"):
+        create("text")
+    with pytest.raises(ConfiguralError, match=r"a Linear that models\.create has not made"):
+        summarise(nn.Linear(2, 2))
+
+
+def test_special_layers_are_left_to_pytorch():
+    """What is no plain block of convolution, pool and ReLU is not taken for one."""
+    torch.manual_seed(0)
+    batch = torch.randn(2, 3, 16, 16)
+    for convolution, pool in (
+        (nn.Conv2d(3, 4, 3), nn.MaxPool2d(2)),
+        (nn.Conv2d(3, 4, 3, padding=1, stride=2), nn.MaxPool2d(2)),
+        (nn.Conv2d(3, 4, 3, padding=2, dilation=2), nn.MaxPool2d(2)),
+        (nn.Conv2d(3, 6, 3, padding=1, groups=3), nn.MaxPool2d(2)),
+        (nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), nn.MaxPool2d(2)),
+        (nn.Conv2d(3, 4, 3, padding="same"), nn.MaxPool2d(2)),
+        (nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.MaxPool2d(2)),
+        (nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2, stride=1)),
+        (nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(3, stride=2, padding=1)),
+        (nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2, ceil_mode=True)),
+    ):
+        network = nn.Sequential(convolution, pool, nn.ReLU())
+        expected = network(batch)
+        with fast_on_cpu(network):
+            assert network(batch).equal(expected)

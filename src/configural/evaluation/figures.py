@@ -17,7 +17,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from configural.evaluation.metrics import Metrics
 from configural.io import files
-from configural.stimuli import CLASS_NAMES
 from configural.training import History
 
 _INK, _GRID = "#1d2126", "#dcdfe3"
@@ -145,9 +144,9 @@ def confusion_matrix_figure(metrics: Metrics) -> Figure:
                 word: dict[str, Any] = {"ha": "center", "va": "center", "color": _readable_on(_BLUES(share))}
                 axes.text(column, row - 0.12, f"{counts[row, column]:,}", fontsize=28, **word)
                 axes.text(column, row + 0.13, f"{percent(share)} %" if totals[row] else "–", fontsize=16, **word)
-                axes.text(column, row + 0.28, f"of {CLASS_NAMES[row]}", fontsize=12, **word)
-        axes.set_xticks([0, 1], CLASS_NAMES, fontsize=14)
-        axes.set_yticks([0, 1], CLASS_NAMES, fontsize=14, rotation=90, va="center")
+                axes.text(column, row + 0.28, f"of {metrics.class_names[row]}", fontsize=12, **word)
+        axes.set_xticks([0, 1], metrics.class_names, fontsize=14)
+        axes.set_yticks([0, 1], metrics.class_names, fontsize=14, rotation=90, va="center")
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
         axes.tick_params(length=0)
