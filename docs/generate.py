@@ -1,0 +1,193 @@
+"""What the documentation's site takes from elsewhere: pages of the repository's root, and the reference from the code.
+
+A hook of mkdocs (`hooks` in mkdocs.yml). No option, key or signature is written down a second time.
+"""
+
+import ast
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    "index.md": "README.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+    "log.md": "benchmarks/LOG.md",
+}
+"""Pages of the site that are files of the repository, read as well by those who look into it."""
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages."""
+    made = {page: (ROOT / source).read_text("utf-8") for page, source in PAGES.items()}
+    made |= {
+        "reference/command_line.md": command_line(),
+        "reference/configuration.md": configuration(),
+        "reference/api.md": api(),
+    }
+    for path, content in made.items():
+        files.append(File.generated(config, path, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Let links between files of the repository lead to their pages."""
+    for page, source in PAGES.items():
+        markdown = re.sub(rf"\]\((?:\.\./)*{re.escape(source)}(#[\w-]+)?\)", rf"]({page}\1)", markdown)
+    return re.sub(r"\]\((?:\.\./)?docs/", "](", markdown)
+
+
+def command_line() -> str:
+    """What every command says of itself with --help."""
+    parts = ["# Command line\n\nWhat `configural COMMAND --help` says, of every command.\n"]
+    todo: list[tuple[str, ...]] = [()]
+    while todo:
+        command = todo.pop(0)
+        text = _help(*command)
+        parts.append(f"## {' '.join(('configural', *command))}\n\n```text\n{text}\n```\n")
+        todo = [(*command, name) for name in _commands(text)] + todo
+    return "\n".join(parts)
+
+
+def _help(*command: str) -> str:
+    run = [sys.executable, "-m", "configural.cli", *command, "--help"]
+    environment = {**os.environ, "COLUMNS": "92", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True, encoding="utf-8")
+    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+
+
+def _commands(text: str) -> list[str]:
+    """The names in the box of commands of a help text."""
+    box = re.search(r"─ Commands ─+╮\n(.*?)╰", text, re.DOTALL)
+    return re.findall(r"^│ ([a-z][\w-]*)", box[1], re.MULTILINE) if box else []
+
+
+def configuration() -> str:
+    """The keys of every model that a YAML file fills in."""
+    from configural import audit, config, objects, stimuli
+
+    del audit
+    chapters = {
+        "A run": (
+            config.RunConfig,
+            "`config.yaml` of a run folder, the presets, and the options of `configural run` and arguments of "
+            "`configural.run`.",
+        ),
+        "A study's plan": (config.StudyPlan, "The file that `configural study PLAN` reads."),
+        "An audit": (config.AuditConfig, "The options of `configural audit`, kept in `audit.json`."),
+        "A condition": (stimuli.Condition, "The file that `--condition FILE.yaml` names; see [Conditions](../conditions.md)."),
+        "An object scheme": (objects.ObjectScheme, "The file that says what an object consists of."),
+    }
+    parts = [
+        "# Configuration keys\n\nEvery key with its type, bounds and default, as the models state them. A key that is "
+        "not known and a value that is not possible are errors that name file, line and key.\n"
+    ]
+    for title, (model, where) in chapters.items():
+        parts.append(f"## {title}\n\n{where}\n\n{_table(model)}")
+        parts += [f"### {title}: `{name}`\n\n{_table(section)}" for name, section in _sections(model)]
+    return "\n".join(parts)
+
+
+def _sections(model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
+    """Models in the fields of a model, and in theirs."""
+    found = []
+    for name, field in model.model_fields.items():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if inspect.isclass(kind) and issubclass(kind, BaseModel):
+                found += [(name, kind), *((f"{name}.{inner}", its) for inner, its in _sections(kind))]
+    return found
+
+
+def _table(model: type[BaseModel]) -> str:
+    described = _attributes(model)
+    rows = ["| key | type | default | |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        description = field.description or described.get(name, "")
+        rows.append(f"| `{name}` | {_cell(_type(field))} | {_cell(_default(field))} | {_escape(description)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _attributes(model: type[BaseModel]) -> dict[str, str]:
+    """What a model's docstring says of its fields."""
+    lines = inspect.getdoc(model) or ""
+    _, _, section = lines.partition("Attributes:\n")
+    entries = re.split(r"^    (?=\w+: )", section, flags=re.MULTILINE)
+    pairs = (entry.partition(": ") for entry in entries if ": " in entry)
+    return {name.strip(): " ".join(text.split()) for name, _, text in pairs}
+
+
+def _type(field: FieldInfo) -> str:
+    bounds = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "at least", "max_length": "at most"}
+    said = [f"{sign} {value:,}" for m in field.metadata for key, sign in bounds.items()
+            if (value := getattr(m, key, None)) is not None]  # fmt: skip
+    return ", ".join([_shown(field.annotation), *said])
+
+
+def _shown(annotation: Any) -> str:
+    """A type as people write it: no modules, no typing machinery."""
+    if inspect.isclass(annotation) and not get_args(annotation):
+        return annotation.__name__
+    text = re.sub(r"Annotated\[(\w+)(?:[^\[\]]|\[[^\[\]]*\])*\]", r"\1", str(annotation))
+    text = re.sub(r"Literal\[([^\]]*)\]", lambda m: " or ".join(m[1].replace("'", "").split(", ")), text)
+    return re.sub(r"[a-zA-Z_.]*\.(\w+)", r"\1", text).replace("NoneType", "None")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "must be given"
+    value = field.get_default(call_default_factory=True)
+    return "" if value in (None, "", ()) or isinstance(value, BaseModel) else f"{value}"
+
+
+def _cell(text: str) -> str:
+    return f"`{_escape(text)}`" if text and text != "must be given" else text
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+PACKAGES = ("portraits", "objects", "stimuli", "export", "models", "config", "training", "evaluation", "runs", "study",
+            "replication", "audit", "report", "benchmark", "progress", "registry", "errors")  # fmt: skip
+
+
+def api() -> str:
+    """What each package makes public, by the docstrings."""
+    parts = ["# Python\n\n`import configural as cf`; packages are imported when they are first used.\n\n## configural\n"]
+    parts += [_entry(f"configural.{name}") for name in _public(ROOT / "src/configural/__init__.py", "configural.api")]
+    for package in PACKAGES:
+        folder = ROOT / "src" / "configural" / package
+        file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+        parts.append(f"## configural.{package}\n\n{ast.get_docstring(ast.parse(file.read_text('utf-8'))) or ''}\n")
+        parts += [_entry(f"configural.{package}.{name}") for name in _public(file)]
+    return "\n".join(parts)
+
+
+def _entry(path: str) -> str:
+    return f"::: {path}\n"
+
+
+def _public(file: Path, only: str = "") -> list[str]:
+    """The names that a package imports as themselves, or that a module defines."""
+    tree = ast.parse(file.read_text("utf-8"))
+    if file.name != "__init__.py":
+        defined = (node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef))
+        return [name for name in defined if not name.startswith("_")]
+    names = [
+        (alias.name, node.module or "")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname == alias.name
+    ]
+    return sorted({name for name, module in names if not only or module == only}, key=str.lower)
