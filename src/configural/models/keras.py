@@ -115,6 +115,14 @@ def save_keras(network: nn.Module, path: Path | str) -> None:
 
     Raises:
         ConfiguralError: If it is not one of the study's.
+
+    Example:
+        >>> import tempfile
+        >>> from configural.models import create
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_keras(create("cnn-13", 64), f"{folder}/net.h5")
+        ...     load_keras(f"{folder}/net.h5").name
+        'cnn-13'
     """
     if not isinstance(network, StudyNet):
         raise ConfiguralError(f"a {type(network).__name__} has no Keras form; only the study's networks have")

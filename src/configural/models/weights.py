@@ -37,6 +37,14 @@ def load_network(path: Path | str, *, network: str | None = None) -> nn.Module:
 
     Raises:
         ConfiguralError: If the file is missing, damaged, or not a network of this library.
+
+    Example:
+        >>> import tempfile
+        >>> from configural.models import create
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_network(create("fcn-14", 64), f"{folder}/net.safetensors")
+        ...     load_network(f"{folder}/net.safetensors").image_size
+        64
     """
     path = Path(path)
     if not path.is_file():

@@ -189,6 +189,9 @@ def check_devices(device: torch.device, devices: int, *, batch_size: int) -> Non
 
     Raises:
         ConfiguralError: If this machine has fewer, or the batches have fewer images.
+
+    Example:
+        >>> check_devices(torch.device("cpu"), 2, batch_size=20)
     """
     if devices == 1:
         return

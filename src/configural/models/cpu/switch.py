@@ -21,6 +21,12 @@ def fast_on_cpu(network: nn.Module) -> Iterator[None]:
 
     Args:
         network: Any; layers that are not of these kinds stay as they are.
+
+    Example:
+        >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(2), nn.ReLU())
+        >>> with fast_on_cpu(network):
+        ...     network(torch.zeros(1, 3, 8, 8)).shape
+        torch.Size([1, 8, 4, 4])
     """
     replaced: list[nn.Module] = []
     for module in network.modules():
