@@ -13,7 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from configural.evaluation import save_figure
-from configural.portraits import PART_KINDS, Exemplar, Library, load
+from configural.objects import FACE
+from configural.portraits import Exemplar, Library, load
 from configural.portraits.sheet import sheet
 from configural.stimuli import CONDITIONS, PRESETS, Renderer, sample
 
@@ -22,12 +23,12 @@ FOLDER = Path(__file__).parent / "images"
 
 def conditions_image(faces: Library) -> Figure:
     """Three faces and three no_faces under each condition; the same exemplars and parts in every row."""
-    renderer = Renderer(faces, 224)
+    renderer = Renderer(faces, size=224)
     per_class = 3
     figure = Figure(figsize=(9.6, 6.2), layout="constrained")
     axes = figure.subplots(len(CONDITIONS), 2 * per_class)
     for row, condition in zip(axes, CONDITIONS, strict=True):
-        table = sample(faces, condition, count=40, seed=20)
+        table = sample(faces, condition=condition, count=40, seed=20)
         frame = table.frame
         chosen = [
             *np.flatnonzero(frame["label"] == 1)[:per_class],
@@ -76,19 +77,19 @@ def write_celebamask(exemplars: Sequence[Exemplar], folder: Path) -> None:
         parts = cv2.copyMakeBorder(exemplar.segmentation, *sides, cv2.BORDER_CONSTANT, value=0)
         # The files' sides are the person's.
         for name, kind in (("r_eye", "left_eye"), ("l_eye", "right_eye"), ("nose", "nose"), ("mouth", "mouth")):
-            mask = np.where(parts == 1 + PART_KINDS.index(kind), 255, 0).astype(np.uint8)
+            mask = np.where(parts == 1 + FACE.index(kind), 255, 0).astype(np.uint8)
             cv2.imwrite(str(masks / f"{number:05d}_{name}.png"), np.repeat(mask[..., None], 3, axis=2))
 
 
 def write_folder(exemplars: Sequence[Exemplar], folder: Path) -> None:
-    """Write exemplars as the worked example of faces.md does."""
+    """Write exemplars as the worked example of portraits.md does."""
     colours = np.array([[0, 0, 0], [0, 0, 255], [255, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
     for name, exemplar in zip(("ada_1", "ada_2", "bo_1", "bo_2"), exemplars, strict=False):
         for sub, image in (("photos", exemplar.portrait), ("labels", colours[exemplar.segmentation])):
             (folder / sub).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(folder / sub / f"{name}.png"), image[..., ::-1])
-    text = (Path(__file__).parent / "faces.md").read_text("utf-8")
-    (folder / "faces.yaml").write_text(text.split("```yaml\n")[1].split("```")[0], "utf-8")
+    text = (Path(__file__).parent / "portraits.md").read_text("utf-8")
+    (folder / "portraits.yaml").write_text(text.split("```yaml\n")[1].split("```")[0], "utf-8")
 
 
 def source_sheets(exemplars: Sequence[Exemplar]) -> dict[str, bytes]:
@@ -106,11 +107,11 @@ def source_sheets(exemplars: Sequence[Exemplar]) -> dict[str, bytes]:
 
 def presets_image(faces: Library) -> Figure:
     """Three images of each class under every preset and the joined one that closes most shortcuts."""
-    renderer = Renderer(faces, 224)
+    renderer = Renderer(faces, size=224)
     names = [*PRESETS, "floating+matched+seamless"]
     figure = Figure(figsize=(11, 1.75 * len(names)), layout="constrained")
     for row, name in zip(figure.subplots(len(names), 6), names, strict=True):
-        table = sample(faces, name, count=42, seed=20)
+        table = sample(faces, condition=name, count=42, seed=20)
         for axis, position in zip(row, (21, 22, 23, 0, 1, 2), strict=True):
             axis.imshow(renderer.draw(table[position]), interpolation="lanczos")
             axis.set_axis_off()

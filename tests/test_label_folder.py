@@ -1,4 +1,4 @@
-"""Folders that faces.yaml describes: what it may say, what it may not, and that both ways give the same exemplars."""
+"""Folders that portraits.yaml describes: what it may say, what it may not, and that both ways give the same exemplars."""
 
 import contextlib
 import os
@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from command_line import configural
 from conftest import block_exemplar
+from plain_fasseg import fasseg_exemplars
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
-from configural.portraits import PART_KINDS, Library, load
-from configural.portraits.fasseg import fasseg_exemplars
+from configural.objects import FACE
+from configural.portraits import Library, load
 
 COLOURS = np.array([[0, 0, 0], [0, 0, 255], [255, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
 LABELS = """\
@@ -54,14 +55,14 @@ def folder(tmp_path: Path) -> Path:
         save(tmp_path / "photos" / f"{exemplar.name}.png", exemplar.portrait)
         save(tmp_path / "labels" / f"{exemplar.name}.png", COLOURS[exemplar.segmentation])
         save(tmp_path / "canvases" / f"{exemplar.name}.png", exemplar.canvas)
-        for number, kind in enumerate(PART_KINDS, start=1):
+        for number, kind in enumerate(FACE.part_kinds, start=1):
             mask = (exemplar.segmentation == number).astype(np.uint8)
             save(tmp_path / "masks" / f"{exemplar.name}_{kind}.png", mask * (255 if number % 2 else 1))
     return tmp_path
 
 
 def described(folder: Path, text: str) -> Library:
-    (folder / "faces.yaml").write_text(text)
+    (folder / "portraits.yaml").write_text(text)
     return load(f"folder:{folder}")
 
 
@@ -206,13 +207,13 @@ def test_mistakes_in_the_description_name_its_line(folder, change, line, words):
         described(folder, LABELS.replace(before, after, 1))
     message = str(caught.value)
     assert "\n" not in message
-    assert f"{folder / 'faces.yaml'}, line {line}:" in message
+    assert f"{folder / 'portraits.yaml'}, line {line}:" in message
     for word in words:
         assert word in message
 
 
 def test_missing_descriptions_and_images_are_named(folder):
-    with pytest.raises(ConfiguralError, match=r"no faces\.yaml"):
+    with pytest.raises(ConfiguralError, match=r"no portraits\.yaml"):
         load(f"folder:{folder}")
     with pytest.raises(ConfiguralError, match="no such folder"):
         load(f"folder:{folder / 'none'}")
@@ -242,8 +243,8 @@ def assert_coarse_is_alike(folder: Path, fine: Path, names: list[str]) -> None:
     exact = {exemplar.name: exemplar for exemplar in fasseg_exemplars(fine)[0]}
     for exemplar in rough:
         for mine, other in zip(exemplar.parts, exact[exemplar.name].parts, strict=True):
-            overlap = (exemplar.segmentation == 1 + PART_KINDS.index(mine.kind)) & (
-                exact[exemplar.name].segmentation == 1 + PART_KINDS.index(other.kind)
+            overlap = (exemplar.segmentation == 1 + FACE.index(mine.kind)) & (
+                exact[exemplar.name].segmentation == 1 + FACE.index(other.kind)
             )
             assert overlap.sum() > 0.6 * other.mask.sum()
 
@@ -281,7 +282,7 @@ def test_coarse_labels_of_the_published_portraits_load(tmp_path, fasseg_folder):
 
 def test_the_example_in_the_documentation_works_as_written(tmp_path):
     """Every block after 'A worked example' is carried out in order, as a reader would."""
-    text = (Path(__file__).parents[1] / "docs" / "faces.md").read_text("utf-8")
+    text = (Path(__file__).parents[1] / "docs" / "portraits.md").read_text("utf-8")
     example = text.split("### A worked example\n")[1].split("\n### ")[0].split("\n## ")[0]
     blocks = re.findall(r"```(\w+)\n(.*?)```", example, flags=re.DOTALL)
     assert [kind for kind, _ in blocks] == ["python", "yaml", "sh", "text"]
@@ -290,7 +291,7 @@ def test_the_example_in_the_documentation_works_as_written(tmp_path):
         if kind == "python":
             subprocess.run([sys.executable, "-c", block], cwd=tmp_path, env=environment, check=True)
         elif kind == "yaml":
-            (tmp_path / "portraits" / "faces.yaml").write_text(block)
+            (tmp_path / "portraits" / "portraits.yaml").write_text(block)
         elif kind == "sh":
             for line in block.splitlines():
                 command = line.split("#")[0].split()
