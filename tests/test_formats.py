@@ -29,7 +29,8 @@ from configural.export import FORMATS, Plan, label_image, verify, write
 from configural.export.card import data_card
 from configural.export.formats.coco import run_lengths
 from configural.io.images import encode_png
-from configural.portraits import PART_KINDS, load
+from configural.objects import FACE
+from configural.portraits import load
 from configural.stimuli import Renderer, StimulusTable, sample
 
 SIZE = 24
@@ -56,14 +57,14 @@ def load_dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def table(blocks) -> StimulusTable:
     """Sixty stimuli with one more column than the library knows."""
-    drawn = sample(blocks, "baseline", count=60, seed=4)
+    drawn = sample(blocks, condition="baseline", count=60, seed=4)
     return replace(drawn, frame=drawn.frame.assign(pair=drawn.frame["index"] + 1000))
 
 
 @pytest.fixture(scope="module")
 def truth(blocks, table) -> dict[str, tuple[np.ndarray, np.ndarray, dict]]:
     """By file: image, label image and row of the table."""
-    renderer = Renderer(blocks, SIZE)
+    renderer = Renderer(blocks, size=SIZE)
     rows = table.frame.to_dict("records")
     return {
         row["file"]: (renderer.draw(stimulus), label_image(renderer, stimulus), row)
@@ -182,14 +183,16 @@ def test_shards_are_plain_tar_files_with_both_classes_mixed(written):
 def test_pycocotools_reads_the_parts(masks, written, truth, blocks, table):
     from pycocotools.coco import COCO
 
-    renderer = Renderer(blocks, SIZE)
+    renderer = Renderer(blocks, size=SIZE)
     stimuli = dict(zip(table.frame["file"], table, strict=True))
     folder = written["coco", masks]
     assert (folder / "masks").exists() == masks
     identifiers, seen = [], []
     for subset in ("train", "valid", "test"):
         coco = COCO(folder / "annotations" / f"{subset}.json")
-        assert [(c["id"], c["name"]) for c in coco.loadCats(coco.getCatIds())] == list(enumerate(PART_KINDS, 1))
+        assert [(c["id"], c["name"]) for c in coco.loadCats(coco.getCatIds())] == list(
+            enumerate(FACE.part_kinds, 1)
+        )
         for described in coco.loadImgs(coco.getImgIds()):
             file = described["file_name"]
             image, _, row = truth[file]
@@ -201,7 +204,7 @@ def test_pycocotools_reads_the_parts(masks, written, truth, blocks, table):
             parts = {part["slot"]: part for part in coco.loadAnns(coco.getAnnIds(imgIds=described["id"]))}
             stimulus = stimuli[file]
             for slot, content, mask in zip(
-                PART_KINDS, stimulus.contents, renderer.draw_masks(stimulus), strict=True
+                FACE.part_kinds, stimulus.contents, renderer.draw_masks(stimulus), strict=True
             ):
                 assert (slot in parts) == mask.any()
                 if mask.any():
@@ -298,7 +301,7 @@ def test_a_mistake_in_another_process_is_told_as_here(blocks, painted, table, tm
 @pytest.mark.parametrize("form", FORMATS)
 def test_image_and_mask_are_drawn_once_and_are_those_drawn_apart(form, blocks, table, written, monkeypatch):
     """Every entry's bytes, without any drawing of the one without the other."""
-    apart = Renderer(blocks, SIZE)
+    apart = Renderer(blocks, size=SIZE)
     expected = [(encode_png(apart.draw(s)), encode_png(label_image(apart, s))) for s in table]
     draws, real = [], Renderer.draw_with_masks
     monkeypatch.setattr(Renderer, "draw_with_masks", lambda self, s: draws.append(s) or real(self, s))
@@ -308,7 +311,7 @@ def test_image_and_mask_are_drawn_once_and_are_those_drawn_apart(form, blocks, t
     out = written[form, True].with_name(f"{form}-once")
     write(table, out, library=blocks, size=SIZE, masks=True, format=form, shard_size=20)
     assert len(draws) == len(table)
-    entries = Plan(table, Renderer(blocks, SIZE), True, 20)
+    entries = Plan(table, Renderer(blocks, size=SIZE), True, 20)
     for entry in entries.entries(entries.shards):
         assert (entry.image(), entry.mask()) == expected[entry.row]
     if form in ("imagefolder", "coco"):
@@ -373,7 +376,14 @@ def test_a_full_disk_names_the_shard(form, name, blocks, table, tmp_path):
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_empty_subsets_are_left_out(form, blocks, tmp_path, load_dataset):
-    write(sample(blocks, "baseline", count=2), tmp_path / "set", library=blocks, size=SIZE, masks=True, format=form)
+    write(
+        sample(blocks, condition="baseline", count=2),
+        tmp_path / "set",
+        library=blocks,
+        size=SIZE,
+        masks=True,
+        format=form,
+    )
     images = load_dataset(str(tmp_path / "set"))
     assert {name: len(split) for name, split in images.items()} == {"train": 2}
 
@@ -453,9 +463,9 @@ def test_pairs_differ_in_the_arrangement_alone(blocks, tmp_path):
     assert list(face.index) == list(no_face.index)
     assert face.index.is_unique
     assert (face["host"] == no_face["host"]).all()
-    for kind in PART_KINDS:
+    for kind in FACE.part_kinds:
         donors = [
-            [row[f"{slot}_donor"] for row in rows for slot in PART_KINDS if row[f"{slot}_kind"] == kind]
+            [row[f"{slot}_donor"] for row in rows for slot in FACE.part_kinds if row[f"{slot}_kind"] == kind]
             for rows in (face.to_dict("records"), no_face.to_dict("records"))
         ]
         assert donors[0] == donors[1]

@@ -23,7 +23,8 @@ from configural.api import generate
 from configural.cli import app
 from configural.errors import ConfiguralError
 from configural.export import FORMATS, read, verify, write
-from configural.objects import FACE
+from configural.objects import ObjectScheme
+from configural.objects.scheme import LengthUnit
 from configural.portraits import Library
 from configural.stimuli import Renderer, dataset, sample
 
@@ -73,16 +74,13 @@ class Arrays(Format):
 def houses(blocks) -> Library:
     """The same blocks as another object: other names, and another paste order than that of a face."""
     names = {"left_eye": "window", "right_eye": "door", "nose": "sign", "mouth": "roof"}
-    values = FACE.model_dump() | {
-        "name": "house",
-        "class_names": ("no_house", "house"),
-        "part_kinds": tuple(names.values()),
-        "interchangeable": (("window", "door"),),
-        "unit": {"name": "width", "between": ("window", "door")},
-        "hang": {},
-        "groups": {},
-    }
-    scheme = type(FACE).model_validate({**values, "thatcher": ()} if "thatcher" in values else values)
+    scheme = ObjectScheme(
+        name="house",
+        class_names=("no_house", "house"),
+        part_kinds=tuple(names.values()),
+        interchangeable=(("window", "door"),),
+        unit=LengthUnit(name="width", between=("window", "door")),
+    )
     exemplars = [
         replace(exemplar, parts=tuple(replace(part, kind=names[part.kind]) for part in exemplar.parts))
         for exemplar in blocks.exemplars

@@ -24,7 +24,7 @@ FORMATS = ("imagefolder", "coco", "parquet", "webdataset")
 @pytest.fixture(scope="module")
 def written(blocks, tmp_path_factory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("sets")
-    table = sample(blocks, "baseline", count=60, seed=4)
+    table = sample(blocks, condition="baseline", count=60, seed=4)
     for form in FORMATS:
         write(table, root / form, library=blocks, size=24, masks=True, format=form, shard_size=20)
     return {form: root / form for form in FORMATS}
@@ -250,7 +250,7 @@ def test_mistakes(copy, blocks, painted, tmp_path):
         ConfiguralError, match=f"synthetic:8.*{painted.fingerprint[:12]}.*{blocks.fingerprint[:12]}"
     ):
         verify(folder, sample=5, source=painted)
-    with pytest.raises(ConfiguralError, match="'blocks' is not understood"):
+    with pytest.raises(ConfiguralError, match="source 'blocks' is not registered here"):
         verify(folder)
     with pytest.raises(ConfiguralError, match="no such folder"):
         verify(tmp_path / "none")

@@ -61,7 +61,7 @@ class Format(ABC):
     Attributes:
         data_files: Pattern of the files of a subset, `{}` for its name; the data card's header states it.
         usage: Markdown for the data card: how other tools read the folder, `FOLDER` for its name.
-        holds_parts: Whether the parts' masks are in it even if no label images were asked for.
+        holds_parts: Whether the parts' masks are in it even without label images.
     """
 
     data_files: ClassVar[str]

@@ -121,8 +121,8 @@ class Plan:
             # A slice of the table, so that only a shard's rows ever become Python objects.
             table = self.table.take(shard.rows)
             records = table.frame.to_dict("records")
-            for place, row in enumerate(shard.rows.tolist()):
-                yield Entry(row, records[place], table[place], self.renderer, self.masks)
+            for position, row in enumerate(shard.rows.tolist()):
+                yield Entry(row, records[position], table[position], self.renderer, self.masks)
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from configural.export.format import Fault
 from configural.export.plan import Plan
 from configural.export.reading import stored_format
 from configural.portraits import Library, load
+from configural.portraits.sources import load_recorded
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.table import StimulusTable
 
@@ -85,7 +86,7 @@ def verify(
         why = "without it nothing can be compared" if missing else str(error).partition(": ")[2]
         fault = Fault("missing" if missing else "damaged", "stimuli.parquet", why)
         return Verification(sum(described.images.values()), 0, (fault,), 0)
-    library = load(source if source is not None else described.source)
+    library = load_recorded(described.source) if source is None else load(source)
     if library.fingerprint != table.fingerprint:
         raise ConfiguralError(
             f"{library.source}: these are other exemplars (fingerprint {library.fingerprint[:12]}) than {folder} "

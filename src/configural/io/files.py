@@ -22,7 +22,7 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
         A file open for writing bytes.
 
     Raises:
-        OSError: If the disk is full or the place cannot be written; `path` is then as it was.
+        OSError: If the disk is full or the file cannot be written; `path` is then as it was.
     """
     try:
         handle, temporary = _temporary(path)
@@ -56,7 +56,7 @@ def write_bytes(path: Path, content: bytes, durable: bool = False) -> None:
         durable: Wait until the disk holds it, so that it also survives a power cut.
 
     Raises:
-        OSError: If the disk is full or the place cannot be written; `path` is then as it was.
+        OSError: If the disk is full or the file cannot be written; `path` is then as it was.
     """
     with whole_file(path, durable) as file:
         file.write(content)
@@ -76,7 +76,7 @@ def remove_leftovers(folder: Path, name: str = "*") -> None:
 def refuse_used(out: Path) -> None:
     """Raise a ConfiguralError if `out` is a file or a folder that holds anything."""
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise ConfiguralError(f"{out}: exists and is not empty; choose another --out or remove it")
+        raise ConfiguralError(f"{out}: exists and is not empty; choose another folder or remove it")
 
 
 def _temporary(path: Path) -> tuple[int, str]:

@@ -72,7 +72,7 @@ def _bmp_is_whole(data: bytes) -> bool:
     else:
         width, height = number(18, 4, signed=True), number(22, 4, signed=True)
         bits, compression = number(28, 2), number(30, 4)
-    if compression in (1, 2):  # run lengths: only the declared size tells
+    if compression in (1, 2):  # run lengths: only the declared size is known
         return len(data) >= number(2, 4)
     return len(data) >= offset + (width * bits + 31) // 32 * 4 * abs(height)
 
