@@ -66,8 +66,7 @@ RELATIONS, NOISY, POSITIONS, BAG, CANVAS, CONSTANT = (
 def audits(painted):
     made = observers(painted, "baseline")
     return {
-        name: audit(one, painted, condition="baseline", image_size=64, pairs=60, probes=PROBES, name=name)
-        for name, one in made.items()
+        name: audit(one, painted, image_size=64, pairs=60, probes=PROBES, name=name) for name, one in made.items()
     }
 
 
@@ -172,18 +171,22 @@ def test_the_table_says_what_a_probe_cannot_distinguish(audits):
 
 @pytest.mark.parametrize("slots", [(), ("nose",)])
 def test_images_without_parts_can_be_drawn(painted, slots):
-    rows = sample(painted, "baseline", count=42)
-    bare = replace(rows, condition=replace(rows.condition, arrangement="upright", filled=slots))
-    assert Renderer(painted, 48).draw_masks(bare[0]).any(axis=(1, 2)).sum() == len(slots)
+    rows = sample(painted, condition="baseline", count=42)
+    bare = replace(rows, condition=rows.condition.model_copy(update={"arrangement": "correct", "filled": slots}))
+    assert Renderer(painted, size=48).draw_masks(bare[0]).any(axis=(1, 2)).sum() == len(slots)
     with pytest.raises(ConfiguralError, match="filled"):
-        replace(rows.condition, filled=())
+        condition(rows.condition.model_copy(update={"filled": ()}))
 
 
 @pytest.mark.parametrize("name", ["ffa", "floating", "upright-inverted"])
 def test_positions_are_where_the_pixels_are(painted, name):
-    turned = replace(condition(name), rotation=(-25, 25), placement="shifted") if name == "floating" else name
-    stimuli = list(sample(painted, turned, count=42, seed=3))[-12:]
-    renderer = Renderer(painted, 256)
+    turned = (
+        condition(name).model_copy(update={"rotation": (-25, 25), "placement": "shifted"})
+        if name == "floating"
+        else name
+    )
+    stimuli = list(sample(painted, condition=turned, count=42, seed=3))[-12:]
+    renderer = Renderer(painted, size=256)
     places = part_positions(painted, stimuli)
     for stimulus, place in zip(stimuli, places, strict=True):
         masks = renderer.draw_footprints(stimulus)
@@ -195,12 +198,12 @@ def test_positions_are_where_the_pixels_are(painted, name):
 
 
 def test_what_fits_can_be_drawn_and_what_does_not_cannot(painted):
-    rows = sample(painted, "floating", count=42, seed=1)
+    rows = sample(painted, condition="floating", count=42, seed=1)
     pushed = replace(rows, frame=rows.frame.assign(shift_col=rows.frame["shift_col"] + 60))
     fits = fit(painted, pushed)
     assert fits.any()
     assert not fits.all()
-    renderer = Renderer(painted, 32)
+    renderer = Renderer(painted, size=32)
     for row, stimulus in enumerate(pushed):
         if fits[row]:
             renderer.draw(stimulus)
@@ -246,7 +249,7 @@ class SeenParts:
 def test_a_part_that_covers_another_is_not_taken_for_a_relation(painted):
     """Who counts parts that are seen reads no relations, though a nose on the mouth hides half of it."""
     probe = Displacement(distances=(60,), objects=8)
-    found = audit(SeenParts(painted), painted, condition="baseline", image_size=64, pairs=24, probes=[probe])
+    found = audit(SeenParts(painted), painted, image_size=64, pairs=24, probes=[probe])
     for move in ("one part", "all"):
         # Some pixels of the drawn masks lie on the border of two parts.
         assert abs(found.score("displacement", "drop", of=move, at=60)["value"]) < 0.02
@@ -297,9 +300,7 @@ def test_relation_index_of_nothing_and_of_one_exemplar():
 
 def test_an_audit_without_room_says_so(painted, tmp_path):
     probe = Displacement(distances=(900,), at=900, objects=4)
-    found = audit(
-        redness, painted, condition="baseline", image_size=16, pairs=10, probes=[probe], out=tmp_path / "audit"
-    )
+    found = audit(redness, painted, image_size=16, pairs=10, probes=[probe], out=tmp_path / "audit")
     assert headline(found) == "Relations were not measured: there is no room for parts to be moved so far"
     assert "there is no room" in sentences(found)[0]
     assert "there is no room" in write_audit_report(tmp_path / "audit").read_text("utf-8")
@@ -366,7 +367,7 @@ def test_the_threshold_s_interval_counts_exemplars_that_never_fall_below_one_hal
 
 
 def scores_of(painted, predict, *probes) -> pd.DataFrame:
-    frame = audit(predict, painted, condition="baseline", image_size=24, pairs=30, probes=probes).scores
+    frame = audit(predict, painted, image_size=24, pairs=30, probes=probes).scores
     return frame.set_index(["probe", "score", "of", "at"])[["value", "low", "high"]]
 
 
@@ -445,9 +446,7 @@ def test_what_was_measured_is_kept_when_predict_fails_half_way(painted, tmp_path
     with pytest.raises(
         AuditInterruptedError, match=r"51 to 75 of 180 of the probe background_removal: .*server is gone"
     ) as caught:
-        audit(
-            predict, painted, condition="baseline", image_size=16, pairs=30, probes=probes, batch_size=25, out=out
-        )
+        audit(predict, painted, image_size=16, pairs=30, probes=probes, batch_size=25, out=out)
     assert str(out) in str(caught.value)
     for kept in (caught.value.audit, Audit.load(out)):
         assert len(kept.responses["forced_choice"]) == 60
@@ -472,9 +471,7 @@ def test_what_was_measured_is_kept_on_ctrl_c(painted, tmp_path):
     with pytest.raises(
         KeyboardInterrupt, match=r"interrupted at image 26 of 180 of the probe background_removal.*audit"
     ):
-        audit(
-            predict, painted, condition="baseline", image_size=16, pairs=20, probes=probes, batch_size=25, out=out
-        )
+        audit(predict, painted, image_size=16, pairs=20, probes=probes, batch_size=25, out=out)
     kept = Audit.load(out)
     assert set(kept.scores["probe"]) == {"forced_choice"}
     assert len(kept.responses["background_removal"]) == 25
@@ -490,9 +487,7 @@ def test_what_was_measured_is_kept_when_a_probe_fails(painted, tmp_path, fault, 
 
     probes = (ForcedChoice(), Faulty(name="faulty"))
     with pytest.raises(raised or fault, match="no score"):
-        audit(
-            redness, painted, condition="baseline", image_size=16, pairs=10, probes=probes, out=tmp_path / "audit"
-        )
+        audit(redness, painted, image_size=16, pairs=10, probes=probes, out=tmp_path / "audit")
     kept = Audit.load(tmp_path / "audit")
     assert set(kept.scores["probe"]) == {"forced_choice"}
     assert len(kept.responses["faulty"]) == 20
@@ -519,7 +514,10 @@ def test_probes_without_their_package_are_left_out_and_the_others_asked(painted,
     [
         ({"probes": ["reech"]}, "reech"),
         ({"pairs": 1}, "pairs"),
-        ({"condition": replace(condition("baseline"), arrangement="upright")}, "scrambled arrangement"),
+        (
+            {"condition": condition("baseline").model_copy(update={"arrangement": "correct"})},
+            "scrambled arrangement",
+        ),
         ({"batch_size": 0}, "batch.size"),
     ],
 )
@@ -539,7 +537,7 @@ def test_the_same_seed_gives_the_same_audit(painted):
 
 def test_an_audit_of_the_identity_split_asks_about_test_persons_alone(blocks):
     material = make_material(blocks, "baseline", pairs=30, seed=5, split="identity")
-    trained = sample(blocks, "baseline", "identity", 200, 5).subset("train").frame
+    trained = sample(blocks, condition="baseline", split="identity", count=200, seed=5).subset("train").frame
     used = {name for column in ("host", "nose_donor") for name in material.pairs.frame[column]}
     assert used.isdisjoint({name for column in ("host", "nose_donor") for name in trained[column]})
     assert len(material.pairs) == 60

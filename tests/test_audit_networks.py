@@ -1,8 +1,13 @@
-"""Probes that look into networks, and the command."""
+"""Probes that look into networks, probes from outside, other objects, the page, and the command."""
 
+import importlib
+import json
 import math
 import re
 import shutil
+import sys
+from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +20,32 @@ from torch import nn
 
 import configural as cf
 from configural import models
-from configural.audit import Attribution, Audit, Displacement, ForcedChoice, ReceptiveField, audit
-from configural.audit.probes import PROBES
+from configural.audit import (
+    PROBES,
+    Attribution,
+    Audit,
+    BackgroundRemoval,
+    Displacement,
+    ForcedChoice,
+    Inspection,
+    Interactions,
+    Inversion,
+    Probe,
+    ReceptiveField,
+    audit,
+    compare_audits,
+    observers,
+    sentences,
+)
+from configural.audit.probe import ProbeCard
 from configural.audit.probes.receptive_field import evidence_map
-from configural.audit import compare_audits
+from configural.audit.verdict import in_percent
 from configural.errors import ConfiguralError
+from configural.objects import ObjectScheme
+from configural.portraits import Exemplar, Library
 from configural.report import write_audit_report
 
-FEW = "forced_choice,context"
+FEW = "forced_choice,background_removal"
 
 
 @pytest.fixture
@@ -47,7 +70,7 @@ class Flat(nn.Module):
         return (batch * self.weights).sum(dim=(1, 2, 3))
 
 
-def test_reach_of_two_convolutions(painted):
+def test_receptive_field_of_two_convolutions(painted):
     # Two 3×3 convolutions of equal positive weights: 5×5 pixels, of which the corner weighs 1/9 of the middle, more
     # than 4.55 %, so that the effective field is all 25.
     chain = nn.Sequential(
@@ -56,20 +79,20 @@ def test_reach_of_two_convolutions(painted):
     chain(torch.zeros(1, 3, 48, 48))
     for one in chain[:2]:
         nn.init.ones_(one.weight)
-    found = audit(models.open(chain), painted, image_size=48, pairs=8, probes=[ReceptiveField(source=4)])
-    assert found.score("reach", "field", "theoretical")["value"] == 5
-    assert found.score("reach", "field", "effective")["value"] == 5
-    assert found.score("reach", "pairs_in_field")["value"] == 0
+    found = audit(models.open(chain), painted, image_size=48, pairs=8, probes=[ReceptiveField(objects=4)])
+    assert found.score("receptive_field", "field", of="theoretical")["value"] == 5
+    assert found.score("receptive_field", "field", of="effective")["value"] == 5
+    assert found.score("receptive_field", "pairs_in_field")["value"] == 0
     # The eyes' distance, from the exemplars themselves.
     eyes = painted.anchors[:, :2] + painted.part_sizes[:, :2] / 2
     apart = np.abs(eyes[:, 0] - eyes[:, 1]).max(axis=1) * 48 / painted.canvas_sizes.max(axis=1)
-    measured = found.score("reach", "distance", "left_eye – right_eye")["value"]
+    measured = found.score("receptive_field", "distance", of="left_eye – right_eye")["value"]
     assert measured == pytest.approx(apart.mean(), rel=0.2)
 
 
-def test_evidence_of_an_fcn_is_what_its_answer_is_the_maximum_of(images, network):
-    subject = models.open(network)
-    assert evidence_map(subject, images[0]).shape == (2, 2)
+def test_evidence_of_an_fcn_is_what_its_response_is_the_maximum_of(images, network):
+    classifier = models.open(network)
+    assert evidence_map(classifier, images[0]).shape == (2, 2)
     assert evidence_map(models.open(models.create("cnn-13", 32)), images[0]) is None
 
 
@@ -81,45 +104,47 @@ def test_attribution_falls_where_a_linear_network_looks(painted):
         painted,
         image_size=64,
         pairs=8,
-        probes=[Attribution(source=6, patches=16)],
+        probes=[Attribution(objects=6, patches=16)],
     )
-    by_gradients = {r: found.score("attribution", "share_gradients", r)["value"] for r in ("padding", "mouth")}
+    by_gradients = {
+        r: found.score("attribution", "fraction_gradients", of=r)["value"] for r in ("padding", "mouth")
+    }
     assert by_gradients["mouth"] == 0
-    padding = found.score("attribution", "share_area", "padding")["value"] * 64 / 2  # columns on each side
+    padding = found.score("attribution", "fraction_area", of="padding")["value"] * 64 / 2  # columns on each side
     assert padding > 4
     assert by_gradients["padding"] == pytest.approx(1)
     # 16 squares of four columns: the first ones hold all the weights.
-    assert found.score("attribution", "share_occlusion", "padding")["value"] == pytest.approx(1)
-    areas = [found.score("attribution", "share_area", r)["value"] for r in ("mouth", "canvas", "padding")]
+    assert found.score("attribution", "fraction_occlusion", of="padding")["value"] == pytest.approx(1)
+    areas = [found.score("attribution", "fraction_area", of=r)["value"] for r in ("mouth", "canvas", "padding")]
     assert sum(areas) < 1
 
 
 def test_probes_that_look_inside_are_left_out_of_what_has_no_inside(painted):
     found = audit(
-        lambda p: np.full(len(p), 0.4), painted, image_size=16, pairs=8, probes=["forced_choice", "reach"]
+        lambda p: np.full(len(p), 0.4), painted, image_size=16, pairs=8, probes=["forced_choice", "receptive_field"]
     )
-    assert "torch" in found.left_out["reach"]
+    assert "torch" in found.left_out["receptive_field"]
 
 
 def test_page_and_comparison(painted, network, tmp_path):
     probes = (
         ForcedChoice(),
-        Displacement(distances=(60,), source=4),
-        ReceptiveField(source=3),
-        Attribution(source=2, steps=4),
+        Displacement(distances=(60,), objects=4),
+        ReceptiveField(objects=3),
+        Attribution(objects=2, steps=4),
     )
-    for name, subject in (
+    for name, classifier in (
         ("net", models.open(network)),
         ("<b>", lambda p: expit(p.mean(axis=(1, 2, 3)) - 99)),
     ):
         folder = tmp_path / name
-        done = audit(subject, painted, "baseline", 32, 20, probes=probes, name=name, out=folder)
+        done = audit(classifier, painted, image_size=32, pairs=20, probes=probes, name=name, out=folder)
         read = Audit.load(folder)
         pd.testing.assert_frame_equal(read.scores, done.scores, check_dtype=False)
-        assert read.answers.keys() == done.answers.keys()
+        assert read.responses.keys() == done.responses.keys()
         page = write_audit_report(folder).read_text("utf-8")
         assert not re.search(r"(src|href)=[\"'](?!data:|#)", page)
-        for probe in done.answers:
+        for probe in done.responses:
             assert f'id="{probe}"' in page
     assert "&lt;b&gt;" in page
     assert "<b><b>" not in page
@@ -130,7 +155,7 @@ def test_page_and_comparison(painted, network, tmp_path):
     other = compared.summary["index"][1]
     assert other == index or (math.isnan(other) and math.isnan(index))
     assert (tmp_path / "both" / "comparison.png").is_file()
-    # Networks in folders of the same name are told apart by those of their audits.
+    # Networks in folders of the same name are distinguished by those of their audits.
     twins = compare_audits([tmp_path / "net", shutil.copytree(tmp_path / "net", tmp_path / "twin")])
     assert list(twins.summary["name"]) == ["net (net)", "net (twin)"]
     with pytest.raises(ConfiguralError, match="two"):
@@ -146,7 +171,7 @@ def test_command(network, tmp_path):
         done = configural("audit", tmp_path / "net.safetensors", *common, "--out", tmp_path / out)
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == f"report: {tmp_path / out / 'report.html'}"
-    for file in ("audit.csv", "answers/context.parquet"):
+    for file in ("audit.csv", "responses/background_removal.parquet"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     done = configural("audit", "compare", tmp_path / "a", tmp_path / "b")
     assert done.returncode == 0, done.stderr
@@ -175,4 +200,266 @@ def test_guide(tmp_path, monkeypatch):
     for name in ("mine", "module"):
         assert (tmp_path / "audits" / name / "report.html").is_file()
     for probe in PROBES:
-        assert f"`{probe.name}`" in guide
+        assert f"`{probe}`" in guide
+
+
+# --- probes from outside the package
+
+OUTSIDE = """
+from dataclasses import dataclass
+
+from configural import audit
+from configural.audit import plotting
+
+
+@dataclass(frozen=True)
+class Brightness(audit.Probe):
+    name: str = "brightness"
+    title = "Brightness <of all>"
+    question = "Does the classifier prefer bright backgrounds?"
+    how_to_read = "Above one half it does & likes it."
+    fractions = ("bright",)
+
+    def trials(self, material):
+        table = material.some_objects(6)
+        return audit.Trials.join(material.library, [(table, {"shown": "as it is"})])
+
+    def score(self, responses, material):
+        return [audit.Score("bright", material.bootstrap.fraction(responses["log_odds"] > 0, responses["host"]))]
+
+    def figure(self, scores):
+        with plotting.panels(1, 2.0) as (figure, (axes,)):
+            plotting.fraction_dots(axes, scores, ["bright"], "bright")
+        return figure
+
+    def summary(self):
+        return {"bright": audit.Which("bright")}
+
+
+@dataclass(frozen=True)
+class Plain(audit.Probe):
+    name: str = "plain"
+    title = "Plain"
+    question = "What does a probe with nothing but the necessary show?"
+    trials = Brightness.trials
+
+    def score(self, responses, material):
+        return [audit.Score("mean", material.bootstrap.mean(responses["log_odds"], responses["host"]))]
+
+
+brightness = Brightness()
+"""
+
+
+def bright(images: np.ndarray) -> np.ndarray:
+    return images.mean(axis=(1, 2, 3)) / 255
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    """A module of a user's own, with probes."""
+    (tmp_path / "my_probes.py").write_text(OUTSIDE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("my_probes")
+    sys.modules.pop("my_probes")
+
+
+def shown_everywhere(folder: Path) -> None:
+    """The outside probe is in the table, on the page with its figure and words, and in a comparison."""
+    assert "brightness,bright" in (folder / "audit.csv").read_text("utf-8")
+    assert (folder / "figures" / "brightness.png").is_file()
+    assert (folder / "responses" / "brightness.parquet").is_file()
+    page = write_audit_report(folder).read_text("utf-8")
+    assert 'id="brightness"' in page
+    for words in (
+        "Brightness &lt;of all&gt;",
+        "prefer bright backgrounds?",
+        "it does &amp; likes it",
+        "Figure of the probe Bri",
+    ):
+        assert words in page
+    score = Audit.load(folder).score("brightness", "bright")
+    assert in_percent(score) in page  # a fraction is shown as per cent
+    summary = compare_audits([folder, folder]).summary
+    assert list(summary["bright"]) == [score["value"]] * 2
+    assert "Brightness <of all>: bright" in " ".join(sentences(Audit.load(folder)))
+
+
+@pytest.mark.parametrize("way", ["object", "class", "registered", "module:name", "entry point"])
+def test_a_probe_from_outside_shows_everywhere(painted, outside, tmp_path, monkeypatch, way):
+    probe = {"object": outside.Brightness(), "class": outside.Brightness, "module:name": "my_probes:brightness"}
+    if way == "registered":
+        monkeypatch.setitem(PROBES._known, "brightness", outside.brightness)
+    elif way == "entry point":
+        declared = EntryPoint("brightness", "my_probes:Brightness", "configural.probes")
+        monkeypatch.setattr(
+            "configural.registry.entry_points",
+            lambda group, **given: (
+                [declared] if group == "configural.probes" and given in ({}, {"name": "brightness"}) else []
+            ),
+        )
+        assert "brightness" in PROBES.names()
+    found = audit(
+        bright,
+        painted,
+        image_size=16,
+        pairs=8,
+        probes=["forced_choice", probe.get(way, "brightness")],
+        out=tmp_path / "a",
+    )
+    assert list(found.probes) == ["forced_choice", "brightness"]
+    # Whoever opens the folder later need not have the module.
+    sys.modules.pop("my_probes")
+    (tmp_path / "my_probes.py").unlink()
+    shown_everywhere(tmp_path / "a")
+    sys.modules["my_probes"] = outside
+
+
+def test_a_probe_from_outside_on_the_command_line(outside, network, tmp_path):
+    models.save_network(network, tmp_path / "net.safetensors")
+    common = ("--source", "synthetic:4", "--pairs", 6, "--out", tmp_path / "a")
+    probes = ("--probe", "my_probes:Brightness", "--probe", "forced_choice")
+    done = configural("audit", tmp_path / "net.safetensors", *common, *probes)
+    assert done.returncode == 0, done.stderr
+    assert "Brightness <of all>: bright" in done.stdout
+    shown_everywhere(tmp_path / "a")
+    done = configural("audit", "compare", tmp_path / "a", tmp_path / "a")
+    assert done.returncode == 0, done.stderr
+    assert "bright" in done.stdout
+    again = configural("audit", tmp_path / "net.safetensors", "--probe", "my_probes:Dark", "--out", tmp_path / "b")
+    assert_one_line(again, "my_probes:Dark")
+
+
+def test_a_probe_needs_no_figure_nor_examples_of_its_own(painted, outside, tmp_path):
+    found = audit(bright, painted, image_size=16, pairs=8, probes=[outside.Plain], out=tmp_path / "a")
+    assert (tmp_path / "a" / "figures" / "plain.png").is_file()
+    assert [example.caption for example in found.examples["plain"]][:2] == ["image 1", "image 2"]
+    assert 'id="plain"' in write_audit_report(tmp_path / "a").read_text("utf-8")
+
+
+def test_what_is_no_probe_is_refused(painted, outside):
+    for probes, words in (
+        (["json:dumps"], "no probe"),
+        ([outside.Brightness(name="../up")], "letters"),
+        ([outside.Brightness(), outside.Brightness()], "same name"),
+    ):
+        with pytest.raises(ConfiguralError, match=words):
+            audit(bright, painted, image_size=16, pairs=8, probes=probes)
+
+
+def test_names_in_a_folder_open_no_other_files(painted, tmp_path):
+    audit(bright, painted, image_size=16, pairs=8, probes=["forced_choice"], out=tmp_path / "a")
+    path = tmp_path / "a" / "audit.json"
+    path.write_text(path.read_text("utf-8").replace('"forced_choice": {', '"../forced_choice": {'), "utf-8")
+    with pytest.raises(ConfiguralError, match="damaged"):
+        Audit.load(tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_every_probe_says_what_it_is(name):
+    probe = PROBES[name]
+    assert probe.name == name
+    assert probe.question.endswith("?")
+    for words in (probe.title, probe.how_to_read):
+        assert len(words) > 5
+    # Each draws a figure of its own, and the scores that sum it up are among its fractions or not by intent.
+    assert type(probe).figure is not Probe.figure
+    assert type(probe).examples is not Probe.examples or isinstance(probe, Inspection)
+    card = ProbeCard.of(probe)
+    assert ProbeCard.model_validate(json.loads(card.model_dump_json())) == card
+
+
+# --- other objects
+
+HOUSE = ObjectScheme(
+    name="block_house",
+    class_names=("no_block_house", "block_house"),
+    part_kinds=("left_window", "right_window", "door", "sign", "lamp"),
+    interchangeable=(("left_window", "right_window"),),
+    unit={"name": "window_distance", "between": ("left_window", "right_window")},
+    groups={"both windows": ("left_window", "right_window")},
+    thatcher=("door", "sign"),
+)
+
+
+@pytest.fixture(scope="module")
+def block_houses() -> Library:
+    """Six walls, wider than high, of which every number is known."""
+    boxes = [(20, 20, 18, 16), (20, 90, 18, 16), (58, 56, 30, 14), (10, 50, 8, 30), (60, 92, 10, 8)]
+    exemplars = []
+    for number in range(6):
+        segmentation = np.zeros((100, 130 + 2 * number), np.uint8)
+        for kind, (top, left, height, width) in enumerate(boxes, 1):
+            segmentation[top : top + height + number % 3, left : left + width] = kind
+        canvas = np.full((*segmentation.shape, 3), 90 + 10 * number, np.uint8)
+        colours = np.array([[60 * kind, 255 - 60 * kind, 40] for kind in range(4)] + [[250, 240, 200]], np.uint8)
+        portrait = np.where(segmentation[..., None] > 0, colours[segmentation - 1], canvas)
+        exemplars.append(
+            Exemplar.cut(f"house/{number}", portrait, segmentation=segmentation, canvas=canvas, scheme=HOUSE)
+        )
+    return Library("block houses", exemplars, scheme=HOUSE)
+
+
+def test_observers_of_another_object(block_houses, tmp_path):
+    """Two windows, a door, a sign and a lamp on a wall that is wider than high."""
+    probes = (
+        ForcedChoice(),
+        Displacement(distances=(30,), at=30, objects=8),
+        BackgroundRemoval(pairs=6),
+        Inversion(pairs=6, turned=4, angles=(90,)),
+        Interactions(objects=4),
+    )
+    found = {
+        name: audit(one, block_houses, image_size=48, pairs=30, probes=probes, name=name, out=tmp_path / name)
+        for name, one in observers(block_houses).items()
+    }
+    relations, positions, bag = (found[name] for name in ("relation observer", "position observer", "bag of parts"))
+    assert relations.relation_index()["value"] > 0.95
+    assert positions.relation_index()["value"] < -0.3
+    assert math.isnan(bag.relation_index()["value"])
+    assert relations.score("forced_choice", "choice", of="all")["value"] == 1
+    assert bag.score("forced_choice", "choice", of="all")["value"] == 0.5
+    assert relations.score("interactions", "not_additive")["value"] > 0.1
+    assert bag.score("interactions", "shapley", of="sign")["value"] == pytest.approx(2)
+    assert bag.score("interactions", "not_additive")["value"] == pytest.approx(0, abs=1e-9)
+    # Nothing says face where houses are audited.
+    table = (tmp_path / "relation observer" / "audit.csv").read_text("utf-8")
+    page = write_audit_report(tmp_path / "relation observer").read_text("utf-8")
+    assert "P(block_house)" in table
+    assert "P(block_house)" in page
+    for word in ("face", "eye", "nose", "mouth"):
+        assert not re.search(rf"(?<!sur){word}", table)
+    assert "no_face" not in page
+
+
+def test_networks_on_another_object(block_houses):
+    found = audit(
+        models.open(models.create("fcn-14", 32)),
+        block_houses,
+        image_size=32,
+        pairs=8,
+        probes=[ReceptiveField(objects=2), Attribution(objects=2, steps=2, patches=4)],
+    )
+    kinds = block_houses.scheme.part_kinds
+    distances = found.scores[found.scores["score"] == "distance"]
+    assert len(distances) == len(kinds) * (len(kinds) - 1) // 2
+    areas = found.scores[found.scores["score"] == "fraction_area"].set_index("of")["value"]
+    assert list(areas.index) == [*kinds, "canvas", "padding"]
+    assert areas.sum() == pytest.approx(1, abs=0.02)
+    assert areas["padding"] > 0.1  # above and below: a portrait wider than high
+
+
+def test_scheme_without_groups(block_houses):
+    """Neither groups nor parts to turn need be named."""
+    scheme = block_houses.scheme.model_copy(update={"groups": {}, "thatcher": (), "interchangeable": ()})
+    library = replace(block_houses, scheme=scheme)
+    probes = (
+        ForcedChoice(),
+        Displacement(distances=(30,), at=30, objects=4),
+        Inversion(pairs=4, turned=2, angles=(90,)),
+    )
+    found = audit(observers(library)["relation observer"], library, image_size=32, pairs=12, probes=probes)
+    assert "a group" not in set(found.scores["of"])
+    assert found.relation_index()["value"] > 0.9
+    assert found.score("inversion", "drop", of="Thatcher effect")["exemplars"] > 0

@@ -98,7 +98,8 @@ def audit(
     names = tuple(probe.name for probe in chosen)
     if len(set(names)) < len(names):
         raise ConfiguralError(f"probes {', '.join(names)}: two of them have the same name")
-    classifier, library, condition = respondent(predict), load(source), find_condition(condition)
+    classifier, library = respondent(predict), load(source)
+    condition = find_condition(condition, scheme=library.scheme)
     settings = AuditConfig.of(
         source=library.source,
         condition=condition.name,
@@ -171,10 +172,10 @@ def make_material(
     Raises:
         ConfiguralError: If the condition leaves slots empty or has no scrambled arrangements.
     """
-    condition = replace(find_condition(condition), matched=True)
+    condition = find_condition(condition, scheme=library.scheme).model_copy(update={"matched": True})
     if set(condition.filled) != set(library.scheme.part_kinds):
         raise ConfiguralError(f"condition {condition.name}: leaves slots empty; an audit needs all parts")
-    if condition.arrangement == "upright":
+    if condition.arrangement == "correct":
         raise ConfiguralError(f"condition {condition.name}: has no scrambled arrangement to compare with")
     if split == "paper":
         table = sample(library, condition=condition, split=split, count=2 * pairs, seed=seed, pairs=True)

@@ -44,6 +44,12 @@ class Bootstrap:
     Attributes:
         seed: Of the draws.
         resamples: How often the exemplars are drawn.
+
+    Example:
+        >>> drops, hosts = [1.0, 2.0, 2.0, 3.0], ["a", "a", "b", "b"]
+        >>> found = Bootstrap().mean(drops, hosts)
+        >>> found.value, found.exemplars, found.images
+        (2.0, 2, 4)
     """
 
     seed: int = 0

@@ -151,7 +151,7 @@ def observers(library: Library, condition: str | Condition = "baseline") -> dict
         >>> list(known)
         ['relation observer', 'noisy observer', 'position observer', 'bag of parts', 'canvas observer', 'constant']
     """
-    condition = find_condition(condition)
+    condition = find_condition(condition, scheme=library.scheme)
     relations = RelationObserver(library, condition)
     return {
         "relation observer": relations,

@@ -12,6 +12,7 @@ import pandas as pd
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
+from scipy.special import expit
 
 from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate
@@ -124,6 +125,11 @@ class Material:
         """The name of the score that is the probability of the correct class, such as `P(face)`."""
         return f"{PROBABILITY}{self.scheme.class_names[1]})"
 
+    def probability_score(self, responses: pd.DataFrame, of: str, *, at: float = float("nan")) -> Score:
+        """The mean probability of the correct class in some responses."""
+        mean = self.bootstrap.mean(expit(responses["log_odds"]), responses["host"])
+        return Score(self.probability, mean, of, at)
+
     def some_pairs(self, count: int) -> StimulusTable:
         """At most so many pairs, from as many hosts as possible."""
         return self._rows(count, (0, 1))
@@ -143,7 +149,8 @@ class Material:
 
 def under(table: StimulusTable, **changes: Any) -> StimulusTable:
     """The same stimuli under a condition with some keys changed; correct ones may then lack parts."""
-    return replace(table, condition=replace(table.condition, arrangement="upright", **changes))
+    changed = table.condition.model_copy(update={"arrangement": "correct", **changes})
+    return replace(table, condition=changed)
 
 
 def with_columns(table: StimulusTable, **columns: Any) -> StimulusTable:

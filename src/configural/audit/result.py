@@ -20,7 +20,6 @@ from configural.errors import ConfiguralError
 from configural.io import files
 from configural.io.images import write_png
 
-
 NOT_MEASURED = "not measured"
 
 

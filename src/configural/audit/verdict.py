@@ -15,7 +15,17 @@ _SAID = ("index", "choice", "accuracy")
 
 
 def headline(audit: Audit) -> str:
-    """The result in a few words: whether the classifier reads relations."""
+    """The result in a few words: whether the classifier reads relations.
+
+    Example:
+        >>> import configural as cf
+        >>> with cf.progress.hidden():
+        ...     library = cf.portraits.load("synthetic:6")
+        ...     observer = cf.audit.observers(library)["relation observer"]
+        ...     found = cf.audit.audit(observer, library, pairs=20, probes=["forced_choice", "displacement"])
+        >>> cf.audit.headline(found)
+        'It reads mostly how the parts lie to each other'
+    """
     if "displacement" not in set(audit.scores["probe"]):
         return "The audit was interrupted" if audit.interruption else "Relations were not measured"
     index, choice = audit.relation_index(), audit.headed("choice")
@@ -54,7 +64,17 @@ def _saturated(audit: Audit) -> float:
 
 
 def sentences(audit: Audit) -> list[str]:
-    """The result in sentences with their numbers."""
+    """The result in sentences with their numbers.
+
+    Example:
+        >>> import configural as cf
+        >>> with cf.progress.hidden():
+        ...     library = cf.portraits.load("synthetic:6")
+        ...     observer = cf.audit.observers(library)["bag of parts"]
+        ...     found = cf.audit.audit(observer, library, pairs=20, probes=["forced_choice"])
+        >>> cf.audit.sentences(found)[0]
+        'Of two images made of the same parts, it prefers the correct arrangement in 50 % [50, 50] of 20 pairs.'
+    """
     said = []
     for sentence in (_index, _clipped, _on_skin, _choice, _accuracy):
         try:

@@ -12,7 +12,7 @@ from configural.errors import ConfiguralError
 
 app = typer.Typer(
     cls=GroupWithDefault,
-    help="Ask whether a classifier uses how the parts of a face relate, by probes with intervals.",
+    help="Ask whether a classifier uses how the parts of an object relate, by probes with intervals.",
 )
 
 
@@ -30,25 +30,29 @@ def audit(
     ],
     source: Faces = None,
     condition: Condition = None,
-    pairs: Annotated[int, typer.Option(help="matched pairs of a right and a wrong arrangement")] = 500,
+    pairs: Annotated[int | None, typer.Option(help="matched pairs of a correct and a scrambled arrangement")] = None,
     seed: Seed = None,
     probes: Annotated[
         str | None,
         typer.Option(
             metavar="LIST",
-            help="forced_choice,displacement,context,inversion,interactions,reach,attribution or some of them",
+            help="forced_choice,displacement,background_removal,inversion,interactions,receptive_field,attribution "
+            "or some of them",
         ),
     ] = None,
+    probe: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="one probe, by name or module:name; may be repeated")
+    ] = None,
     image_size: ImageSize = None,
-    face: Annotated[str | None, typer.Option(help="label or position of face, of Hugging Face or ONNX")] = None,
-    scale: Annotated[float, typer.Option(help="what pixels are multiplied by, of ONNX")] = 1.0,
-    gives: Annotated[str, typer.Option(help="log-odds or probability: what one number per image is, of ONNX")] = "",
+    positive: Annotated[str | None, typer.Option(help="label or position of the correct class")] = None,
+    output: Annotated[str | None, typer.Option(help="what the outputs are: logits or probabilities")] = None,
+    scale: Annotated[float | None, typer.Option(help="what pixels of 0 to 255 are multiplied by")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps")] = "cpu",
     out: Out = None,
 ) -> None:
-    """Ask whether a classifier uses how the parts of a face relate, by probes with intervals.
+    """Ask whether a classifier uses how the parts of an object relate, by probes with intervals.
 
-    Faces and condition follow the run's own, else synthetic and baseline. Writes audit.json, audit.csv, answers/,
+    Source and condition follow the run's own, else synthetic and baseline. Writes audit.json, audit.csv, responses/,
     figures/, examples/ and report.html.
     """
     from configural import api
@@ -57,7 +61,7 @@ def audit(
         raise ConfiguralError(f"'{models[1]}': one model at a time; to put audits side by side write compare first")
     if out is None:
         raise ConfiguralError("--out is missing: name the folder to write")
-    names = [name.strip() for name in probes.split(",")] if probes else None
+    names = [*(name.strip() for name in (probes or "").split(",") if name.strip()), *(probe or [])]
     try:
         done = api.audit(
             models[0],
@@ -66,12 +70,12 @@ def audit(
             condition=condition,
             pairs=pairs,
             seed=seed,
-            probes=names,
+            probes=names or None,
             image_size=image_size,
-            face=face,
+            positive=positive,
+            output=output,
             scale=scale,
             device=device,
-            gives=gives,
         )
     except KeyboardInterrupt as stopped:
         if str(stopped):
@@ -92,7 +96,7 @@ def compare(
     ] = None,
     out: Out = None,
 ) -> None:
-    """Put audits side by side: relation index, paired choice and accuracy, each with its interval.
+    """Put audits side by side: relation index, 2AFC and what else sums up a probe, each with its interval.
 
     With --out also writes comparison.csv, scores.csv and comparison.png.
     """

@@ -197,7 +197,6 @@ def _three_digits(value: float) -> str:
 
 def print_library(library: "Library", sheets: list[Path]) -> None:
     """What was found in a face source: sizes, skipped portraits, sheets."""
-    from configural.portraits import PART_KINDS
 
     sizes = library.canvas_sizes
     rows, cols = (
@@ -209,7 +208,7 @@ def print_library(library: "Library", sheets: list[Path]) -> None:
         ("persons", f"{len({exemplar.person for exemplar in library.exemplars}):,}"),
         ("rows, columns", f"{rows}; {cols}"),
     ]
-    for kind, (high, wide) in zip(PART_KINDS, library.part_sizes.mean(axis=0), strict=True):
+    for kind, (high, wide) in zip(library.scheme.part_kinds, library.part_sizes.mean(axis=0), strict=True):
         table.append((kind, f"{high:.0f} × {wide:.0f} pixels on average"))
     table.append(("skipped", f"{len(library.skipped):,}"))
     if library.licence:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.special import expit
 
 from configural.audit import plotting
 from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under
@@ -70,8 +69,7 @@ class BackgroundRemoval(Probe):
                     Score("accuracy", bootstrap.fraction(hits, rows["host"]), background),
                 ]
             some = rows[rows["label"] == 1]
-            probability = bootstrap.mean(expit(some["log_odds"]), some["host"])
-            found.append(Score(material.probability, probability, background))
+            found.append(material.probability_score(some, background))
             if background != own:
                 drop = before.loc[some["base"]].to_numpy() - some["log_odds"].to_numpy()
                 found.append(Score("drop", bootstrap.mean(drop, some["host"]), background))

@@ -98,8 +98,7 @@ class Displacement(Probe):
             return {"move": move, "distance": distance, "direction": direction, "background": background}
 
         yield table, notes("none", 0, "")
-        positions = {exemplar.name: position for position, exemplar in enumerate(material.library.exemplars)}
-        hosts = table.frame["host"].map(positions).to_numpy()
+        hosts = table.frame["host"].map(material.library.position).to_numpy()
         scale = material.library.canvas_sizes[hosts, 0] / REFERENCE_ROWS
         hidden = overlap(material.library, table)
         for distance in distances:
@@ -140,8 +139,7 @@ class Displacement(Probe):
         backgrounds = list(dict.fromkeys(responses["background"]))
         own = moved[moved["background"] == backgrounds[0]]
         at_rest = responses[(responses["move"] == "none") & (responses["background"] == backgrounds[0])]
-        rest = bootstrap.mean(expit(at_rest["log_odds"]), at_rest["host"])
-        found = [Score(material.probability, rest, "at rest", 0)]
+        found = [material.probability_score(at_rest, "at rest", at=0.0)]
         of_moves = {ONE: single, GROUP: list(material.scheme.groups)}
         of_moves |= {move: [move] for move in moves(material.scheme)}
         for of, names in of_moves.items():
@@ -315,8 +313,7 @@ def _placed(
 ) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
     """The whole portrait, canvas and all, as far to either side as the square image allows."""
     frame = table.frame
-    names = [exemplar.name for exemplar in material.library.exemplars]
-    rows, cols = material.library.canvas_sizes[[names.index(host) for host in frame["host"]]].T
+    rows, cols = material.library.canvas_sizes[frame["host"].map(material.library.position).to_numpy()].T
     room = np.abs(rows - cols) / 2 / rows * REFERENCE_ROWS
     movable = (room > 0) & (frame["placement"] == "middle").to_numpy() & (background == "canvas")
     for side in ("left", "right"):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.special import expit
 
 from configural.audit import plotting
 from configural.audit.probe import Material, Probe, Score, Trials, Which
@@ -60,8 +59,7 @@ class ForcedChoice(Probe):
         hits = (responses["log_odds"] > 0) == (responses["label"] == 1)
         found.append(Score("accuracy", bootstrap.fraction(hits, responses["host"])))
         for label, name in enumerate(scheme.class_names):
-            some = responses[responses["label"] == label]
-            found.append(Score(material.probability, bootstrap.mean(expit(some["log_odds"]), some["host"]), name))
+            found.append(material.probability_score(responses[responses["label"] == label], name))
         return found
 
     def figure(self, scores: pd.DataFrame) -> Figure:

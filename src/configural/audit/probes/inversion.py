@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.special import expit
 
 from configural.audit import plotting
 from configural.audit.positions import TURNED, fit
@@ -89,7 +88,7 @@ class Inversion(Probe):
 
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
         """2AFC and probability both ways up, drops by turned parts both ways up, and the rotation curve."""
-        bootstrap, probability = material.bootstrap, material.probability
+        bootstrap = material.bootstrap
         found = []
         whole = responses[responses["what"] == "whole"]
         for upside_down, name in ((False, "upright"), (True, "inverted")):
@@ -97,7 +96,7 @@ class Inversion(Probe):
             pairs, correct = choices(rows), rows[rows["label"] == 1]
             found += [
                 Score("choice", bootstrap.fraction(pairs["correct"], pairs["host"]), name),
-                Score(probability, bootstrap.mean(expit(correct["log_odds"]), correct["host"]), name),
+                material.probability_score(correct, name),
             ]
         correct = responses[(responses["label"] == 1) & (responses["what"] != "rotation")]
         wide = correct.pivot_table(index=["base", "host"], columns=["inverted", "turned"], values="log_odds")
@@ -110,9 +109,7 @@ class Inversion(Probe):
         before = rotated[rotated["angle"] == 0].set_index("base")["log_odds"]
         for degrees, rows in rotated.groupby("angle"):
             angle = float(degrees)
-            found.append(
-                Score(probability, bootstrap.mean(expit(rows["log_odds"]), rows["host"]), "rotation", angle)
-            )
+            found.append(material.probability_score(rows, "rotation", at=angle))
             if angle:
                 drop = before.reindex(rows["base"]).to_numpy() - rows["log_odds"].to_numpy()
                 found.append(Score("drop", bootstrap.mean(drop, rows["host"]), "rotation", angle))
