@@ -189,18 +189,20 @@ def test_command(network, tmp_path):
 
 def test_guide(tmp_path, monkeypatch):
     """The ten lines of the guide do what it says, on fewer and smaller images."""
-    guide = (Path(__file__).parents[1] / "docs" / "audit.md").read_text("utf-8")
+    docs = Path(__file__).parents[1] / "docs"
+    guide = (docs / "own_model.md").read_text("utf-8")
     code = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     assert 1 <= len(code[0].strip().splitlines()) <= 12
     monkeypatch.chdir(tmp_path)
     original = cf.audit.audit
     small = {"source": "synthetic:4", "image_size": 32, "pairs": 8, "probes": ["forced_choice", "displacement"]}
     monkeypatch.setattr(cf.audit, "audit", lambda predict, **given: original(predict, **{**given, **small}))
-    exec(compile("\n".join(code), "audit.md", "exec"), {})
+    exec(compile("\n".join(code), "own_model.md", "exec"), {})
     for name in ("mine", "module"):
         assert (tmp_path / "audits" / name / "report.html").is_file()
+    explained = (docs / "probes.md").read_text("utf-8")
     for probe in PROBES:
-        assert f"`{probe}`" in guide
+        assert f"`{probe}`" in explained
 
 
 # --- probes from outside the package
@@ -393,8 +395,8 @@ def block_houses() -> Library:
         for kind, (top, left, height, width) in enumerate(boxes, 1):
             segmentation[top : top + height + number % 3, left : left + width] = kind
         canvas = np.full((*segmentation.shape, 3), 90 + 10 * number, np.uint8)
-        colours = np.array([[60 * kind, 255 - 60 * kind, 40] for kind in range(4)] + [[250, 240, 200]], np.uint8)
-        portrait = np.where(segmentation[..., None] > 0, colours[segmentation - 1], canvas)
+        colours = np.array([(0, 0, 0), *((50 * kind, 255 - 50 * kind, 40) for kind in range(5))], np.uint8)
+        portrait = np.where(segmentation[..., None] > 0, colours[segmentation], canvas)
         exemplars.append(
             Exemplar.cut(f"house/{number}", portrait, segmentation=segmentation, canvas=canvas, scheme=HOUSE)
         )
