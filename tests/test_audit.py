@@ -356,7 +356,7 @@ def test_intervals_in_percent_hold_their_value(fraction, said):
 
 
 def test_the_threshold_s_interval_counts_exemplars_that_never_fall_below_one_half():
-    # Ten exemplars fall to 0.1, ten stay at 0.89: the mean is just below one half, and so is that of half of the draws.
+    # Ten exemplars fall to 0.1, ten stay at 0.89: the mean is just below one half, and so is half of the draws'.
     exemplars = [f"h{number}" for number in range(20)]
     still = pd.DataFrame({"host": exemplars, "log_odds": logit(0.9), "distance": 0, "move": "none"})
     fallen = still.assign(log_odds=logit(np.repeat([0.1, 0.89], 10)), distance=60, move="all")

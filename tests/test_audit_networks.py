@@ -429,7 +429,7 @@ def test_observers_of_another_object(block_houses, tmp_path):
     table = (tmp_path / "relation observer" / "audit.csv").read_text("utf-8")
     page = write_audit_report(tmp_path / "relation observer").read_text("utf-8")
     assert "P(block_house)" in table
-    assert "P(block_house)" in page
+    assert "P(block house)" in page
     for word in ("face", "eye", "nose", "mouth"):
         assert not re.search(rf"(?<!sur){word}", table)
     assert "no_face" not in page

@@ -49,11 +49,14 @@ def part_positions(library: Library, stimuli: Sequence[Stimulus]) -> Float[np.nd
 
 def padding(library: Library, stimulus: Stimulus, size: int) -> Bool[np.ndarray, "size size"]:
     """Which pixels of the image show no portrait but the padding beside it."""
-    sides = library.canvas_sizes[[library.position(stimulus.host)]]
-    before = padding_before(sides, [stimulus.placement])
-    middles = (np.arange(size) + 0.5) * sides.max() / size
-    rows, cols = ((middles < low) | (middles > low + side) for low, side in zip(before[0], sides[0], strict=True))
-    found = np.asarray((rows[:, None] | cols) & (stimulus.condition.background == "canvas"))
+    found = np.zeros((size, size), bool)
+    if stimulus.condition.background == "canvas":
+        sides = library.canvas_sizes[[library.position(stimulus.host)]]
+        before = padding_before(sides, [stimulus.placement])[0]
+        middles = (np.arange(size) + 0.5) * sides.max() / size
+        rows, cols = ((middles < low) | (middles > low + side) for low, side in zip(before, sides[0], strict=True))
+        found[rows] = True
+        found[:, cols] = True
     return found[::-1, ::-1] if stimulus.inverted else found
 
 
