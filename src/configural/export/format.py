@@ -140,7 +140,7 @@ class ShardedFormat(Format):
         """What the file is to hold of one stimulus; done in several processes."""
 
     @abstractmethod
-    def write_shard(self, out: BinaryIO, plan: Plan, packed: Iterator[Any]) -> None:
+    def write_shard(self, out: BinaryIO, plan: Plan, *, packed: Iterator[Any]) -> None:
         """Write one file of what `pack` made."""
 
     @abstractmethod
@@ -163,7 +163,7 @@ class ShardedFormat(Format):
         for shard in plan.shards:
             if not (folder / self.path(shard)).exists():
                 with files.whole_file(folder / self.path(shard)) as out:
-                    self.write_shard(out, plan, _counted(islice(packed, len(shard.rows)), update, done))
+                    self.write_shard(out, plan, packed=_counted(islice(packed, len(shard.rows)), update, done))
             done += len(shard.rows)
             update(done)
 

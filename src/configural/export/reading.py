@@ -51,8 +51,8 @@ def read(
         >>> with cf.progress.hidden(), tempfile.TemporaryDirectory() as folder:
         ...     _ = cf.generate("synthetic:2", "ffa", out=f"{folder}/set", count=40, size=16, format="parquet")
         ...     images = cf.export.read(f"{folder}/set", size=16)
-        >>> len(images), images.class_names
-        (6, ('no_face', 'face'))
+        >>> images.labels.tolist(), images.rows["index"].tolist()
+        ([0, 0, 0, 1, 1, 1], [17, 18, 19, 17, 18, 19])
     """
     folder = Path(folder)
     if not folder.is_dir():

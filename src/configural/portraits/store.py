@@ -72,16 +72,6 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("configural", appauthor=False))
 
 
-class StoredPart(BaseModel):
-    """What is known of a part without its pixels: its kind, anchor, and number of rows and columns."""
-
-    model_config = ConfigDict(frozen=True)
-
-    kind: str
-    anchor: tuple[int, int]
-    size: tuple[int, int]
-
-
 class Entry(BaseModel):
     """What is known of a prepared exemplar without its pixels.
 
@@ -93,7 +83,9 @@ class Entry(BaseModel):
         portrait: CRC-32 of the portrait's pixels.
         digest: The exemplar's.
         size: Rows and columns.
-        parts: In paste order.
+        part_kinds: In paste order.
+        anchors: Of the parts.
+        part_sizes: Rows and columns of the parts.
         box: (top, left, bottom, right) outside of which the portrait is its canvas and no part is.
     """
 
@@ -106,7 +98,9 @@ class Entry(BaseModel):
     portrait: int
     digest: str
     size: tuple[int, int]
-    parts: tuple[StoredPart, ...]
+    part_kinds: tuple[str, ...]
+    anchors: tuple[tuple[int, int], ...]
+    part_sizes: tuple[tuple[int, int], ...]
     box: tuple[int, int, int, int]
 
 
@@ -218,7 +212,9 @@ def _write(folder: Path, key: str, exemplar: Exemplar) -> Entry:
         portrait=zlib.crc32(exemplar.portrait.tobytes()),
         digest=exemplar.digest,
         size=exemplar.size,
-        parts=tuple(StoredPart(kind=p.kind, anchor=p.anchor, size=p.mask.shape[:2]) for p in exemplar.parts),
+        part_kinds=tuple(part.kind for part in exemplar.parts),
+        anchors=exemplar.anchors,
+        part_sizes=exemplar.part_sizes,
         box=(top, left, bottom, right),
     )
     content = io.BytesIO()
@@ -306,10 +302,10 @@ class StoredExemplars(Sequence):  # of Exemplar; naming it here would make type 
         portrait = self._pixels(position, "portrait.png", (bottom - top, right - left, 3))
         segmentation = self._pixels(position, "segmentation.png", (bottom - top, right - left))
         parts = []
-        for value, part in enumerate(entry.parts, start=1):
-            (row, col), (rows, cols) = part.anchor, part.size
+        for value, kind in enumerate(entry.part_kinds, start=1):
+            (row, col), (rows, cols) = entry.anchors[value - 1], entry.part_sizes[value - 1]
             box = np.s_[row - top : row - top + rows, col - left : col - left + cols]
-            parts.append(Part(part.kind, portrait[box], segmentation[box] == value, part.anchor))
+            parts.append(Part(kind, portrait[box], segmentation[box] == value, (row, col)))
         return _Inside(portrait, segmentation, tuple(parts))
 
     def _pixels(self, position: int, member: str, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
@@ -351,8 +347,8 @@ class StoredExemplar(Exemplar):
             name=entry.name,
             person=entry.person,
             size=entry.size,
-            anchors=tuple(part.anchor for part in entry.parts),
-            part_sizes=tuple(part.size for part in entry.parts),
+            anchors=entry.anchors,
+            part_sizes=entry.part_sizes,
             digest=entry.digest,
             _exemplars=exemplars,
             _position=position,

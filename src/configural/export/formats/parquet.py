@@ -44,7 +44,7 @@ images = load_dataset("FOLDER")  # train, validation, test
             row["mask"] = {"bytes": entry.mask(), "path": f"masks/{file}"}
         return {**row, **entry.columns}
 
-    def write_shard(self, out: BinaryIO, plan: Plan, packed: Iterator[dict[str, Any]]) -> None:
+    def write_shard(self, out: BinaryIO, plan: Plan, *, packed: Iterator[dict[str, Any]]) -> None:
         """Write the rows, some at a time."""
         schema = _schema(plan)
         with pq.ParquetWriter(out, schema) as writer:

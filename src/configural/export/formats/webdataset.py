@@ -38,7 +38,7 @@ A sample has the members `png`, `cls` (the label), `json` (all columns) and, if 
             contents.append(entry.mask())
         return dict(zip(_names(entry), contents, strict=True))
 
-    def write_shard(self, out: BinaryIO, plan: Plan, packed: Iterator[dict[str, bytes]]) -> None:
+    def write_shard(self, out: BinaryIO, plan: Plan, *, packed: Iterator[dict[str, bytes]]) -> None:
         """Write the members in the plain old format and with the time 0: the same stimuli give the same bytes."""
         with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
             for members in packed:
