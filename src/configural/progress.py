@@ -51,6 +51,8 @@ def bar(task: str, total: int) -> Iterator[Update]:
     if not _SHOWN.get():
         yield lambda done, total=None, note="": None
         return
+    from importlib.util import find_spec
+
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -61,8 +63,10 @@ def bar(task: str, total: int) -> Iterator[Update]:
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),
     )
-    # On standard error, so that a command's standard output stays its result.
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=5) as progress:
+    # On standard error, so that a command's standard output stays its result; in a notebook that cannot show widgets,
+    # too, where rich would only warn of it.
+    console = Console(stderr=True, force_jupyter=None if find_spec("ipywidgets") else False)
+    with Progress(*columns, console=console, refresh_per_second=5) as progress:
         identifier = progress.add_task(task, total=total, note="")
 
         def update(done: int, total: int | None = None, note: str = "") -> None:
