@@ -40,12 +40,6 @@ class History:
         """One row per epoch, columns as the fields of `Epoch`."""
         return pd.DataFrame([asdict(epoch) for epoch in self.epochs])
 
-    @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> "History":
-        """The history that `as_frame` made the frame of."""
-        rows = frame.to_dict(orient="records")
-        return cls(tuple(Epoch(**{str(name): value for name, value in row.items()}) for row in rows))
-
     def save(self, path: Path) -> None:
         """Write as CSV."""
         files.write_text(path, self.as_frame().to_csv(index=False))
@@ -61,6 +55,7 @@ class History:
             frame = pd.read_csv(path)
             if frame.empty:
                 raise ValueError("no epochs")
-            return cls.from_frame(frame)
+            rows = frame.to_dict(orient="records")
+            return cls(tuple(Epoch(**{str(name): value for name, value in row.items()}) for row in rows))
         except (OSError, TypeError, ValueError) as error:
             raise ConfiguralError(f"{path}: not a readable history of epochs") from error
