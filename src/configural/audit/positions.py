@@ -63,7 +63,8 @@ def padding(library: Library, stimulus: Stimulus, size: int) -> Bool[np.ndarray,
 def fit(library: Library, table: StimulusTable) -> Bool[np.ndarray, " n"]:
     """Whether all parts of each stimulus lie on its surface, so that it can be drawn."""
     choices = Choices.of_table(library, table)
-    return inside(library, table.condition, choices.host, lay_out(library, table.condition, choices)).all(axis=1)
+    on_surface = inside(library, table.condition, choices.host, lay_out(library, table.condition, choices))
+    return np.asarray(on_surface.all(axis=1))
 
 
 def overlap(library: Library, table: StimulusTable) -> Float[np.ndarray, " n"]:
