@@ -62,7 +62,7 @@ def block_exemplar(
     portrait = canvas.copy()
     for kind in range(1, 5):
         portrait[segmentation == kind] = (40 * kind, 255 - 40 * kind, shade)
-    return Exemplar.cut(name, portrait, segmentation, canvas, person)
+    return Exemplar.cut(name, portrait, segmentation=segmentation, canvas=canvas, person=person)
 
 
 @pytest.fixture(scope="session")

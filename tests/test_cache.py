@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import pytest
 from conftest import block_exemplar
+from plain_fasseg import fasseg_exemplars
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.portraits import Exemplar, Library, load
 from configural.portraits import store as store_module
-from configural.portraits.fasseg import Fasseg, fasseg_exemplars
+from configural.portraits.fasseg import Fasseg
 from configural.portraits.store import StoredExemplars, prepare
 from configural.stimuli import Renderer, sample
 

@@ -140,7 +140,7 @@ def test_many_skipped_portraits_give_few_warnings(tmp_path):
         library = load(f"celebamask:{tmp_path}")
     assert len(library.skipped) == 17
     assert len(caught) == 11
-    assert "7 more; configural faces lists them all" in str(caught[-1].message)
+    assert "7 more; configural inspect lists them all" in str(caught[-1].message)
 
 
 def test_persons_come_from_celebas_lists(tmp_path):
@@ -159,7 +159,7 @@ def test_persons_come_from_celebas_lists(tmp_path):
     persons = [exemplar.person for exemplar in library.exemplars]
     assert persons == [f"celeba/{500 + n // 2}" for n in range(8)] + ["celebamask/8"]
     person = {exemplar.name: exemplar.person for exemplar in library.exemplars}
-    frame = sample(library, "baseline", split="identity", count=200).frame
+    frame = sample(library, condition="baseline", split="identity", count=200).frame
     hosts = {name: {person[host] for host in rows["host"]} for name, rows in frame.groupby("subset")}
     assert not hosts["train"] & hosts["test"]
     (tmp_path / "identity_CelebA.txt").write_text("\n".join(identities[:3]) + "\n000104.jpg\n")

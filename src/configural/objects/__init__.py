@@ -1,4 +1,4 @@
-"""What an object consists of: its part kinds, which of them are interchangeable, and what its classes are called."""
+"""What an object consists of: its part kinds, which of them are interchangeable, and its classes."""
 
 from configural.objects.scheme import FACE as FACE
 from configural.objects.scheme import OBJECTS as OBJECTS

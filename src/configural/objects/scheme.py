@@ -14,6 +14,8 @@ from configural.registry import Registry
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Pair = tuple[Name, Name]
+Length = Annotated[float, Field(ge=0, le=128)]
+Margin = tuple[Length, Length, Length]
 Side = tuple[Literal["top", "middle", "bottom"], Literal["left", "middle", "right"]]
 
 
@@ -29,6 +31,30 @@ class LengthUnit(BaseModel):
 
     name: Name
     between: Pair
+
+
+class Fill(BaseModel):
+    """How the surface is filled in where parts are cut out; lengths are in 1/512 of the portrait's longer side.
+
+    Attributes:
+        margins: By part kind, how far its lids, shadows and the like extend beyond its outline, which is filled in
+            with it: sideways, up, down.
+        margin: The same of part kinds that have none of their own.
+        hull: Part kinds around whose common hull the surface is filled in, too.
+        hull_margin: How far around that hull.
+        brows: Part kinds above which dark bands, such as eyebrows, are kept.
+        beard: The part kind beside which the surface may begin to be dark: above it, what is much darker than the
+            rest is no surface, such as brows and eye sockets; below, it may be, such as a beard.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    margins: Mapping[Name, Margin] = {}
+    margin: Margin = (12, 9, 12)
+    hull: tuple[Name, ...] = ()
+    hull_margin: Length = 24
+    brows: tuple[Name, ...] = ()
+    beard: Name | None = None
 
 
 class ObjectScheme(BaseModel):
@@ -47,6 +73,7 @@ class ObjectScheme(BaseModel):
         groups: By name, part kinds that the audit moves together, besides each by itself and all.
         thatcher: Part kinds that the audit turns upside down within the object, as Thompson did with the eyes and
             the mouth of a face; all where none are given.
+        fill: How the surface is filled in where parts are cut out of portraits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +86,7 @@ class ObjectScheme(BaseModel):
     hang: Mapping[Name, Side] = {}
     groups: Mapping[str, tuple[Name, ...]] = {}
     thatcher: tuple[Name, ...] = ()
+    fill: Fill = Fill()
 
     @model_validator(mode="after")
     def _known_parts(self) -> "ObjectScheme":
@@ -69,6 +97,7 @@ class ObjectScheme(BaseModel):
             "unit": self.unit.between,
             "hang": self.hang,
             "thatcher": self.thatcher,
+            "fill": [*self.fill.margins, *self.fill.hull, *self.fill.brows, *filter(None, [self.fill.beard])],
             "groups": [kind for group in self.groups.values() for kind in group],
         }
         for key, kinds in named.items():
@@ -92,12 +121,32 @@ class ObjectScheme(BaseModel):
     @cached_property
     def scrambles(self) -> tuple[tuple[int, ...], ...]:
         """All scrambled arrangements; the 22 of a face are all but the correct one and that with exchanged eyes."""
-        same = {self.correct}
+        group = list(self.correct)  # by part kind, a number that it has in common with all it can be exchanged with
         for pair in self.interchangeable:
-            one, other = map(self.part_kinds.index, pair)
-            swap = {one: other, other: one}
-            same |= {tuple(swap.get(kind, kind) for kind in order) for order in same}
-        return tuple(order for order in itertools.permutations(self.correct) if order not in same)
+            one, other = (group[self.index(kind)] for kind in pair)
+            group = [one if number == other else number for number in group]
+        orders = itertools.permutations(self.correct)
+        return tuple(
+            order for order in orders if any(group[kind] != group[slot] for slot, kind in enumerate(order))
+        )
+
+    @property
+    def mirrored(self) -> dict[str, str]:
+        """By part kind of an interchangeable pair, the other one."""
+        return {kind: other for one, two in self.interchangeable for kind, other in ((one, two), (two, one))}
+
+    @property
+    def joint_names(self) -> dict[str, Pair]:
+        """What stands for both part kinds of an interchangeable pair, such as `eyes` for left_eye and right_eye.
+
+        It is the last word of their names, where they have one in common.
+        """
+        words = {pair: {kind.rpartition("_")[2] for kind in pair} for pair in self.interchangeable}
+        return {f"{word}s": pair for pair, (word, *others) in words.items() if not others}
+
+    def hangs_by(self, slot: str) -> Side:
+        """The corner, side or middle by which a part hangs in a slot where parts are spaced apart."""
+        return self.hang.get(slot, ("middle", "middle"))
 
     def index(self, kind: str) -> int:
         """The position of a part kind, which is that of its slot."""

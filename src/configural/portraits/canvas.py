@@ -1,13 +1,15 @@
 """Portraits without their parts.
 
-The fill is a smooth skin field with skin grain on top. The field is fitted to the skin around the removed
-parts, so it keeps the face's shading; it does not trust what is much darker or lighter than the skin nearby
-(brows, hair, eye sockets, folds, background), so none of that is smeared into the skin.
+The fill is a smooth field of the surface's colour, skin in a face, with the surface's grain on top. The field is
+fitted to what is around the removed parts, so it keeps the shading; it does not trust what is much darker or
+lighter than the surface nearby (brows, hair, eye sockets, folds, background), so none of that is smeared into the surface.
 
-All lengths below are in units of 1/512 of the portrait's height, which are pixels in a portrait of 512 rows.
+All lengths below are in units of 1/512 of the portrait's longer side, which are pixels in a portrait of 512 rows.
+What depends on the object is in its scheme (`configural.objects.scheme.Fill`).
 """
 
 import zlib
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -15,56 +17,65 @@ from jaxtyping import Bool, Float, Float32, Int, UInt8
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.linalg import solveh_banded
 
-from configural.portraits.library import PART_KINDS
+from configural.objects import FACE, ObjectScheme
 
-# How far lashes, lids, nostrils, wings, lips and shadows reach beyond each drawn part: (sideways, up, down).
-_REACH = {"left_eye": (16, 9, 20), "right_eye": (16, 9, 20), "nose": (12, 6, 11), "mouth": (20, 11, 18)}
-_MUZZLE = 24  # the same around the hull of nose and mouth: moustache shade and the folds beside it
 _GAP = 16  # what lies between two grown parts that are nearer than twice this is replaced as well
 _TAPER = 24  # width over which the fill turns into the portrait
 _LEVELLED = 45  # width over which shadows and highlights around the fill are levelled
-_MARGIN = 110  # the skin this far around the parts is looked at
-_CELL = 8  # side of a cell of the skin field
-_TINT = 0.2  # a colour that differs from the skin's by this share is no skin
+_MARGIN = 110  # the surface this far around the parts is looked at
+_BLOCK = 8  # side of a block of the field
+_TINT = 0.2  # a colour that differs from the surface's by this fraction is none of it
 _TILE = 256  # side, in pixels, of the patch of grain that is repeated
-_SAMPLE = 4  # side of the pixels that the skin field is fitted to
+_SAMPLE = 4  # side of the pixels that the field is fitted to
 
 
 def fill_parts(
-    portrait: UInt8[np.ndarray, "rows cols 3"], segmentation: UInt8[np.ndarray, "rows cols"]
+    portrait: UInt8[np.ndarray, "rows cols 3"],
+    segmentation: UInt8[np.ndarray, "rows cols"],
+    *,
+    scheme: ObjectScheme = FACE,
 ) -> UInt8[np.ndarray, "rows cols 3"]:
-    """Remove the four parts from a portrait and fill the skin in.
+    """Remove the parts from a portrait and fill the surface in.
 
-    Brows and hair stay, except for what lies within a few pixels of a part. Equal input gives equal output.
+    What is unlike the surface, such as brows and hair, stays, except for what lies within a few pixels of a part.
+    Equal input gives equal output.
 
     Args:
         portrait: RGB.
-        segmentation: 0 where no part is, else 1 + the position in `PART_KINDS`.
+        segmentation: 0 where no part is, else 1 + the position of its kind in the scheme.
+        scheme: What the object consists of, and what is filled in with its parts.
 
     Returns:
         The canvas, RGB: the portrait, changed only near the parts.
+
+    Example:
+        >>> wall = np.full((64, 64, 3), 200, np.uint8)
+        >>> where = np.zeros((64, 64), np.uint8)
+        >>> where[20:30, 20:30], wall[20:30, 20:30] = 1, 50
+        >>> int(fill_parts(wall, where)[25, 25].min()) > 190
+        True
     """
     canvas = portrait.copy()
     if not segmentation.any():
         return canvas
-    unit = segmentation.shape[0] / 512
+    unit = max(segmentation.shape) / 512
     box = _surroundings(segmentation, round(_MARGIN * unit))
     image, parts = portrait[box].astype(np.float32), np.ascontiguousarray(segmentation[box])
 
-    removed = _removed(parts, unit)
+    removed = _removed(parts, unit, scheme)
     distance = _distance(removed, unit)
-    skin, trust = _skin_field(image, parts, removed, distance, unit)
+    skin, trust = _skin_field(image, parts, removed, distance, unit, scheme)
     darkness, tint = _unlike(cv2.GaussianBlur(image, (0, 0), unit), skin)
-    brows, sockets, brow_rows = _brows(darkness, parts, unit)
+    brows, sockets, brow_rows = _brows(darkness, _any_of(parts, scheme.fill.brows, scheme), unit)
     kept = np.maximum(brows, _hair_and_background(darkness, tint, parts, unit) * (1 - sockets))
 
     image = _levelled(image, skin, distance, brow_rows, kept, unit)
     fill = _step(1 - distance / _TAPER)
     fill = np.maximum(fill, cv2.GaussianBlur(sockets, (0, 0), 5 * unit) * _step((40 - distance) / 20))
-    portrait_share = np.clip(1 - fill * (1 - kept), 0, 1)[..., None]
+    of_portrait = np.clip(1 - fill * (1 - kept), 0, 1)[..., None]
     # Where two independent grains are mixed, their variances add up to that of one.
-    grain = _grain(image, trust, unit, zlib.crc32(parts.tobytes())) * np.sqrt(1 - portrait_share**2)
-    filled = portrait_share * image + (1 - portrait_share) * skin + grain
+    grain = _grain(image, trust, unit, zlib.crc32(parts.tobytes())) * np.sqrt(1 - of_portrait**2)
+    filled = of_portrait * image + (1 - of_portrait) * skin + grain
     canvas[box] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)
     return canvas
 
@@ -92,7 +103,7 @@ def _unlike(
 ) -> tuple[Float32[np.ndarray, "rows cols"], Float32[np.ndarray, "rows cols"]]:
     """How much darker than the skin each pixel is (negative: lighter), and how different its colour is.
 
-    Both are shares: 0.2 is darker by 20 %, or has a channel that is too strong or weak by 20 % for its lightness.
+    Both are fractions: 0.2 is darker by 20 %, or has a channel too strong or weak by 20 % for its lightness.
     """
     light, skin_light = np.maximum(_light(image), 1), np.maximum(_light(skin), 10)
     tint = np.abs(image / light[..., None] - skin / skin_light[..., None]).max(axis=2)
@@ -107,24 +118,33 @@ def _distance(mask: Bool[np.ndarray, "rows cols"], unit: float) -> Float32[np.nd
 
 def _ellipse(side: float, up: float, down: float) -> UInt8[np.ndarray, "height width"]:
     """A kernel whose dilation grows a mask by these many pixels."""
-    side, up, down = (max(1, round(reach)) for reach in (side, up, down))
+    side, up, down = (max(1, round(length)) for length in (side, up, down))
     high = max(up, down)
     y, x = np.mgrid[-high : high + 1, -side : side + 1]
     # A kernel's lower half grows upwards.
     return ((x / side) ** 2 + (y / np.where(y > 0, up, down)) ** 2 <= 1).astype(np.uint8)
 
 
-def _removed(parts: UInt8[np.ndarray, "rows cols"], unit: float) -> Bool[np.ndarray, "rows cols"]:
-    """Where nothing of the portrait stays: the parts with everything that tells of them."""
-    removed = np.zeros_like(parts)
-    for position, kind in enumerate(PART_KINDS, start=1):
-        kernel = _ellipse(*(reach * unit for reach in _REACH[kind]))
+def _any_of(
+    parts: UInt8[np.ndarray, "rows cols"], kinds: Iterable[str], scheme: ObjectScheme
+) -> Bool[np.ndarray, "rows cols"]:
+    """Where parts of some kinds are."""
+    return np.isin(parts, [1 + scheme.index(kind) for kind in kinds])
+
+
+def _removed(
+    parts: UInt8[np.ndarray, "rows cols"], unit: float, scheme: ObjectScheme
+) -> Bool[np.ndarray, "rows cols"]:
+    """Where nothing of the portrait stays: the parts with everything that shows where they were."""
+    fill, removed = scheme.fill, np.zeros_like(parts)
+    for position, kind in enumerate(scheme.part_kinds, start=1):
+        kernel = _ellipse(*(length * unit for length in fill.margins.get(kind, fill.margin)))
         removed |= cv2.dilate((parts == position).astype(np.uint8), kernel)
     grown = removed > 0
-    muzzle = (parts >= 3).astype(np.uint8)
-    if muzzle.any():
-        hull = cv2.fillConvexPoly(np.zeros_like(parts), cv2.convexHull(cv2.findNonZero(muzzle)), 1)
-        grown |= _distance(hull > 0, unit) <= _MUZZLE
+    together = _any_of(parts, fill.hull, scheme).astype(np.uint8)
+    if together.any():
+        hull = cv2.fillConvexPoly(np.zeros_like(parts), cv2.convexHull(cv2.findNonZero(together)), 1)
+        grown |= _distance(hull > 0, unit) <= fill.hull_margin
     beyond_gaps = _distance(grown, unit) > _GAP
     return _distance(beyond_gaps, unit) > _GAP
 
@@ -135,6 +155,7 @@ def _skin_field(
     removed: Bool[np.ndarray, "rows cols"],
     distance: Float32[np.ndarray, "rows cols"],
     unit: float,
+    scheme: ObjectScheme,
 ) -> tuple[Float32[np.ndarray, "rows cols 3"], Float32[np.ndarray, "rows cols"]]:
     """The skin's colour without details, and how far each pixel counts as skin (0 to 1).
 
@@ -143,7 +164,7 @@ def _skin_field(
     """
     rows, cols = parts.shape
     small = (max(2, round(cols / unit / _SAMPLE)), max(2, round(rows / unit / _SAMPLE)))
-    cells = (max(2, round(rows / unit / _CELL)), max(2, round(cols / unit / _CELL)))
+    grid = (max(2, round(rows / unit / _BLOCK)), max(2, round(cols / unit / _BLOCK)))
     samples = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
     outside = cv2.resize(removed.astype(np.float32), small, interpolation=cv2.INTER_AREA) == 0
     far = cv2.resize(distance, small, interpolation=cv2.INTER_AREA)
@@ -152,10 +173,11 @@ def _skin_field(
         prior += 1
 
     # Around the eyes what is darker is brow or socket; around the mouth it may be a beard, to be continued.
-    nose = np.flatnonzero((parts == 3).any(axis=1))
-    edges = (nose[0], nose[-1]) if len(nose) else (0, rows)
-    darker = np.interp((np.arange(small[1]) + 0.5) * rows / small[1], edges, (0.15, 0.45))[:, None]
-    lighter = 0.5
+    darker, lighter = np.full((small[1], 1), 0.3), 0.5
+    if scheme.fill.beard is not None:
+        beside = np.flatnonzero(_any_of(parts, [scheme.fill.beard], scheme).any(axis=1))
+        edges = (beside[0], beside[-1]) if len(beside) else (0, rows)
+        darker = np.interp((np.arange(small[1]) + 0.5) * rows / small[1], edges, (0.15, 0.45))[:, None]
 
     light = _light(samples)
     near = light[prior > 0.3]
@@ -165,11 +187,11 @@ def _skin_field(
         colour = np.median(samples[weight > 0.3 * weight.max()], axis=0)
         weight *= _unlike(samples, np.broadcast_to(colour, samples.shape))[1] < _TINT
     for _ in range(4):
-        field = cv2.resize(_fit(samples, weight, cells, 60, 0.04), small, interpolation=cv2.INTER_CUBIC)
+        field = cv2.resize(_fit(samples, weight, grid, 60, 0.04), small, interpolation=cv2.INTER_CUBIC)
         dark, tint = _unlike(samples, field)
         off = (dark / np.where(dark > 0, darker, lighter)) ** 2 + (tint / _TINT) ** 2
         weight = (prior * np.maximum(1 - off, 0) ** 2).astype(np.float32)
-    field = _fit(samples, weight, cells, 6, 0.1)
+    field = _fit(samples, weight, grid, 6, 0.1)
     skin = cv2.resize(field, (cols, rows), interpolation=cv2.INTER_CUBIC)
     trust = cv2.resize(weight, (cols, rows), interpolation=cv2.INTER_LINEAR) * ~removed
     return skin, np.asarray(trust, np.float32)
@@ -178,7 +200,7 @@ def _skin_field(
 def _fit(
     samples: Float32[np.ndarray, "height width 3"],
     weight: Float32[np.ndarray, "height width"],
-    cells: tuple[int, int],
+    grid: tuple[int, int],
     stiffness: float,
     tension: float,
 ) -> Float32[np.ndarray, "rows cols 3"]:
@@ -187,7 +209,7 @@ def _fit(
     A thin plate under tension: the first term of the penalty continues gradients, the second one keeps the
     field from running away where there is nothing to fit.
     """
-    rows, cols = cells
+    rows, cols = grid
     count = rows * cols
     weights = cv2.resize(weight, (cols, rows), interpolation=cv2.INTER_AREA).reshape(count, 1).astype(float)
     sums = cv2.resize(samples * weight[..., None], (cols, rows), interpolation=cv2.INTER_AREA)
@@ -228,19 +250,18 @@ def _plate(rows: int, cols: int, tension: float) -> Float[np.ndarray, "band coun
 
 
 def _brows(
-    darkness: Float32[np.ndarray, "rows cols"], parts: UInt8[np.ndarray, "rows cols"], unit: float
+    darkness: Float32[np.ndarray, "rows cols"], eyes: Bool[np.ndarray, "rows cols"], unit: float
 ) -> tuple[Float32[np.ndarray, "rows cols"], Float32[np.ndarray, "rows cols"], Float[np.ndarray, " cols"]]:
     """Find the brows above the eyes.
 
     A path from left to right through the first dark band above the eyes marks the brows' middle; a brow
-    reaches down from there for as long as it is not much lighter than the path.
+    extends down from there for as long as it is not much lighter than the path.
 
     Returns:
         Where brow is (0 to 1); where eye socket is (0 to 1); each column's row of the brow's middle.
     """
-    rows, cols = parts.shape
+    rows, cols = eyes.shape
     brows, sockets = np.zeros((2, rows, cols), np.float32)
-    eyes = (parts == 1) | (parts == 2)
     if not eyes.any():
         return brows, sockets, np.zeros(cols)
     columns = np.flatnonzero(eyes.any(axis=0))
@@ -250,7 +271,7 @@ def _brows(
     bottom = np.interp(span, columns, rows - 1 - eyes[::-1].argmax(axis=0)[columns])
 
     # Row h of the band is h + 3 units above the eyes' upper edge.
-    lowest, first, high = (round(reach * unit) for reach in (3, 9, 50))
+    lowest, first, high = (round(height * unit) for height in (3, 9, 50))
     height = np.arange(lowest, max(high, lowest + 2))[:, None]
     band_rows = np.clip(np.rint(top - height).astype(int), 0, rows - 1)
     band = darkness[band_rows, span[None]]
@@ -330,14 +351,14 @@ def _hair_and_background(
     parts: UInt8[np.ndarray, "rows cols"],
     unit: float,
 ) -> Float32[np.ndarray, "rows cols"]:
-    """Where no skin is (0 to 1): too dark, light or coloured for it, thick, and reaching far from the parts."""
+    """Where no skin is (0 to 1): too dark, light or coloured for it, thick, and extending far from the parts."""
     distance = _distance(parts > 0, unit)
     unlike = np.maximum(np.maximum(darkness / 0.55, -darkness / 0.4), tint / _TINT)
     seeds = ((unlike > 1) & (distance > 8)).astype(np.uint8)
     thick = cv2.morphologyEx(seeds, cv2.MORPH_OPEN, _ellipse(*3 * (5 * unit,)))
     _, pieces = cv2.connectedComponents(thick, connectivity=4)
-    reaching = np.unique(pieces[(thick > 0) & (distance > 50)])
-    beyond = cv2.dilate(np.isin(pieces, reaching).astype(np.uint8), np.ones((3, 3), np.uint8))
+    extending = np.unique(pieces[(thick > 0) & (distance > 50)])
+    beyond = cv2.dilate(np.isin(pieces, extending).astype(np.uint8), np.ones((3, 3), np.uint8))
     beyond = cv2.GaussianBlur(beyond.astype(np.float32), (0, 0), 2.5 * unit)
     return beyond * _step((unlike - 0.75) / 0.35) * _step((distance - 10) / 12)
 
@@ -352,14 +373,14 @@ def _levelled(
 ) -> Float32[np.ndarray, "rows cols 3"]:
     """The image with soft shadows and highlights near the parts drawn to the skin field, details untouched.
 
-    These (rings under the eyes, folds beside the mouth) reach further than the fill and would tell where the
+    These (rings under the eyes, folds beside the mouth) extend further than the fill and would show where the
     parts were.
     """
     missing = skin - cv2.GaussianBlur(image, (0, 0), 2.5 * unit)
     contrast = np.abs(_light(missing)) / np.maximum(_light(skin), 10)
-    share = _step(1 - distance / _LEVELLED) * _step((0.35 - contrast) / 0.15) * (1 - kept)
-    share *= _step((np.arange(len(image))[:, None] - brow_rows) / (10 * unit))
-    return image + missing * share[..., None]
+    weight = _step(1 - distance / _LEVELLED) * _step((0.35 - contrast) / 0.15) * (1 - kept)
+    weight *= _step((np.arange(len(image))[:, None] - brow_rows) / (10 * unit))
+    return image + missing * weight[..., None]
 
 
 def _grain(
@@ -394,8 +415,8 @@ def _grain(
         tile += irfft2(wave, s=(_TILE, _TILE))[..., None] * axis
     # Median-like strength: wrinkles and stubble among the skin would make the fill rougher than a cheek.
     window = (max(3, round(15 * unit)),) * 2
-    share = cv2.blur(skin, window)
-    strength = np.sqrt(cv2.blur(_light(detail**2), window) / np.maximum(share, 0.5))
+    covered = cv2.blur(skin, window)
+    strength = np.sqrt(cv2.blur(_light(detail**2), window) / np.maximum(covered, 0.5))
     tile *= np.percentile(strength[skin > 0], 35) / max(np.sqrt(np.mean(tile**2)), 1e-6)
     return np.tile(tile, (rows // _TILE + 1, cols // _TILE + 1, 1))[:rows, :cols]
 

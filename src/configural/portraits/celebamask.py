@@ -10,6 +10,7 @@ from jaxtyping import Bool
 
 from configural.errors import ConfiguralError, PortraitError
 from configural.io.images import read_image, shrink_to
+from configural.objects import FACE
 from configural.portraits.canvas import fill_parts
 from configural.portraits.library import Exemplar
 from configural.portraits.regions import assemble, middle_column
@@ -29,11 +30,11 @@ class CelebAMask:
     """CelebAMask-HQ as it is published, or some of its portraits.
 
     `CelebA-HQ-img/7.jpg` is a portrait, `CelebAMask-HQ-mask-anno/0/00007_nose.png` the mask of its nose. Mouth
-    and lips are one part. Which eye is which is told by position, as everywhere: the files' l_ and r_ are the
+    and lips are one part. Position decides which eye is which, as everywhere: the files' l_ and r_ are the
     person's sides. Portraits are brought down to the size of their masks.
     """
 
-    recipe = "celebamask"
+    recipe = f"celebamask {FACE.model_dump_json()}"
 
     def __init__(self, folder: Path) -> None:
         """List the portraits and masks.
@@ -91,7 +92,8 @@ class CelebAMask:
         )
         rows, cols = segmentation.shape
         portrait = shrink_to(read_image(self._image(name)), rows, cols)
-        return Exemplar.cut(name, portrait, segmentation, fill_parts(portrait, segmentation))
+        canvas = fill_parts(portrait, segmentation)
+        return Exemplar.cut(name, portrait, segmentation=segmentation, canvas=canvas)
 
     def persons(self, portraits: Mapping[str, int]) -> Mapping[str, str]:
         """By CelebA's identities where both lists are in the folder, else everybody is someone else."""

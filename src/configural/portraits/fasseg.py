@@ -1,8 +1,6 @@
 """Portraits from the FASSEG folder layout."""
 
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ from jaxtyping import UInt8
 
 from configural.errors import ConfiguralError, PortraitError
 from configural.io.images import natural, read_image
+from configural.objects import FACE
 from configural.portraits.canvas import fill_parts
 from configural.portraits.library import Exemplar
 from configural.portraits.regions import assemble
@@ -21,7 +20,7 @@ _PALETTE = {
     "mouth": (0, 255, 0),
     "nose": (0, 255, 255),
     "eye": (0, 0, 255),
-    "right eye": (255, 0, 255),  # the Picasso dataset's labels tell the eyes apart; position tells us
+    "right eye": (255, 0, 255),  # the Picasso dataset's labels distinguish the eyes; here their position does
     "skin": (255, 255, 0),
     "hair": (127, 0, 0),
     "background": (255, 0, 0),
@@ -57,7 +56,7 @@ class Fasseg:
     Exemplars are named as `Train/7`, Train first and by number.
     """
 
-    recipe = "fasseg"
+    recipe = f"fasseg {FACE.model_dump_json()}"
 
     def __init__(self, folder: Path) -> None:
         """List the portraits.
@@ -86,35 +85,6 @@ class Fasseg:
         same = {fingerprint: group[0] for group in _SAME_PERSON for fingerprint in group}
         first: dict[int, str] = {}
         return {name: first.setdefault(same.get(crc, crc), name) for name, crc in portraits.items()}
-
-
-def fasseg_exemplars(
-    folder: Path, progress: Callable[[int, int], None] | None = None
-) -> tuple[list[Exemplar], list[tuple[str, str]]]:
-    """Read all portraits into memory, without the cache; see `Fasseg`.
-
-    Args:
-        folder: Where `Train_RGB`, `Train_Labels`, `Test_RGB` and `Test_Labels` are.
-        progress: Called as `progress(done, total)` after each portrait.
-
-    Returns:
-        The exemplars; and (name, reason) for each portrait that could not be used.
-
-    Raises:
-        ConfiguralError: If the folder is missing or holds no such portraits.
-    """
-    portraits = Fasseg(folder)
-    exemplars: list[Exemplar] = []
-    skipped: list[tuple[str, str]] = []
-    for done, name in enumerate(portraits.names, start=1):
-        try:
-            exemplars.append(portraits.read(name))
-        except PortraitError as error:
-            skipped.append((name, str(error)))
-        if progress is not None:
-            progress(done, len(portraits.names))
-    persons = portraits.persons({exemplar.name: zlib.crc32(exemplar.portrait.tobytes()) for exemplar in exemplars})
-    return [replace(exemplar, person=persons[exemplar.name]) for exemplar in exemplars], skipped
 
 
 def _portrait_names(folder: Path) -> list[str]:
@@ -153,11 +123,12 @@ def _read_exemplar(folder: Path, name: str) -> Exemplar:
             f"the image is {sizes[0]} pixels, its label {files['label']} {sizes[1]}; they must be equal"
         )
     segmentation = _segment(label)
-    return Exemplar.cut(name, portrait, segmentation, fill_parts(portrait, segmentation))
+    canvas = fill_parts(portrait, segmentation)
+    return Exemplar.cut(name, portrait, segmentation=segmentation, canvas=canvas)
 
 
 def _segment(label: UInt8[np.ndarray, "rows cols 3"]) -> UInt8[np.ndarray, "rows cols"]:
-    """The label's colours as 0 where no part is, else 1 + the position in `PART_KINDS`."""
+    """The label's colours as 0 where no part is, else 1 + the position of its kind in the face's scheme."""
     # |pixel − colour|² without |pixel|², which is the same for all colours
     colours = np.array(list(_PALETTE.values()), np.float32)
     distances = np.square(colours).sum(axis=1) - 2 * label.astype(np.float32) @ colours.T

@@ -6,21 +6,18 @@ from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import pydantic
 from jaxtyping import Bool, UInt8
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from configural.errors import ConfiguralError, PortraitError
 from configural.io.images import natural, read_image, shrink_to
-from configural.io.yamls import read_yaml
+from configural.io.yamls import Document, read_document, read_yaml, validated
+from configural.objects import OBJECTS, ObjectScheme
 from configural.portraits.canvas import fill_parts
-from configural.portraits.library import PART_KINDS, Exemplar
+from configural.portraits.library import Exemplar
 from configural.portraits.regions import assemble
 
-DESCRIPTION = "faces.yaml"
-
-_MIRRORED = {"left_eye": "right_eye", "right_eye": "left_eye"}
-_Level = Annotated[int, pydantic.Field(ge=0, le=255, strict=True)]
-_Colour = tuple[_Level, _Level, _Level]
+DESCRIPTION = "portraits.yaml"
 
 
 def _as_list(value: Any) -> Any:
@@ -29,106 +26,70 @@ def _as_list(value: Any) -> Any:
     return [value] if single else value
 
 
-class _Parts(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-    def given(self) -> dict[str, tuple[Any, ...]]:
-        """What is given, by part kind, or `eyes` for both."""
-        return {name: value for name, value in self if value is not None}
-
-    @pydantic.model_validator(mode="after")
-    def _complete(self) -> "_Parts":
-        given = set(self.given())
-        if given not in ({*PART_KINDS}, {"eyes", "nose", "mouth"}):
-            raise ValueError("give left_eye, right_eye, nose and mouth, or eyes, nose and mouth")
-        return self
+def _relative(pattern: str) -> str:
+    if not pattern or PurePath(pattern).is_absolute() or "{name}" in pattern:
+        raise ValueError("write a pattern relative to this file's folder, such as photos/*.jpg")
+    return pattern
 
 
-class _Colours(_Parts):
-    eyes: tuple[_Colour, ...] | None = None
-    left_eye: tuple[_Colour, ...] | None = None
-    right_eye: tuple[_Colour, ...] | None = None
-    nose: tuple[_Colour, ...] | None = None
-    mouth: tuple[_Colour, ...] | None = None
-
-    _listed = pydantic.field_validator("*", mode="before")(_as_list)
+def _named(pattern: str) -> str:
+    if "{name}" not in pattern:
+        raise ValueError(f"'{pattern}' has no {{name}} in it, which stands for the image's name")
+    return pattern
 
 
-class _Masks(_Parts):
-    eyes: tuple[str, ...] | None = None
-    left_eye: tuple[str, ...] | None = None
-    right_eye: tuple[str, ...] | None = None
-    nose: tuple[str, ...] | None = None
-    mouth: tuple[str, ...] | None = None
+def _with_a_group(person: str) -> str:
+    try:
+        groups = re.compile(person).groups
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from None
+    if groups < 1:
+        raise ValueError("put the part that names the person in round brackets, such as ^([a-z]+)_")
+    return person
 
-    _listed = pydantic.field_validator("*", mode="before")(_as_list)
+
+_Level = Annotated[int, Field(ge=0, le=255, strict=True)]
+_Colours = Annotated[tuple[tuple[_Level, _Level, _Level], ...], BeforeValidator(_as_list)]
+_Pattern = Annotated[str, AfterValidator(_named)]
+_Patterns = Annotated[tuple[_Pattern, ...], BeforeValidator(_as_list)]
 
 
-class Description(pydantic.BaseModel):
-    """What `faces.yaml` says; all paths are relative to its folder, and `{name}` is an image's name.
+class Description(BaseModel):
+    """What `portraits.yaml` says; all paths are relative to its folder, and `{name}` is an image's name.
 
     Attributes:
+        object: What the portraits show: the name of a registered object, or a scheme's .yaml in the folder.
         images: Pattern of the portraits' files, such as `photos/*.jpg`. A portrait is named by its file
             without the suffix.
         labels: Where each portrait's label image is; with `colours`.
         colours: Per part kind the colour, or list of colours, in the label images: [red, green, blue] of 0 to
-            255. `eyes` instead of left_eye and right_eye if both have one colour: position tells them apart.
+            255. A joint name, such as `eyes` instead of left_eye and right_eye, if both have one colour: the one on
+            the left is the first of them.
         tolerance: By how much each channel of a label's pixel may differ from a colour, such as for labels
             saved as JPEG. The nearest colour wins.
         masks: Instead of labels and colours: per part kind where its mask is, or a list of several that are
             taken together. What is brighter than half of a mask's brightest pixel belongs to the part.
-        sides: Whose left and right the names of the eyes mean: the image's, or the person's.
-        person: A regular expression whose first group, searched in a portrait's name, tells who is shown; exemplars
+        sides: Whose left and right the names of interchangeable parts mean: the image's, or the person's.
+        person: A regular expression whose first group, searched in a portrait's name, says who is shown; exemplars
             of one person are never on two sides of the identity split. By default everybody is someone else.
         canvases: Where each portrait without its parts is; by default the parts are filled in.
         licence: What is known of the rights in the portraits, to be passed on with images made of them.
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    images: str
-    labels: str | None = None
-    colours: _Colours | None = None
-    tolerance: Annotated[int, pydantic.Field(ge=0, le=254, strict=True)] = 0
-    masks: _Masks | None = None
+    object: str = "face"
+    images: Annotated[str, AfterValidator(_relative)]
+    labels: _Pattern | None = None
+    colours: Mapping[str, _Colours] | None = None
+    tolerance: Annotated[int, Field(ge=0, le=254, strict=True)] = 0
+    masks: Mapping[str, _Patterns] | None = None
     sides: Literal["image", "person"] = "image"
-    person: str | None = None
-    canvases: str | None = None
+    person: Annotated[str, AfterValidator(_with_a_group)] | None = None
+    canvases: _Pattern | None = None
     licence: str = ""
 
-    @pydantic.field_validator("images")
-    @classmethod
-    def _relative(cls, pattern: str) -> str:
-        if not pattern or PurePath(pattern).is_absolute() or "{name}" in pattern:
-            raise ValueError("write a pattern relative to this file's folder, such as photos/*.jpg")
-        return pattern
-
-    @pydantic.field_validator("labels", "canvases")
-    @classmethod
-    def _named(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            _check_named(pattern)
-        return pattern
-
-    @pydantic.field_validator("masks")
-    @classmethod
-    def _all_named(cls, masks: _Masks | None) -> _Masks | None:
-        for pattern in (p for patterns in masks.given().values() for p in patterns) if masks else ():
-            _check_named(pattern)
-        return masks
-
-    @pydantic.field_validator("person")
-    @classmethod
-    def _one_group(cls, person: str | None) -> str | None:
-        try:
-            groups = re.compile(person or "()").groups
-        except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from None
-        if groups < 1:
-            raise ValueError("put the part that names the person in round brackets, such as ^([a-z]+)_")
-        return person
-
-    @pydantic.model_validator(mode="after")
+    @model_validator(mode="after")
     def _one_kind(self) -> "Description":
         if self.masks is not None:
             if self.labels is not None or self.colours is not None:
@@ -138,27 +99,26 @@ class Description(pydantic.BaseModel):
         return self
 
 
-def _check_named(pattern: str) -> None:
-    if "{name}" not in pattern:
-        raise ValueError(f"'{pattern}' has no {{name}} in it, the place of the image's name")
-
-
 class LabelFolder:
-    """Images beside label images or part masks, as `faces.yaml` in their folder says; see `Description`."""
+    """Images beside label images or part masks, as `portraits.yaml` in their folder says; see `Description`."""
 
     def __init__(self, folder: Path) -> None:
         """Read the description and list the images.
 
         Raises:
-            ConfiguralError: If the description is missing or wrong, or there are no such images.
+            ConfiguralError: If the description is missing or not understood, or there are no such images.
         """
         if not folder.is_dir():
             raise ConfiguralError(f"{folder}: no such folder")
         if not (folder / DESCRIPTION).is_file():
             raise ConfiguralError(f"{folder}: no {DESCRIPTION}, which says where images and labels are")
+        document = read_document(folder / DESCRIPTION)
         self.folder = folder
-        self.description = read_yaml(folder / DESCRIPTION, Description)
-        self.recipe = self.description.model_dump_json(exclude={"person", "licence"})
+        self.description = validated(Description, document)
+        self.scheme = _scheme(folder, self.description.object, document)
+        _check_parts(self.description, self.scheme, document)
+        described = self.description.model_dump_json(exclude={"object", "person", "licence"})
+        self.recipe = f"{described} {self.scheme.model_dump_json()}"
         pattern = self.description.images
         found = [path for path in folder.glob(pattern) if path.is_file() and not path.name.startswith(".")]
         if not found:
@@ -178,9 +138,8 @@ class LabelFolder:
         """All that a portrait is made of, whether the files exist or not."""
         described = self.description
         patterns = [pattern for pattern in (described.labels, described.canvases) if pattern is not None]
-        if described.masks is not None:
-            patterns += [p for several in described.masks.given().values() for p in several]
-        return [*self._images[name], *(self._place(pattern, name) for pattern in patterns)]
+        patterns += [pattern for several in (described.masks or {}).values() for pattern in several]
+        return [*self._images[name], *(self._path(pattern, name) for pattern in patterns)]
 
     def read(self, name: str) -> Exemplar:
         """Make an exemplar; its person is not known here.
@@ -193,14 +152,15 @@ class LabelFolder:
             raise PortraitError(f"{first.name} and {others[0].name} have the same name; rename one of them")
         masks = self._from_masks(name) if self.description.masks is not None else self._from_label(name)
         if self.description.sides == "person":
-            masks = {_MIRRORED.get(kind, kind): mask for kind, mask in masks.items()}
-        segmentation = assemble(masks)
+            masks = {self.scheme.mirrored.get(kind, kind): mask for kind, mask in masks.items()}
+        segmentation = assemble(masks, scheme=self.scheme)
         rows, cols = segmentation.shape
         portrait = shrink_to(read_image(first), rows, cols)
         if self.description.canvases is None:
-            return Exemplar.cut(name, portrait, segmentation, fill_parts(portrait, segmentation))
-        canvas = shrink_to(self._read(self.description.canvases, name, "canvas"), rows, cols)
-        return Exemplar.cut(name, portrait, segmentation, canvas)
+            canvas = fill_parts(portrait, segmentation, scheme=self.scheme)
+        else:
+            canvas = shrink_to(self._read(self.description.canvases, name, "canvas"), rows, cols)
+        return Exemplar.cut(name, portrait, segmentation=segmentation, canvas=canvas, scheme=self.scheme)
 
     def persons(self, portraits: Mapping[str, int]) -> Mapping[str, str]:
         """By `person` of the description, else everybody is someone else."""
@@ -212,19 +172,18 @@ class LabelFolder:
         found = re.search(self.description.person, name)
         return (found.group(1) or None) if found else None
 
-    def _place(self, pattern: str, name: str) -> Path:
+    def _path(self, pattern: str, name: str) -> Path:
         return self.folder / pattern.replace("{name}", name)
 
     def _read(self, pattern: str, name: str, what: str) -> UInt8[np.ndarray, "rows cols 3"]:
-        path = self._place(pattern, name)
+        path = self._path(pattern, name)
         if not path.exists():
             raise PortraitError(f"its {what} {path.relative_to(self.folder)} is missing")
         return read_image(path)
 
     def _from_masks(self, name: str) -> dict[str, Bool[np.ndarray, "_ _"]]:
-        assert self.description.masks is not None
         masks: dict[str, Bool[np.ndarray, "_ _"]] = {}
-        for kind, patterns in self.description.masks.given().items():
+        for kind, patterns in (self.description.masks or {}).items():
             several = [_bright(self._read(pattern, name, "mask")) for pattern in patterns]
             if len({mask.shape for mask in (*several, *masks.values())}) > 1:
                 raise PortraitError("its masks are of different sizes")
@@ -233,18 +192,47 @@ class LabelFolder:
 
     def _from_label(self, name: str) -> dict[str, Bool[np.ndarray, "_ _"]]:
         assert self.description.labels is not None
-        assert self.description.colours is not None
         label = self._read(self.description.labels, name, "label").astype(np.int16)
-        given = self.description.colours.given()
         away = {
             kind: np.min([np.abs(label - np.array(colour)).max(axis=2) for colour in colours], axis=0)
-            for kind, colours in given.items()
+            for kind, colours in (self.description.colours or {}).items()
         }
         nearest = np.argmin(list(away.values()), axis=0)
         return {
             kind: (nearest == position) & (distance <= self.description.tolerance)
             for position, (kind, distance) in enumerate(away.items())
         }
+
+
+def _scheme(folder: Path, name: str, document: Document) -> ObjectScheme:
+    """The scheme that a description names; nothing is imported for it, and nothing outside the folder read."""
+    where = document.where(["object"])
+    if not name.endswith((".yaml", ".yml")):
+        try:
+            return OBJECTS.known(name)
+        except ConfiguralError as error:
+            raise ConfiguralError(f"{where}: object: {error}") from None
+    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise ConfiguralError(f"{where}: object: {name} is not in the folder {folder}")
+    return read_yaml(folder / name, ObjectScheme)
+
+
+def _check_parts(description: Description, scheme: ObjectScheme, document: Document) -> None:
+    """Refuse colours or masks that are not those of all part kinds."""
+    joint = scheme.joint_names
+    for key in ("colours", "masks"):
+        given: Mapping[str, Any] = getattr(description, key) or {}
+        for kind in given:
+            if kind not in (*scheme.part_kinds, *joint):
+                known = ", ".join((*scheme.part_kinds, *joint))
+                raise ConfiguralError(
+                    f"{document.where([key, kind])}: {key}.{kind}: unknown part kind: choose from {known}"
+                )
+        covered = [kind for name in given for kind in joint.get(name, (name,))]
+        if given and sorted(covered) != sorted(scheme.part_kinds):
+            names = ", ".join(scheme.part_kinds)
+            instead = "".join(f", or {name} for {one} and {other}" for name, (one, other) in joint.items())
+            raise ConfiguralError(f"{document.where([key])}: {key}: give {names}{instead}")
 
 
 def _bright(mask: UInt8[np.ndarray, "rows cols 3"]) -> Bool[np.ndarray, "rows cols"]:

@@ -11,16 +11,13 @@ from jaxtyping import Bool, Int, UInt8
 from configural.errors import ConfiguralError, PortraitError
 from configural.objects import FACE, ObjectScheme
 
-PART_KINDS = ("left_eye", "right_eye", "nose", "mouth")
-"""The part kinds, in the order in which they are pasted. Left and right are the image's."""
-
 
 @dataclass(frozen=True, eq=False)
 class Part:
     """One part kind cut from one portrait.
 
     Attributes:
-        kind: One of `PART_KINDS`.
+        kind: One of the scheme's.
         pixels: The portrait inside the mask's bounding box, RGB.
         mask: Which of these pixels belong to the part; touches all four sides.
         anchor: (row, column) of the bounding box's upper left corner in the portrait.
@@ -34,15 +31,16 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Exemplar:
-    """One portrait's canvas and its four parts.
+    """One portrait's canvas and its parts.
 
     Attributes:
         name: Unique within its library, such as `Train/7`.
-        person: Who is shown; exemplars with equal `person` are never on two sides of an identity split.
+        person: Who, or which object, is shown; exemplars with equal `person` are never on two sides of an identity
+            split.
         portrait: The image as it was, RGB.
-        segmentation: 0 where no part is, else 1 + the position in `PART_KINDS`.
-        canvas: The portrait with its parts removed and the skin filled in, RGB.
-        parts: The four parts in the order of `PART_KINDS`.
+        segmentation: 0 where no part is, else 1 + the position of its kind in the scheme.
+        canvas: The portrait with its parts removed and the surface filled in, RGB.
+        parts: One per part kind, in paste order.
     """
 
     name: str
@@ -52,18 +50,18 @@ class Exemplar:
     canvas: UInt8[np.ndarray, "rows cols 3"] = field(repr=False)
     parts: tuple[Part, ...]
 
-    @property
+    @cached_property
     def size(self) -> tuple[int, int]:
         """Rows and columns of the portrait, and of the canvas."""
         rows, cols = self.canvas.shape[:2]
         return rows, cols
 
-    @property
+    @cached_property
     def anchors(self) -> tuple[tuple[int, int], ...]:
         """(row, column) of every part's anchor."""
         return tuple(part.anchor for part in self.parts)
 
-    @property
+    @cached_property
     def part_sizes(self) -> tuple[tuple[int, int], ...]:
         """Rows and columns of every part."""
         return tuple((part.mask.shape[0], part.mask.shape[1]) for part in self.parts)
@@ -81,6 +79,7 @@ class Exemplar:
         cls,
         name: str,
         portrait: UInt8[np.ndarray, "rows cols 3"],
+        *,
         segmentation: UInt8[np.ndarray, "rows cols"],
         canvas: UInt8[np.ndarray, "rows cols 3"],
         person: str | None = None,
@@ -88,12 +87,17 @@ class Exemplar:
     ) -> "Exemplar":
         """Cut the parts out of a portrait by its segmentation.
 
+        Args:
+            name: Unique within a library.
+            portrait: RGB.
+            segmentation: 0 where no part is, else 1 + the position of its kind in the scheme.
+            canvas: The portrait without its parts, RGB.
+            person: Who, or which object, is shown; `name` if not given.
+            scheme: What the object consists of.
+
         Raises:
-            PortraitError: If a part kind is missing from the segmentation, or the portrait is wider than high.
+            PortraitError: If a part kind is missing from the segmentation.
         """
-        height, width = portrait.shape[:2]
-        if width > height:
-            raise PortraitError(f"{width} columns by {height} rows; a portrait must not be wider than high")
         parts = tuple(_cut_part(kind, 1 + scheme.index(kind), portrait, segmentation) for kind in scheme.part_kinds)
         return cls(name, person or name, portrait, segmentation, canvas, parts)
 
@@ -148,6 +152,23 @@ class Library:
     def __getitem__(self, position: int) -> Exemplar:
         return self.exemplars[position]
 
+    def position(self, name: str) -> int:
+        """The position of the exemplar of that name.
+
+        Raises:
+            ConfiguralError: If there is none.
+        """
+        try:
+            return self._positions[name]
+        except KeyError:
+            raise ConfiguralError(
+                f"the stimuli name the exemplar '{name}', which {self.source} does not hold"
+            ) from None
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {exemplar.name: position for position, exemplar in enumerate(self.exemplars)}
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over every exemplar's name, person and digest, as 64 hex digits."""
@@ -162,11 +183,16 @@ class Library:
         return np.array([exemplar.size for exemplar in self.exemplars])
 
     @cached_property
-    def anchors(self) -> Int[np.ndarray, "exemplars 4 2"]:
+    def sides(self) -> Int[np.ndarray, " exemplars"]:
+        """The longer side of every canvas: rows and columns of the square that it is padded to."""
+        return self.canvas_sizes.max(axis=1)
+
+    @cached_property
+    def anchors(self) -> Int[np.ndarray, "exemplars parts 2"]:
         """(row, column) of every exemplar's anchor for every part kind."""
         return np.array([exemplar.anchors for exemplar in self.exemplars])
 
     @cached_property
-    def part_sizes(self) -> Int[np.ndarray, "exemplars 4 2"]:
+    def part_sizes(self) -> Int[np.ndarray, "exemplars parts 2"]:
         """Rows and columns of every exemplar's parts."""
         return np.array([exemplar.part_sizes for exemplar in self.exemplars])

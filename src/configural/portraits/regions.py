@@ -7,47 +7,56 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from configural.errors import PortraitError
-from configural.portraits.library import PART_KINDS
+from configural.objects import FACE, ObjectScheme
 
 _SMALLEST_PIECE = 1e-4  # of the image's area; smaller pieces are where the edges of two colours mix
 
 
-def assemble(masks: Mapping[str, Bool[np.ndarray, "rows cols"]]) -> UInt8[np.ndarray, "rows cols"]:
-    """Put the masks of the four part kinds into one segmentation.
+_HARDLY = 0.1  # of the area of the other part of an interchangeable pair; what is smaller is hardly to be seen
 
-    Specks are left out and holes filled. Where two parts overlap, the later in `PART_KINDS` wins.
+
+def assemble(
+    masks: Mapping[str, Bool[np.ndarray, "rows cols"]], *, scheme: ObjectScheme = FACE
+) -> UInt8[np.ndarray, "rows cols"]:
+    """Put the masks of all part kinds into one segmentation.
+
+    Specks are left out and holes filled. Where two parts overlap, the later in paste order wins.
 
     Args:
-        masks: A mask per part kind. `eyes` may stand for both eyes, which are then told apart by position.
+        masks: A mask per part kind. A joint name of an interchangeable pair, such as `eyes`, may stand for both of
+            its part kinds; the first of the pair is then the one on the left.
+        scheme: What the object consists of.
 
     Returns:
-        0 where no part is, else 1 + the position in `PART_KINDS`.
+        0 where no part is, else 1 + the position of its kind in the scheme.
 
     Raises:
-        PortraitError: If a part kind is not to be seen, or one eye hardly.
+        PortraitError: If a part kind is not to be seen, or one of an interchangeable pair hardly.
     """
     found = {kind: _pieces(mask) for kind, mask in masks.items()}
-    if "eyes" in found:
-        found["left_eye"], found["right_eye"] = _two_eyes(found.pop("eyes"))
-    missing = [kind.replace("_", " ") for kind in PART_KINDS if not found[kind]]
+    for name, (left, right) in scheme.joint_names.items():
+        if name in found:
+            found[left], found[right] = _two(found.pop(name), name.removesuffix("s"))
+    missing = [kind.replace("_", " ") for kind in scheme.part_kinds if not found[kind]]
     if missing:
         raise PortraitError(f"its label shows no {' and no '.join(missing)}")
-    whole = {kind: _with_near_pieces(found[kind]) for kind in PART_KINDS}
-    left, right = whole["left_eye"].sum(), whole["right_eye"].sum()
-    if min(left, right) < 0.1 * max(left, right):
-        raise PortraitError(f"of its {'left' if left < right else 'right'} eye hardly anything is to be seen")
-    segmentation = np.zeros(whole["nose"].shape, np.uint8)
-    for kind in PART_KINDS:
-        segmentation[whole[kind]] = 1 + PART_KINDS.index(kind)
+    whole = {kind: _with_near_pieces(found[kind]) for kind in scheme.part_kinds}
+    for pair in scheme.interchangeable:
+        smaller, larger = sorted(pair, key=lambda kind: int(whole[kind].sum()))
+        if whole[smaller].sum() < _HARDLY * whole[larger].sum():
+            raise PortraitError(f"of its {smaller.replace('_', ' ')} hardly anything is to be seen")
+    segmentation = np.zeros(next(iter(whole.values())).shape, np.uint8)
+    for number, kind in enumerate(scheme.part_kinds, start=1):
+        segmentation[whole[kind]] = number
     return segmentation
 
 
-def _two_eyes(
-    found: list[Bool[np.ndarray, "rows cols"]],
+def _two(
+    found: list[Bool[np.ndarray, "rows cols"]], word: str
 ) -> tuple[list[Bool[np.ndarray, "rows cols"]], list[Bool[np.ndarray, "rows cols"]]]:
-    # What is left of an eye's edge is far smaller than the other eye.
-    if len(found) < 2 or found[1].sum() < 0.1 * found[0].sum():
-        raise PortraitError(f"its label shows {'one eye' if found else 'no eyes'}; two are needed")
+    # What is left of one's edge is far smaller than the other.
+    if len(found) < 2 or found[1].sum() < _HARDLY * found[0].sum():
+        raise PortraitError(f"its label shows {f'one {word}' if found else f'no {word}s'}; two are needed")
     left, right = sorted(found[:2], key=middle_column)
     return [left], [right]
 
@@ -60,8 +69,8 @@ def middle_column(mask: Bool[np.ndarray, "rows cols"]) -> float:
 def _with_near_pieces(found: list[Bool[np.ndarray, "rows cols"]]) -> Bool[np.ndarray, "rows cols"]:
     """The first, largest piece and those near it: the lips of an open mouth are drawn apart."""
     largest = found[0]
-    reach = round(largest.shape[0] / 20)
-    around = cv2.dilate(largest.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+    near_by = round(max(largest.shape) / 20)
+    around = cv2.dilate(largest.astype(np.uint8), np.ones((2 * near_by + 1, 2 * near_by + 1), np.uint8)) > 0
     near = [piece for piece in found if piece.sum() >= 0.1 * largest.sum() and (piece & around).any()]
     return np.any(near, axis=0)
 

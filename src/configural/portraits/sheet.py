@@ -2,23 +2,28 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from configural import progress
 from configural.io import files
-from configural.portraits.library import PART_KINDS, Exemplar, Library
+from configural.objects import FACE, ObjectScheme
+from configural.portraits.library import Exemplar, Library
 
 PER_PAGE = 12
 
 _COLUMNS = 3  # exemplars side by side
 _ROWS = 200  # of each image, in pixels
 _CAPTION, _GAP, _FOOT = 24, 14, 34
-# Okabe and Ito's colours, which colour-blind readers tell apart, in the order of PART_KINDS.
-_COLOURS = ((0, 114, 178), (86, 180, 233), (230, 159, 0), (204, 121, 167))
+# Okabe and Ito's colours, which colour-blind readers can distinguish, in paste order.
+_COLOURS = (
+    *((0, 114, 178), (86, 180, 233), (230, 159, 0), (204, 121, 167)),
+    *((0, 158, 115), (213, 94, 0), (240, 228, 66), (60, 60, 60)),
+)
 _COVER = 0.6  # of the colours over the portrait
 
 
@@ -29,7 +34,7 @@ def write_tables(library: Library, folder: Path) -> None:
     row and column of its anchor and its rows and columns, in pixels. `skipped.csv` has portrait and reason.
     """
     header = ["name", "person", "rows", "cols"]
-    header += [f"{kind}_{what}" for kind in PART_KINDS for what in ("row", "col", "rows", "cols")]
+    header += [f"{kind}_{what}" for kind in library.scheme.part_kinds for what in ("row", "col", "rows", "cols")]
     numbers = np.concatenate([library.anchors, library.part_sizes], axis=2).reshape(len(library), -1)
     rows = [
         [exemplar.name, exemplar.person, *size, *row]
@@ -39,32 +44,30 @@ def write_tables(library: Library, folder: Path) -> None:
     _write_csv(folder / "skipped.csv", ["portrait", "reason"], library.skipped)
 
 
-def write_sheets(
-    library: Library, folder: Path, count: int, progress: Callable[[int, int], None] | None = None
-) -> list[Path]:
+def write_sheets(library: Library, folder: Path, *, count: int) -> list[Path]:
     """Write `sheet_001.png` and so on: portrait, parts and canvas of the first exemplars, twelve on a page.
 
     Args:
         library: The exemplars.
         folder: Where to write.
         count: How many exemplars at most.
-        progress: Called as `progress(done, total)` after each page.
 
     Returns:
         The sheets' files.
     """
-    starts = range(0, min(count, len(library)), PER_PAGE)
+    count = min(count, len(library))
+    starts = range(0, count, PER_PAGE)
     paths = []
-    for page, start in enumerate(starts, start=1):
-        exemplars = [library[position] for position in range(start, min(start + PER_PAGE, count, len(library)))]
-        paths.append(folder / f"sheet_{page:03d}.png")
-        files.write_bytes(paths[-1], sheet(exemplars))
-        if progress is not None:
-            progress(page, len(starts))
+    with progress.bar("drawing sheets", len(starts)) as update:
+        for page, start in enumerate(starts, start=1):
+            exemplars = [library[position] for position in range(start, min(start + PER_PAGE, count))]
+            paths.append(folder / f"sheet_{page:03d}.png")
+            files.write_bytes(paths[-1], sheet(exemplars, scheme=library.scheme))
+            update(page)
     return paths
 
 
-def sheet(exemplars: Sequence[Exemplar]) -> bytes:
+def sheet(exemplars: Sequence[Exemplar], *, scheme: ObjectScheme = FACE) -> bytes:
     """A PNG of portrait, parts and canvas of each exemplar, under its name, with a legend."""
     from matplotlib.figure import Figure
 
@@ -75,13 +78,13 @@ def sheet(exemplars: Sequence[Exemplar]) -> bytes:
     page_rows = _GAP + lines * (_CAPTION + _ROWS + _GAP) + _FOOT
     page_cols = max(_GAP + across * (width + 2 * _GAP) - _GAP, 560)
     page = np.full((page_rows, page_cols, 3), 255, np.uint8)
-    places = []
+    corners = []
     for position, strip in enumerate(strips):
         line, column = divmod(position, across)
         top = _GAP + line * (_CAPTION + _ROWS + _GAP) + _CAPTION
         left = _GAP + column * (width + 2 * _GAP)
         page[top : top + _ROWS, left : left + strip.shape[1]] = strip
-        places.append((left, top))
+        corners.append((left, top))
 
     figure = Figure(figsize=(page_cols / 100, page_rows / 100), dpi=100)
     figure.figimage(page)
@@ -90,12 +93,12 @@ def sheet(exemplars: Sequence[Exemplar]) -> bytes:
         # A name is the user's: a dollar sign in it is no formula.
         figure.text(left / page_cols, 1 - bottom / page_rows, text, fontsize=10, color=colour, parse_math=False)
 
-    for exemplar, (left, top) in zip(exemplars, places, strict=True):
+    for exemplar, (left, top) in zip(exemplars, corners, strict=True):
         person = "" if exemplar.person == exemplar.name else f"  (person {exemplar.person})"
         rows, cols = exemplar.size
         write(_shortened(f"{exemplar.name}{person}  {cols}×{rows}", width), left, top - 6)
     left = _GAP
-    for kind, colour in zip(PART_KINDS, _COLOURS, strict=True):
+    for kind, colour in zip(scheme.part_kinds, _COLOURS, strict=False):
         write("■", left, page_rows - 12, "#{:02x}{:02x}{:02x}".format(*colour))
         write(kind, left + 16, page_rows - 12)
         left += 34 + 8 * len(kind)

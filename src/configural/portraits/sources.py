@@ -1,91 +1,164 @@
-"""From a source, as users write it, to a face library."""
+"""From a source, as users write it, to a library."""
 
 import hashlib
 import re
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from configural import progress
 from configural.errors import ConfiguralError, PortraitSkippedWarning
+from configural.objects import FACE, ObjectScheme
 from configural.portraits import celebamask, fasseg
 from configural.portraits.celebamask import CelebAMask
 from configural.portraits.fasseg import Fasseg
 from configural.portraits.fetch import fetched_fasseg
 from configural.portraits.label_folder import LabelFolder
-from configural.portraits.library import Library
+from configural.portraits.library import Exemplar, Library
 from configural.portraits.painters.face import paint_face
 from configural.portraits.store import PortraitFolder, cache_folder, prepare
+from configural.registry import Registry
 
 DEFAULT_EXEMPLARS = 48
 FORMS = "synthetic, synthetic:N (such as synthetic:48), fasseg, fasseg:FOLDER, celebamask:FOLDER or folder:FOLDER"
 
 _WARNED = 10  # portraits that are warned of one by one
 
+SOURCES: Registry[Library | Callable[..., Library]] = Registry("source", "configural.sources")
+"""Libraries, or functions that make one, by the word before the colon. A function is called with what comes after
+the colon, as text, and with the seed: `SOURCES["synthetic"]("8", seed=0)`."""
 
-def load(source: str | Library = "synthetic", seed: int = 0) -> Library:
-    """Load a face library.
+
+def load(source: str | Library = "synthetic", *, seed: int = 0) -> Library:
+    """Load a library.
 
     Exemplars of a folder are prepared once and kept in the user's cache folder (the environment variable
     CONFIGURAL_CACHE names another). Loading them again reads no pixels; these are read when they are needed.
 
     Args:
-        source: `synthetic` (48 painted exemplars), `synthetic:N` (N of them), `fasseg:FOLDER` (a folder with
+        source: `synthetic` (48 painted faces), `synthetic:N` (N of them), `fasseg:FOLDER` (a folder with
             Train_RGB, Train_Labels, Test_RGB and Test_Labels), `fasseg` (what `configural fetch fasseg` has
-            downloaded), `celebamask:FOLDER` (CelebAMask-HQ) or `folder:FOLDER` (images and labels described
-            by the folder's faces.yaml). A library is returned as it is.
-        seed: Which synthetic exemplars to paint; the other sources do not depend on it.
+            downloaded), `celebamask:FOLDER` (CelebAMask-HQ), `folder:FOLDER` (images and labels of any object,
+            described by the folder's portraits.yaml), another registered source, or `module:name` of a library or
+            of a function that makes one. A library is returned as it is.
+        seed: Which synthetic exemplars to paint; folders do not depend on it.
 
     Raises:
         ConfiguralError: If the source is not understood or has fewer than two usable portraits.
 
     Warns:
         PortraitSkippedWarning: For each portrait that cannot be used; from the tenth on, once for all of them.
+
+    Example:
+        >>> import configural as cf
+        >>> with cf.progress.hidden():
+        ...     library = load("synthetic:2", seed=1)
+        >>> library[0].name, library.scheme.part_kinds
+        ('synthetic/00', ('left_eye', 'right_eye', 'nose', 'mouth'))
     """
     if isinstance(source, Library):
         return source
-    kind, _, rest = source.partition(":")
-    if kind == "synthetic":
-        return _synthetic(source, rest, seed)
-    if source == "fasseg":
-        return _stored(source, Fasseg(fetched_fasseg()), fasseg.LICENCE)
-    folder = Path(rest).expanduser()
-    if kind == "fasseg" and rest:
-        return _stored(source, Fasseg(folder), fasseg.LICENCE)
-    if kind == "celebamask" and rest:
-        return _stored(source, CelebAMask(folder), celebamask.LICENCE)
-    if kind == "folder" and rest:
-        described = LabelFolder(folder)
-        return _stored(source, described, described.description.licence)
-    raise ConfiguralError(f"faces '{source}' is not understood: write {FORMS}")
+    name, _, rest = source.partition(":")
+    if name not in SOURCES.names():
+        name, rest = source, ""
+    try:
+        made = SOURCES.find(name)
+    except ConfiguralError as error:
+        raise ConfiguralError(f"source '{source}' is not understood: write {FORMS}; {error}") from error
+    library = made if isinstance(made, Library) else made(rest, seed=seed)
+    if not isinstance(library, Library):
+        raise ConfiguralError(f"source '{source}': it gave {type(library).__name__} instead of a Library")
+    return library if library.source == source else replace(library, source=source)
 
 
-def _synthetic(source: str, number: str, seed: int) -> Library:
+def load_recorded(source: str) -> Library:
+    """Load the source that a file names, such as `dataset.json`; unlike `load`, it never imports a module.
+
+    Raises:
+        ConfiguralError: See `load`; also if the source is neither registered nor installed.
+
+    Example:
+        >>> load_recorded("os:name")
+        Traceback (most recent call last):
+        configural.errors.ConfiguralError: source 'os:name' is not registered here: name it (source) if you trust it
+    """
+    if source.partition(":")[0] not in SOURCES.names():
+        raise ConfiguralError(f"source '{source}' is not registered here: name it (source) if you trust it")
+    return load(source)
+
+
+@SOURCES.register("synthetic")
+def _synthetic(rest: str, *, seed: int) -> Library:
+    return painted("synthetic", rest, seed=seed, paint=paint_face, scheme=FACE)
+
+
+@SOURCES.register("fasseg")
+def _fasseg(rest: str, *, seed: int) -> Library:
+    return _stored("fasseg", rest, Fasseg(Path(rest).expanduser() if rest else fetched_fasseg()), fasseg.LICENCE)
+
+
+@SOURCES.register("celebamask")
+def _celebamask(rest: str, *, seed: int) -> Library:
+    return _stored("celebamask", rest, CelebAMask(_folder("celebamask", rest)), celebamask.LICENCE)
+
+
+@SOURCES.register("folder")
+def _label_folder(rest: str, *, seed: int) -> Library:
+    portraits = LabelFolder(_folder("folder", rest))
+    return _stored("folder", rest, portraits, portraits.description.licence, portraits.scheme)
+
+
+def painted(
+    name: str, number: str, *, seed: int, paint: Callable[[int, int], Exemplar], scheme: ObjectScheme
+) -> Library:
+    """A library of painted exemplars.
+
+    Args:
+        name: Of the source, such as `synthetic`.
+        number: How many, as the user wrote it; empty for 48.
+        seed: Which.
+        paint: Paints one, by the seed and its number from 0.
+        scheme: What the object consists of.
+
+    Raises:
+        ConfiguralError: If the number is none.
+    """
+    source = f"{name}:{number}" if number else name
     if number and not (number.isascii() and number.isdecimal() and int(number) >= 2):
-        raise ConfiguralError(f"faces '{source}': the number of exemplars must be a whole number of at least 2")
+        raise ConfiguralError(f"source '{source}': the number of exemplars must be a whole number of at least 2")
     count = int(number) if number else DEFAULT_EXEMPLARS
     exemplars = []
     with progress.bar("painting exemplars", count) as update:
         for index in range(count):
-            exemplars.append(paint_face(seed, index))
+            exemplars.append(paint(seed, index))
             update(index + 1)
-    return Library(source, exemplars, licence="Painted by configural; they show nobody and need no licence")
+    licence = "Painted by configural; they show nobody and need no licence"
+    return Library(source, exemplars, licence=licence, scheme=scheme)
 
 
-def _stored(source: str, portraits: PortraitFolder, licence: str) -> Library:
-    exemplars, skipped = prepare(portraits, _cache(source.partition(":")[0], portraits.folder))
-    for name, reason in skipped[:_WARNED]:
-        warnings.warn(f"{portraits.folder}: skipped {name}: {reason}", PortraitSkippedWarning, stacklevel=3)
+def _folder(name: str, rest: str) -> Path:
+    if not rest:
+        raise ConfiguralError(f"source '{name}' is not understood: write {FORMS}")
+    return Path(rest).expanduser()
+
+
+def _stored(name: str, rest: str, portraits: PortraitFolder, licence: str, scheme: ObjectScheme = FACE) -> Library:
+    exemplars, skipped = prepare(portraits, _cache(name, portraits.folder))
+    for portrait, reason in skipped[:_WARNED]:
+        warnings.warn(f"{portraits.folder}: skipped {portrait}: {reason}", PortraitSkippedWarning, stacklevel=4)
     if len(skipped) > _WARNED:
         warnings.warn(
             f"{portraits.folder}: skipped {len(skipped) - _WARNED:,} more; configural inspect lists them all",
             PortraitSkippedWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    return Library(source, exemplars, tuple(skipped), licence)
+    source = f"{name}:{rest}" if rest else name
+    return Library(source, exemplars, skipped=tuple(skipped), licence=licence, scheme=scheme)
 
 
-def _cache(kind: str, folder: Path) -> Path:
+def _cache(name: str, folder: Path) -> Path:
     """The part of the cache that belongs to one folder of portraits."""
-    place = str(folder.resolve())
-    digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    return cache_folder() / "exemplars" / f"{kind}-{re.sub(r'[^A-Za-z0-9]+', '-', folder.resolve().name)}-{digest}"
+    path = str(folder.resolve())
+    digest = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return cache_folder() / "exemplars" / f"{name}-{re.sub(r'[^A-Za-z0-9]+', '-', folder.resolve().name)}-{digest}"

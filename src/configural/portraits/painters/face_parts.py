@@ -6,12 +6,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from configural.portraits.library import PART_KINDS
+from configural.objects import FACE
 from configural.portraits.painters.brush import (
     Light,
     Plane,
     Planes,
-    Sitter,
     bell,
     blur,
     draw_hairs,
@@ -24,6 +23,7 @@ from configural.portraits.painters.brush import (
     slopes,
     step,
 )
+from configural.portraits.painters.face_sitter import Sitter
 
 # The bright and the deep colour of irises: dark, brown, hazel, green, blue, grey.
 _IRIS = np.array(
@@ -58,9 +58,9 @@ def paint_parts(
     segmentation = np.zeros(canvas.shape[1:], np.uint8)
     eyes = _Eyes.draw(sitter, rng)
     for kind, side in (("left_eye", -1), ("right_eye", 1)):
-        _paint_eye(portrait, segmentation, 1 + PART_KINDS.index(kind), side, eyes, sitter, light, rng)
-    _paint_nose(portrait, segmentation, 1 + PART_KINDS.index("nose"), sitter, light, rng)
-    _paint_mouth(portrait, segmentation, 1 + PART_KINDS.index("mouth"), stubble, sitter, light, rng)
+        _paint_eye(portrait, segmentation, 1 + FACE.index(kind), side, eyes, sitter, light, rng)
+    _paint_nose(portrait, segmentation, 1 + FACE.index("nose"), sitter, light, rng)
+    _paint_mouth(portrait, segmentation, 1 + FACE.index("mouth"), stubble, sitter, light, rng)
     return portrait, segmentation
 
 

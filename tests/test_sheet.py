@@ -8,9 +8,10 @@ import pytest
 from command_line import configural
 from conftest import block_exemplar
 
-from configural import commands
+from configural import api
 from configural.errors import ConfiguralError
-from configural.portraits import PART_KINDS, Library
+from configural.objects import FACE
+from configural.portraits import Library
 from configural.portraits.sheet import sheet
 
 
@@ -46,7 +47,7 @@ def test_exemplars_of_different_shapes_share_a_page():
 def test_tables_hold_every_exemplar_and_every_skipped_portrait(tmp_path):
     exemplars = [block_exemplar(f"exemplar, {n}", shade=60 + 9 * n, person=f"p{n // 2}") for n in range(14)]
     library = Library("some", exemplars, (("bad", 'no nose, "none"'), ("worse", "cut off")))
-    shown, sheets = commands.faces(library, tmp_path / "out", count=13)
+    shown, sheets = api.inspect(library, tmp_path / "out", count=13)
     assert shown is library
     assert [path.name for path in sheets] == ["sheet_001.png", "sheet_002.png"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -58,7 +59,7 @@ def test_tables_hold_every_exemplar_and_every_skipped_portrait(tmp_path):
     for row, exemplar in zip(rows, exemplars, strict=True):
         assert row["person"] == exemplar.person
         assert (int(row["rows"]), int(row["cols"])) == exemplar.portrait.shape[:2]
-        for number, kind in enumerate(PART_KINDS, start=1):
+        for number, kind in enumerate(FACE.part_kinds, start=1):
             where = np.argwhere(exemplar.segmentation == number)
             top, left = where.min(axis=0)
             high, wide = where.max(axis=0) - (top, left) + 1
@@ -71,9 +72,9 @@ def test_tables_hold_every_exemplar_and_every_skipped_portrait(tmp_path):
 def test_a_used_folder_and_no_exemplars_are_refused(tmp_path, blocks):
     (tmp_path / "note.txt").touch()
     with pytest.raises(ConfiguralError, match="not empty"):
-        commands.faces(blocks, tmp_path)
-    with pytest.raises(ConfiguralError, match="--count 0"):
-        commands.faces(blocks, tmp_path / "new", count=0)
+        api.inspect(blocks, tmp_path)
+    with pytest.raises(ConfiguralError, match="count 0"):
+        api.inspect(blocks, tmp_path / "new", count=0)
 
 
 def test_the_command_prints_a_summary(tmp_path):
