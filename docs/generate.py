@@ -1,4 +1,4 @@
-"""What the documentation's site takes from elsewhere: pages of the repository's root, and the reference from the code.
+"""What the site takes from elsewhere: pages of the repository's root, and the reference from the code.
 
 A hook of mkdocs (`hooks` in mkdocs.yml). No option, key or signature is written down a second time.
 """
@@ -74,9 +74,9 @@ def _commands(text: str) -> list[str]:
 
 def configuration() -> str:
     """The keys of every model that a YAML file fills in."""
-    from configural import audit, config, objects, stimuli
+    from configural import config, objects, stimuli
+    from configural.portraits import label_folder
 
-    del audit
     chapters = {
         "A run": (
             config.RunConfig,
@@ -85,12 +85,16 @@ def configuration() -> str:
         ),
         "A study's plan": (config.StudyPlan, "The file that `configural study PLAN` reads."),
         "An audit": (config.AuditConfig, "The options of `configural audit`, kept in `audit.json`."),
-        "A condition": (stimuli.Condition, "The file that `--condition FILE.yaml` names; see [Conditions](../conditions.md)."),
+        "A condition": (
+            stimuli.Condition,
+            "The file that `--condition FILE.yaml` names; see [Conditions](../conditions.md).",
+        ),
+        "A folder of portraits": (label_folder.Description, "The file `portraits.yaml` in a `folder:FOLDER`."),
         "An object scheme": (objects.ObjectScheme, "The file that says what an object consists of."),
     }
     parts = [
-        "# Configuration keys\n\nEvery key with its type, bounds and default, as the models state them. A key that is "
-        "not known and a value that is not possible are errors that name file, line and key.\n"
+        "# Configuration keys\n\nEvery key with its type, bounds and default, as the models state them. An unknown key "
+        "and an impossible value are errors that name file, line and key.\n"
     ]
     for title, (model, where) in chapters.items():
         parts.append(f"## {title}\n\n{where}\n\n{_table(model)}")
@@ -157,14 +161,20 @@ def _escape(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-PACKAGES = ("portraits", "objects", "stimuli", "export", "models", "config", "training", "evaluation", "runs", "study",
-            "replication", "audit", "report", "benchmark", "progress", "registry", "errors")  # fmt: skip
+PACKAGES = (
+    *("portraits", "objects", "stimuli", "export", "models", "config", "training", "evaluation", "runs", "study"),
+    *("replication", "audit", "report", "benchmark", "progress", "registry", "errors"),
+)
 
 
 def api() -> str:
     """What each package makes public, by the docstrings."""
-    parts = ["# Python\n\n`import configural as cf`; packages are imported when they are first used.\n\n## configural\n"]
-    parts += [_entry(f"configural.{name}") for name in _public(ROOT / "src/configural/__init__.py", "configural.api")]
+    parts = [
+        "# Python\n\n`import configural as cf`; packages are imported when they are first used.\n\n## configural\n"
+    ]
+    parts += [
+        _entry(f"configural.{name}") for name in _public(ROOT / "src/configural/__init__.py", "configural.api")
+    ]
     for package in PACKAGES:
         folder = ROOT / "src" / "configural" / package
         file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")

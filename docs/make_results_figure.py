@@ -1,4 +1,4 @@
-"""Draw the result: the relation index of the study's networks under two conditions, from results/relation_index.csv.
+"""Draw the relation index of the study's networks under two conditions, from results/relation_index.csv.
 
 Usage: python docs/make_results_figure.py
 """
