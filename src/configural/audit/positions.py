@@ -1,16 +1,14 @@
 """Where the parts of stimuli lie in their images, and whether they fit: geometry without pixels."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from configural.portraits import Library
-from configural.stimuli import Condition, Stimulus, StimulusTable
-from configural.stimuli.layout import Choices, inside, lay_out, pose_matrix
-from configural.stimuli.layout import padding as padding_before
+from configural.stimuli import Stimulus, StimulusTable
+from configural.stimuli.layout import layout_of, square_padding
 
 TURNED = " (parts upside down)"
 """What the name of an exemplar ends with whose parts are turned by 180 degrees within their boxes."""
@@ -23,28 +21,14 @@ def part_positions(library: Library, stimuli: Sequence[Stimulus]) -> Float[np.nd
         Rows down and columns to the right in fractions of the image's side, 0 to 1, in the order of the part kinds;
         nan for a part that the image does not show.
     """
-    scheme = library.scheme
-    found = np.full((len(stimuli), len(scheme.part_kinds), 2), np.nan)
-    by_condition: dict[Condition, list[int]] = {}
-    for row, stimulus in enumerate(stimuli):
-        by_condition.setdefault(stimulus.condition, []).append(row)
-    for condition, rows in by_condition.items():
-        some = [_without_twins(stimuli[row]) for row in rows]
-        choices = Choices.of_stimuli(library, some)
-        layout, sizes = lay_out(library, condition, choices), library.canvas_sizes[choices.host]
-        point = layout.start + (layout.size - 1) / 2 - layout.middle[:, None]
-        point = np.einsum("nij,nsj->nsi", pose_matrix(choices.rotation, choices.scale), point)
-        point += (layout.middle + choices.shift)[:, None]
-        if condition.background == "canvas":
-            point += padding_before(sizes, choices.placement)[:, None]
-        point = (point + 0.5) / sizes.max(axis=1)[:, None, None]
-        turned = np.array([one.inverted for one in some])
-        point[turned] = 1 - point[turned]
-        point[:, ~np.isin(scheme.part_kinds, condition.filled)] = np.nan
-        by_kind = np.empty_like(point)
-        np.put_along_axis(by_kind, choices.kind[..., None], point, axis=1)
-        found[rows] = by_kind
-    return found
+    layout = layout_of(library, stimuli, position=lambda name: library.position(name.removesuffix(TURNED)))
+    point = layout.centres / layout.side[:, None, None]
+    turned = np.array([one.inverted for one in stimuli], bool)
+    point[turned] = 1 - point[turned]
+    point[~layout.filled] = np.nan
+    by_kind = np.empty_like(point)
+    np.put_along_axis(by_kind, layout.kind[..., None], point, axis=1)
+    return by_kind
 
 
 def padding(library: Library, stimulus: Stimulus, size: int) -> Bool[np.ndarray, "size size"]:
@@ -52,7 +36,7 @@ def padding(library: Library, stimulus: Stimulus, size: int) -> Bool[np.ndarray,
     found = np.zeros((size, size), bool)
     if stimulus.condition.background == "canvas":
         sides = library.canvas_sizes[[library.position(stimulus.host)]]
-        before = padding_before(sides, [stimulus.placement])[0]
+        before = square_padding(sides, np.array([stimulus.placement]))[0]
         middles = (np.arange(size) + 0.5) * sides.max() / size
         rows, cols = ((middles < low) | (middles > low + side) for low, side in zip(before, sides[0], strict=True))
         found[rows] = True
@@ -62,9 +46,7 @@ def padding(library: Library, stimulus: Stimulus, size: int) -> Bool[np.ndarray,
 
 def fit(library: Library, table: StimulusTable) -> Bool[np.ndarray, " n"]:
     """Whether all parts of each stimulus lie on its surface, so that it can be drawn."""
-    choices = Choices.of_table(library, table)
-    on_surface = inside(library, table.condition, choices.host, lay_out(library, table.condition, choices))
-    return np.asarray(on_surface.all(axis=1))
+    return np.asarray(layout_of(library, list(table)).inside.all(axis=1))
 
 
 def overlap(library: Library, table: StimulusTable) -> Float[np.ndarray, " n"]:
@@ -72,14 +54,13 @@ def overlap(library: Library, table: StimulusTable) -> Float[np.ndarray, " n"]:
 
     Counted on the masks before the constellation is turned, scaled and shifted, which changes nothing in it.
     """
-    choices = Choices.of_table(library, table)
-    layout = lay_out(library, table.condition, choices)
+    layout = layout_of(library, list(table))
     start, stop = layout.start, layout.start + layout.size
     fractions = np.zeros(len(table))
     known: dict[tuple[int, ...], np.ndarray] = {}
 
     def mask(row: int, slot: int) -> np.ndarray:
-        which = int(choices.donor[row, slot]), int(choices.kind[row, slot]), *layout.size[row, slot].tolist()
+        which = int(layout.donor[row, slot]), int(layout.kind[row, slot]), *layout.size[row, slot].tolist()
         if which not in known:
             known[which] = _mask(library, *which)
         return known[which]
@@ -95,14 +76,6 @@ def overlap(library: Library, table: StimulusTable) -> Float[np.ndarray, " n"]:
             both = int((seen[0] & seen[1]).sum())
             fractions[row] = max(fractions[row], both / max(1, min(int(first.sum()), int(second.sum()))))
     return fractions
-
-
-def _without_twins(stimulus: Stimulus) -> Stimulus:
-    """With the donors that a library has whose parts are turned within their boxes, where they lie the same."""
-    if not any(content.donor.endswith(TURNED) for content in stimulus.contents):
-        return stimulus
-    contents = tuple(replace(one, donor=one.donor.removesuffix(TURNED)) for one in stimulus.contents)
-    return replace(stimulus, contents=contents)
 
 
 def _mask(library: Library, donor: int, kind: int, rows: int, cols: int) -> Bool[np.ndarray, "rows cols"]:

@@ -16,7 +16,7 @@ from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, 
 from configural.errors import ConfiguralError
 from configural.objects import ObjectScheme
 from configural.stimuli import StimulusTable
-from configural.stimuli.layout import REFERENCE_ROWS
+from configural.stimuli.layout import REFERENCE_SIDE
 
 ONE = "one part"
 GROUP = "a group"
@@ -99,7 +99,7 @@ class Displacement(Probe):
 
         yield table, notes("none", 0, "")
         hosts = table.frame["host"].map(material.library.position).to_numpy()
-        scale = material.library.canvas_sizes[hosts, 0] / REFERENCE_ROWS
+        scale = material.library.sides[hosts] / REFERENCE_SIDE
         hidden = overlap(material.library, table)
         for distance in distances:
             step = np.rint(distance * scale).astype(int)
@@ -314,7 +314,7 @@ def _placed(
     """The whole portrait, canvas and all, as far to either side as the square image allows."""
     frame = table.frame
     rows, cols = material.library.canvas_sizes[frame["host"].map(material.library.position).to_numpy()].T
-    room = np.abs(rows - cols) / 2 / rows * REFERENCE_ROWS
+    room = np.abs(rows - cols) / 2 / np.maximum(rows, cols) * REFERENCE_SIDE
     movable = (room > 0) & (frame["placement"] == "middle").to_numpy() & (background == "canvas")
     for side in ("left", "right"):
         moved = replace(table, frame=frame[movable].assign(placement=side).reset_index(drop=True))
