@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
+from griffe import Extension, Object
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
@@ -25,6 +26,15 @@ PAGES = {
     "log.md": "benchmarks/LOG.md",
 }
 """Pages of the site that are files of the repository, read as well by those who look into it."""
+
+
+class Examples(Extension):
+    """Takes the section that docstrings call "Example" for what Griffe calls "Examples"."""
+
+    def on_instance(self, *, obj: Object, **_: Any) -> None:
+        """Rename it in one object's docstring."""
+        if obj.docstring:
+            obj.docstring.value = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -61,9 +71,10 @@ def command_line() -> str:
 
 def _help(*command: str) -> str:
     run = [sys.executable, "-m", "configural.cli", *command, "--help"]
-    environment = {**os.environ, "COLUMNS": "92", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, "COLUMNS": "90", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True, encoding="utf-8")
-    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    lines = done.stdout.replace("python -m configural.cli", "configural").strip("\n").splitlines()
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _commands(text: str) -> list[str]:
@@ -93,8 +104,8 @@ def configuration() -> str:
         "An object scheme": (objects.ObjectScheme, "The file that says what an object consists of."),
     }
     parts = [
-        "# Configuration keys\n\nEvery key with its type, bounds and default, as the models state them. An unknown key "
-        "and an impossible value are errors that name file, line and key.\n"
+        "# Configuration keys\n\nEvery key with its type, bounds and default, as the models state them. An "
+        "unknown key and an impossible value are errors that name file, line and key.\n"
     ]
     for title, (model, where) in chapters.items():
         parts.append(f"## {title}\n\n{where}\n\n{_table(model)}")
@@ -132,8 +143,12 @@ def _attributes(model: type[BaseModel]) -> dict[str, str]:
 
 def _type(field: FieldInfo) -> str:
     bounds = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "at least", "max_length": "at most"}
-    said = [f"{sign} {value:,}" for m in field.metadata for key, sign in bounds.items()
-            if (value := getattr(m, key, None)) is not None]  # fmt: skip
+    said = [
+        f"{sign} {value:,}".replace(f"{2**63:,}", "2⁶³")
+        for bound in field.metadata
+        for key, sign in bounds.items()
+        if (value := getattr(bound, key, None)) is not None
+    ]
     return ", ".join([_shown(field.annotation), *said])
 
 
