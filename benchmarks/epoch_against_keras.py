@@ -163,8 +163,8 @@ def main() -> None:
     from configural.stimuli import sample
 
     faces = load(arguments.faces)
-    table = sample(faces, "ffa", count=arguments.count, seed=1)
-    counts = table.places().counts
+    table = sample(faces, condition="ffa", count=arguments.count, seed=1)
+    counts = table.positions().counts
     turns: dict[str, list[dict[str, float]]] = {"keras": [], "library": []}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "images"

@@ -46,8 +46,8 @@ def trained(options: list[str], out: Path) -> dict[str, Any]:
 
 def drawn(faces: cf.portraits.Library, settings: RunConfig, seed: int, subset: str) -> cf.stimuli.StimulusDataset:
     """A subset of 20,000 images like those of the run."""
-    table = cf.stimuli.sample(faces, settings.condition, settings.split, COUNT, seed).subset(subset)
-    return cf.stimuli.dataset(faces, table, settings.image_size)
+    table = cf.stimuli.sample(faces, condition=settings.condition, split=settings.split, count=COUNT, seed=seed).subset(subset)
+    return cf.stimuli.dataset(faces, table, size=settings.image_size)
 
 
 def spread(values: list[float]) -> list[float]:

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 from skimage.transform import resize, warp
 
-from configural.portraits import PART_KINDS, Exemplar, Library
+from configural.objects import FACE
+from configural.portraits import Exemplar, Library
 from configural.stimuli import Stimulus
 
 OUTWARD = {  # where a part hangs in its slot if spaced apart: (rows, cols), 0 first, 0.5 middle, 1 last
@@ -57,7 +58,7 @@ def _resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _part(donor: Exemplar, kind: str, host: Exemplar, feather: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels, opacity and mean colour of the skin it covered at home."""
-    part = donor.parts[PART_KINDS.index(kind)]
+    part = donor.parts[FACE.index(kind)]
     factor = host.canvas.shape[0] / donor.canvas.shape[0]
     shape = tuple(max(1, math.floor(side * factor + 0.5)) for side in part.mask.shape)
     share = _resized(part.mask, shape)
@@ -118,7 +119,7 @@ def _layers(faces: Library, stimulus: Stimulus) -> list[tuple[int, np.ndarray, n
 
     layers = []
     for slot, content in enumerate(stimulus.contents):
-        if PART_KINDS[slot] not in condition.filled:
+        if FACE.part_kinds[slot] not in condition.filled:
             continue
         pixels, opacity, skin = _part(exemplars[content.donor], content.kind, host, condition.feather)
         top, left = _place(host, stimulus, slot, opacity.shape)

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from literal_renderer import literal_image, literal_masks
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
-from configural.portraits import PART_KINDS
-from configural.stimuli import PRESETS, Condition, MovedPart, Renderer, StimulusTable, condition, sample
+from configural.objects import FACE
+from configural.stimuli import Condition, MovedPart, Renderer, StimulusTable, condition, preset_names, sample
 from configural.stimuli.shortcuts import _accuracy, shortcut_accuracies
 
 
 def test_every_preset_is_read_and_says_what_it_controls_for():
-    for name in PRESETS:
+    for name in preset_names():
         assert condition(name).name == name
         assert len(condition(name).description) > 40
 
@@ -28,7 +28,7 @@ def test_joined_conditions_take_the_later_value(tmp_path):
 
 
 def test_the_moved_part_is_a_parameter():
-    assert condition("one-part-moved:nose:20").arrangement == MovedPart("nose", 20)
+    assert condition("one-part-moved:nose:20").arrangement == MovedPart(part="nose", distance=20)
     for wrong in ("ffa:nose:20", "one-part-moved:nose", "one-part-moved:nose:far"):
         with pytest.raises(ConfiguralError, match="only one-part-moved:PART:DISTANCE"):
             condition(wrong)
@@ -38,16 +38,16 @@ def test_the_moved_part_is_a_parameter():
     ("text", "line", "message"),
     [
         ("jitter: 1\ncolor: red", 2, "unknown key 'color'"),
-        ("jitter: -1", 1, "jitter -1 must not be negative"),
-        ("jitter: many", 1, "jitter must be a whole number"),
-        ("# blend\nblend: 0", 2, "blend 0 must be above 0"),
+        ("jitter: -1", 1, "jitter: Input should be greater than or equal to 0"),
+        ("jitter: many", 1, "jitter: Input should be a valid integer"),
+        ("# blend\nblend: 0", 2, "blend: Input should be greater than 0"),
         ("scale: [2, 1]", 1, "must not fall"),
-        ("offsets:\n  chin: [0, 0]", 1, "unknown slot 'chin'"),
-        ("background: sky", 1, "must be one of canvas, skin, grey, noise"),
+        ("offsets:\n  chin: [0, 0]", 1, "offsets: unknown slot 'chin'"),
+        ("background: sky", 1, "background: Input should be 'canvas', 'skin', 'grey' or 'noise'"),
         ("filled: [left_eye, right_eye]", 1, "leaves nothing to shuffle"),
         ("arrangement: [left_eye, right_eye, nose, mouth]", 1, "not be that of a face"),
         ("arrangement: {part: chin, distance: 3}", 1, "moved part 'chin'"),
-        ("matched: 1", 1, "matched must be true or false"),
+        ("matched: 1", 1, "matched: Input should be a valid boolean"),
         ("blend: .nan", 1, "finite"),
         ("jitter: 1\njitter: 2", 2, "stated twice"),
         ("jitter: [", 1, "not readable as YAML"),
@@ -79,9 +79,14 @@ CHOICES_AT_RANDOM = st.fixed_dictionaries(
         "scale": st.sampled_from([(1, 1), (0.6, 1.2)]),
         "inverted": st.sampled_from([0, 0.5, 1]),
         "background": st.sampled_from(["canvas", "skin", "grey", "noise"]),
-        "filled": st.sampled_from([PART_KINDS, ("left_eye", "right_eye", "mouth")]),
+        "filled": st.sampled_from([FACE.part_kinds, ("left_eye", "right_eye", "mouth")]),
         "arrangement": st.sampled_from(
-            ["shuffle", "eyes_only", MovedPart("mouth", 30), ("mouth", "right_eye", "nose", "left_eye")]
+            [
+                "shuffle",
+                "exchanged",
+                MovedPart(part="mouth", distance=30),
+                ("mouth", "right_eye", "nose", "left_eye"),
+            ]
         ),
         "spacing": st.sampled_from(["free", "apart"]),
         "matched": st.booleans(),
@@ -95,11 +100,13 @@ CHOICES_AT_RANDOM = st.fixed_dictionaries(
 )
 def test_any_condition(blocks, tmp_path_factory, choices, seed, placement):
     """Counts, rules, repetition, pairs, the file, and agreement with the literal renderer."""
-    made = Condition("random", **choices)
+    made = Condition(name="random", **choices)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PortraitSkippedWarning)
-            table, again = (sample(blocks, made, count=20, seed=seed, placement=placement) for _ in range(2))
+            table, again = (
+                sample(blocks, condition=made, count=20, seed=seed, placement=placement) for _ in range(2)
+            )
     except ConfiguralError as error:  # a spacing that these tiny exemplars have no room for
         assume("can serve as a host" not in str(error))
         raise
@@ -109,8 +116,8 @@ def test_any_condition(blocks, tmp_path_factory, choices, seed, placement):
     table.save(path)
     assert list(StimulusTable.load(path)) == list(table)
     for stimulus in table:
-        order = tuple(PART_KINDS.index(content.kind) for content in stimulus.contents)
-        assert order in (((0, 1, 2, 3),) if stimulus.label else made.scrambles)
+        order = tuple(FACE.index(content.kind) for content in stimulus.contents)
+        assert order in (((0, 1, 2, 3),) if stimulus.label else made.scrambles(FACE))
     if made.matched:
         for no_face, face in zip(list(table)[:10], list(table)[10:], strict=True):
             assert no_face.pair == face.pair == face.index
@@ -118,10 +125,10 @@ def test_any_condition(blocks, tmp_path_factory, choices, seed, placement):
                 assert getattr(no_face, shared) == getattr(face, shared)
             parts = [sorted((f.kind, f.donor) for f in s.contents) for s in (no_face, face)]
             assert parts[0] == parts[1]
-    renderer = Renderer(blocks, 60)
+    renderer = Renderer(blocks, size=60)
     for stimulus in (table[0], table[19]):
         image, masks = renderer.draw(stimulus), renderer.draw_masks(stimulus)
-        assert np.array_equal(image, Renderer(blocks, 60).draw(stimulus))
+        assert np.array_equal(image, Renderer(blocks, size=60).draw(stimulus))
         difference = np.abs(image.astype(int) - literal_image(blocks, stimulus, 60))
         assert difference.max() <= 2
         assert (difference > 1).mean() <= 0.001
@@ -129,17 +136,17 @@ def test_any_condition(blocks, tmp_path_factory, choices, seed, placement):
         sure = np.abs(share - 0.5) > 1e-4
         assert np.array_equal(masks[sure], (share >= 0.5)[sure])
         assert masks.sum(axis=0).max() <= 1
-        assert not masks[[kind not in made.filled for kind in PART_KINDS]].any()
+        assert not masks[[kind not in made.filled for kind in FACE.part_kinds]].any()
 
 
 def test_parts_apart_share_no_pixel(painted):
-    renderer = Renderer(painted, 512)
-    for stimulus in list(sample(painted, "floating+matched", count=42, seed=2))[::6]:
+    renderer = Renderer(painted, size=512)
+    for stimulus in list(sample(painted, condition="floating+matched", count=42, seed=2))[::6]:
         assert renderer.draw_footprints(stimulus).sum(axis=0).max() == 1
 
 
 def test_a_moved_part_moves_by_its_distance(painted):
-    table = list(sample(painted, "one-part-moved:nose:20", count=42))
+    table = list(sample(painted, condition="one-part-moved:nose:20", count=42))
     for no_face, face in zip(table[:21], table[21:], strict=True):
         moved = np.subtract([f.jitter for f in no_face.contents], [f.jitter for f in face.contents])
         assert np.linalg.norm(moved[2]) == pytest.approx(20, abs=0.71)
@@ -151,25 +158,26 @@ def test_a_donor_of_twice_the_height_gives_the_same_part(painted):
     from configural.portraits import Exemplar, Library
 
     large = painted.exemplars[1]
-    twice = Exemplar.cut(
-        "twice", *(np.kron(p, np.ones((2, 2) + (1,) * (p.ndim - 2), np.uint8)) for p in
-                   (large.portrait, large.segmentation, large.canvas))
-    )  # fmt: skip
+    portrait, segmentation, canvas = (
+        np.kron(p, np.ones((2, 2) + (1,) * (p.ndim - 2), np.uint8))
+        for p in (large.portrait, large.segmentation, large.canvas)
+    )
+    twice = Exemplar.cut("twice", portrait, segmentation=segmentation, canvas=canvas)
     library = Library("two", [painted.exemplars[0], twice])
-    for stimulus in list(sample(library, "seamless", count=42))[::14]:
-        difference = Renderer(library, 64).draw(stimulus).astype(int) - literal_image(library, stimulus, 64)
+    for stimulus in list(sample(library, condition="seamless", count=42))[::14]:
+        difference = Renderer(library, size=64).draw(stimulus).astype(int) - literal_image(library, stimulus, 64)
         assert np.abs(difference).max() <= 2
-    stimulus = sample(library, "baseline", count=2)[0]
+    stimulus = sample(library, condition="baseline", count=2)[0]
     content = dataclasses.replace(stimulus.contents[0], donor="twice", jitter=(0, 0))
     moved = dataclasses.replace(
         stimulus, host=painted.exemplars[0].name, contents=(content, *stimulus.contents[1:])
     )
-    assert Renderer(library, 64).draw_masks(moved)[0].any()
+    assert Renderer(library, size=64).draw_masks(moved)[0].any()
 
 
 def test_a_cue_that_tells_the_classes_is_found_and_chance_is_not(blocks):
-    telling = Condition("telling", background="grey", filled=("left_eye", "right_eye", "mouth"))
+    telling = Condition(name="telling", background="grey", filled=("left_eye", "right_eye", "mouth"))
     assert shortcut_accuracies(blocks, telling, count=200, size=32)["thumbnail"] > 0.9
-    table = sample(blocks, "baseline", count=2000)
+    table = sample(blocks, condition="baseline", count=2000)
     anything = np.random.default_rng(0).normal(size=(2000, 30))
     assert abs(_accuracy(anything, table) - 0.5) < 0.1  # 300 test images: 3.5 standard errors

@@ -15,21 +15,21 @@ from configural.stimuli import Renderer, StimulusTable, dataset, sample
 
 @pytest.fixture(scope="module")
 def table(blocks):
-    return sample(blocks, "baseline", count=200, seed=4)
+    return sample(blocks, condition="baseline", count=200, seed=4)
 
 
 def test_items_are_the_drawn_images(blocks, table):
-    images = dataset(blocks, table, 40)
+    images = dataset(blocks, table, size=40)
     assert images.table is table
     assert len(images) == 200
     for position in (0, 57, 199):
         image, label = images[position]
-        assert np.array_equal(image.permute(1, 2, 0), Renderer(blocks, 40).draw(table[position]))
+        assert np.array_equal(image.permute(1, 2, 0), Renderer(blocks, size=40).draw(table[position]))
         assert label == table[position].label
 
 
 def test_works_in_a_plain_data_loader(blocks, table):
-    images = dataset(blocks, table, 24)
+    images = dataset(blocks, table, size=24)
     batch, labels = next(iter(torch.utils.data.DataLoader(images, batch_size=8, collate_fn=lambda b: b)))
     assert batch.shape == (8, 3, 24, 24)
     assert batch.dtype == torch.uint8
@@ -38,13 +38,13 @@ def test_works_in_a_plain_data_loader(blocks, table):
 
 def test_another_library_is_refused(blocks, painted, table):
     with pytest.raises(ConfiguralError, match="another face library"):
-        dataset(painted, table, 24)
+        dataset(painted, table, size=24)
 
 
 def test_folder_layout_and_contents(blocks, table, tmp_path):
     out = tmp_path / "set"
     write(table, out, library=blocks, size=40, masks=True)
-    renderer = Renderer(blocks, 40)
+    renderer = Renderer(blocks, size=40)
     for stimulus, name in zip(table, table.frame["file"], strict=True):
         stored = cv2.imread(str(out / name))[:, :, ::-1]
         assert np.array_equal(stored, renderer.draw(stimulus))
@@ -97,7 +97,7 @@ def test_reading_a_folder_back(blocks, table, tmp_path):
     test = table.subset("test")
     assert images.rows["file"].tolist() == test.frame["file"].tolist()
     assert images.rows["index"].tolist() == test.frame["index"].tolist()
-    drawn = dataset(blocks, test, 40)
+    drawn = dataset(blocks, test, size=40)
     assert torch.equal(images.fetch(list(range(30))), drawn.fetch(list(range(30))))
     assert torch.equal(images.labels, drawn.labels)
 

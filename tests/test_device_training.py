@@ -13,7 +13,7 @@ import configural as cf
 from configural.config.run import run_config
 from configural.errors import ConfiguralError
 from configural.runs import images
-from configural.stimuli import DeviceDataset, DeviceRenderer, Renderer, dataset, sample
+from configural.stimuli import StimulusDataset, DeviceRenderer, Renderer, dataset, sample
 from configural.stimuli.datasets import ImageDataset
 from configural.training import History, fit, recipe
 
@@ -31,15 +31,15 @@ def losses(history: History) -> list[float]:
     return [epoch.train_loss for epoch in history.epochs]
 
 
-def same_images(drawn: DeviceDataset) -> ImageDataset:
+def same_images(drawn: StimulusDataset) -> ImageDataset:
     """A set of the same images that has nothing to do with the device."""
     every = drawn.fetch(list(range(len(drawn)))).permute(0, 2, 3, 1).numpy()
     return ImageDataset(drawn.rows, drawn.size, images=np.array(every), class_names=drawn.class_names)
 
 
 def test_the_images_are_those_of_the_renderer_and_in_its_order(blocks):
-    table = sample(blocks, "ffa", count=60, seed=1)
-    drawn, plain = DeviceDataset(DeviceRenderer(blocks, 32), table), dataset(blocks, table, 32)
+    table = sample(blocks, condition="ffa", count=60, seed=1)
+    drawn, plain = StimulusDataset(DeviceRenderer(blocks, size=32), table), dataset(blocks, table, size=32)
     assert len(drawn) == 60
     assert drawn.rows.equals(plain.rows)
     positions = [59, 0, 17, 17]
@@ -54,13 +54,13 @@ def test_the_images_are_those_of_the_renderer_and_in_its_order(blocks):
 
 def test_stimuli_of_other_faces_are_an_error(blocks, painted):
     with pytest.raises(ConfiguralError, match="another face library"):
-        DeviceDataset(DeviceRenderer(painted, 32), sample(blocks, "ffa", count=60))
+        StimulusDataset(DeviceRenderer(painted, size=32), sample(blocks, condition="ffa", count=60))
 
 
 def test_training_on_them_is_training_on_their_images(blocks):
-    table = sample(blocks, "ffa", count=240, seed=1)
-    renderer = DeviceRenderer(blocks, 32)
-    sets = [DeviceDataset(renderer, table.subset(name)) for name in ("train", "valid")]
+    table = sample(blocks, condition="ffa", count=240, seed=1)
+    renderer = DeviceRenderer(blocks, size=32)
+    sets = [StimulusDataset(renderer, table.subset(name)) for name in ("train", "valid")]
     one, other = network(), network()
     history = fit(one, sets[0], valid=sets[1], recipe=RECIPE, device="cpu")
     again = fit(other, same_images(sets[0]), valid=same_images(sets[1]), recipe=RECIPE, device="cpu")
@@ -93,7 +93,7 @@ def test_a_run_with_images_on_the_device(blocks, tmp_path, monkeypatch):
     assert asked == [CPU]
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert metrics["images"] == {"train": 194, "valid": 10, "test": 36}
-    renderer, test = Renderer(blocks, 32), run.table.subset("test")
+    renderer, test = Renderer(blocks, size=32), run.table.subset("test")
     files = {name: row for row, name in enumerate(test.files())}
     saved = list(run.folder.rglob("pic_*.png"))
     assert len(saved) >= 8
@@ -124,7 +124,7 @@ backend = {"good": "aot_eager", "broken": broken}[sys.argv[1]]
 loop._compiled = lambda network: torch.compile(network, backend=backend, dynamic=False)
 library = portraits.load("synthetic:4")
 table = sample(library, "ffa", count=120, seed=1)
-sets = [dataset(library, table.subset(name), 32) for name in ("train", "valid")]
+sets = [dataset(library, table.subset(name), size=32) for name in ("train", "valid")]
 # Compiled, dropout may draw other numbers.
 settings = recipe("quick", epochs=2, batch_size=20, dropout=0.0)
 for compile in (False, True):

@@ -119,15 +119,13 @@ def test_three_processes_learn_as_one(blocks):
     gradient is nearly zero. For the networks one by one, statistics of thirds of the batch make log odds differ by
     0.35, other masks by 0.69.
     """
-    table = sample(blocks, "baseline", count=240, seed=1)
-    sets = {subset: dataset(blocks, table.subset(subset), 32) for subset in ("train", "valid", "test")}
+    table = sample(blocks, condition="baseline", count=240, seed=1)
+    sets = {subset: dataset(blocks, table.subset(subset), size=32) for subset in ("train", "valid", "test")}
     settings = Recipe(epochs=3, batch_size=24, valid_batch_size=4, learning_rate=1e-3, seed=5)
     networks_, histories, log_odds = [], [], []
     for devices in (1, 3):
         network = BothInDoublePrecision()
-        history = fit(
-            network, sets["train"], valid=sets["valid"], recipe=settings, device="cpu", devices=devices
-        )
+        history = fit(network, sets["train"], valid=sets["valid"], recipe=settings, device="cpu", devices=devices)
         histories.append(history.as_frame().drop(columns="seconds").to_numpy())
         networks_.append(network.state_dict())
         assert not network.training
@@ -184,7 +182,7 @@ def together(tmp_path_factory) -> Path:
 def _alone(run: cf.Run, perturbation: int) -> tuple[np.ndarray, np.ndarray]:
     """Log odds and history of the same training by one process, from weights off by one rounding error."""
     library = cf.portraits.load(run.settings.source)
-    sets = {subset: dataset(library, run.table.subset(subset), 32) for subset in ("train", "valid", "test")}
+    sets = {subset: dataset(library, run.table.subset(subset), size=32) for subset in ("train", "valid", "test")}
     torch.manual_seed(run.settings.seed)
     network = models.create(run.settings.network, 32)
     torch.manual_seed(perturbation)

@@ -25,7 +25,7 @@ class Preset(torch.nn.Module):
 
 @pytest.fixture(scope="module")
 def images(blocks):
-    return dataset(blocks, sample(blocks, condition="baseline", count=400).subset("test"), 32)
+    return dataset(blocks, sample(blocks, condition="baseline", count=400).subset("test"), size=32)
 
 
 def test_predictions_follow_from_the_logits(images):

@@ -339,7 +339,7 @@ def test_anybody_s_network_is_summarised_saved_and_loaded(own, tmp_path):
 def test_anybody_s_network_trains_and_predicts(own, blocks):
     """With its own preparation, the recipe's dropout, and the kernels in its Sequential alone."""
     sets = {
-        name: dataset(blocks, sample(blocks, condition="baseline", count=120, seed=1).subset(name), 16)
+        name: dataset(blocks, sample(blocks, condition="baseline", count=120, seed=1).subset(name), size=16)
         for name in ("train", "valid")
     }
     seen = []

@@ -9,13 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
-from configural.portraits import PART_KINDS, Library
-from configural.stimuli import CONDITIONS, PLACEMENTS, Condition, StimulusTable, sample, sample_to
+from configural.objects import FACE
+from configural.portraits import Library
+from configural.stimuli import (
+    PLACEMENTS,
+    STUDY_CONDITIONS,
+    Condition,
+    StimulusTable,
+    sample,
+    sample_to,
+)
+from configural.stimuli import (
+    condition as find_condition,
+)
 
-CONDITION_NAMES = [condition.name for condition in CONDITIONS]
+CONDITION_NAMES = STUDY_CONDITIONS
+CONDITIONS = [find_condition(name) for name in STUDY_CONDITIONS]
 STUDY_COLUMNS = [
     *("index", "subset", "label", "class_name", "file", "host", "placement"),
-    *(f"{slot}_{what}" for slot in PART_KINDS for what in ("kind", "donor", "row", "col")),
+    *(f"{slot}_{what}" for slot in FACE.part_kinds for what in ("kind", "donor", "row", "col")),
 ]
 
 
@@ -36,7 +48,7 @@ def tall() -> Library:
 )
 def test_rows_of_the_studys_conditions_never_change(tall, name, digest):
     """Made with version 0.1.0, which knew only these conditions."""
-    rows = sample(tall, name, "paper", 400, 42, "shifted").frame[STUDY_COLUMNS]
+    rows = sample(tall, condition=name, split="paper", count=400, seed=42, placement="shifted").frame[STUDY_COLUMNS]
     assert hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest() == digest
 
 
@@ -71,15 +83,15 @@ def test_offsets_are_the_studys():
 
 def _arrangements(table: StimulusTable, label: int) -> list[tuple[str, ...]]:
     rows = table.frame[table.frame["label"] == label]
-    return list(zip(*(rows[f"{slot}_kind"] for slot in PART_KINDS), strict=True))
+    return list(zip(*(rows[f"{slot}_kind"] for slot in FACE.part_kinds), strict=True))
 
 
 def test_arrangement_rule(blocks):
     table = sample(blocks, count=20000, seed=3)
-    assert set(_arrangements(table, 1)) == {PART_KINDS}
+    assert set(_arrangements(table, 1)) == {FACE.part_kinds}
     seen = collections.Counter(_arrangements(table, 0))
-    left, right, nose, mouth = PART_KINDS
-    allowed = set(itertools.permutations(PART_KINDS)) - {PART_KINDS, (right, left, nose, mouth)}
+    left, right, nose, mouth = FACE.part_kinds
+    allowed = set(itertools.permutations(FACE.part_kinds)) - {FACE.part_kinds, (right, left, nose, mouth)}
     assert set(seen) == allowed
     assert (left, right, mouth, nose) in seen
     # Evenly: 10,000 over 22, chi-square below its 99.99 % point for 21 degrees of freedom.
@@ -88,8 +100,8 @@ def test_arrangement_rule(blocks):
 
 
 def test_jitter_is_even_and_one_sided(tall):
-    frame = sample(tall, "baseline", count=8000).frame
-    for slot in PART_KINDS:
+    frame = sample(tall, condition="baseline", count=8000).frame
+    for slot in FACE.part_kinds:
         for axis in ("row", "col"):
             counts = np.bincount(frame[f"{slot}_{axis}"], minlength=10)
             assert len(counts) == 10
@@ -97,8 +109,8 @@ def test_jitter_is_even_and_one_sided(tall):
 
 
 def test_hosts_and_donors_are_even_and_independent(blocks):
-    frame = sample(blocks, "baseline", count=12000).frame
-    for column in ["host", *(f"{slot}_donor" for slot in PART_KINDS)]:
+    frame = sample(blocks, condition="baseline", count=12000).frame
+    for column in ["host", *(f"{slot}_donor" for slot in FACE.part_kinds)]:
         counts = frame[column].value_counts()
         assert len(counts) == len(blocks)
         assert (abs(counts - 1000) < 150).all()
@@ -115,18 +127,20 @@ def test_hosts_and_donors_are_even_and_independent(blocks):
     placement=st.sampled_from(["left", "middle", "right", "shifted"]),
 )
 def test_every_table_obeys_the_rules(blocks, seed, count, condition, split, placement):
-    table = sample(blocks, condition, split, count, seed, placement)
+    table = sample(blocks, condition=condition, split=split, count=count, seed=seed, placement=placement)
     frame = table.frame
-    assert frame.equals(sample(blocks, condition, split, count, seed, placement).frame)
+    assert frame.equals(
+        sample(blocks, condition=condition, split=split, count=count, seed=seed, placement=placement).frame
+    )
     assert (frame["label"] == 1).sum() == (frame["label"] == 0).sum() == count // 2
     exemplars = {exemplar.name: exemplar for exemplar in blocks.exemplars}
     for stimulus in table:
         kinds = [content.kind for content in stimulus.contents]
-        assert sorted(kinds) == sorted(PART_KINDS)
-        assert (tuple(kinds) == PART_KINDS) == (stimulus.label == 1)
+        assert sorted(kinds) == sorted(FACE.part_kinds)
+        assert (tuple(kinds) == FACE.part_kinds) == (stimulus.label == 1)
         rows, cols = exemplars[stimulus.host].canvas.shape[:2]
         for slot, content in enumerate(stimulus.contents):
-            part = exemplars[content.donor].parts[PART_KINDS.index(content.kind)]
+            part = exemplars[content.donor].parts[FACE.index(content.kind)]
             offset = np.round(np.array(stimulus.condition.offsets[slot]) * rows / 512)
             top, left = np.array(exemplars[stimulus.host].parts[slot].anchor) + offset + content.jitter
             assert 0 <= min(content.jitter) <= max(content.jitter) <= round(9 * rows / 512)
@@ -148,12 +162,12 @@ def test_shifted_test_set_holds_500_each(blocks):
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_identity_split_keeps_persons_apart(blocks, seed):
-    table = sample(blocks, "baseline", "identity", 400, seed)
+    table = sample(blocks, condition="baseline", split="identity", count=400, seed=seed)
     person = {exemplar.name: exemplar.person for exemplar in blocks.exemplars}
     used = {}
     for name in ("train", "valid", "test"):
         frame = table.subset(name).frame
-        columns = ["host", *(f"{slot}_donor" for slot in PART_KINDS)]
+        columns = ["host", *(f"{slot}_donor" for slot in FACE.part_kinds)]
         used[name] = {person[exemplar] for column in columns for exemplar in frame[column]}
         assert frame["host"].nunique() >= 2
     assert not used["train"] & used["test"]
@@ -163,7 +177,7 @@ def test_identity_split_keeps_persons_apart(blocks, seed):
 
 def test_same_draws_whatever_the_count_and_the_condition(blocks):
     columns = ["host", "nose_kind"]
-    short, long = sample(blocks, "baseline", count=200), sample(blocks, "fct", count=6000)
+    short, long = sample(blocks, condition="baseline", count=200), sample(blocks, condition="fct", count=6000)
     for label in (0, 1):
         few = short.frame[short.frame["label"] == label]
         many = long.frame[long.frame["label"] == label].head(100)
@@ -179,15 +193,15 @@ def test_a_exemplar_without_room_is_no_host_but_still_a_donor():
     cramped = block_exemplar("cramped", rows=124, cols=56, shade=61)
     library = Library("mixed", [cramped, *(block_exemplar(f"b{n}", shade=60 + n) for n in range(3))])
     with pytest.warns(PortraitSkippedWarning, match="cramped: not used as a host"):
-        frame = sample(library, "baseline", count=400).frame
+        frame = sample(library, condition="baseline", count=400).frame
     assert "cramped" not in set(frame["host"])
     assert "cramped" in set(frame["left_eye_donor"])
 
 
 def test_no_host_at_all_is_an_error(blocks):
-    far = Condition("far", ((0, 0), (0, 0), (0, 0), (500, 0)))
+    far = Condition(name="far", offsets=((0, 0), (0, 0), (0, 0), (500, 0)))
     with pytest.warns(PortraitSkippedWarning), pytest.raises(ConfiguralError, match="can serve as a host"):
-        sample(blocks, far)
+        sample(blocks, condition=far)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +226,7 @@ def test_too_few_persons_for_the_identity_split(blocks):
 
 
 def test_table_round_trip(blocks, tmp_path):
-    table = sample(blocks, "fct", "identity", 200, 5, "shifted")
+    table = sample(blocks, condition="fct", split="identity", count=200, seed=5, placement="shifted")
     table.save(tmp_path / "stimuli.parquet")
     back = StimulusTable.load(tmp_path / "stimuli.parquet")
     assert back.settings() == table.settings()
@@ -224,22 +238,30 @@ def test_table_round_trip(blocks, tmp_path):
 @pytest.mark.parametrize("count", [60, 40_000])
 def test_a_table_drawn_in_parts_is_the_same_file(tall, tmp_path, condition, count):
     """40,000 stimuli are drawn in three parts per class, and stored in five row groups."""
-    table = sample(tall, condition, "paper", count, 3, "shifted")
+    table = sample(tall, condition=condition, split="paper", count=count, seed=3, placement="shifted")
     table.save(tmp_path / "whole.parquet")
-    stored = sample_to(tmp_path / "parts.parquet", tall, condition, "paper", count, 3, "shifted")
+    stored = sample_to(
+        tmp_path / "parts.parquet",
+        tall,
+        condition=condition,
+        split="paper",
+        count=count,
+        seed=3,
+        placement="shifted",
+    )
     assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "parts.parquet").read_bytes()
     assert (len(stored), stored.columns, stored.settings()) == (count, table.columns, table.settings())
     assert stored.load().frame.equals(table.frame)
     assert list(stored.files()) == table.frame["file"].tolist()
-    assert stored.places().counts == table.frame["subset"].value_counts().to_dict()
+    assert stored.positions().counts == table.frame["subset"].value_counts().to_dict()
     rows = np.random.default_rng(0).permutation(count)[:50]
     for made in (stored, table):
         assert made.take(rows).frame.equals(table.frame.iloc[rows].reset_index(drop=True))
-        assert (made.places().index == table.frame["index"]).all()
+        assert (made.positions().index == table.frame["index"]).all()
 
 
 def test_placements_take_turns_in_every_subset(blocks):
-    frame = sample(blocks, "baseline", "paper", 500, placement="shifted").frame
+    frame = sample(blocks, condition="baseline", split="paper", count=500, placement="shifted").frame
     for _, rows in frame.groupby(["subset", "label"]):
         assert rows["placement"].tolist() == list(itertools.islice(itertools.cycle(PLACEMENTS), len(rows)))
 
@@ -258,5 +280,5 @@ def test_damaged_and_foreign_tables(blocks, tmp_path):
 
 def test_real_portraits_need_no_exclusion(real):
     for condition in CONDITION_NAMES:
-        table = sample(real, condition, count=20000)  # a warning would be an error here
+        table = sample(real, condition=condition, count=20000)  # a warning would be an error here
         assert table.frame["host"].nunique() == len(real)

@@ -13,8 +13,8 @@ import yaml
 from typer.testing import CliRunner
 
 import configural as cf
+from configural.api import plan_study
 from configural.cli.groups import DefaultCommand, GroupWithDefault
-from configural.commands import plan_study
 from configural.errors import ConfiguralError
 from configural.study import RESULT_COLUMNS, RunConfig, StudyPlan, images, run_config
 from configural.study.engines import Outcome, attempt, find_engine
@@ -159,9 +159,9 @@ def test_shared_images_are_those_that_a_run_draws(blocks, tmp_path):
     settings = run_config("blocks", "fct", image_size=32, count=60, seed=5, data_seed=9)
     for placement in ("middle", "shifted"):
         shared = images.shared_images(tmp_path / placement, settings, placement, blocks)
-        table = cf.stimuli.sample(blocks, "fct", count=60, seed=9, placement=placement)
+        table = cf.stimuli.sample(blocks, condition="fct", count=60, seed=9, placement=placement)
         for subset in ("train", "valid", "test"):
-            own = cf.stimuli.dataset(blocks, table.subset(subset), 32)
+            own = cf.stimuli.dataset(blocks, table.subset(subset), size=32)
             assert shared.sets[subset].rows.equals(own.rows)
             everything = list(range(len(own)))
             assert shared.sets[subset].fetch(everything).equal(own.fetch(everything))
@@ -252,7 +252,7 @@ def test_a_study_that_another_process_began_meanwhile_is_kept(blocks, tmp_path, 
         StudyRecord.of(others, blocks).save(tmp_path)
         return faces
 
-    monkeypatch.setattr("configural.commands.studies.load", load_slowly)
+    monkeypatch.setattr("configural.study.running.load", load_slowly)
     with pytest.raises(ConfiguralError, match=r"holds a study with seeds \[8, 9\], not \[1, 2\]"):
         study(blocks, tmp_path)
     assert StudyRecord.load(tmp_path).plan == others

@@ -14,8 +14,8 @@ from configural.training.checkpoint import load_checkpoint
 
 @pytest.fixture(scope="module")
 def sets(blocks):
-    table = sample(blocks, "baseline", count=240, seed=1)
-    return {name: dataset(blocks, table.subset(name), 32) for name in ("train", "valid", "test")}
+    table = sample(blocks, condition="baseline", count=240, seed=1)
+    return {name: dataset(blocks, table.subset(name), size=32) for name in ("train", "valid", "test")}
 
 
 def _network(seed: int = 0) -> models.StudyNet:
@@ -212,7 +212,7 @@ def test_any_dataset_of_images_and_labels_will_do(sets):
 
 
 def test_bf16_and_streaming(blocks, sets):
-    streamed = dataset(blocks, sets["train"].table, 32, keep=False)
+    streamed = dataset(blocks, sets["train"].table, size=32, keep=False)
     assert torch.equal(streamed[3][0], sets["train"][3][0])
     history = fit(_network(), streamed, valid=sets["valid"], recipe=SHORT.model_copy(update={"precision": "bf16"}))
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss

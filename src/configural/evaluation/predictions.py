@@ -125,7 +125,7 @@ def predict(
     Example:
         >>> import configural as cf
         >>> library = cf.portraits.load("synthetic:2")
-        >>> images = cf.stimuli.dataset(library, cf.stimuli.sample(library, count=42).subset("test"), 16)
+        >>> images = cf.stimuli.dataset(library, cf.stimuli.sample(library, count=42).subset("test"), size=16)
         >>> list(predict(cf.models.create("fcn-14", 16), images, device="cpu").frame)
         ['index', 'file', 'label', 'predicted', 'probability_face', 'log_odds']
     """

@@ -72,5 +72,5 @@ def describe(plan: Plan, format: str) -> dict[str, Any]:
         "shard_size": plan.shard_size,
         "masks": {"values": dict(enumerate(("none", *scheme.part_kinds)))} if plan.masks else None,
         "class_names": list(scheme.class_names),
-        "images": plan.table.places().counts,
+        "images": plan.table.positions().counts,
     }

@@ -95,7 +95,7 @@ class Plan:
 
         A table holds one class after the other; readers that shuffle only among neighbours need them mixed.
         """
-        places = self.table.places()
+        places = self.table.positions()
         shards = []
         for position, name in enumerate(SUBSETS):
             rows = np.flatnonzero(places.subset == position).astype(np.int32)

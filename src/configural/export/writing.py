@@ -126,7 +126,7 @@ def generate(
         >>> import tempfile, configural as cf
         >>> with cf.progress.hidden(), tempfile.TemporaryDirectory() as folder:
         ...     table = cf.generate("synthetic:2", "fct", out=f"{folder}/set", count=40, size=16, masks=True)
-        ...     table.places().counts
+        ...     table.positions().counts
         {'train': 34, 'valid': 0, 'test': 6}
     """
     files.refuse_used(Path(out))

@@ -19,7 +19,7 @@ import pandas as pd
 from configural.replication.fields import CLOSEST_PARTS, ReceptiveField, receptive_fields
 from configural.replication.spread import Spread, spread_of_difference, spread_of_mean
 from configural.stimuli import condition
-from configural.stimuli.layout import REFERENCE_ROWS
+from configural.stimuli.layout import REFERENCE_SIDE
 
 CONDITIONS = ("baseline", "ffa", "fct")
 """The study's conditions."""
@@ -275,7 +275,7 @@ def _fcns_stay(tests: _Tests, fields: Sequence[ReceptiveField]) -> Finding:
 
 
 def _which_cross_test(tests: _Tests, fields: Sequence[ReceptiveField], image_size: int) -> Finding:
-    moved = max(abs(value) for slot in condition("ffa").offsets for value in slot) * image_size / REFERENCE_ROWS
+    moved = max(abs(value) for slot in condition("ffa").offsets for value in slot) * image_size / REFERENCE_SIDE
     limit = f"ffa moves no part by a whole pixel ({moved:.1f} at most)" if moved < 1 else ""
     checks = [
         _check(

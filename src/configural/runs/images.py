@@ -17,7 +17,7 @@ from configural.io.locks import locked
 from configural.portraits import Library, load
 from configural.stimuli import SUBSETS, DeviceRenderer, Renderer, StimulusTable, sample
 from configural.stimuli import condition as find_condition
-from configural.stimuli.datasets import SHARE_OF_MEMORY, DeviceDataset, ImageDataset, dataset
+from configural.stimuli.datasets import FRACTION_OF_MEMORY, ImageDataset, StimulusDataset, dataset
 
 _AT_ONCE = 256
 """Images that are drawn before they are written."""
@@ -38,7 +38,14 @@ class Images:
 
 def sample_for(settings: RunConfig, library: Library, placement: str | None = None) -> StimulusTable:
     """The stimuli of a run, or the same ones under another placement."""
-    return sample(library, condition=settings.condition, split=settings.split, count=settings.count, seed=settings.data_seed, placement=placement)
+    return sample(
+        library,
+        condition=settings.condition,
+        split=settings.split,
+        count=settings.count,
+        seed=settings.data_seed,
+        placement=placement,
+    )
 
 
 def draw_images(
@@ -59,10 +66,12 @@ def draw_images(
     size = settings.image_size
     if device is not None:
         batched = DeviceRenderer(library, size=size, device=device)
-        return Images(table, {name: DeviceDataset(batched, table.subset(name)) for name in SUBSETS})
+        return Images(table, {name: StimulusDataset(batched, table.subset(name)) for name in SUBSETS})
     # One for all subsets, so that what it remembers of the portraits is in memory once.
     renderer = Renderer(library, size=size)
-    sets = {name: dataset(library, table.subset(name), size, keep, renderer) for name in SUBSETS}
+    sets = {
+        name: dataset(library, table.subset(name), size=size, keep=keep, renderer=renderer) for name in SUBSETS
+    }
     renderer.forget()
     return Images(table, sets)
 
@@ -81,7 +90,7 @@ def drawing_device(settings: RunConfig, device: torch.device) -> torch.device | 
     if device.type != "cuda" or settings.devices > 1 or settings.stream:
         return None
     free, _ = torch.cuda.mem_get_info(device)
-    return device if settings.count * 3 * settings.image_size**2 <= SHARE_OF_MEMORY * free else None
+    return device if settings.count * 3 * settings.image_size**2 <= FRACTION_OF_MEMORY * free else None
 
 
 def shared_images(
@@ -113,7 +122,7 @@ def shared_images(
                 shutil.rmtree(folder, ignore_errors=True)
                 _draw_into(folder, settings, placement, library or load(settings.source), subsets)
     table = StimulusTable.load(folder / "stimuli.parquet")
-    asked = (find_condition(settings.condition), placement, settings.split, settings.count, settings.data_seed)
+    asked = (find_condition(settings.condition, scheme=table.scheme), placement, settings.split, settings.count, settings.data_seed)
     if (table.condition, table.placement, table.split, table.count, table.seed) != asked:
         raise ConfiguralError(f"{folder}: holds images of other settings; remove it to have them drawn anew")
     sets = {}
@@ -121,9 +130,7 @@ def shared_images(
         # Copy on write, which nobody does: PyTorch warns of arrays that it cannot write to.
         images = np.load(folder / f"{name}.npy", mmap_mode="c")
         rows = table.subset(name).frame[["index", "file", "label"]]
-        sets[name] = ImageDataset(
-            rows, settings.image_size, images=images, class_names=table.scheme.class_names
-        )
+        sets[name] = ImageDataset(rows, settings.image_size, images=images, class_names=table.scheme.class_names)
     return Images(table, sets)
 
 

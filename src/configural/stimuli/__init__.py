@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from configural.stimuli.conditions import CONDITIONS as CONDITIONS
 from configural.stimuli.conditions import PLACEMENTS as PLACEMENTS
+from configural.stimuli.conditions import STUDY_CONDITIONS as STUDY_CONDITIONS
 from configural.stimuli.conditions import Condition as Condition
 from configural.stimuli.conditions import MovedPart as MovedPart
-from configural.stimuli.conditions import STUDY_CONDITIONS as STUDY_CONDITIONS
 from configural.stimuli.conditions import condition as condition
 from configural.stimuli.conditions import preset_names as preset_names
 from configural.stimuli.rendering import Renderer as Renderer
@@ -21,14 +21,12 @@ from configural.stimuli.table import StimulusTable as StimulusTable
 from configural.stimuli.table import StoredTable as StoredTable
 
 if TYPE_CHECKING:
-    from configural.stimuli.datasets import DeviceDataset as DeviceDataset
     from configural.stimuli.datasets import ImageDataset as ImageDataset
     from configural.stimuli.datasets import StimulusDataset as StimulusDataset
     from configural.stimuli.datasets import dataset as dataset
     from configural.stimuli.device_rendering import DeviceRenderer as DeviceRenderer
 
 _OF_TORCH = {
-    "DeviceDataset": "datasets",
     "ImageDataset": "datasets",
     "StimulusDataset": "datasets",
     "dataset": "datasets",

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, field_validator, model_validator
 
 from configural.errors import ConfiguralError
 from configural.io.yamls import Document, ImpossibleKeyError, parse_document, read_document, validated
@@ -20,9 +20,10 @@ PLACEMENTS = ("left", "middle", "right")
 BACKGROUNDS = ("canvas", "skin", "grey", "noise")
 """What lies under the parts: the host's canvas, or a whole square of its skin tone, of grey or of noise."""
 
-Number = Annotated[FiniteFloat, Strict(), Field(gt=-1e9, lt=1e9)]
+Number = Annotated[FiniteFloat, Strict()]
+Length = Annotated[Number, Field(gt=-1e9, lt=1e9)]
 Flag = Annotated[bool, Strict()]
-Pair = tuple[Number, Number]
+Pair = tuple[Length, Length]
 
 
 def _rising(pair: Pair) -> Pair:
@@ -31,7 +32,7 @@ def _rising(pair: Pair) -> Pair:
     return pair
 
 
-def _scheme(info: ValidationInfo) -> ObjectScheme:
+def _scheme(info: Any) -> ObjectScheme:
     """The object that a condition is meant for."""
     scheme: ObjectScheme = (info.context or {}).get("scheme", FACE)
     return scheme
@@ -48,7 +49,7 @@ class MovedPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     part: str
-    distance: Number = Field(gt=0)
+    distance: Number = Field(gt=0, lt=1e9)
 
 
 class Condition(BaseModel):
@@ -92,7 +93,7 @@ class Condition(BaseModel):
     jitter: int = Field(9, ge=0, lt=10**6, strict=True)
     blend: Number = Field(0.8, gt=0, le=1)
     offset_unit: str = "pixels"
-    feather: Number = Field(0, ge=0)
+    feather: Number = Field(0, ge=0, lt=1e9)
     colour_transfer: Flag = False
     placement: Literal["left", "middle", "right", "shifted"] = "middle"
     shift: Literal["anywhere"] | tuple[Pair, Pair] | None = None
@@ -110,7 +111,7 @@ class Condition(BaseModel):
 
     @field_validator("offsets", mode="before")
     @classmethod
-    def _of_every_slot(cls, offsets: Any, info: ValidationInfo) -> Any:
+    def _of_every_slot(cls, offsets: Any, info: Any) -> Any:
         slots = _scheme(info).part_kinds
         if isinstance(offsets, Mapping):
             for slot in offsets:
@@ -123,7 +124,7 @@ class Condition(BaseModel):
 
     @field_validator("offset_unit")
     @classmethod
-    def _a_unit(cls, unit: str, info: ValidationInfo) -> str:
+    def _a_unit(cls, unit: str, info: Any) -> str:
         if unit not in (known := ("pixels", _scheme(info).unit.name)):
             raise ValueError(f"'{unit}' must be one of {', '.join(known)}")
         return unit
@@ -144,14 +145,14 @@ class Condition(BaseModel):
 
     @field_validator("rotation", "scale")
     @classmethod
-    def _rising_range(cls, pair: Pair, info: ValidationInfo) -> Pair:
+    def _rising_range(cls, pair: Pair, info: Any) -> Pair:
         if info.field_name == "scale" and not 0.1 <= min(pair) <= max(pair) <= 10:
             raise ValueError(f"[{pair[0]:g}, {pair[1]:g}] must be from 0.1 to 10")
         return _rising(pair)
 
     @field_validator("filled", mode="before")
     @classmethod
-    def _some_slots(cls, filled: Any, info: ValidationInfo) -> Any:
+    def _some_slots(cls, filled: Any, info: Any) -> Any:
         slots = _scheme(info).part_kinds
         if filled is None:
             return slots
@@ -162,7 +163,7 @@ class Condition(BaseModel):
         return filled
 
     @model_validator(mode="after")
-    def _possible_arrangement(self, info: ValidationInfo) -> "Condition":
+    def _possible_arrangement(self, info: Any) -> "Condition":
         scheme, rule, filled = _scheme(info), self.arrangement, self.filled
         if isinstance(rule, MovedPart) and rule.part not in filled:
             problem = f"moved part '{rule.part}' is not a filled slot: choose from {', '.join(filled)}"
@@ -211,7 +212,9 @@ def _scrambles(rule: Any, filled: tuple[str, ...], scheme: ObjectScheme) -> tupl
     return tuple(order for order in orders if all(order[slot] == slot for slot in empty))
 
 
-CONDITIONS: Registry[Condition | Callable[[ObjectScheme], Condition]] = Registry("condition", "configural.conditions")
+CONDITIONS: Registry[Condition | Callable[[ObjectScheme], Condition]] = Registry(
+    "condition", "configural.conditions"
+)
 """Conditions by name; a value is a condition, or a function that makes one for an object scheme."""
 
 STUDY_CONDITIONS = ("baseline", "ffa", "fct")
@@ -271,13 +274,13 @@ def _stated(part: str, scheme: ObjectScheme) -> Document:
     if part.endswith((".yaml", ".yml")):
         document = read_document(Path(part))
         return Document(document.name, {"name": part, **document.values}, document.tree)
-    moved = part.split(":")
-    if moved[0] == _MOVED and part not in CONDITIONS:
+    preset_name, *parameters = part.split(":")
+    if parameters and preset_name in _PRESETS:
         try:
-            _, kind, distance = moved
+            kind, distance = parameters if preset_name == _MOVED else [""]
             arrangement = {"part": kind, "distance": float(distance)}
         except ValueError:
-            raise ConfiguralError(f"condition '{part}': write {_MOVED}:PART:DISTANCE, such as {_MOVED}:nose:20") from None
+            raise ConfiguralError(f"condition '{part}': only {_MOVED}:PART:DISTANCE takes parameters") from None
         preset = _as_document(_preset(_MOVED, scheme), f"condition '{part}'")
         return Document(preset.name, {**preset.values, "name": part, "arrangement": arrangement})
     found = CONDITIONS.find(part)
@@ -302,7 +305,5 @@ def _preset(name: str, scheme: ObjectScheme) -> Condition:
     )
 
 
-for _folder in (resources.files(__package__) / "presets", *(resources.files(__package__) / "presets").iterdir()):
-    for _file in sorted(_folder.iterdir(), key=lambda file: file.name) if _folder.is_dir() else ():
-        if _file.name.endswith(".yaml"):
-            CONDITIONS[_file.name.removesuffix(".yaml")] = partial(_preset, _file.name.removesuffix(".yaml"))
+_PRESETS = ("baseline", "ffa", "fct", "floating", "matched", "seamless", "upright-inverted", _MOVED)
+CONDITIONS.update({name: partial(_preset, name) for name in _PRESETS})

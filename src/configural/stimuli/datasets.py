@@ -1,5 +1,7 @@
 """Images with labels for training and testing, drawn from stimuli."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 import psutil
@@ -16,11 +18,11 @@ from configural.stimuli.device_rendering import DeviceRenderer
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.table import StimulusTable
 
-SHARE_OF_MEMORY = 0.5
-"""Images are kept in memory while they take no more than this share of what is free."""
+FRACTION_OF_MEMORY = 0.5
+"""Images are kept in memory while they take no more than this fraction of what is free."""
 
 _DRAWN_TOGETHER = 1024
-"""Images that a device is given to draw at a time."""
+"""Images that a renderer is given to draw at a time."""
 
 
 class ImageDataset(Dataset[tuple[Tensor, int]]):
@@ -64,81 +66,63 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
 
 
 class StimulusDataset(ImageDataset):
-    """Images drawn from a table of stimuli: all at once and kept, or each time anew.
+    """Images drawn from a table of stimuli: all at once and kept, or each time again.
 
     Attributes:
         table: The stimuli, one per image, in order.
         renderer: What draws them.
+        device: Where the images that are kept and the labels are: that of a `DeviceRenderer`, else the CPU.
     """
 
-    def __init__(
-        self,
-        library: Library,
-        table: StimulusTable,
-        size: int,
-        keep: bool,
-        renderer: Renderer | None = None,
-    ) -> None:
-        self.table = table
-        self.renderer = renderer or Renderer(library, size=size)
-        _check_faces(table, library)
-        images = self._draw_all() if keep else None
-        super().__init__(
-            table.frame[["index", "file", "label"]], size, images=images, class_names=table.scheme.class_names
-        )
-
-    def _draw_all(self) -> UInt8[np.ndarray, "n size size 3"]:
-        n, size = len(self.table), self.renderer.size
-        images = np.empty((n, size, size, 3), np.uint8)
-        with progress.bar("drawing", n) as update:
-            for position, stimulus in enumerate(self.table):
-                images[position] = self.renderer.draw(stimulus)
-                update(position + 1)
-        return images
-
-    def fetch(self, positions: list[int]) -> UInt8[Tensor, "n 3 size size"]:
-        """The images at these positions, drawn now if they are not kept."""
-        if self._images is not None:
-            return super().fetch(positions)
-        images = self.renderer.draw_batch([self.table[position] for position in positions])
-        return torch.from_numpy(images).permute(0, 3, 1, 2)
-
-
-class DeviceDataset(ImageDataset):
-    """Images that were drawn on a torch device, a batch at a time, and are kept there as bytes.
-
-    Attributes:
-        table: The stimuli, one per image, in order.
-        device: Where the images and their labels are.
-    """
-
-    def __init__(self, renderer: DeviceRenderer, table: StimulusTable) -> None:
-        """Draw all images.
+    def __init__(self, renderer: Renderer, table: StimulusTable, *, keep: bool = True) -> None:
+        """Draw all images, or none yet.
 
         Args:
-            renderer: What draws them; of the faces that the stimuli were sampled from.
+            renderer: What draws them; of the library that the stimuli were sampled from.
             table: The stimuli.
+            keep: Draw all now and keep them as bytes.
 
         Raises:
             ConfiguralError: If the table belongs to another library.
         """
-        _check_faces(table, renderer.renderer.library)
-        n, size = len(table), renderer.renderer.size
-        super().__init__(table.frame[["index", "file", "label"]], size, class_names=table.scheme.class_names)
-        self.table, self.device = table, renderer.device
+        if table.fingerprint != renderer.library.fingerprint:
+            raise ConfiguralError(
+                f"the stimuli were sampled from another library than {renderer.library.source}: load the one they "
+                f"name ({table.source})"
+            )
+        rows = table.frame[["index", "file", "label"]]
+        super().__init__(rows, renderer.size, class_names=table.scheme.class_names)
+        self.table, self.renderer = table, renderer
+        self.device = renderer.device if isinstance(renderer, DeviceRenderer) else torch.device("cpu")
         self.labels = self.labels.to(self.device)
-        images = torch.empty((n, size, size, 3), dtype=torch.uint8, device=self.device)
-        self._images = images.permute(0, 3, 1, 2)
+        if keep:
+            self._images = self._draw_all()
+
+    def _draw_all(self) -> UInt8[Tensor, "n 3 size size"]:
+        n, size = len(self.table), self.renderer.size
+        images = torch.empty((n, size, size, 3), dtype=torch.uint8, device=self.device).permute(0, 3, 1, 2)
         with progress.bar("drawing", n) as update:
             for start in range(0, n, _DRAWN_TOGETHER):
                 stop = min(start + _DRAWN_TOGETHER, n)
-                self._images[start:stop] = renderer.draw_batch([table[row] for row in range(start, stop)])
+                images[start:stop] = self._draw(range(start, stop))
                 update(stop)
+        return images
+
+    def _draw(self, positions: Iterable[int]) -> UInt8[Tensor, "n 3 size size"]:
+        stimuli = [self.table[position] for position in positions]
+        if isinstance(self.renderer, DeviceRenderer):
+            return self.renderer.draw_there(stimuli)
+        return torch.from_numpy(self.renderer.draw_batch(stimuli)).permute(0, 3, 1, 2)
+
+    def fetch(self, positions: list[int]) -> UInt8[Tensor, "n 3 size size"]:
+        """The images at these positions, drawn now if they are not kept."""
+        return self._draw(positions) if self._images is None else super().fetch(positions)
 
 
 def dataset(
     library: Library,
     table: StimulusTable,
+    *,
     size: int = 224,
     keep: bool | None = None,
     renderer: Renderer | None = None,
@@ -149,21 +133,21 @@ def dataset(
         library: The library that the stimuli were sampled from.
         table: The stimuli.
         size: Rows and columns of the images.
-        keep: Draw all images now and keep them as bytes (n·size²·3 of them), or draw each when it is asked
-            for. By default they are kept if they fit into half of the free memory.
-        renderer: One of these faces and this size, to be shared with other sets; it remembers what it has resized.
+        keep: Draw all images now and keep them as bytes (n·size²·3 of them), or draw each when it is needed. By
+            default they are kept if they fit into half of the free memory.
+        renderer: One of this library and size, to be used for other sets too; it remembers what it has resized.
 
     Raises:
         ConfiguralError: If the table belongs to another library.
+
+    Example:
+        >>> import configural as cf
+        >>> library = cf.portraits.load("synthetic:4")
+        >>> with cf.progress.hidden():
+        ...     images = dataset(library, cf.stimuli.sample(library, count=20), size=32)
+        >>> images[0][0].shape, images[0][1]
+        (torch.Size([3, 32, 32]), 0)
     """
     if keep is None:
-        keep = len(table) * size * size * 3 <= SHARE_OF_MEMORY * psutil.virtual_memory().available
-    return StimulusDataset(library, table, size, keep, renderer)
-
-
-def _check_faces(table: StimulusTable, library: Library) -> None:
-    if table.fingerprint != library.fingerprint:
-        raise ConfiguralError(
-            f"the stimuli were sampled from another face library than {library.source}: load the one they "
-            f"name ({table.source})"
-        )
+        keep = len(table) * size * size * 3 <= FRACTION_OF_MEMORY * psutil.virtual_memory().available
+    return StimulusDataset(renderer or Renderer(library, size=size), table, keep=keep)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from configural.errors import ConfiguralError
 from configural.portraits import Library
 from configural.stimuli.conditions import Condition, MovedPart
-from configural.stimuli.layout import REFERENCE_ROWS, Choices, inside, lay_out, surface_sizes
+from configural.stimuli.layout import REFERENCE_SIDE, Layout, lay_out
 from configural.stimuli.table import SUBSETS
 
 # Random numbers are drawn in blocks of fixed length, each block from a generator of its own, so that a
@@ -18,7 +18,7 @@ BLOCK = 1024
 _ATTEMPTS = 64
 _ATTEMPTS_WHOLE = 256
 _GAP = 2
-"""Pixels of a 512-row portrait that are left between parts which must not overlap."""
+"""Pixels of a portrait of 512 that are left between parts which must not overlap."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,32 @@ class Rows:
     Attributes:
         index: Their numbers within the class, from 0.
         subsets: The positions of their subsets in `SUBSETS`.
-        placements: Their placements.
+        placement: Left, middle or right.
     """
 
     index: Int[np.ndarray, " n"]
     subsets: Int[np.ndarray, " n"]
-    placements: np.ndarray
+    placement: np.ndarray
 
     def __len__(self) -> int:
         return len(self.index)
 
     def take(self, positions: Int[np.ndarray, " m"]) -> "Rows":
         """Some of them."""
-        return Rows(self.index[positions], self.subsets[positions], self.placements[positions])
+        return Rows(self.index[positions], self.subsets[positions], self.placement[positions])
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Random choices of one class: per stimulus, and per slot."""
+
+    host: Int[np.ndarray, " n"]
+    kind: Int[np.ndarray, "n slots"]
+    donor: Int[np.ndarray, "n slots"]
+    jitter: Int[np.ndarray, "n slots 2"]
+    shift: Int[np.ndarray, "n 2"]
+    rotation: Float[np.ndarray, " n"]
+    scale: Float[np.ndarray, " n"]
 
 
 class HostUnfitError(Exception):
@@ -63,7 +76,7 @@ def draw(
     seed: int,
     unfit: list[int],
     labels: tuple[int, ...],
-) -> list[Choices]:
+) -> list[Draws]:
     """Draw the same rows of some classes; what is drawn for a row is the same whatever other rows are asked for.
 
     Args:
@@ -99,27 +112,21 @@ def _draw_parts(
     label: int,
     seed: int,
     unfit: list[int],
-) -> Choices:
+) -> Draws:
     """The study's way: a part that does not fit is drawn again, by itself."""
-    n, slots = len(rows), len(library.scheme.part_kinds)
-    choices = Choices(
-        host=_draw_hosts(library, condition, pools, rows, label, seed, unfit),
-        kind=_arrange(library, condition, label, seed, label, 0, rows.index),
-        donor=np.zeros((n, slots), int),
-        jitter=np.zeros((n, slots, 2), int),
-        placement=rows.placements,
-        shift=np.zeros((n, 2), int),
-        rotation=np.zeros(n),
-        scale=np.ones(n),
-    )
-    host, kind, donor, jitter = choices.host, choices.kind, choices.donor, choices.jitter
+    n, kinds = len(rows), library.scheme.part_kinds
+    slots = len(kinds)
+    host = _draw_hosts(library, condition, pools, rows, label, seed, unfit)
+    kind = _arrange(library, condition, label, seed, label, 0, rows.index)
+    donor = np.empty((n, slots), int)
+    jitter = np.empty((n, slots, 2), int)
     redraw = np.ones((n, slots), bool)
     for attempt in range(_ATTEMPTS):
         chance = uniform(seed, label, "content", attempt, rows.index, 3 * slots).reshape(n, slots, 3)
         fresh = np.stack([_choose(pools, rows.subsets, chance[:, slot, 0]) for slot in range(slots)], axis=1)
         donor[redraw] = fresh[redraw]
         jitter[redraw] = (chance[..., 1:] * _jitter_steps(library, condition, host)).astype(int)[redraw]
-        redraw = ~inside(library, condition, host, lay_out(library, condition, choices))
+        redraw = ~_fits(library, condition, host, kind, donor, jitter)
         if not redraw.any():
             break
     for row, slot in zip(*np.nonzero(redraw), strict=True):
@@ -127,12 +134,11 @@ def _draw_parts(
         pool = pools[rows.subsets[row]]
         choice = _fitting(library, condition, int(host[row]), int(kind[row, slot]), int(slot), pool)
         if not len(choice):
-            kinds = library.scheme.part_kinds
             what = f"no {kinds[kind[row, slot]]} fits into its {kinds[slot]} slot"
             raise HostUnfitError(int(host[row]), what)
         rng = np.random.default_rng([seed, label, int(rows.index[row]), int(slot), _ATTEMPTS])
         donor[row, slot], *jitter[row, slot] = choice[rng.integers(len(choice))]
-    return choices
+    return Draws(host, kind, donor, jitter, np.zeros((n, 2), int), np.zeros(n), np.ones(n))
 
 
 def _draw_whole(
@@ -143,27 +149,16 @@ def _draw_whole(
     labels: tuple[int, ...],
     seed: int,
     unfit: list[int],
-) -> list[Choices]:
+) -> list[Draws]:
     """Draw the classes in `labels` together, stimulus by stimulus from the same material.
 
     Where a constellation fits in none of its places, or not in every class, all but the host is drawn again.
     """
-    n, stream, scheme = len(everyone), labels[0], library.scheme
-    slots = len(scheme.part_kinds)
+    n, stream, slots = len(everyone), labels[0], len(library.scheme.part_kinds)
     host = _draw_hosts(library, condition, pools, everyone, stream, seed, unfit)
-    shift, rotation, scale = np.zeros((n, 2), int), np.zeros(n), np.ones(n)
-    drawn = [
-        Choices(
-            host,
-            np.zeros((n, slots), int),
-            np.zeros((n, slots), int),
-            np.zeros((n, slots, 2), int),
-            everyone.placements,
-            *(shift, rotation, scale),
-        )
-        for _ in labels
-    ]
-    filled = [slot for slot, name in enumerate(scheme.part_kinds) if name in condition.filled]
+    kind, donor = np.empty((2, len(labels), n, slots), int)
+    jitter = np.empty((len(labels), n, slots, 2), int)
+    shift, rotation, scale = np.empty((n, 2), int), np.empty(n), np.empty(n)
     left = np.arange(n)
     for attempt in range(_ATTEMPTS_WHOLE):
         here, rows = host[left], everyone.take(left)
@@ -174,27 +169,39 @@ def _draw_whole(
         pose = uniform(seed, stream, "pose", attempt, rows.index, 5)
         rotation[left] = condition.rotation[0] + pose[:, 0] * (condition.rotation[1] - condition.rotation[0])
         scale[left] = condition.scale[0] + pose[:, 1] * (condition.scale[1] - condition.scale[0])
-        shift[left] = 0
         fits = np.ones(len(rows), bool)
-        lows, highs = [], []
-        for choices, label in zip(drawn, labels, strict=True):
+        layouts = []
+        for position, label in enumerate(labels):
             order = _arrange(library, condition, label, seed, stream, attempt, rows.index)
-            choices.kind[left] = order
-            choices.donor[left] = np.take_along_axis(by_kind, order, axis=1)
-            choices.jitter[left] = tremble + _displacement(library, condition, label, here, pose[:, 4])
-            layout = lay_out(library, condition, choices.take(left))
-            lows.append(layout.low[:, filled].min(axis=1))
-            highs.append(layout.high[:, filled].max(axis=1))
+            kind[position, left] = order
+            donor[position, left] = np.take_along_axis(by_kind, order, axis=1)
+            jitter[position, left] = tremble + _displacement(library, condition, label, here, pose[:, 4])
+            layout = lay_out(
+                library,
+                condition,
+                host=here,
+                kind=order,
+                donor=donor[position, left],
+                jitter=jitter[position, left],
+                placement=rows.placement,
+                rotation=rotation[left],
+                scale=scale[left],
+            )
+            layouts.append(layout)
             if condition.spacing == "apart":
-                gap = np.rint(_GAP * library.canvas_sizes[here, 0] / REFERENCE_ROWS).astype(int)
-                fits &= ~_overlap(layout.start[:, filled], layout.size[:, filled] + gap[:, None, None])
-        least, most = _shifts(library, condition, here, np.min(lows, axis=0), np.max(highs, axis=0))
+                fits &= ~_overlap(layout)
+        least, most = _shifts(condition, layouts)
         shift[left] = least + (pose[:, 2:4] * np.maximum(most - least + 1, 1)).astype(int)
         fits &= (least <= most).all(axis=1)
         left = left[~fits]
         if not len(left):
-            return drawn
-    raise HostUnfitError(int(host[left[0]]), "no constellation fits onto it")
+            break
+    else:
+        raise HostUnfitError(int(host[left[0]]), "no constellation fits onto it")
+    return [
+        Draws(host, kind[position], donor[position], jitter[position], shift, rotation, scale)
+        for position in range(len(labels))
+    ]
 
 
 def _draw_hosts(
@@ -216,10 +223,16 @@ def _draw_hosts(
 
 
 def _arrange(
-    library: Library, condition: Condition, label: int, seed: int, stream: int, attempt: int, index: Int[np.ndarray, " n"]
+    library: Library,
+    condition: Condition,
+    label: int,
+    seed: int,
+    stream: int,
+    attempt: int,
+    index: Int[np.ndarray, " n"],
 ) -> Int[np.ndarray, "n slots"]:
     """The part kind in each slot."""
-    if label == 1:
+    if label:
         return np.tile(library.scheme.correct, (len(index), 1))
     scrambles = np.array(condition.scrambles(library.scheme))
     chance = uniform(seed, stream, "arrangement", attempt, index, 1)[:, 0]
@@ -228,42 +241,42 @@ def _arrange(
 
 def _jitter_steps(library: Library, condition: Condition, host: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 1 1"]:
     """How many values a part's jitter can take along one side of its host."""
-    return np.rint(condition.jitter * library.canvas_sizes[host, :1, None] / REFERENCE_ROWS).astype(int) + 1
+    return np.rint(condition.jitter * library.sides[host, None, None] / REFERENCE_SIDE).astype(int) + 1
 
 
 def _displacement(
     library: Library, condition: Condition, label: int, host: Int[np.ndarray, " n"], chance: np.ndarray
 ) -> Int[np.ndarray, "n slots 2"]:
-    """Rows and columns by which the arrangement moves one part of a scrambled stimulus; 0 for all others."""
+    """Rows and columns by which the arrangement moves one part of a scrambled object; 0 for all others."""
     moved = np.zeros((len(host), len(library.scheme.part_kinds), 2), int)
     rule = condition.arrangement
-    if isinstance(rule, MovedPart) and label == 0:
-        distance = rule.distance * library.canvas_sizes[host, 0] / REFERENCE_ROWS
+    if isinstance(rule, MovedPart) and not label:
+        distance = rule.distance * library.sides[host] / REFERENCE_SIDE
         direction = np.stack([np.sin(2 * np.pi * chance), np.cos(2 * np.pi * chance)], axis=1)
         moved[:, library.scheme.index(rule.part)] = np.rint(distance[:, None] * direction)
     return moved
 
 
-def _overlap(start: Int[np.ndarray, "n parts 2"], size: Int[np.ndarray, "n parts 2"]) -> Bool[np.ndarray, " n"]:
-    """Whether the boxes of any two parts share a pixel."""
-    end = start + size
+def _overlap(layout: Layout) -> Bool[np.ndarray, " n"]:
+    """Whether the boxes of any two parts share a pixel, or nearly do."""
+    filled = np.flatnonzero(layout.filled[0])
+    gap = np.rint(_GAP * layout.side / REFERENCE_SIDE).astype(int)[:, None, None]
+    start = layout.start[:, filled]
+    end = start + layout.size[:, filled] + gap
     shared = np.minimum(end[:, :, None], end[:, None]) > np.maximum(start[:, :, None], start[:, None])
-    return (shared.all(axis=-1) & ~np.eye(start.shape[1], dtype=bool)).any(axis=(1, 2))
+    return (shared.all(axis=-1) & ~np.eye(len(filled), dtype=bool)).any(axis=(1, 2))
 
 
-def _shifts(
-    library: Library,
-    condition: Condition,
-    host: Int[np.ndarray, " n"],
-    low: Int[np.ndarray, "n 2"],
-    high: Int[np.ndarray, "n 2"],
-) -> tuple[Int[np.ndarray, "n 2"], Int[np.ndarray, "n 2"]]:
-    """The least and the most rows and columns by which a constellation can be moved within the surface."""
-    least, most = -low, surface_sizes(library, condition, host) - high
+def _shifts(condition: Condition, layouts: list[Layout]) -> tuple[Int[np.ndarray, "n 2"], Int[np.ndarray, "n 2"]]:
+    """The least and the most rows and columns by which constellations can be moved within the surface."""
+    filled = np.flatnonzero(layouts[0].filled[0])
+    low = np.min([layout.low[:, filled].min(axis=1) for layout in layouts], axis=0)
+    high = np.max([layout.high[:, filled].max(axis=1) for layout in layouts], axis=0)
+    least, most = -low, layouts[0].surface - high
     if condition.shift == "anywhere":
         return least, most
     wanted = np.zeros((2, 2)) if condition.shift is None else np.array(condition.shift, float)
-    lengths = np.rint(wanted * library.canvas_sizes[host, 0, None, None] / REFERENCE_ROWS).astype(int)
+    lengths = np.rint(wanted * layouts[0].side[:, None, None] / REFERENCE_SIDE).astype(int)
     return np.maximum(least, lengths[..., 0]), np.minimum(most, lengths[..., 1])
 
 
@@ -294,20 +307,31 @@ def _choose(
     return chosen
 
 
+def _fits(
+    library: Library,
+    condition: Condition,
+    host: Int[np.ndarray, " n"],
+    kind: Int[np.ndarray, "n slots"],
+    donor: Int[np.ndarray, "n slots"],
+    jitter: Int[np.ndarray, "n slots 2"],
+) -> Bool[np.ndarray, "n slots"]:
+    """Whether each part's box lies inside its host's canvas, or its slot stays empty."""
+    anywhere = np.full(len(host), "middle")
+    layout = lay_out(library, condition, host=host, kind=kind, donor=donor, jitter=jitter, placement=anywhere)
+    first = layout.canvas[:, None]
+    inside = (layout.low >= first) & (layout.high <= first + library.canvas_sizes[host][:, None])
+    return inside.all(axis=2) | ~layout.filled
+
+
 def _fitting(
     library: Library, condition: Condition, host: int, kind: int, slot: int, pool: Int[np.ndarray, " _"]
 ) -> Int[np.ndarray, "choices 3"]:
     """All (donor, row jitter, column jitter) with which the part stays on the canvas."""
+    slots = len(library.scheme.part_kinds)
     steps = np.arange(_jitter_steps(library, condition, np.array([host])).item())
     donor, row, col = (axis.ravel() for axis in np.meshgrid(pool, steps, steps, indexing="ij"))
-    n, slots = len(donor), len(library.scheme.part_kinds)
-    choices = Choices(
-        np.full(n, host),
-        np.full((n, slots), kind),
-        np.repeat(donor[:, None], slots, axis=1),
-        np.repeat(np.stack([row, col], axis=1)[:, None], slots, axis=1),
-        np.full(n, "middle", dtype=object),
-        *(np.zeros((n, 2), int), np.zeros(n), np.ones(n)),
-    )
-    fits = inside(library, condition, choices.host, lay_out(library, condition, choices))[:, slot]
+    n = len(donor)
+    donors = np.repeat(donor[:, None], slots, axis=1)
+    jitter = np.repeat(np.stack([row, col], axis=1)[:, None], slots, axis=1)
+    fits = _fits(library, condition, np.full(n, host), np.full((n, slots), kind), donors, jitter)[:, slot]
     return np.stack([donor, row, col], axis=1)[fits]

@@ -1,230 +1,283 @@
-"""Where parts lie: one computation for what draws stimuli at random, what draws their images, and what measures them."""
+"""Where parts lie: computed once, for whatever draws stimuli at random, draws their images or measures in them.
 
-from collections.abc import Sequence
+A part lies on the surface: the host's canvas, or for other backgrounds the whole square. The square is the host's
+canvas padded to equal sides, which is then resized to the image.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from configural.objects import ObjectScheme
+from configural.errors import ConfiguralError
 from configural.portraits import Library
 from configural.stimuli.conditions import Condition
-from configural.stimuli.table import Stimulus, StimulusTable
+from configural.stimuli.conditions import condition as find_condition
+from configural.stimuli.table import Stimulus
 
-REFERENCE_ROWS = 512
-"""Lengths in a condition are pixels of a portrait of so many rows."""
+REFERENCE_SIDE = 512
+"""Lengths in a condition are pixels of a portrait whose longer side has so many."""
 
-_TWICE = {"top": 0, "left": 0, "middle": 1, "bottom": 2, "right": 2}
-"""Twice the fraction of the spare room that is above or left of a part which hangs there in its slot."""
+_ALIGNED = {"top": 0, "left": 0, "middle": 1, "bottom": 2, "right": 2}
+"""Twice the fraction of the spare room above or left of a part that is smaller than its slot."""
 
 
 @dataclass(frozen=True, eq=False)
-class Choices:
-    """What n stimuli of one condition are made of, as arrays.
+class Layout:
+    """Where the parts of n stimuli lie, in pixels of their hosts.
 
     Attributes:
-        host: Positions of the hosts in the library.
-        kind: The part kind in each slot, as a position in the scheme.
-        donor: Positions of the donors in the library.
-        jitter: Rows down and columns to the right by which each part is moved.
-        placement: left, middle or right.
+        host: Positions of the exemplars in the library.
+        kind: Positions of the part kinds in the scheme, by slot.
+        donor: Positions of the exemplars that the parts come from.
+        filled: Whether the slot holds a part.
+        start: First row and column of each part's box on the surface before the constellation is posed.
+        size: Rows and columns of that box. Parts of a donor of other resolution are resampled to the host's.
+        middle: What the constellation turns about, on the surface: the mean of the middles of the host's own parts,
+            where the middle of pixel 0 is 0.
+        rotation: Degrees clockwise.
+        scale: Factor of size.
+        low: First row and column that each part covers once turned, enlarged and shifted.
+        high: One past the last row and column.
         shift: Rows down and columns to the right by which the constellation is moved.
-        rotation: Degrees by which it is turned clockwise.
-        scale: The factor by which it is enlarged.
+        surface: Rows and columns of the surface.
+        canvas: Row and column of the surface at which the host's canvas begins.
+        corner: Row and column of the square at which the surface begins.
+        side: Rows and columns of the square.
     """
 
     host: Int[np.ndarray, " n"]
     kind: Int[np.ndarray, "n slots"]
     donor: Int[np.ndarray, "n slots"]
-    jitter: Int[np.ndarray, "n slots 2"]
-    placement: np.ndarray
-    shift: Int[np.ndarray, "n 2"]
-    rotation: Float[np.ndarray, " n"]
-    scale: Float[np.ndarray, " n"]
-
-    def take(self, rows: Int[np.ndarray, " m"]) -> "Choices":
-        """Those of some of the stimuli."""
-        return Choices(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-    @classmethod
-    def of_stimuli(cls, library: Library, stimuli: Sequence[Stimulus]) -> "Choices":
-        """Those of stimuli of one condition, one or more."""
-        index, position = library.scheme.index, library.position
-        contents = [content for one in stimuli for content in one.contents]
-        shape = (len(stimuli), -1)
-        return cls(
-            np.array([position(one.host) for one in stimuli]),
-            np.array([index(content.kind) for content in contents]).reshape(shape),
-            np.array([position(content.donor) for content in contents]).reshape(shape),
-            np.array([content.jitter for content in contents]).reshape(*shape, 2),
-            np.array([one.placement for one in stimuli], dtype=object),
-            np.array([one.shift for one in stimuli]),
-            np.array([one.rotation for one in stimuli], float),
-            np.array([one.scale for one in stimuli], float),
-        )
-
-    @classmethod
-    def of_table(cls, library: Library, table: StimulusTable) -> "Choices":
-        """Those of a table's stimuli."""
-        frame, slots = table.frame, table.scheme.part_kinds
-        columns = {what: [frame[f"{slot}_{what}"] for slot in slots] for what in ("kind", "donor", "row", "col")}
-        return cls(
-            frame["host"].map(library.position).to_numpy(int),
-            np.stack([kind.map(table.scheme.index).to_numpy(int) for kind in columns["kind"]], axis=1),
-            np.stack([donor.map(library.position).to_numpy(int) for donor in columns["donor"]], axis=1),
-            np.stack([np.stack(columns[axis], axis=1) for axis in ("row", "col")], axis=-1),
-            frame["placement"].to_numpy(),
-            frame[["shift_row", "shift_col"]].to_numpy(),
-            frame["rotation"].to_numpy(float),
-            frame["scale"].to_numpy(float),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """Where the parts of n stimuli lie on their surfaces; pixel 0's middle is 0.
-
-    Attributes:
-        start: First row and column of each slot's part before the constellation is posed.
-        size: Its rows and columns. Parts of a donor of other resolution are resampled to the host's.
-        middle: What the constellation turns about.
-        low: First row and column that each part covers once posed and shifted.
-        high: One past the last.
-    """
-
+    filled: Bool[np.ndarray, "n slots"]
     start: Int[np.ndarray, "n slots 2"]
     size: Int[np.ndarray, "n slots 2"]
     middle: Float[np.ndarray, "n 2"]
+    rotation: Float[np.ndarray, " n"]
+    scale: Float[np.ndarray, " n"]
     low: Int[np.ndarray, "n slots 2"]
     high: Int[np.ndarray, "n slots 2"]
+    shift: Int[np.ndarray, "n 2"]
+    surface: Int[np.ndarray, "n 2"]
+    canvas: Int[np.ndarray, "n 2"]
+    corner: Int[np.ndarray, "n 2"]
+    side: Int[np.ndarray, " n"]
+
+    @property
+    def inside(self) -> Bool[np.ndarray, "n slots"]:
+        """Whether each part lies on the surface, or its slot is empty."""
+        within = (self.low >= 0) & (self.high <= self.surface[:, None])
+        return within.all(axis=2) | ~self.filled
+
+    @property
+    def turned(self) -> Bool[np.ndarray, " n"]:
+        """Whether the constellation is turned or enlarged."""
+        return (self.rotation != 0) | (self.scale != 1)
+
+    @property
+    def centres(self) -> Float[np.ndarray, "n slots 2"]:
+        """Row and column of the middle of each part in the square; a pixel's middle is half a pixel from its edge."""
+        middle = self.middle[:, None]
+        posed = _posed(self.start + (self.size - 1) / 2 - middle, self.rotation, self.scale) + middle
+        return posed + (self.shift + self.corner)[:, None] + 0.5
+
+    def sources(self) -> tuple[Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n slots 2"]]:
+        """Matrices and offsets: pixel p of a box shows what the part has at matrix · p + offset.
+
+        There, (1, 1) is the part's first pixel, for its border of one pixel is interpolated, too.
+        """
+        inverse = np.linalg.inv(_pose_matrix(self.rotation, self.scale))
+        middle = self.middle[:, None]
+        away = self.low - self.shift[:, None] - middle
+        return inverse, np.einsum("nij,nsj->nsi", inverse, away) + middle - self.start + 1
 
 
-def lay_out(library: Library, condition: Condition, choices: Choices) -> Layout:
-    """Where the parts of some stimuli lie."""
-    rows, host = library.canvas_sizes[:, 0], choices.host
-    size = scaled_sizes(
-        library.part_sizes[choices.donor, choices.kind], rows[host, None, None], rows[choices.donor][..., None]
-    )
-    origin = surface_start(library, condition, host, choices.placement)
-    start = slot_starts(library, condition, host) + hang(library.scheme, condition, library.part_sizes[host] - size)
-    middle = constellation_middle(library, host) + origin
-    return posed(start + choices.jitter + origin[:, None], size, middle, choices)
-
-
-def posed(
-    start: Int[np.ndarray, "n slots 2"],
-    size: Int[np.ndarray, "n slots 2"],
-    middle: Float[np.ndarray, "n 2"],
-    choices: Choices,
+def lay_out(
+    library: Library,
+    condition: Condition,
+    *,
+    host: Int[np.ndarray, " n"],
+    kind: Int[np.ndarray, "n slots"],
+    donor: Int[np.ndarray, "n slots"],
+    jitter: Int[np.ndarray, "n slots 2"],
+    placement: np.ndarray,
+    shift: Int[np.ndarray, "n 2"] | None = None,
+    rotation: Float[np.ndarray, " n"] | None = None,
+    scale: Float[np.ndarray, " n"] | None = None,
 ) -> Layout:
-    """Turn, enlarge and shift parts that lie somewhere.
+    """Where the parts of stimuli of one condition lie, wherever that is.
 
-    A part that is neither turned nor enlarged is covered exactly; else its soft border of one pixel counts, too.
+    Args:
+        library: The exemplars.
+        condition: How the images are made.
+        host: Positions of exemplars in the library.
+        kind: Positions of part kinds in the library's scheme, by slot.
+        donor: Positions of exemplars.
+        jitter: Rows down and columns to the right, in pixels of the host.
+        placement: left, middle or right, as strings.
+        shift: Of the constellation; none if not given, as below.
+        rotation: In degrees.
+        scale: Factor.
     """
-    low, high = start, start + size
-    still = (choices.rotation == 0) & (choices.scale == 1)
-    if not still.all():
-        corners = np.stack([start - 1.0, high], axis=2)  # n × slots × (low, high) × 2
-        rows, cols = corners[:, :, [0, 0, 1, 1], 0], corners[:, :, [0, 1, 0, 1], 1]
-        points = np.stack([rows, cols], axis=-1) - middle[:, None, None, :]
-        turned = np.einsum("nij,nskj->nski", pose_matrix(choices.rotation, choices.scale), points)
-        turned += middle[:, None, None, :]
-        low = np.where(still[:, None, None], low, np.floor(turned.min(axis=2)).astype(int))
-        high = np.where(still[:, None, None], high, np.ceil(turned.max(axis=2)).astype(int) + 1)
-    shift = choices.shift[:, None]
-    return Layout(start, size, middle, low + shift, high + shift)
+    n, scheme = len(host), library.scheme
+    side, sizes = library.sides[host], library.canvas_sizes[host]
+    shift = np.zeros((n, 2), int) if shift is None else shift
+    rotation = np.zeros(n) if rotation is None else rotation
+    scale = np.ones(n) if scale is None else scale
+    padding = square_padding(sizes, placement)
+    nothing = np.zeros_like(padding)
+    on_canvas = condition.background == "canvas"
+    canvas, corner = (nothing, padding) if on_canvas else (padding, nothing)
+    surface = sizes if on_canvas else np.stack([side, side], axis=1)
 
-
-def unposed(
-    layout: Layout, choices: Choices
-) -> tuple[Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n slots 2"]]:
-    """What shows each pixel of a posed part: a matrix M and an offset b.
-
-    Pixel (r, c) of the box that a part covers shows what the part, with a margin of one pixel so that its soft border
-    is interpolated, too, has at M · (r, c) + b.
-    """
-    inverse = np.linalg.inv(pose_matrix(choices.rotation, choices.scale))
-    low = layout.low - choices.shift[:, None] - layout.middle[:, None]
-    return inverse, np.einsum("nij,nsj->nsi", inverse, low) + layout.middle[:, None] - layout.start + 1
-
-
-def inside(
-    library: Library, condition: Condition, host: Int[np.ndarray, " n"], layout: Layout
-) -> Bool[np.ndarray, "n slots"]:
-    """Whether each slot's part lies on its surface, or the slot stays empty."""
-    sizes = surface_sizes(library, condition, host)[:, None]
-    on = ((layout.low >= 0) & (layout.high <= sizes)).all(axis=2)
-    return on | ~np.isin(library.scheme.part_kinds, condition.filled)
-
-
-def slot_starts(
-    library: Library, condition: Condition, host: Int[np.ndarray, " n"]
-) -> Int[np.ndarray, "n slots 2"]:
-    """First row and column of each slot on the host's canvas."""
+    own_start, own_size = library.anchors[host], library.part_sizes[host]
     if condition.offset_unit == "pixels":
-        unit = library.canvas_sizes[host, 0] / REFERENCE_ROWS
+        unit = side / REFERENCE_SIDE
     else:
-        ends = [library.scheme.index(kind) for kind in library.scheme.unit.between]
-        middle = library.anchors[host][:, ends] + library.part_sizes[host][:, ends] / 2
-        unit = np.linalg.norm(middle[:, 1] - middle[:, 0], axis=1)
-    offsets = np.array(condition.offsets, float)
-    return library.anchors[host] + np.rint(offsets * unit[:, None, None]).astype(int)
+        one, other = ((own_start + own_size / 2)[:, scheme.index(part)] for part in scheme.unit.between)
+        unit = np.linalg.norm(other - one, axis=1)
+    offset = np.rint(np.array(condition.offsets, float) * unit[:, None, None]).astype(int)
+    size = scaled_sizes(library.part_sizes[donor, kind], side[:, None, None], library.sides[donor][..., None])
+    start = own_start + offset + jitter
+    if condition.spacing == "apart":
+        hang = [[_ALIGNED[way] for way in scheme.hangs_by(part)] for part in scheme.part_kinds]
+        start = start + (own_size - size) * np.array(hang) // 2
+    start = start + canvas[:, None]
+    middle = (own_start + (own_size - 1) / 2).mean(axis=1) + canvas
+    low, high = _extent(start, size, middle, rotation, scale)
+    return Layout(
+        host=host,
+        kind=kind,
+        donor=donor,
+        filled=np.tile(np.isin(scheme.part_kinds, condition.filled), (n, 1)),
+        start=start,
+        size=size,
+        middle=middle,
+        rotation=rotation,
+        scale=scale,
+        low=low + shift[:, None],
+        high=high + shift[:, None],
+        shift=shift,
+        surface=surface,
+        canvas=canvas,
+        corner=corner,
+        side=side,
+    )
 
 
-def hang(
-    scheme: ObjectScheme, condition: Condition, room: Int[np.ndarray, "n slots 2"]
-) -> Int[np.ndarray, "n slots 2"]:
-    """Rows and columns that a part is moved within its slot if the slot is larger by so many."""
-    if condition.spacing == "free":
-        return 0 * room
-    return room * np.array([[_TWICE[side] for side in scheme.hangs_by(slot)] for slot in scheme.part_kinds]) // 2
+def layout_of(
+    library: Library, stimuli: Sequence[Stimulus], *, position: Callable[[str], int] | None = None
+) -> Layout:
+    """Where the parts of some stimuli, of whatever conditions, lie.
+
+    Args:
+        library: The exemplars.
+        stimuli: What is asked about.
+        position: From an exemplar's name to its position in the library, if not `library.position`.
+
+    Raises:
+        ConfiguralError: If a stimulus names an exemplar that the library does not hold.
+    """
+    find, index = position or library.position, library.scheme.index
+    slots = len(library.scheme.part_kinds)
+    alike: dict[Condition, list[int]] = {}
+    for row, stimulus in enumerate(stimuli):
+        alike.setdefault(stimulus.condition, []).append(row)
+    if not alike:
+        alike[find_condition("baseline", scheme=library.scheme)] = []
+    found = []
+    for condition, rows in alike.items():
+        some = [stimuli[row] for row in rows]
+        contents = [content for one in some for content in one.contents]
+        layout = lay_out(
+            library,
+            condition,
+            host=np.array([find(one.host) for one in some], int),
+            kind=np.array([index(content.kind) for content in contents], int).reshape(-1, slots),
+            donor=np.array([find(content.donor) for content in contents], int).reshape(-1, slots),
+            jitter=np.array([content.jitter for content in contents], int).reshape(-1, slots, 2),
+            placement=np.array([one.placement for one in some]),
+            shift=np.array([one.shift for one in some], int).reshape(-1, 2),
+            rotation=np.array([one.rotation for one in some], float),
+            scale=np.array([one.scale for one in some], float),
+        )
+        found.append(layout)
+    if len(found) == 1:
+        return found[0]
+    back = np.argsort(np.concatenate(list(alike.values())))
+    return Layout(
+        **{one.name: np.concatenate([getattr(each, one.name) for each in found])[back] for one in fields(Layout)}
+    )
+
+
+def require_inside(library: Library, stimuli: Sequence[Stimulus], layout: Layout) -> None:
+    """Refuse stimuli of which a part leaves the surface.
+
+    Raises:
+        ConfiguralError: It names the first of them.
+    """
+    outside = np.argwhere(~layout.inside)
+    if len(outside):
+        row, slot = outside[0].tolist()
+        stimulus = stimuli[row]
+        content = stimulus.contents[slot]
+        raise ConfiguralError(
+            f"stimulus {stimulus.index}: the {content.kind} of {content.donor} leaves the canvas of "
+            f"{stimulus.host} in its {library.scheme.part_kinds[slot]} slot"
+        )
 
 
 def scaled_sizes(
-    size: Int[np.ndarray, "*shape"], host_rows: Int[np.ndarray, "*_"] | int, donor_rows: Int[np.ndarray, "*_"] | int
+    size: Int[np.ndarray, "*shape"], host_side: Int[np.ndarray, "*_"] | int, donor_side: Int[np.ndarray, "*_"] | int
 ) -> Int[np.ndarray, "*shape"]:
     """Rows and columns that a donor's part has on a host of another resolution; at least 1."""
-    return np.maximum(1, (2 * size * host_rows + donor_rows) // (2 * donor_rows))  # rounded
+    return np.maximum(1, (2 * size * host_side + donor_side) // (2 * donor_side))  # rounded
 
 
-def constellation_middle(library: Library, host: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
-    """The mean of the middles of the host's own parts, on its canvas: what a constellation turns about."""
-    return (library.anchors[host] + (library.part_sizes[host] - 1) / 2).mean(axis=1)
+def square_padding(sizes: Int[np.ndarray, "n 2"], placement: np.ndarray) -> Int[np.ndarray, "n 2"]:
+    """Rows above and columns on the left that bring portraits of some sizes to squares.
+
+    A portrait that is wider than high is at the top, in the middle or at the bottom of the square where one that is
+    higher than wide is on the left, in the middle or on the right.
+    """
+    spare = sizes.max(axis=1, keepdims=True) - sizes
+    where = np.asarray(placement)[:, None]
+    return np.select([where == "left", where == "middle"], [0 * spare, spare // 2], default=spare)
 
 
-def pose_matrix(rotation: Float[np.ndarray, " n"], scale: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2 2"]:
+def _pose_matrix(rotation: Float[np.ndarray, " n"], scale: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2 2"]:
     """The matrices that turn (row, column) vectors clockwise by so many degrees and enlarge them."""
     angle = np.deg2rad(rotation)
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     return np.stack([np.stack([cos, sin], axis=-1), np.stack([-sin, cos], axis=-1)], axis=-2)
 
 
-def surface_sizes(
-    library: Library, condition: Condition, host: Int[np.ndarray, " n"]
-) -> Int[np.ndarray, "n 2"]:
-    """Rows and columns of what parts are put on: the host's canvas, or for other backgrounds the whole square."""
-    sizes = library.canvas_sizes[host]
-    return sizes if condition.background == "canvas" else np.tile(sizes.max(axis=1, keepdims=True), (1, 2))
+def _posed(
+    points: Float[np.ndarray, "n points 2"], rotation: Float[np.ndarray, " n"], scale: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n points 2"]:
+    return np.einsum("nij,nsj->nsi", _pose_matrix(rotation, scale), points)
 
 
-def padding(
-    sizes: Int[np.ndarray, "n 2"], placement: Sequence[str] | np.ndarray
-) -> Int[np.ndarray, "n 2"]:
-    """Rows above and columns left of portraits that bring them to squares.
+def _extent(
+    start: Int[np.ndarray, "n slots 2"],
+    size: Int[np.ndarray, "n slots 2"],
+    middle: Float[np.ndarray, "n 2"],
+    rotation: Float[np.ndarray, " n"],
+    scale: Float[np.ndarray, " n"],
+) -> tuple[Int[np.ndarray, "n slots 2"], Int[np.ndarray, "n slots 2"]]:
+    """First and one past the last row and column that each part covers once turned and enlarged, before any shift.
 
-    Args:
-        sizes: Rows and columns of the portraits.
-        placement: left (or top, of portraits wider than high), middle or right (or bottom), one for each.
+    A part that is neither is covered exactly; else its soft border of one pixel counts, too.
     """
-    placement = np.asarray(placement)[:, None]
-    spare = sizes.max(axis=1, keepdims=True) - sizes
-    return np.select([placement == "left", placement == "middle"], [0 * spare, spare // 2], default=spare)
-
-
-def surface_start(
-    library: Library, condition: Condition, host: Int[np.ndarray, " n"], placement: np.ndarray
-) -> Int[np.ndarray, "n 2"]:
-    """The row and column of the surface at which the host's own first row and column lie."""
-    if condition.background == "canvas":
-        return np.zeros((len(host), 2), int)
-    return padding(library.canvas_sizes[host], placement)
+    still = (rotation == 0) & (scale == 1)
+    if still.all():
+        return start, start + size
+    n, slots, _ = start.shape
+    corners = np.stack([start - 1.0, start + size], axis=2)  # n × slots × (low, high) × 2
+    rows, cols = corners[:, :, [0, 0, 1, 1], 0], corners[:, :, [0, 1, 0, 1], 1]
+    points = np.stack([rows, cols], axis=-1).reshape(n, 4 * slots, 2) - middle[:, None]
+    posed = (_posed(points, rotation, scale) + middle[:, None]).reshape(n, slots, 4, 2)
+    low, high = np.floor(posed.min(axis=2)).astype(int), np.ceil(posed.max(axis=2)).astype(int) + 1
+    still = still[:, None, None]
+    return np.where(still, start, low), np.where(still, start + size, high)

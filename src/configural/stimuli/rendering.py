@@ -7,53 +7,47 @@ part before it is added, at the portrait's own resolution; the rest stays the sa
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, UInt8
+from jaxtyping import Bool, Float32, UInt8
 from scipy import ndimage
 
 from configural.errors import ConfiguralError
 from configural.portraits import Library
-from configural.stimuli.conditions import Condition
 from configural.stimuli.layout import (
-    REFERENCE_ROWS,
-    Choices,
-    constellation_middle,
-    hang,
-    padding,
-    pose_matrix,
-    posed,
+    REFERENCE_SIDE,
+    layout_of,
+    require_inside,
     scaled_sizes,
-    slot_starts,
-    surface_start,
-    unposed,
+    square_padding,
 )
 from configural.stimuli.table import Stimulus
 
 _CANVASES_KEPT = 256
 _BYTES_KEPT = 2**30
 _GREY = 128
-_NOISE_CELLS = 64
-"""The noise of a background has so many cells along each side of the image, of grey levels 64 to 191."""
+_NOISE_BLOCKS = 64
+"""The noise of a background has so many blocks along each side of the image, of grey levels 64 to 191."""
 _GAINS = (0.5, 2.0)
-"""Colour transfer makes no part darker or lighter than by these factors, even where it lies on hair."""
+"""Colour transfer makes no part darker or lighter than by these factors, even where it lies on something dark."""
 
 
 class _Material(NamedTuple):
     """A part at a host's resolution.
 
-    Its pixels, its share in the mixture, where it counts as seen, and the mean colour of the skin that it covered.
+    Its pixels, its weight in the mixture, where it counts as seen, and the mean colour of the surface that it
+    covered.
     """
 
     pixels: Float32[np.ndarray, "3 rows cols"]
     alpha: Float32[np.ndarray, "rows cols"]
     shown: Bool[np.ndarray, "rows cols"]
-    skin: Float32[np.ndarray, "3"]
+    tone: Float32[np.ndarray, "3"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,20 +62,33 @@ class _Paste:
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """A stimulus with what is needed to draw it: the host's position, the surface, what is put on it by slot."""
+    """A stimulus with what is needed to draw it.
+
+    That is the host's position, the surface, the row and column of the square where it begins, and by slot what is
+    put on it.
+    """
 
     stimulus: Stimulus
     host: int
     surface: Float32[np.ndarray, "3 rows cols"]
+    corner: tuple[int, int]
     pastes: dict[int, _Paste]
 
 
 class Renderer:
-    """Draws the stimuli of one face library as square images of one size.
+    """Draws the stimuli of one library as square images of one size.
 
     Pastes the parts at the portrait's own resolution, pads with black to a square and resizes with
     anti-aliasing, exactly as `skimage.transform.resize` does, but without ever forming the large image.
     Not to be shared between threads: it draws on scratch copies of the canvases.
+
+    Every renderer has these methods; `DeviceRenderer` also draws on a torch device.
+
+    Example:
+        >>> import configural as cf
+        >>> library = cf.portraits.load("synthetic:4")
+        >>> Renderer(library, size=32).draw(cf.stimuli.sample(library, count=20)[0]).shape
+        (32, 32, 3)
     """
 
     def __init__(self, library: Library, *, size: int = 224) -> None:
@@ -98,39 +105,36 @@ class Renderer:
             raise ConfiguralError(f"image size {size} is too small: at least 8 pixels")
         self.library = library
         self.size = size
-        self._slot_count = len(library.scheme.part_kinds)
         # Large canvases are kept in bounded memory. The caches are bound to this object, not to the class, so that
         # they go when the renderer goes.
-        self._canvas_sizes = library.canvas_sizes.tolist()
-        side = int(library.canvas_sizes.max())
+        side = int(library.sides.max())
         kept = min(_CANVASES_KEPT, max(8, _BYTES_KEPT // (12 * side * side)))
         self._resampling = lru_cache(maxsize=None)(self._make_resampling)
         self._resized_surface = lru_cache(maxsize=_CANVASES_KEPT)(self._make_resized_surface)
-        self._slots = lru_cache(maxsize=_CANVASES_KEPT)(self._make_slots)
-        self._padding = lru_cache(maxsize=None)(self._make_padding)
         self._scratch = lru_cache(maxsize=kept)(self._make_scratch)
         self._part = lru_cache(maxsize=8 * kept)(self._make_part)
 
-    def __reduce__(self) -> tuple["partial[Renderer]", tuple[Library]]:
+    def __reduce__(self) -> tuple[Any, tuple[Library]]:
         # To another process goes what it was made from, without the caches.
-        return partial(Renderer, size=self.size), (self.library,)
+        return partial(type(self), size=self.size), (self.library,)
 
     def forget(self) -> None:
         """Let go of what was remembered of the portraits to draw faster; it is made again when it is needed."""
-        for remembered in (self._resampling, self._resized_surface, self._slots, self._scratch, self._part):
+        for remembered in (self._resampling, self._resized_surface, self._scratch, self._part):
             remembered.cache_clear()
 
     def draw(self, stimulus: Stimulus) -> UInt8[np.ndarray, "size size 3"]:
         """Draw one image, RGB."""
         image = np.empty((self.size, self.size, 3), np.uint8)
-        self._draw_into(image, self._scene(stimulus))
+        for scene in self._scenes([stimulus]):
+            self._draw_into(image, scene)
         return image
 
     def draw_batch(self, stimuli: Sequence[Stimulus]) -> UInt8[np.ndarray, "n size size 3"]:
-        """Draw several images into one array."""
+        """Draw several images into one array, in less time than one by one."""
         images = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
-        for image, stimulus in zip(images, stimuli, strict=True):
-            self._draw_into(image, self._scene(stimulus))
+        for image, scene in zip(images, self._scenes(stimuli), strict=True):
+            self._draw_into(image, scene)
         return images
 
     def draw_masks(self, stimulus: Stimulus) -> Bool[np.ndarray, "slots size size"]:
@@ -140,7 +144,7 @@ class Renderer:
         parts overlap, the one pasted later is seen. A soft edge counts where it is at least half as opaque as the
         part is at most. An empty slot's mask is empty.
         """
-        scene = self._scene(stimulus)
+        (scene,) = self._scenes([stimulus])
         apart = _are_apart([paste.box for paste in scene.pastes.values()])
         return self._footprints(scene, self._seen(scene, apart))
 
@@ -148,8 +152,9 @@ class Renderer:
         self, stimulus: Stimulus
     ) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "slots size size"]]:
         """Draw one image and its masks, in less time than by `draw` and `draw_masks`."""
-        image, masks = np.empty((self.size, self.size, 3), np.uint8), np.zeros((self._slot_count, self.size, self.size), bool)
-        self._draw_into(image, self._scene(stimulus), masks)
+        image, masks = np.empty((self.size, self.size, 3), np.uint8), self._no_masks(1)[0]
+        for scene in self._scenes([stimulus]):
+            self._draw_into(image, scene, masks)
         return image, masks
 
     def draw_batch_with_masks(
@@ -157,20 +162,55 @@ class Renderer:
     ) -> tuple[UInt8[np.ndarray, "n size size 3"], Bool[np.ndarray, "n slots size size"]]:
         """Draw several images into one array and their masks into another."""
         images = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
-        masks = np.zeros((len(stimuli), self._slot_count, self.size, self.size), bool)
-        for image, mask, stimulus in zip(images, masks, stimuli, strict=True):
-            self._draw_into(image, self._scene(stimulus), mask)
+        masks = self._no_masks(len(stimuli))
+        for image, mask, scene in zip(images, masks, self._scenes(stimuli), strict=True):
+            self._draw_into(image, scene, mask)
         return images, masks
 
     def draw_footprints(self, stimulus: Stimulus) -> Bool[np.ndarray, "slots size size"]:
         """Where the part in each slot lies, as in `draw_masks`, but including what later parts hide of it."""
-        scene = self._scene(stimulus)
+        (scene,) = self._scenes([stimulus])
         return self._footprints(scene, {slot: paste.shown for slot, paste in scene.pastes.items()})
 
-    def _scene(self, stimulus: Stimulus) -> _Scene:
-        host = self.library.position(stimulus.host)
-        surface = self._surface(stimulus, host)
-        return _Scene(stimulus, host, surface, self._pastes(stimulus, host, surface))
+    def _no_masks(self, n: int) -> Bool[np.ndarray, "n slots size size"]:
+        return np.zeros((n, len(self.library.scheme.part_kinds), self.size, self.size), bool)
+
+    def _scenes(self, stimuli: Sequence[Stimulus]) -> Iterator[_Scene]:
+        """What is needed to draw each stimulus; whoever changes a surface changes it back before the next.
+
+        Raises:
+            ConfiguralError: If a stimulus names an exemplar that the library does not hold, or a part leaves the
+                surface.
+        """
+        layout = layout_of(self.library, stimuli)
+        require_inside(self.library, stimuli, layout)
+        hosts, corners, sides = layout.host.tolist(), layout.corner.tolist(), layout.side.tolist()
+        kinds, donors, filled = layout.kind.tolist(), layout.donor.tolist(), layout.filled.tolist()
+        lows, highs, turned = layout.low.tolist(), layout.high.tolist(), layout.turned.tolist()
+        inverse, offset = layout.sources() if any(turned) else (None, None)
+        for row, stimulus in enumerate(stimuli):
+            condition, surface = stimulus.condition, self._surface(stimulus, hosts[row])
+            pastes = {}
+            for slot in (slot for slot, holds in enumerate(filled[row]) if holds):
+                (top, first), (bottom, last) = lows[row][slot], highs[row][slot]
+                box = (slice(top, bottom), slice(first, last))
+                material = self._part(
+                    donors[row][slot], kinds[row][slot], sides[row], condition.blend, condition.feather
+                )
+                pixels, alpha, shown, tone = material
+                if inverse is not None and offset is not None and turned[row]:
+                    # One pixel of padding, so that the soft border of the turned part is interpolated, too.
+                    way = inverse[row], offset[row, slot], (bottom - top, last - first)
+                    alpha = _interpolate(np.pad(alpha, 1), *way)
+                    shown = alpha >= alpha.max() / 2
+                    planes = np.pad(pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
+                    pixels = np.stack([_interpolate(plane, *way) for plane in planes])
+                if condition.colour_transfer:
+                    under = (surface[:, box[0], box[1]] * alpha).sum(axis=(1, 2)) / alpha.sum()
+                    gain = np.clip(under / np.maximum(tone, 1), *_GAINS)
+                    pixels = np.minimum(pixels * gain[:, None, None].astype(np.float32), 255)
+                pastes[slot] = _Paste(pixels, alpha, shown, box)
+            yield _Scene(stimulus, hosts[row], surface, corners[row], pastes)
 
     def _draw_into(
         self,
@@ -235,7 +275,7 @@ class Renderer:
         self, scene: _Scene, shown: dict[int, Bool[np.ndarray, "rows cols"]]
     ) -> Bool[np.ndarray, "slots size size"]:
         """Per slot, the pixels that these pixels of its paste cover to at least one half."""
-        masks = np.zeros((self._slot_count, self.size, self.size), bool)
+        masks = self._no_masks(1)[0]
         for slot, paste in scene.pastes.items():
             window, small = self._resize_box(shown[slot].astype(np.float32)[:, None], scene, paste.box)
             masks[slot][window] = _at_least_half(small[:, 0])
@@ -246,53 +286,10 @@ class Renderer:
         background = stimulus.condition.background
         if background != "noise":
             return self._scratch(host, background)
-        side = max(self._canvas_sizes[host])
-        cells = np.random.default_rng(stimulus.noise).integers(64, 192, (_NOISE_CELLS, _NOISE_CELLS))
-        cell = np.arange(side) * _NOISE_CELLS // side
-        return np.tile(cells[np.ix_(cell, cell)].astype(np.float32), (3, 1, 1))
-
-    def _pastes(
-        self, stimulus: Stimulus, host: int, surface: Float32[np.ndarray, "3 rows cols"]
-    ) -> dict[int, _Paste]:
-        """Per filled slot, in slot order, what is put where on the surface."""
-        condition, library = stimulus.condition, self.library
-        choices = Choices.of_stimuli(library, [stimulus])
-        donors, kinds = choices.donor[0].tolist(), choices.kind[0].tolist()
-        height = self._canvas_sizes[host][0]
-        parts = [self._part(donor, kind, height, condition) for donor, kind in zip(donors, kinds, strict=True)]
-        # `layout.lay_out` for one stimulus; the slots are the same for all of this host.
-        size = np.array([[part.alpha.shape for part in parts]])
-        slots, slot_sizes, middle = self._slots(host, condition, stimulus.placement)
-        start = slots + hang(library.scheme, condition, slot_sizes - size) + choices.jitter
-        layout = posed(start, size, middle, choices)
-        turned = stimulus.rotation != 0 or stimulus.scale != 1
-        lows, highs = layout.low[0].tolist(), layout.high[0].tolist()
-        pastes = {}
-        for slot, kind in enumerate(library.scheme.part_kinds):
-            if kind not in condition.filled:
-                continue
-            (top, first), (bottom, last) = lows[slot], highs[slot]
-            if top < 0 or first < 0 or bottom > surface.shape[1] or last > surface.shape[2]:
-                content = stimulus.contents[slot]
-                raise ConfiguralError(
-                    f"stimulus {stimulus.index}: the {content.kind} of {content.donor} leaves the canvas of "
-                    f"{stimulus.host} in its {kind} slot"
-                )
-            box = (slice(top, bottom), slice(first, last))
-            pixels, alpha, shown, skin = parts[slot]
-            if turned:
-                inverse, offset = unposed(layout, choices)
-                shape = (bottom - top, last - first)
-                alpha = _interpolate(np.pad(alpha, 1), inverse[0], offset[0, slot], shape)
-                shown = alpha >= alpha.max() / 2
-                planes = np.pad(pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
-                pixels = np.stack([_interpolate(plane, inverse[0], offset[0, slot], shape) for plane in planes])
-            if condition.colour_transfer:
-                under = (surface[:, box[0], box[1]] * alpha).sum(axis=(1, 2)) / alpha.sum()
-                gain = np.clip(under / np.maximum(skin, 1), *_GAINS)
-                pixels = np.minimum(pixels * gain[:, None, None].astype(np.float32), 255)
-            pastes[slot] = _Paste(pixels, alpha, shown, box)
-        return pastes
+        side = int(self.library.sides[host])
+        levels = np.random.default_rng(stimulus.noise).integers(64, 192, (_NOISE_BLOCKS, _NOISE_BLOCKS))
+        block = np.arange(side) * _NOISE_BLOCKS // side
+        return np.tile(levels[np.ix_(block, block)].astype(np.float32), (3, 1, 1))
 
     def _resize_box(
         self,
@@ -301,13 +298,9 @@ class Renderer:
         box: tuple[slice, slice],
     ) -> tuple[tuple[slice, slice], Float32[np.ndarray, "r planes c"]]:
         """Resize what lies inside a box of the surface; returns where in the image it falls, and its values."""
-        height, width = self._canvas_sizes[scene.host]
-        matrix, starts, stops, firsts, ends = self._resampling(max(height, width))
-        stimulus = scene.stimulus
-        on_canvas = stimulus.condition.background == "canvas"
-        above, left = self._padding(scene.host, stimulus.placement) if on_canvas else (0, 0)
-        top_row, end_row = box[0].start + above, box[0].stop + above
-        top_col, end_col = box[1].start + left, box[1].stop + left
+        matrix, starts, stops, firsts, ends = self._resampling(int(self.library.sides[scene.host]))
+        top_row, end_row = box[0].start + scene.corner[0], box[0].stop + scene.corner[0]
+        top_col, end_col = box[1].start + scene.corner[1], box[1].stop + scene.corner[1]
         rows, cols = slice(starts[top_row], stops[end_row]), slice(starts[top_col], stops[end_col])
         high, planes, wide = box_pixels.shape
         flat = box_pixels.reshape(high, planes * wide)
@@ -349,23 +342,10 @@ class Renderer:
         canvas = self.library[host].canvas
         height, width = canvas.shape[:2]
         matrix = self._resampling(max(height, width))[0]
-        above, left = self._padding(host, placement)
+        top, left = square_padding(np.array([[height, width]]), np.array([placement]))[0].tolist()
         planes = canvas.transpose(2, 0, 1).astype(np.float32)
-        planes = matrix[:, above : above + height] @ planes @ matrix[:, left : left + width].T
+        planes = matrix[:, top : top + height] @ planes @ matrix[:, left : left + width].T
         return planes, _rounded(planes)
-
-    def _make_padding(self, host: int, placement: str) -> tuple[int, int]:
-        above, left = padding(self.library.canvas_sizes[[host]], [placement])[0].tolist()
-        return above, left
-
-    def _make_slots(
-        self, host: int, condition: Condition, placement: str
-    ) -> tuple[Int[np.ndarray, "1 slots 2"], Int[np.ndarray, "1 slots 2"], Float[np.ndarray, "1 2"]]:
-        """Where a host's slots lie on its surface under a condition, how large they are, and the middle of all."""
-        hosts = np.array([host])
-        origin = surface_start(self.library, condition, hosts, np.array([placement]))
-        starts = slot_starts(self.library, condition, hosts) + origin[:, None]
-        return starts, self.library.part_sizes[hosts], constellation_middle(self.library, hosts) + origin
 
     def _make_scratch(self, host: int, background: str) -> Float32[np.ndarray, "3 rows cols"]:
         canvas = self.library[host].canvas
@@ -375,29 +355,29 @@ class Renderer:
         return np.tile(self._tone(host, background)[:, None, None], (1, side, side))
 
     def _tone(self, host: int, background: str) -> Float32[np.ndarray, "3"]:
-        """The colour of a plain background; skin is the median of what was filled in where the host's parts lay."""
+        """The colour of a plain background; skin, the surface's, is the median of what was filled in where the host's parts lay."""
         if background == "grey":
             return np.full(3, _GREY, np.float32)
         exemplar = self.library[host]
         return np.median(exemplar.canvas[exemplar.segmentation > 0], axis=0).astype(np.float32)
 
-    def _make_part(self, donor: int, kind: int, host_rows: int, condition: Condition) -> _Material:
+    def _make_part(self, donor: int, kind: int, host_side: int, blend: float, feather: float) -> _Material:
         exemplar = self.library[donor]
         part = exemplar.parts[kind]
         mask = part.mask
         rows, cols = mask.shape
         under = exemplar.canvas[part.anchor[0] : part.anchor[0] + rows, part.anchor[1] : part.anchor[1] + cols]
         pixels, under = (image.transpose(2, 0, 1).astype(np.float32) for image in (part.pixels, under))
-        donor_rows = exemplar.canvas.shape[0]
-        if host_rows != donor_rows:
-            new_rows, new_cols = scaled_sizes(np.array(mask.shape), host_rows, donor_rows).tolist()
+        donor_side = int(self.library.sides[donor])
+        if host_side != donor_side:
+            new_rows, new_cols = scaled_sizes(np.array(mask.shape), host_side, donor_side).tolist()
             down, across = resampling_matrix(rows, new_rows), resampling_matrix(cols, new_cols).T
             pixels, under = down @ pixels @ across, down @ under @ across
-            share = down @ mask.astype(np.float32) @ across
-            mask = share >= share.max() / 2 - 1e-5
-        alpha = np.float32(condition.blend) * soft_mask(mask, condition.feather * host_rows / REFERENCE_ROWS)
-        skin = (under * alpha).sum(axis=(1, 2)) / alpha.sum()
-        return _Material(pixels, alpha, alpha >= alpha.max() / 2, skin)
+            covered = down @ mask.astype(np.float32) @ across
+            mask = covered >= covered.max() / 2 - 1e-5
+        alpha = np.float32(blend) * soft_mask(mask, feather * host_side / REFERENCE_SIDE)
+        tone = (under * alpha).sum(axis=(1, 2)) / alpha.sum()
+        return _Material(pixels, alpha, alpha >= alpha.max() / 2, tone)
 
 
 def _are_apart(boxes: Sequence[tuple[slice, slice]]) -> bool:

@@ -12,12 +12,10 @@ from jaxtyping import Int
 from configural import progress
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.io import files
-from configural.objects import ObjectScheme
 from configural.portraits import Library
 from configural.stimuli.conditions import PLACEMENTS, Condition
 from configural.stimuli.conditions import condition as find_condition
-from configural.stimuli.draws import BLOCK, HostUnfitError, Rows, draw, uniform
-from configural.stimuli.layout import Choices
+from configural.stimuli.draws import BLOCK, Draws, HostUnfitError, Rows, draw, uniform
 from configural.stimuli.table import (
     POSE_COLUMNS,
     SUBSETS,
@@ -43,7 +41,7 @@ def sample(
     placement: str | None = None,
     pairs: bool = False,
 ) -> StimulusTable:
-    """Sample stimuli by the study's procedure, half of them faces.
+    """Sample stimuli by the study's procedure, half of them correct, half scrambled.
 
     Each stimulus draws a host, and per slot a donor and a jitter; a part that would leave the canvas redraws
     its donor and jitter. Of n per class, indices up to 0.8 n are train, then up to 0.95 n test, then valid.
@@ -54,7 +52,7 @@ def sample(
     Args:
         library: The exemplars to draw from.
         condition: A condition, or what `configural.stimuli.condition` understands.
-        split: `paper` draws train, valid and test from all exemplars; `identity` from disjoint sets of persons.
+        split: `paper` draws train, valid and test from all exemplars; `identity` from disjoint sets of persons (or of whatever objects are shown).
         count: How many stimuli in all; even.
         seed: 0 or above.
         placement: left, middle, right, or shifted for a third each within every class and subset; the condition's
@@ -62,10 +60,19 @@ def sample(
         pairs: Match the classes in pairs, whether the condition says so or not.
 
     Returns:
-        The table: all of no_face by index, then all of face.
+        The table: all scrambled ones by index, then all correct ones.
 
     Raises:
         ConfiguralError: If an argument is none of the above, or no exemplar can serve as host.
+
+    Warns:
+        PortraitSkippedWarning: For each exemplar that cannot serve as host.
+
+    Example:
+        >>> import configural as cf
+        >>> table = cf.stimuli.sample(cf.portraits.load("synthetic:4"), condition="ffa", count=20, seed=1)
+        >>> len(table.subset("train")), table[0].label, table[19].label
+        (18, 0, 1)
     """
     sampling = _prepare(library, condition, split, count, seed, placement, pairs)
     frame = pd.concat(sampling.parts(), ignore_index=True)
@@ -128,12 +135,11 @@ class _Sampling:
     def parts(self) -> Iterator[pd.DataFrame]:
         """The rows of the table, some thousand at a time."""
         condition, seed = self.settings.condition, self.settings.seed
-        names = np.array([exemplar.name for exemplar in self.library.exemplars], dtype=object)
         for label in (0, 1):
             for rows in _rows(self.settings):
                 (draws,) = draw(self.library, condition, self.pools, rows, seed, list(self.unfit), (label,))
                 extras = _extras(condition, seed, label, rows.index)
-                yield _frame(self.settings.scheme, names, draws, rows, label).assign(**extras)[_columns(self.settings.scheme)]
+                yield _frame(self.library, draws, rows, label, extras)
 
 
 def _prepare(
@@ -154,7 +160,7 @@ def _prepare(
     if placement not in (*PLACEMENTS, "shifted"):
         raise ConfiguralError(f"unknown placement '{placement}': choose one of {', '.join(PLACEMENTS)}, shifted")
     if count < 2 or count % 2:
-        raise ConfiguralError(f"count {count} must be even and at least 2: half of the images are faces")
+        raise ConfiguralError(f"count {count} must be even and at least 2: half of the images are correct")
     if seed < 0:
         raise ConfiguralError(f"seed {seed} must be 0 or above")
     settings = TableSettings(
@@ -162,7 +168,7 @@ def _prepare(
     )
     pools = _pools(library, split, seed)
     unfit: tuple[int, ...] = ()
-    # An exemplar that turns out unfit changes who is drawn instead everywhere, so all is drawn anew without it.
+    # An exemplar that turns out unfit changes who is drawn instead everywhere, so all is drawn again without it.
     while True:
         try:
             for rows in _rows(settings):
@@ -186,10 +192,10 @@ def _rows(settings: TableSettings) -> Iterator[Rows]:
         if settings.placement == "shifted":
             # In turn within each subset; train begins at 0, valid and test behind the one before.
             rank = index - np.array([0, 19 * n // 20 + 1, 4 * n // 5 + 1])[subsets]
-            places = np.array(PLACEMENTS, dtype=object)[rank % 3]
+            placement = np.array(PLACEMENTS, dtype=object)[rank % 3]
         else:
-            places = np.full(len(index), settings.placement, dtype=object)
-        yield Rows(index, subsets, places)
+            placement = np.full(len(index), settings.placement, dtype=object)
+        yield Rows(index, subsets, placement)
 
 
 def subset_of_index(index: Int[np.ndarray, " m"], n: int) -> Int[np.ndarray, " m"]:
@@ -218,7 +224,7 @@ def _pools(library: Library, split: str, seed: int) -> list[Int[np.ndarray, " _"
     if len(pools["train"]) < 2:
         raise ConfiguralError(
             f"{library.source}: {len(persons)} persons are too few for the identity split, which needs at "
-            "least 2 exemplars each for train, valid and test; use --split paper or more portraits"
+            "least 2 exemplars each for train, valid and test; use split paper or more portraits"
         )
     return [np.sort(pools[name]) for name in SUBSETS]
 
@@ -234,15 +240,9 @@ def _extras(condition: Condition, seed: int, label: int, index: Int[np.ndarray, 
     }
 
 
-def _columns(scheme: ObjectScheme) -> list[str]:
-    return [
-        *("index", "subset", "label", "class_name", "file", "host", "placement"),
-        *(f"{slot}_{what}" for slot in scheme.part_kinds for what in ("kind", "donor", "row", "col")),
-        *POSE_COLUMNS,
-    ]
-
-
-def _frame(scheme: ObjectScheme, names: np.ndarray, draws: Choices, rows: Rows, label: int) -> pd.DataFrame:
+def _frame(library: Library, draws: Draws, rows: Rows, label: int, extras: dict[str, np.ndarray]) -> pd.DataFrame:
+    scheme = library.scheme
+    names = np.array([exemplar.name for exemplar in library.exemplars], dtype=object)
     kinds = np.array(scheme.part_kinds, dtype=object)
     subset = np.array(SUBSETS, dtype=object)[rows.subsets]
     class_name = scheme.class_names[label]
@@ -253,15 +253,18 @@ def _frame(scheme: ObjectScheme, names: np.ndarray, draws: Choices, rows: Rows, 
         "class_name": class_name,
         "file": [f"{where}/{class_name}/pic_{i:05d}.png" for where, i in zip(subset, rows.index, strict=True)],
         "host": names[draws.host],
-        "placement": rows.placements,
-        "shift_row": draws.shift[:, 0],
-        "shift_col": draws.shift[:, 1],
-        "rotation": draws.rotation,
-        "scale": draws.scale,
+        "placement": rows.placement,
     }
     for position, slot in enumerate(scheme.part_kinds):
         columns[f"{slot}_kind"] = kinds[draws.kind[:, position]]
         columns[f"{slot}_donor"] = names[draws.donor[:, position]]
         columns[f"{slot}_row"] = draws.jitter[:, position, 0]
         columns[f"{slot}_col"] = draws.jitter[:, position, 1]
-    return pd.DataFrame(columns)
+    pose = {
+        "shift_row": draws.shift[:, 0],
+        "shift_col": draws.shift[:, 1],
+        "rotation": draws.rotation,
+        "scale": draws.scale,
+        **extras,
+    }
+    return pd.DataFrame(columns | {name: pose[name] for name in POSE_COLUMNS})

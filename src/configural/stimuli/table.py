@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 from jaxtyping import Int, Int8, Int32
+from pydantic import ValidationError
 
 from configural.errors import ConfiguralError
 from configural.io import files
@@ -60,7 +61,7 @@ class Stimulus:
         index: Its number within its class, from 0.
         label: 0 for a scrambled arrangement, 1 for the correct one.
         host: Name of the exemplar whose canvas is used.
-        contents: One per slot, in the order of the scheme's part kinds.
+        contents: One per slot, in paste order.
         placement: left, middle or right.
         condition: The slots' offsets, the blend, the background and so on.
         pair: The stimulus of the other class with the same number is made of the same material; -1 if none is.
@@ -187,9 +188,9 @@ class StimulusTable(TableSettings):
         """The rows at some positions, in that order."""
         return replace(self, frame=self.frame.take(rows).reset_index(drop=True))
 
-    def places(self) -> "Positions":
+    def positions(self) -> "Positions":
         """Which row is which stimulus of which subset."""
-        return _places([self.frame])
+        return _positions([self.frame])
 
     def files(self) -> Iterator[str]:
         """The names of all images' files."""
@@ -243,11 +244,13 @@ class StoredTable(TableSettings):
                 raise ConfiguralError(f"{path}: a Parquet file, but not a table of stimuli") from error
             lengths = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
             columns = file.schema_arrow.names
-        scheme = ObjectScheme.model_validate(settings.pop("object"))
-        condition = Condition.model_validate(settings.pop("condition"), context={"scheme": scheme})
-        return cls(
-            condition, **settings, scheme=scheme, path=path, columns=columns, starts=np.cumsum([0, *lengths])
-        )
+        try:
+            scheme = ObjectScheme.model_validate(settings.pop("object"))
+            condition = Condition.model_validate(settings.pop("condition"), context={"scheme": scheme})
+            known = TableSettings(condition=condition, scheme=scheme, **settings)
+        except (KeyError, TypeError, AttributeError, ValidationError) as error:
+            raise ConfiguralError(f"{path}: its table of stimuli is not understood") from error
+        return cls(**vars(known), path=path, columns=columns, starts=np.cumsum([0, *lengths]))
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -269,9 +272,9 @@ class StoredTable(TableSettings):
         inside = rows - self.starts[groups] + before[np.searchsorted(wanted, groups)]
         return StimulusTable(**settings, frame=read.take(inside).reset_index(drop=True))
 
-    def places(self) -> "Positions":
+    def positions(self) -> "Positions":
         """Which row is which stimulus of which subset."""
-        return _places(self._groups(["index", "subset"]))
+        return _positions(self._groups(["index", "subset"]))
 
     def files(self) -> Iterator[str]:
         """The names of all images' files."""
@@ -307,7 +310,7 @@ class Positions:
         return dict(zip(SUBSETS, counts, strict=True))
 
 
-def _places(frames: Iterable[pd.DataFrame]) -> Positions:
+def _positions(frames: Iterable[pd.DataFrame]) -> Positions:
     parts = [
         (frame["index"].to_numpy(np.int32), pd.Categorical(frame["subset"], categories=SUBSETS).codes)
         for frame in frames

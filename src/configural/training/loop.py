@@ -82,7 +82,7 @@ def fit(
         >>> import configural as cf
         >>> library = cf.portraits.load("synthetic:2")
         >>> table = cf.stimuli.sample(library, count=42)
-        >>> train, valid = (cf.stimuli.dataset(library, table.subset(name), 16) for name in ("train", "valid"))
+        >>> train, valid = (cf.stimuli.dataset(library, table.subset(name), size=16) for name in ("train", "valid"))
         >>> recipe = cf.training.Recipe(epochs=1)
         >>> len(fit(cf.models.create("fcn-14", 16), train, valid=valid, recipe=recipe, device="cpu").epochs)
         1
