@@ -1,6 +1,6 @@
 """Does an image classifier use how parts relate, or only which parts are there and where they sit?
 
-The packages follow the way of the data: `faces`, `stimuli`, `networks`, `training`, `evaluation`, `study`,
+The packages follow the way of the data: `portraits`, `stimuli`, `models`, `training`, `evaluation`, `study`,
 `audit`, `report`. They are imported when first used, so that `import configural` is quick.
 """
 
@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_PACKAGES = ("audit", "errors", "evaluation", "faces", "networks", "report", "stimuli", "study", "training")
+_PACKAGES = (
+    *("audit", "benchmark", "config", "errors", "evaluation", "export", "models", "objects", "portraits"),
+    *("progress", "replication", "report", "runs", "stimuli", "study", "training"),
+)
 _COMMANDS = ("Run", "evaluate", "generate", "load_run", "run", "run_study", "study_status", "verify")
 
 __all__ = ["__version__", *_PACKAGES, *_COMMANDS]
@@ -24,21 +27,21 @@ if TYPE_CHECKING:
     from configural import stimuli as stimuli
     from configural import study as study
     from configural import training as training
-    from configural.commands import evaluate as evaluate
-    from configural.commands import generate as generate
-    from configural.commands import run as run
-    from configural.commands import run_study as run_study
-    from configural.commands import study_status as study_status
-    from configural.commands import verify as verify
-    from configural.study import Run as Run
-    from configural.study import load_run as load_run
+    from configural.api import Run as Run
+    from configural.api import evaluate as evaluate
+    from configural.api import generate as generate
+    from configural.api import load_run as load_run
+    from configural.api import run as run
+    from configural.api import run_study as run_study
+    from configural.api import study_status as study_status
+    from configural.api import verify as verify
 
 
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return importlib.import_module(f"configural.{name}")
     if name in _COMMANDS:
-        return getattr(importlib.import_module("configural.commands"), name)
+        return getattr(importlib.import_module("configural.api"), name)
     raise AttributeError(f"module 'configural' has no attribute '{name}'")
 
 

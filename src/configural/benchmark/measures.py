@@ -122,7 +122,7 @@ def measure(
             model, KerasAdam(model.parameters(), fused=True), size=image_size, batch=BATCH, device=where
         )
     table = sample(library, condition="ffa", count=_DRAWN, seed=1)
-    stimuli, renderer = list(table), Renderer(library, image_size)
+    stimuli, renderer = list(table), Renderer(library, size=image_size)
     measures: list[Measure] = []
     with tempfile.TemporaryDirectory() as temporary, progress.bar("measuring", 5) as update:
 

@@ -1,13 +1,14 @@
 """The commands for audits: make one, put several side by side."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from configural.cli.groups import DefaultCommand, GroupWithDefault
-from configural.cli.options import Condition, Faces, ImageSize, Out, Seed
+from configural.cli.options import Out, with_settings
 from configural.cli.tables import print_audit, print_audits
+from configural.config.audit import AuditConfig
 from configural.errors import ConfiguralError
 
 app = typer.Typer(
@@ -23,15 +24,19 @@ app = typer.Typer(
     "configural audit model.onnx --source fasseg --condition floating --image-size 224 --out audits/mine\n\n"
     "configural audit compare audits/demo audits/mine",
 )
+@with_settings(
+    AuditConfig.model_fields,
+    *("source", "condition", "pairs", "seed", "image_size", "positive", "output", "scale", "device"),
+)
 def audit(
+    *,
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL", help="run folder, .safetensors, Keras .h5, .onnx or Hugging Face folder"),
+        typer.Argument(
+            metavar="MODEL",
+            help="run folder, .safetensors, Keras .h5 or .keras, .onnx, Hugging Face folder or module:name",
+        ),
     ],
-    source: Faces = None,
-    condition: Condition = None,
-    pairs: Annotated[int | None, typer.Option(help="matched pairs of a correct and a scrambled arrangement")] = None,
-    seed: Seed = None,
     probes: Annotated[
         str | None,
         typer.Option(
@@ -43,12 +48,8 @@ def audit(
     probe: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="one probe, by name or module:name; may be repeated")
     ] = None,
-    image_size: ImageSize = None,
-    positive: Annotated[str | None, typer.Option(help="label or position of the correct class")] = None,
-    output: Annotated[str | None, typer.Option(help="what the outputs are: logits or probabilities")] = None,
-    scale: Annotated[float | None, typer.Option(help="what pixels of 0 to 255 are multiplied by")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps")] = "cpu",
     out: Out = None,
+    **given: Any,
 ) -> None:
     """Ask whether a classifier uses how the parts of an object relate, by probes with intervals.
 
@@ -63,20 +64,7 @@ def audit(
         raise ConfiguralError("--out is missing: name the folder to write")
     names = [*(name.strip() for name in (probes or "").split(",") if name.strip()), *(probe or [])]
     try:
-        done = api.audit(
-            models[0],
-            out,
-            source=source,
-            condition=condition,
-            pairs=pairs,
-            seed=seed,
-            probes=names or None,
-            image_size=image_size,
-            positive=positive,
-            output=output,
-            scale=scale,
-            device=device,
-        )
+        done = api.audit(models[0], out, probes=names or None, **given)
     except KeyboardInterrupt as stopped:
         if str(stopped):
             typer.secho(str(stopped), fg="yellow", err=True)

@@ -2,12 +2,13 @@
 
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from configural.cli.options import SOURCES, Faces, RequiredOut
+from configural.cli.options import Placement, RequiredOut, with_settings
 from configural.cli.tables import print_library
+from configural.config.run import RunConfig
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 
 app = typer.Typer()
@@ -19,46 +20,33 @@ app = typer.Typer()
     "configural generate --source fasseg:FASSEG/V2 --placement shifted --count 2000 --masks --out images/moved\n\n"
     "configural generate --count 1000000 --size 64 --format webdataset --workers 8 --out images/million"
 )
+@with_settings(RunConfig.model_fields, "source", "condition", "split", "count", "seed")
 def generate(
+    *,
     out: RequiredOut,
-    source: Faces = "synthetic",
-    condition: Annotated[str, typer.Option(help="a preset such as ffa or floating+matched, or a .yaml")] = "ffa",
-    placement: Annotated[
-        str | None, typer.Option(help="left, middle, right or shifted; the condition's own if not given")
-    ] = None,
-    split: Annotated[str, typer.Option(help="paper or identity")] = "paper",
-    count: Annotated[int, typer.Option(help="images in train, valid and test together")] = 2000,
+    placement: Placement = None,
     size: Annotated[int, typer.Option(help="rows and columns of the images")] = 224,
-    seed: Annotated[int, typer.Option(help="of everything random")] = 0,
     masks: Annotated[bool, typer.Option("--masks", help="also write a label image of the parts for each")] = False,
     pairs: Annotated[
         bool, typer.Option("--pairs", help="match the classes: a pair differs in the arrangement alone")
     ] = False,
-    format: Annotated[str, typer.Option(help="imagefolder, coco, parquet or webdataset")] = "imagefolder",
+    format: Annotated[
+        str, typer.Option(help="imagefolder, coco, parquet, webdataset or module:name")
+    ] = "imagefolder",
     workers: Annotated[int, typer.Option(metavar="N", help="processes that draw; the files are the same")] = 1,
+    **given: Any,
 ) -> None:
     """Draw a set of images to disk, for use with other tools.
 
     Writes the images in the format asked for, stimuli.parquet, dataset.json and a data card, README.md. Broken
     off, the same command goes on where it stopped.
     """
-    from configural import commands
+    from configural import api
 
-    table = commands.generate(
-        source or "synthetic",
-        condition,
-        placement,
-        split,
-        count,
-        size,
-        seed,
-        out,
-        masks,
-        format=format,
-        pairs=pairs,
-        workers=workers,
+    table = api.generate(
+        placement=placement, size=size, out=out, masks=masks, format=format, pairs=pairs, workers=workers, **given
     )
-    counts = ", ".join(f"{count:,} {name}" for name, count in table.places().counts.items())
+    counts = ", ".join(f"{count:,} {name}" for name, count in table.positions().counts.items())
     typer.echo(f"{out}: {len(table):,} images ({counts})")
 
 
@@ -67,21 +55,26 @@ def generate(
     "configural verify images/ffa\n\n"
     "configural verify images/shifted --sample all --source fasseg:FASSEG/V2"
 )
+@with_settings(RunConfig.model_fields, "source")
 def verify(
+    *,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that generate wrote")],
     sample: Annotated[str, typer.Option(metavar="N", help="how many images to draw again, or all")] = "200",
-    source: Faces = None,
+    format: Annotated[
+        str | None, typer.Option(help="module:name of a format that dataset.json names and nobody has registered")
+    ] = None,
+    **given: Any,
 ) -> None:
     """Check a dataset: draw a sample again from its stimuli.parquet and compare the bytes.
 
     Names missing, extra and damaged files; exit status 1 if there are any. The faces are loaded from where
     dataset.json says, unless --source names another place.
     """
-    from configural import commands
+    from configural import api
 
     if sample != "all" and not sample.isdecimal():
         raise ConfiguralError(f"--sample '{sample}' must be a whole number of at least 1, or all")
-    done = commands.verify(folder, None if sample == "all" else int(sample), source)
+    done = api.verify(folder, sample=None if sample == "all" else int(sample), format=format, **given)
     for fault in done.faults:
         typer.echo(f"{fault.kind}: {fault.where}" + (f" ({fault.why})" if fault.why else ""))
     repacked = f"; {done.repacked:,} were packed by another PNG library, pixels the same" if done.repacked else ""
@@ -97,10 +90,10 @@ def verify(
     "configural inspect fasseg:FASSEG/V2 --out sheets/fasseg\n\n"
     "configural inspect folder:my_portraits --out sheets/mine"
 )
-def source(
+def inspect(
     source: Annotated[
         str,
-        typer.Argument(metavar="SOURCE", help=SOURCES),
+        typer.Argument(metavar="SOURCE", help=RunConfig.model_fields["source"].description),
     ],
     out: RequiredOut,
     count: Annotated[int, typer.Option(help="exemplars on the sheets at most; the tables have all")] = 120,
@@ -109,11 +102,11 @@ def source(
 
     Writes sheet_001.png and so on (portrait, parts and canvas of each exemplar), parts.csv and skipped.csv.
     """
-    from configural import commands
+    from configural import api
 
     # Each portrait that is skipped is in the table; the warnings would only repeat it.
     warnings.simplefilter("ignore", PortraitSkippedWarning)
-    library, sheets = commands.source(source, out, count)
+    library, sheets = api.inspect(source, out, count=count)
     print_library(library, sheets)
 
 
@@ -129,6 +122,6 @@ def fetch(
     Every file is checked against its SHA-256. Broken off, the same command goes on where it stopped. The
     environment variable CONFIGURAL_CACHE names another cache folder than the user's.
     """
-    from configural import commands
+    from configural import api
 
-    typer.echo(f"{name}: {commands.fetch(name, base_url)}")
+    typer.echo(f"{name}: {api.fetch(name, base_url=base_url)}")

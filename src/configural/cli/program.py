@@ -10,6 +10,7 @@ import typer
 
 from configural import __version__
 from configural.cli import audits, bench, data, networks, runs, studies
+from configural.cli.options import as_options
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 
 app = typer.Typer(
@@ -68,7 +69,7 @@ def main() -> None:
             raise KeyboardInterrupt
         sys.exit(status)
     except ConfiguralError as error:
-        _fail(str(error))
+        _fail(as_options(str(error)))
     except typer.TyperException as error:
         if not error.format_message():  # no command given: the help has been shown
             sys.exit(2)

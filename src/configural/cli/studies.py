@@ -1,13 +1,14 @@
 """The commands for studies: train and test a grid, set it against the published one, see how far it is."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
 from configural.cli.groups import DefaultCommand, GroupWithDefault
-from configural.cli.options import Device, Faces
+from configural.cli.options import with_settings
 from configural.cli.tables import print_outlook
+from configural.config.run import RunConfig
 from configural.errors import ConfiguralError
 
 study_app = typer.Typer(
@@ -24,7 +25,9 @@ status_app = typer.Typer()
     "configural status studies/quick\n\n"
     "configural study compare studies/quick",
 )
+@with_settings(RunConfig.model_fields, "source", "device")
 def study(
+    *,
     plan: Annotated[
         Optional[str],  # noqa: UP045
         typer.Argument(metavar="[PLAN.yaml]", help="what to train and test; a preset's plan if not given"),
@@ -32,7 +35,6 @@ def study(
     preset: Annotated[
         str | None, typer.Option(help="quick (two CPU cores) or paper (as published), instead of a plan")
     ] = None,
-    source: Faces = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="the study's folder; one that holds it goes on")
     ] = None,
@@ -46,15 +48,15 @@ def study(
     gpus_per_job: Annotated[
         float | None, typer.Option(help="on a Ray cluster; 1 where there are any, if not given")
     ] = None,
-    device: Device = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the jobs and what they would take")] = False,
+    **given: Any,
 ) -> None:
     """Train every network on every condition by every seed, and test each on all conditions.
 
     Broken off, the same command goes on where it stopped and tries failed jobs again. After every job the results
     are in DIR/results.csv. Exit status 1 if a job failed. Defaults: preset quick, synthetic faces.
     """
-    from configural import commands
+    from configural import api
 
     if plan is not None and preset is not None:
         raise ConfiguralError(f"{plan} and --preset {preset} exclude each other: a preset is a plan")
@@ -67,12 +69,12 @@ def study(
         raise ConfiguralError("--out is missing: name the study's folder, new or one to go on with")
     wanted = preset or (Path(plan) if plan is not None else None)
     if dry_run:
-        print_outlook(commands.plan_study(wanted, source, out, workers, device or "auto"))
+        print_outlook(api.plan_study(wanted, out=out, workers=workers, **given))
         return
     from configural.study.engines import find_engine
 
     chosen = find_engine(engine, ray_address, gpus_per_job)
-    done = commands.run_study(wanted, source, out, workers, chosen, device or "auto")
+    done = api.run_study(wanted, out=out, workers=workers, engine=chosen, **given)
     typer.echo(f"results: {done.folder / 'results.csv'} ({len(done.results):,} tests)")
     typer.echo(f"report: {done.folder / 'report.html'}")
     if done.failed:
@@ -92,9 +94,9 @@ def compare(
     """
     from rich.console import Console
 
-    from configural import commands
+    from configural import api
 
-    Console(highlight=False).print(commands.comparison_text(commands.compare(folder)))
+    Console(highlight=False).print(api.comparison_text(api.compare(folder)))
     typer.echo(f"comparison: {folder / 'comparison.md'}")
 
 
@@ -103,7 +105,7 @@ def status(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a study's
     """Show how far a study is, from its folder alone."""
     from rich.console import Console
 
-    from configural import commands
+    from configural import api
     from configural.study.display import progress_table
 
-    Console(highlight=False).print(progress_table(commands.study_status(folder)))
+    Console(highlight=False).print(progress_table(api.study_status(folder)))

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from configural.audit import Audit, AuditComparison
     from configural.benchmark import Benchmark
     from configural.models import Summary
@@ -197,7 +195,6 @@ def _three_digits(value: float) -> str:
 
 def print_library(library: "Library", sheets: list[Path]) -> None:
     """What was found in a face source: sizes, skipped portraits, sheets."""
-
     sizes = library.canvas_sizes
     rows, cols = (
         f"{low:,}" if low == high else f"{low:,} to {high:,}"

@@ -1,65 +1,64 @@
-"""The settings of one run."""
+"""The settings of one run, and how presets, files and what a person gives become them."""
 
+from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
+from configural.config.recipe import Recipe, first_problem
 from configural.errors import ConfiguralError
 from configural.io import files
-from configural.models import create
-from configural.stimuli import SPLITS
-from configural.stimuli import condition as find_condition
-from configural.training import PRESETS, Recipe, first_problem, recipe
+from configural.io.yamls import Document, parse_document, read_document, validated
 
-_PRESET_IMAGES = {
-    "quick": {"image_size": 64, "count": 4000},
-    "paper": {"image_size": 224, "count": 20000},
-    "fast": {"image_size": 32, "count": 15000},
-}
+PRESETS = ("quick", "paper", "fast")
+"""The partial settings that come with the package."""
 
-_EXECUTION = ("device", "devices", "stream", "compile")
-"""How a run is carried out; it may be resumed in another way."""
+_EXECUTION = {"execution": True}
+"""Marks how a run is carried out; it may be resumed in another way."""
 
 
 class RunConfig(BaseModel):
-    """Everything that a run's result depends on.
-
-    Attributes:
-        source: The source of the face library.
-        condition: Name of the condition that the images are made under.
-        split: paper or identity.
-        network: Name of the network.
-        preset: What the other settings were taken from where they were not given.
-        image_size: Rows and columns of the images.
-        count: Images in all; train, valid and test are parts of it.
-        recipe: How to train.
-        seed: Of the first weights; the recipe has it too.
-        data_seed: Of the stimuli; the same as `seed` if not given.
-        device: Where to train.
-        devices: How many GPUs, or processes on a CPU, train together.
-        stream: Whether images are drawn whenever they are needed and none is kept; the result is the same.
-        compile: Whether PyTorch translates the network before it trains it; the result is the same up to rounding
-            and, on some devices, the draws of dropout.
-    """
+    """Everything that a run's result depends on, and how it is carried out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: str = "synthetic"
-    condition: str = "ffa"
-    split: str = "paper"
-    network: str = "cnn-15"
-    preset: Literal["quick", "paper", "fast"] = "quick"
-    image_size: int = Field(64, ge=8)
-    count: int = Field(4000, ge=42)
-    recipe: Recipe
-    seed: int = Field(42, ge=0, lt=2**63)
-    data_seed: int = Field(42, ge=0, lt=2**63)
-    device: str = "auto"
-    devices: int = Field(1, ge=1)
-    stream: bool = False
-    compile: bool = False
+    source: str = Field(
+        "synthetic", description="source of the exemplars, such as synthetic, houses or folder:FOLDER"
+    )
+    condition: str = Field("ffa", description="a preset such as ffa or floating+matched, or a .yaml file")
+    split: Literal["paper", "identity"] = Field(
+        "paper", description="paper: all subsets from all exemplars; identity: from different persons"
+    )
+    network: str = Field("cnn-15", description="cnn-15, cnn-13, fcn-16, fcn-14, or module:name")
+    preset: Literal["quick", "paper", "fast"] = Field(
+        "quick", description="quick (two CPU cores), paper (as in the study) or fast (least compute)"
+    )
+    image_size: int = Field(64, ge=8, description="rows and columns of the images")
+    count: int = Field(4000, ge=42, description="images in train, valid and test together; even")
+    recipe: Recipe = Recipe()
+    seed: int = Field(42, ge=0, lt=2**63, description="of everything random")
+    data_seed: int = Field(
+        42, ge=0, lt=2**63, description="of the images, where that shall be another than the seed"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or mps", json_schema_extra=dict(_EXECUTION))
+    devices: int = Field(
+        1,
+        ge=1,
+        description="train on so many GPUs, or in so many processes on a CPU",
+        json_schema_extra=dict(_EXECUTION),
+    )
+    stream: bool = Field(
+        False, description="draw images when they are needed, and keep none", json_schema_extra=dict(_EXECUTION)
+    )
+    compile: bool = Field(
+        False,
+        description="compile the network first: for long trainings on a GPU",
+        json_schema_extra=dict(_EXECUTION),
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -67,6 +66,13 @@ class RunConfig(BaseModel):
         if isinstance(values, dict) and "data_seed" not in values:
             return {**values, "data_seed": values.get("seed", 42)}
         return values
+
+    @field_validator("count")
+    @classmethod
+    def _even(cls, count: int) -> int:
+        if count % 2:
+            raise ValueError(f"{count} must be even: half of the images are of each class")
+        return count
 
     def save(self, path: Path) -> None:
         """Write as YAML."""
@@ -79,99 +85,123 @@ class RunConfig(BaseModel):
         Raises:
             ConfiguralError: If the file is missing, or a key or value in it is not understood.
         """
-        try:
-            return cls(**yaml.safe_load(path.read_text("utf-8")))
-        except FileNotFoundError as error:
-            raise ConfiguralError(f"{path}: there is no such file; is its folder a run folder?") from error
-        except ValidationError as error:
-            raise ConfiguralError(f"{path}: {first_problem(error)}") from error
-        except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
-            raise ConfiguralError(f"{path}: not a readable configuration") from error
+        if not path.is_file():
+            raise ConfiguralError(f"{path}: there is no such file; is its folder a run folder?")
+        return validated(cls, read_document(path))
 
 
-def run_config(
-    source: str = "synthetic",
-    condition: str = "ffa",
-    split: str = "paper",
-    network: str = "cnn-15",
-    preset: str = "quick",
-    image_size: int | None = None,
-    count: int | None = None,
-    seed: int = 42,
-    device: str = "auto",
-    data_seed: int | None = None,
-    devices: int = 1,
-    stream: bool = False,
-    compile: bool = False,
-    **recipe_changes: Any,
-) -> RunConfig:
-    """Fill in a run's settings from a preset.
+def run_fields() -> dict[str, FieldInfo]:
+    """All settings of a run by name, those of the recipe among them: its options, arguments and keys.
+
+    Example:
+        >>> run_fields()["learning_rate"].description
+        'peak learning rate of Adam'
+    """
+    of_recipe = {name: field for name, field in Recipe.model_fields.items() if name != "seed"}
+    whole: dict[str, FieldInfo] = {}
+    for name, field in RunConfig.model_fields.items():
+        whole |= of_recipe if name == "recipe" else {name: field}
+    return whole
+
+
+def run_config(*, config: Path | str | None = None, **given: Any) -> RunConfig:
+    """A run's settings from a preset, a file and single values, of which the later win.
 
     Args:
-        source: See `RunConfig`, as for the arguments below.
-        condition: The condition.
-        split: The split.
-        network: The network.
-        preset: quick, paper or fast.
-        image_size: Instead of the preset's 64, 224 or 32.
-        count: Instead of the preset's 4,000, 20,000 or 15,000.
-        seed: Of everything random.
-        device: auto, cpu, cuda or mps.
-        data_seed: Of the stimuli, where that shall be another than `seed`.
-        devices: How many GPUs, or processes on a CPU, train together.
-        stream: Draw images whenever they are needed, and keep none.
-        compile: Have PyTorch translate the network before it trains it.
-        recipe_changes: Fields of `Recipe` to set otherwise than in the preset.
+        config: A YAML file of some settings by name.
+        given: Settings by name (see `run_fields`); what is None counts as not given. A mapping from networks to values
+            gives each network its own.
 
     Raises:
-        ConfiguralError: If a value is not possible; it is named.
+        ConfiguralError: If a name is unknown or a value is not possible; it is named, with file and line if it is
+            stated in one.
+
+    Example:
+        >>> run_config(preset="paper", network="fcn-14").recipe.epochs
+        30
     """
-    if preset not in PRESETS:
-        raise ConfiguralError(f"unknown preset '{preset}': choose one of {', '.join(PRESETS)}")
-    find_condition(condition)
-    if split not in SPLITS:
-        raise ConfiguralError(f"unknown split '{split}': choose one of {', '.join(SPLITS)}")
-    images = dict(_PRESET_IMAGES[preset])
-    images |= {k: v for k, v in (("image_size", image_size), ("count", count)) if v is not None}
+    document = Document("", {})
+    if config is not None:
+        document = read_document(Path(config))
+        document = Document(document.name, flat(document.values), document.tree)
+    stated = {**document.values, **{name: value for name, value in given.items() if value is not None}}
     try:
-        settings = RunConfig(
-            source=source,
-            condition=condition,
-            split=split,
-            network=network,
-            preset=preset,  # type: ignore[arg-type]
-            recipe=recipe(preset, network, seed=seed, **recipe_changes),
-            seed=seed,
-            data_seed=seed if data_seed is None else data_seed,
-            device=device,
-            devices=devices,
-            stream=stream,
-            compile=compile,
-            **images,
-        )
+        return resolved(stated)
     except ValidationError as error:
-        raise ConfiguralError(first_problem(error)) from error
-    create(network, settings.image_size)  # raises where the network cannot take images of this size
-    return settings
+        raise ConfiguralError(first_problem(error)) from None
+    except ConfiguralError as error:
+        key = str(error).partition(":")[0]
+        if key in document.values and given.get(key) is None:
+            raise ConfiguralError(f"{document.where([key])}: {error}") from None
+        raise
 
 
-def resumed_config(stored: RunConfig, given: dict[str, Any], folder: Path) -> RunConfig:
-    """The settings to go on with: the stored ones, which those given now must not contradict.
+def recipe(preset: str = "paper", network: str = "cnn-15", **changes: Any) -> Recipe:
+    """The recipe of a preset, with changes; see `run_config`.
+
+    Example:
+        >>> recipe("quick", dropout=0.1).dropout
+        0.1
+    """
+    return run_config(preset=preset, network=network, **changes).recipe
+
+
+def resolved(stated: Mapping[str, Any]) -> RunConfig:
+    """A run's settings from those that are stated by name, and for the others its preset's."""
+    for name in stated:
+        if name not in run_fields():
+            raise ConfiguralError(f"{name}: unknown setting; known are {', '.join(run_fields())}")
+    preset, network = stated.get("preset", "quick"), stated.get("network", "cnn-15")
+    if preset not in PRESETS:
+        raise ConfiguralError(f"preset: unknown preset '{preset}'; choose one of {', '.join(PRESETS)}")
+    values: dict[str, Any] = {}
+    for name, value in {**preset_values(preset), **stated}.items():
+        if not isinstance(value, Mapping):
+            values[name] = value
+        elif network in value:
+            values[name] = value[network]
+    recipe = {name: values.pop(name) for name in Recipe.model_fields if name != "seed" and name in values}
+    recipe |= {"seed": values["seed"]} if "seed" in values else {}
+    try:
+        return RunConfig.model_validate({**values, "preset": preset, "recipe": recipe})
+    except ValidationError as error:
+        raise ConfiguralError(first_problem(error)) from None
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name, those of the recipe lifted out of it."""
+    nested = values.get("recipe")
+    lifted = (
+        {name: value for name, value in nested.items() if name != "seed"} if isinstance(nested, Mapping) else {}
+    )
+    return {**{name: value for name, value in values.items() if name != "recipe"}, **lifted}
+
+
+def preset_values(preset: str) -> Mapping[str, Any]:
+    """What a preset says."""
+    text = (resources.files(__package__) / "presets" / f"{preset}.yaml").read_text("utf-8")
+    return parse_document(text, f"{preset}.yaml").values
+
+
+def resumed_config(stored: RunConfig, given: Mapping[str, Any], folder: Path) -> RunConfig:
+    """The settings to resume with: the stored ones, which those given now must not contradict.
 
     Args:
         stored: What the run in the folder was begun with.
-        given: Arguments of `run_config`. How it is carried out, `device`, `devices`, `stream` and `compile`, may
-            differ from what is stored.
+        given: Settings by name. How a run is carried out may differ from what is stored.
         folder: Named in the error.
 
     Raises:
         ConfiguralError: If another value than the stored one is given.
     """
-    known = {**stored.model_dump(), **stored.recipe.model_dump()}
+    known = flat(stored.model_dump())
+    changed = {}
     for name, value in given.items():
-        if name not in _EXECUTION and value != known[name]:
+        if run_fields()[name].json_schema_extra == _EXECUTION:
+            changed[name] = value
+        elif value != known[name]:
             raise ConfiguralError(
-                f"{folder}: holds a run with {name.replace('_', ' ')} {known[name]}, not {value}; repeat its "
-                "settings or choose another --out"
+                f"{folder}: holds a run with {name} {known[name]}, not {value}; repeat its settings or choose another "
+                "out"
             )
-    return stored.model_copy(update={name: given[name] for name in _EXECUTION if name in given})
+    return RunConfig.model_validate({**stored.model_dump(), **changed})

@@ -1,59 +1,56 @@
 """The plan of a study: which networks are trained on which conditions, how often, and what they are tested on."""
 
 import re
-from importlib import resources
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from configural.config.run import RunConfig, resolved, run_fields
+from configural.errors import ConfiguralError
 from configural.io import files
-from configural.io.yamls import read_yaml
-from configural.models import ARCHITECTURES, create
-from configural.stimuli import SPLITS
-from configural.stimuli import condition as find_condition
+from configural.io.yamls import ImpossibleKeyError
 
-PLAN_PRESETS = ("quick", "paper")
-"""The plans that come with the package."""
+_OF_AXES = ("source", "condition", "network", "seed", "device", "devices", "stream", "compile")
+"""Settings of a run that a plan's axes, or the study's own options, say."""
 
 
 class StudyPlan(BaseModel):
     """A grid of trainings, every network on every condition by every seed, and the tests of each.
 
-    Attributes:
-        description: What the plan is for.
-        networks: Names of networks.
-        conditions: Conditions, each a preset's name, some joined by `+`, or a .yaml file.
-        seeds: One per repeat: of the first weights, the shuffling and dropout. Repeats share their images.
-        split: paper or identity.
-        tests: Placements of the test sets; every network is tested on all the plan's conditions under each of them.
-        data_seed: Of the images.
-        preset: quick, paper or fast: where a training's settings are taken from that are not given below.
-        image_size: Rows and columns of the images.
-        count: Images of a condition; train, valid and test are parts of them.
-        epochs: Passes over the training images, a number for all networks or one for each.
-        batch_size: Images per step.
-        learning_rate: Of Adam, at its highest.
-        precision: 32, tf32 or bf16.
+    In a file, any setting of a run (see `run_fields`) may stand beside the axes: one value for all networks, or a
+    mapping such as `epochs: {cnn-15: 4, fcn-14: 8}`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    description: str = ""
-    networks: tuple[str, ...] = Field(min_length=1)
-    conditions: tuple[str, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field(min_length=1)
-    split: str = "paper"
-    tests: tuple[Literal["middle", "shifted"], ...] = Field(("middle", "shifted"), min_length=1)
-    data_seed: int = Field(42, ge=0, lt=2**63)
-    preset: Literal["quick", "paper", "fast"] = "quick"
-    image_size: int | None = None
-    count: int | None = Field(None, ge=42)
-    epochs: dict[str, int] = {}
-    batch_size: int | None = Field(None, ge=1)
-    learning_rate: float | None = Field(None, gt=0)
-    precision: Literal["32", "tf32", "bf16"] | None = None
+    description: str = Field("", description="what the plan is for")
+    networks: tuple[str, ...] = Field(min_length=1, description="names of networks")
+    conditions: tuple[str, ...] = Field(
+        min_length=1, description="conditions, each a preset's name, some joined by +, or a .yaml file"
+    )
+    seeds: tuple[int, ...] = Field(
+        min_length=1,
+        description="one per repeat: of the initial weights, the shuffling and dropout; repeats share their images",
+    )
+    tests: tuple[Literal["middle", "shifted"], ...] = Field(
+        ("middle", "shifted"),
+        min_length=1,
+        description="placements of the test sets; every network is tested on all conditions under each of them",
+    )
+    settings: Mapping[str, Any] = Field({}, description="settings of the runs by name, where not the preset's")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_beside_axes(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        beside = {name: value for name, value in values.items() if name in run_fields() and name not in _OF_AXES}
+        rest = {name: value for name, value in values.items() if name not in beside}
+        stated = {name: value for name, value in beside.items() if value is not None}
+        return {**rest, "settings": {**rest.get("settings", {}), **stated}}
 
     @field_validator("networks", "conditions", "seeds", "tests", mode="before")
     @classmethod
@@ -64,125 +61,98 @@ class StudyPlan(BaseModel):
 
     @field_validator("networks", "conditions", "seeds", "tests")
     @classmethod
-    def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _each_once(cls, values: tuple[Any, ...], info: Any) -> tuple[Any, ...]:
         for position, value in enumerate(values):
             if value in values[:position]:
                 raise ValueError(f"{value} is stated twice")
+            if info.field_name == "seeds" and not 0 <= value < 2**63:
+                raise ValueError(f"seed {value} must be 0 or above and below 2^63")
         return values
 
-    @field_validator("networks")
-    @classmethod
-    def _known_networks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        known = [architecture.name for architecture in ARCHITECTURES]
-        for name in names:
-            if name not in known:
-                raise ValueError(f"unknown network '{name}': choose from {', '.join(known)}")
-        return names
-
-    @field_validator("conditions")
-    @classmethod
-    def _known_conditions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            find_condition(name)
-        labels = [condition_label(name) for name in names]
-        for name, label in zip(names, labels, strict=True):
+    @model_validator(mode="after")
+    def _possible(self, info: Any) -> "StudyPlan":
+        labels = [condition_label(name) for name in self.conditions]
+        for name, label in zip(self.conditions, labels, strict=True):
             if labels.count(label) > 1:
-                raise ValueError(f"{name}: another condition is called {label} too; give its file another name")
-        return names
+                raise ImpossibleKeyError(
+                    "conditions", f"{name}: another condition is called {label} too; give its file another name"
+                )
+        for key, value in self.settings.items():
+            for name in value if isinstance(value, Mapping) else ():
+                if name not in self.networks:
+                    raise ImpossibleKeyError(key, f"{name} is not among the plan's networks")
+        checks = info.context or {}
+        for condition in self.conditions:
+            _attributed("conditions", checks.get("condition"), condition)
+        for network in self.networks:
+            _attributed("networks", checks.get("network"), network, None)
+            try:
+                settings = self.run(network=network)
+            except ConfiguralError as error:
+                key, _, problem = str(error).partition(": ")
+                raise ImpossibleKeyError(key, problem) from None
+            _attributed("image_size", checks.get("network"), network, settings.image_size)
+        return self
 
-    @field_validator("seeds")
-    @classmethod
-    def _possible_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        for seed in seeds:
-            if not 0 <= seed < 2**63:
-                raise ValueError(f"seed {seed} must be 0 or above and below 2^63")
-        return seeds
+    def run(self, **given: Any) -> RunConfig:
+        """The settings of one of its runs.
 
-    @field_validator("split")
-    @classmethod
-    def _known_split(cls, split: str) -> str:
-        if split not in SPLITS:
-            raise ValueError(f"unknown split '{split}': choose one of {', '.join(SPLITS)}")
-        return split
+        Args:
+            given: Settings by name, at least the network's.
 
-    @field_validator("image_size")
-    @classmethod
-    def _large_enough(cls, size: int | None, info: Any) -> int | None:
-        if size is not None:
-            for name in info.data.get("networks", ()):
-                create(name, size)  # raises if it cannot take images of this size
-        return size
+        Raises:
+            ConfiguralError: If a value is not possible; it is named.
+        """
+        return resolved({"data_seed": 42, **self.settings, **given})
 
-    @field_validator("count")
-    @classmethod
-    def _even(cls, count: int | None) -> int | None:
-        if count is not None and count % 2:
-            raise ValueError(f"{count} must be even: half of the images are faces")
-        return count
-
-    @field_validator("epochs", mode="before")
-    @classmethod
-    def _epochs_of_each(cls, epochs: Any, info: Any) -> Any:
-        networks = info.data.get("networks", ())
-        if epochs is None:
-            return {}
-        if isinstance(epochs, int):
-            epochs = dict.fromkeys(networks, epochs)
-        if not isinstance(epochs, dict):
-            raise ValueError("expected a number, or one for each network, such as {cnn-15: 4, fcn-14: 8}")
-        for name, number in epochs.items():
-            if networks and name not in networks:
-                raise ValueError(f"{name} is not among the plan's networks")
-            if type(number) is not int or number < 1:
-                raise ValueError(f"{name}: {number!r} must be a whole number of at least 1")
-        return epochs
-
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _precision_as_text(cls, precision: Any) -> Any:
-        return str(precision) if isinstance(precision, int) else precision
+    def stated(self) -> dict[str, Any]:
+        """All that the plan says, as its file does: the settings of runs beside the axes."""
+        axes = self.model_dump(mode="json")
+        return {**{key: value for key, value in axes.items() if key != "settings"}, **axes["settings"]}
 
     def save(self, path: Path) -> None:
-        """Write as YAML, readable by `read_plan`."""
-        files.write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+        """Write as YAML, which `study.read_plan` reads."""
+        files.write_text(path, yaml.safe_dump(self.stated(), sort_keys=False))
 
 
-def read_plan(plan: str | Path | StudyPlan) -> StudyPlan:
-    """Read a plan.
-
-    Args:
-        plan: The name of one of `PLAN_PRESETS`, or a YAML file. A plan is returned as it is.
-
-    Raises:
-        ConfiguralError: If there is no such plan, or it has an unknown key or an impossible value; file, line and
-            key are named.
-    """
-    if isinstance(plan, StudyPlan):
-        return plan
-    if str(plan) not in PLAN_PRESETS:
-        return read_yaml(Path(plan), StudyPlan)
-    with resources.as_file(resources.files(__package__) / "presets" / f"study-{plan}.yaml") as path:
-        return read_yaml(path, StudyPlan)
+def _attributed(key: str, check: Any, *given: Any) -> None:
+    """Let a check that only later packages can do, such as whether there is such a network, name its key."""
+    if check is not None:
+        try:
+            check(*given)
+        except ConfiguralError as error:
+            raise ImpossibleKeyError(key, str(error)) from None
 
 
 def difference(stored: StudyPlan, given: StudyPlan) -> str | None:
-    """The first key in which two plans differ, with both values, or None; descriptions do not count."""
-    for key in StudyPlan.model_fields:
-        before, now = getattr(stored, key), getattr(given, key)
-        if key != "description" and before != now:
-            return f"{key} {_shown(before)}, not {_shown(now)}"
+    """The first key in which two plans differ, with both values, or None; descriptions do not count.
+
+    Example:
+        >>> plan = StudyPlan(networks=("cnn-15",), conditions=("ffa",), seeds=(1,))
+        >>> difference(plan, plan.model_copy(update={"seeds": (1, 2)}))
+        'seeds [1], not [1, 2]'
+    """
+    before, now = stored.stated(), given.stated()
+    for key in dict.fromkeys((*before, *now)):
+        if key != "description" and before.get(key) != now.get(key):
+            return f"{key} {_shown(before.get(key))}, not {_shown(now.get(key))}"
     return None
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {item}" for key, item in value.items()) + "}" if value else "of the preset"
-    if isinstance(value, tuple):
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {item}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
         return "[" + ", ".join(map(str, value)) + "]"
     return "of the preset" if value is None else str(value)
 
 
 def condition_label(name: str) -> str:
-    """What a condition is called in tables and folders: its name, without folder and ending where it is a file."""
+    """What a condition is called in tables and folders: its name, without folder and ending where it is a file.
+
+    Example:
+        >>> condition_label("mine/own one.yaml+matched")
+        'own-one+matched'
+    """
     parts = [Path(part).stem if part.endswith((".yaml", ".yml")) else part for part in name.split("+")]
     return re.sub(r"[^A-Za-z0-9+._]+", "-", "+".join(parts))

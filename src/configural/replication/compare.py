@@ -12,7 +12,6 @@ from configural.replication.fields import CLOSEST_PARTS, ReceptiveField, recepti
 from configural.replication.findings import CONDITIONS, Finding, Verdict, findings
 from configural.replication.published import estimated_shifted_only, published_results
 from configural.replication.spread import spread_of_mean
-from configural.study.jobs import plan_jobs
 from configural.study.record import StudyRecord
 from configural.study.results import RESULT_COLUMNS, load_results
 
@@ -140,7 +139,7 @@ def study_image_size(folder: Path) -> int:
         ConfiguralError: If it is no study's folder.
     """
     record = StudyRecord.load(folder)
-    return plan_jobs(record.plan, record.source)[0].settings.image_size
+    return record.plan.run(network=record.plan.networks[0]).image_size
 
 
 def ordered(names: Sequence[str], known: Sequence[str]) -> list[str]:

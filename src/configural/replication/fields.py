@@ -12,7 +12,7 @@ CLOSEST_PARTS = 0.255
 """`closest_parts` of the 70 FASSEG portraits (frontal02): an eye and the nose, as a share of the image's side."""
 
 _NEIGHBOURS = ((0, 1), (0, 2), (1, 2), (2, 3))
-"""Eye and eye, either eye and the nose, nose and mouth: positions in `PART_KINDS`."""
+"""Eye and eye, either eye and the nose, nose and mouth: positions in the face's part kinds."""
 
 
 @dataclass(frozen=True)

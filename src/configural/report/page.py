@@ -16,7 +16,6 @@ from configural.evaluation import Predictions
 from configural.evaluation.figures import percent
 from configural.io import files
 from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Image, Rows, duration, embedded, environment
-from configural.stimuli import CLASS_NAMES
 from configural.study import Run, RunConfig
 from configural.training import Recipe
 from configural.training import recipe as preset_recipe
@@ -121,7 +120,7 @@ def _write(
             accuracy=percent(metrics["test_accuracy"]),
             loss=f"{metrics['test_loss']:.4g}",
             matrix=matrix,
-            class_names=CLASS_NAMES,
+            class_names=predictions.class_names,
             total=total,
             right=matrix[0][0] + matrix[1][1],
             most=percent(max(map(sum, matrix)) / total),
@@ -219,34 +218,34 @@ def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, Rows]:
 
 def _samples(predictions: Predictions, folder: Path) -> dict[str, list[Answer]]:
     """For each class, the sample images that the folder holds."""
-    samples: dict[str, list[Answer]] = {name: [] for name in CLASS_NAMES}
+    samples: dict[str, list[Answer]] = {name: [] for name in predictions.class_names}
     for row in predictions.frame.to_dict("records"):
-        name = CLASS_NAMES[row["label"]]
+        name = predictions.class_names[row["label"]]
         path = folder / "samples" / name / f"{Path(row['file']).stem}.png"
         if path.is_file():
-            samples[name].append(_answer(row, path))
+            samples[name].append(_answer(row, predictions.class_names, path))
     return samples
 
 
 def _wrong(predictions: Predictions, folder: Path) -> dict[str, list[Answer]]:
     """For each mistake, all the images that it was made with, the first of them shown."""
     wrong = {}
-    for mistake, rows in predictions.wrong().items():
+    for mistake, rows in predictions.incorrect().items():
         answers = []
         for position, row in enumerate(rows.to_dict("records")):
             path = folder / "misclassified" / mistake / f"{Path(row['file']).stem}.png"
-            answers.append(_answer(row, path if position < _SHOWN else None))
+            answers.append(_answer(row, predictions.class_names, path if position < _SHOWN else None))
         wrong[mistake] = answers
     return wrong
 
 
-def _answer(row: Mapping[Any, Any], path: Path | None) -> Answer:
+def _answer(row: Mapping[Any, Any], class_names: tuple[str, str], path: Path | None) -> Answer:
     return Answer(
         row["index"],
         row["file"],
-        CLASS_NAMES[row["label"]],
-        CLASS_NAMES[row["predicted"]],
-        _probability(row["probability_face"]),
+        class_names[row["label"]],
+        class_names[row["predicted"]],
+        _probability(row[f"probability_{class_names[1]}"]),
         embedded(path) if path else None,
     )
 

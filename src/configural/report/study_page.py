@@ -341,7 +341,7 @@ def _settings(folder: Path, record: StudyRecord, trainings: Sequence[Training]) 
     """What the plan says, and what the finished runs say of the machines they ran on."""
     planned: Rows = [
         (key.replace("_", " "), _said(value), SPLITS.get(str(value), "") if key == "split" else "")
-        for key, value in {"source": record.source, **record.plan.model_dump(mode="json")}.items()
+        for key, value in {"source": record.source, **record.plan.stated()}.items()
         if value not in (None, "", [], {})
     ]
     machine: dict[str, set[str]] = {"device": set(), "configural": set(), "PyTorch": set()}

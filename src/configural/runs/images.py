@@ -69,9 +69,7 @@ def draw_images(
         return Images(table, {name: StimulusDataset(batched, table.subset(name)) for name in SUBSETS})
     # One for all subsets, so that what it remembers of the portraits is in memory once.
     renderer = Renderer(library, size=size)
-    sets = {
-        name: dataset(library, table.subset(name), size=size, keep=keep, renderer=renderer) for name in SUBSETS
-    }
+    sets = {name: dataset(library, table.subset(name), size=size, keep=keep, renderer=renderer) for name in SUBSETS}
     renderer.forget()
     return Images(table, sets)
 
@@ -122,7 +120,13 @@ def shared_images(
                 shutil.rmtree(folder, ignore_errors=True)
                 _draw_into(folder, settings, placement, library or load(settings.source), subsets)
     table = StimulusTable.load(folder / "stimuli.parquet")
-    asked = (find_condition(settings.condition, scheme=table.scheme), placement, settings.split, settings.count, settings.data_seed)
+    asked = (
+        find_condition(settings.condition, scheme=table.scheme),
+        placement,
+        settings.split,
+        settings.count,
+        settings.data_seed,
+    )
     if (table.condition, table.placement, table.split, table.count, table.seed) != asked:
         raise ConfiguralError(f"{folder}: holds images of other settings; remove it to have them drawn anew")
     sets = {}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from configural import __version__, models
 from configural.config.run import RunConfig
@@ -28,7 +29,7 @@ from configural.io.images import write_png
 from configural.io.locks import LOCK, locked
 from configural.portraits import Library, load
 from configural.runs.images import Images, draw_images, drawing_device, sample_for
-from configural.stimuli import CLASS_NAMES, ImageDataset, StimulusTable
+from configural.stimuli import ImageDataset, StimulusTable
 from configural.training import History, check_devices, fit, open_device
 
 _KEYS = {"test_accuracy", "test_loss", "confusion_matrix", "parameters", "images", "seconds", "faces_fingerprint"}
@@ -57,7 +58,7 @@ class Run:
     metrics: Mapping[str, Any]
 
     @cached_property
-    def network(self) -> models.StudyNet:
+    def network(self) -> nn.Module:
         """The trained network, on the CPU."""
         return models.load_network(self.folder / "model.safetensors")
 
@@ -95,6 +96,7 @@ def load_run(folder: Path | str) -> Run:
 def train_and_test(
     settings: RunConfig,
     out: Path,
+    *,
     resume: bool = False,
     keras: bool = False,
     library: Library | None = None,
@@ -128,7 +130,7 @@ def train_and_test(
             finished = load_run(out)
             (out / "checkpoint.safetensors").unlink(missing_ok=True)
             if keras and not (out / "model.h5").is_file():
-                models.keras_weights.save(finished.network, out / "model.h5")
+                models.save_keras(finished.network, out / "model.h5")
             return finished
         if resume and not begun and out.is_dir() and any(out.iterdir()):
             raise ConfiguralError(f"{out}: holds other files and no run to go on with (no config.yaml)")
@@ -137,7 +139,7 @@ def train_and_test(
 
         # Whatever can be wrong with the settings shows before the first file is written.
         device = open_device(settings.device, settings.recipe.precision).device
-        check_devices(device, settings.devices, settings.recipe.batch_size)
+        check_devices(device, settings.devices, batch_size=settings.recipe.batch_size)
         start = time.perf_counter()
         if images is None:
             library = library or load(settings.source)
@@ -174,9 +176,9 @@ def _train_and_test(settings: RunConfig, out: Path, keras: bool, images: Images,
     history = fit(
         network,
         images.sets["train"],
-        images.sets["valid"],
-        settings.recipe,
-        settings.device,
+        valid=images.sets["valid"],
+        recipe=settings.recipe,
+        device=settings.device,
         checkpoint=checkpoint,
         devices=settings.devices,
         compile=settings.compile,
@@ -184,13 +186,15 @@ def _train_and_test(settings: RunConfig, out: Path, keras: bool, images: Images,
     history.save(out / "history.csv")
     models.save_network(network, out / "model.safetensors")
     if keras:
-        models.keras_weights.save(network, out / "model.h5")
-    loaded = models.load_network(out / "model.safetensors")
+        models.save_keras(network, out / "model.h5")
+    loaded = models.load_network(out / "model.safetensors", network=settings.network)
     _check_equal(network, loaded, out / "model.safetensors")
 
     tested = time.perf_counter()
     # In batches as small as those of the validation: what a network holds of 100 large images takes a gigabyte.
-    predictions = predict(loaded, images.sets["test"], settings.recipe.valid_batch_size, settings.device)
+    predictions = predict(
+        loaded, images.sets["test"], batch_size=settings.recipe.valid_batch_size, device=settings.device
+    )
     summary = models.summarise(loaded)
     metrics = {
         **write_test(out, predictions, images.sets["test"]),
@@ -228,10 +232,10 @@ def write_test(out: Path, predictions: Predictions, images: ImageDataset) -> dic
     predictions.save(out / "predictions.csv")
     metrics = predictions.metrics()
     save_figure(confusion_matrix_figure(metrics), out / "figures" / "confusion_matrix.png")
-    wrong = predictions.wrong()
+    wrong = predictions.incorrect()
     position = {file: row for row, file in enumerate(images.rows["file"])}
     written = {f"misclassified/{mistake}": rows["file"] for mistake, rows in wrong.items()}
-    for label, name in enumerate(CLASS_NAMES):
+    for label, name in enumerate(predictions.class_names):
         written[f"samples/{name}"] = images.rows["file"][images.rows["label"] == label].head(_SAMPLES)
     for folder, names in written.items():
         for file in names:
@@ -241,7 +245,7 @@ def write_test(out: Path, predictions: Predictions, images: ImageDataset) -> dic
         "test_accuracy": metrics.accuracy,
         "test_loss": metrics.loss,
         "confusion_matrix": [list(row) for row in metrics.confusion_matrix],
-        "class_names": list(CLASS_NAMES),
+        "class_names": list(predictions.class_names),
         "wrong": {mistake: rows[["index", "file"]].to_dict("records") for mistake, rows in wrong.items()},
     }
 

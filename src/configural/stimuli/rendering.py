@@ -210,7 +210,7 @@ class Renderer:
                     gain = np.clip(under / np.maximum(tone, 1), *_GAINS)
                     pixels = np.minimum(pixels * gain[:, None, None].astype(np.float32), 255)
                 pastes[slot] = _Paste(pixels, alpha, shown, box)
-            yield _Scene(stimulus, hosts[row], surface, corners[row], pastes)
+            yield _Scene(stimulus, hosts[row], surface, (corners[row][0], corners[row][1]), pastes)
 
     def _draw_into(
         self,

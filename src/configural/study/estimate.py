@@ -15,7 +15,6 @@ from configural.evaluation import predict
 from configural.portraits import Library
 from configural.runs.images import sample_for
 from configural.stimuli import ImageDataset, Renderer
-from configural.stimuli import condition as find_condition
 from configural.stimuli.sampling import subset_of_index
 from configural.study.jobs import Job
 from configural.study.status import JobStatus
@@ -160,7 +159,7 @@ def _time(job: Job) -> tuple[float, float]:
 def _time_drawing(job: Job, library: Library) -> float:
     settings = job.settings.model_copy(update={"count": max(42, 2 * _DRAWN)})
     table = sample_for(settings, library)
-    renderer = Renderer(library, settings.image_size)
+    renderer = Renderer(library, size=settings.image_size)
     start = time.perf_counter()
     renderer.draw_batch([table[row] for row in range(_DRAWN)])
     return (time.perf_counter() - start) / _DRAWN
@@ -181,7 +180,7 @@ def _images(job: Job) -> dict[str, int]:
 def _images_drawn(job: Job) -> int:
     """How many images the study draws."""
     conditions = {condition for condition, _ in job.tests}
-    own = {(condition, find_condition(condition).placement) for condition in conditions}
+    own = {(condition, placement) for condition, placement in job.own if condition in conditions}
     return len(own) * job.settings.count + len(set(job.tests) - own) * _images(job)["test"]
 
 

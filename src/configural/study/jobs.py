@@ -3,15 +3,14 @@
 import io
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from configural.config.run import RunConfig, run_config
+from configural.config.run import RunConfig
 from configural.config.study import StudyPlan, condition_label
 from configural.errors import ConfiguralError
 from configural.evaluation import Predictions, predict
@@ -50,6 +49,7 @@ class Job:
         repeat: Which of the plan's seeds it is trained by, from 1 on.
         settings: The training's settings.
         tests: (condition, placement) of every test set, the placement middle or shifted.
+        own: (condition, placement) under which images of each condition are trained on.
     """
 
     network: str
@@ -57,6 +57,7 @@ class Job:
     repeat: int
     settings: RunConfig
     tests: tuple[tuple[str, str], ...]
+    own: tuple[tuple[str, str], ...]
 
     @property
     def name(self) -> str:
@@ -69,20 +70,34 @@ class Job:
         return f"runs/{self.name}"
 
 
-def plan_jobs(plan: StudyPlan, source: str = "synthetic", device: str = "auto") -> tuple[Job, ...]:
+def plan_jobs(
+    plan: StudyPlan,
+    source: str = "synthetic",
+    *,
+    device: str = "auto",
+    own: Mapping[str, str] | None = None,
+) -> tuple[Job, ...]:
     """All jobs of a plan: first every cell's first repeat, then every second one, and so on.
 
     Args:
         plan: The plan.
         source: The source of the face library.
         device: auto, cpu, cuda or mps.
+        own: By condition, the placement that it is trained under; of the conditions for faces if not given.
 
     Raises:
         ConfiguralError: If a setting is not possible.
     """
+    if own is None:
+        own = {name: find_condition(name).placement for name in plan.conditions}
     tests = tuple((condition, placement) for condition in plan.conditions for placement in plan.tests)
     return tuple(
-        Job(network, condition, repeat, _settings(plan, source, device, network, condition, seed), tests)
+        Job(
+            *(network, condition, repeat),
+            plan.run(source=source, device=device, network=network, condition=condition, seed=seed),
+            tests,
+            tuple(own.items()),
+        )
         for repeat, seed in enumerate(plan.seeds, start=1)
         for network in plan.networks
         for condition in plan.conditions
@@ -109,7 +124,7 @@ def run_job(
         OSError: If the disk is full or not writable; called again, it goes on from there.
     """
     out = folder / job.run
-    own = find_condition(job.condition).placement
+    own = dict(job.own)[job.condition]
     trained = _images(job, folder, job.condition, own, library)
     run = train_and_test(job.settings, out, resume=True, images=trained, patience=_PATIENCE)
     rows: list[dict[str, object]] = []
@@ -234,32 +249,10 @@ def _fault_of_run(job: Job, out: Path) -> str | None:
     return None
 
 
-def _settings(plan: StudyPlan, source: str, device: str, network: str, condition: str, seed: int) -> RunConfig:
-    changes: dict[str, Any] = {
-        "epochs": plan.epochs.get(network),
-        "batch_size": plan.batch_size,
-        "learning_rate": plan.learning_rate,
-        "precision": plan.precision,
-    }
-    return run_config(
-        source,
-        condition,
-        plan.split,
-        network,
-        plan.preset,
-        plan.image_size,
-        plan.count,
-        seed,
-        device,
-        plan.data_seed,
-        **{name: value for name, value in changes.items() if value is not None},
-    )
-
-
 def _images(job: Job, folder: Path, condition: str, placement: str, library: Library | None) -> Images:
     settings = job.settings.model_copy(update={"condition": condition})
     # All of the study's conditions are trained on, under their own placement; under others they are only tested.
-    subsets = SUBSETS if placement == find_condition(condition).placement else ("test",)
+    subsets = SUBSETS if placement == dict(job.own)[condition] else ("test",)
     place = folder / "images" / f"{condition_label(condition)}-{placement}"
     return shared_images(place, settings, placement, library, subsets)
 

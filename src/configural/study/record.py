@@ -35,11 +35,17 @@ class StudyRecord:
     conditions: Mapping[str, Any]
     version: str = __version__
 
+    @property
+    def placements(self) -> dict[str, str]:
+        """By condition, the placement that images are trained on under."""
+        return {name: says["placement"] for name, says in self.conditions.items()}
+
     @classmethod
     def of(cls, plan: StudyPlan, library: Library) -> "StudyRecord":
         """The record of a plan that is carried out with these faces."""
-        # By way of JSON, so that it equals what is read from a file.
-        conditions = {name: json.loads(json.dumps(asdict(find_condition(name)))) for name in plan.conditions}
+        conditions = {
+            name: find_condition(name, scheme=library.scheme).model_dump(mode="json") for name in plan.conditions
+        }
         return cls(plan, library.source, library.fingerprint, conditions)
 
     def refuse_other(self, given: "StudyRecord", folder: Path) -> None:
@@ -63,7 +69,7 @@ class StudyRecord:
             "configural": self.version,
             "source": self.source,
             "faces_fingerprint": self.fingerprint,
-            "plan": self.plan.model_dump(mode="json"),
+            "plan": self.plan.stated(),
             "conditions": dict(self.conditions),
         }
         files.write_text(folder / "study.yaml", yaml.safe_dump(says, sort_keys=False))

@@ -75,7 +75,7 @@ def read_status(folder: Path) -> StudyStatus:
         ConfiguralError: If it is no study's folder.
     """
     record = StudyRecord.load(folder)
-    return status_of(folder, plan_jobs(record.plan, record.source), is_locked(folder))
+    return status_of(folder, plan_jobs(record.plan, record.source, own=record.placements), is_locked(folder))
 
 
 def status_of(folder: Path, jobs: Sequence[Job], at_work: bool) -> StudyStatus:

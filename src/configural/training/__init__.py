@@ -1,9 +1,7 @@
 """One recipe, one readable loop."""
 
-from configural.config.recipe import PRESETS as PRESETS
 from configural.config.recipe import Recipe as Recipe
-from configural.config.recipe import first_problem as first_problem
-from configural.config.recipe import recipe as recipe
+from configural.config.run import recipe as recipe
 from configural.training.checkpoint import read_history as read_history
 from configural.training.distributed import check_devices as check_devices
 from configural.training.history import Epoch as Epoch

@@ -38,10 +38,10 @@ _WORDS = {ONE: "#005a8c", GROUP: "#00664b", ALL: "#8a5a00"}
 class Displacement(Probe):
     """Parts moved by so many pixels, up, down, left and right.
 
-    Distances are pixels of a 512-row portrait, before a condition's scale. An object is asked about at a distance
-    in a direction only if its whole constellation fits there, and a part or a group is moved only where that hides
-    nothing of another part: else a classifier that counts the parts it sees would lose by one part that moves and
-    not by all, as if it read relations.
+    Distances are pixels of a portrait whose longer side has 512, before a condition's scale. An object is asked
+    about at a distance in a direction only if its whole constellation fits there, and a part or a group is moved
+    only where that hides nothing of another part: else a classifier that counts the parts it sees would lose by one
+    part that moves and not by all, as if it read relations.
 
     Attributes:
         distances: Which.
@@ -60,10 +60,10 @@ class Displacement(Probe):
     how_to_read = (
         "A classifier that reads relations loses when one part moves (blue, solid) and loses nothing when all move "
         "together (orange, dashed); one that reads positions loses most when all move. Distances are up, down, "
-        "left and right, in pixels of a 512-row portrait; a part is not moved where it would cover another. On a "
-        "visible canvas, parts that move together still leave their positions on that canvas, so that the index "
-        "there is a lower bound for relations among the parts; on the plain colour of the surface (skin) there is "
-        "no canvas to leave, but such images may be unlike any that the classifier knows."
+        "left and right, in pixels of a portrait whose longer side has 512; a part is not moved where it would "
+        "cover another. On a visible canvas, parts that move together still leave their positions on that canvas, "
+        "so that the index there is a lower bound for relations among the parts; on the plain colour of the "
+        "surface (skin) there is no canvas to leave, but such images may be unlike any that the classifier knows."
     )
 
     def __post_init__(self) -> None:
@@ -181,7 +181,7 @@ class Displacement(Probe):
                 for of, style in _CURVES.items():
                     rows = scores[(scores["score"] == score) & (scores["of"] == of)].sort_values("at")
                     plotting.curve(axes, pd.concat([first, rows]) if len(rows) else first, of, **style)
-                axes.set_xlabel("moved by (pixels of a 512-row portrait)")
+                axes.set_xlabel("moved by (1/512 of the longer side of the portrait)")
             left.set_ylabel("log-odds drop")
             low, high = left.get_ylim()
             left.set_ylim(min(low, -plotting.NAT / 4), max(high, plotting.NAT))

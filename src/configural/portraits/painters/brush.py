@@ -1,11 +1,11 @@
-"""What the painter of synthetic heads works with: a sitter, a light, noise and outlines."""
+"""What the painters work with: light, noise, outlines, and the camera."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Int, Num, Shaped
+from jaxtyping import Float, Float32, Int, Num, Shaped, UInt8
 from scipy.interpolate import CubicSpline
 
 ROWS = 512
@@ -15,114 +15,10 @@ Plane = Float32[np.ndarray, "rows cols"]
 Planes = Float32[np.ndarray, "3 rows cols"]
 Colour = tuple[float, float, float]
 
-# Human skin from light to dark, and hair, as 8-bit sRGB.
-_SKIN = np.array([[234, 198, 174], [224, 180, 150], [206, 158, 126], [176, 126, 94], [134, 92, 68], [80, 54, 43]])
-_HAIR = np.array(
-    [
-        [24, 20, 20],
-        [46, 32, 25],
-        [82, 56, 38],
-        [106, 62, 40],
-        [152, 84, 46],
-        [138, 104, 74],
-        [192, 154, 110],
-        [146, 142, 138],
-        [196, 193, 188],
-    ]
-)
-# How often each hair colour comes with dark, middle and light skin.
-_HAIR_ODDS = np.array(
-    [
-        [0.72, 0.22, 0.02, 0, 0, 0, 0, 0.03, 0.01],
-        [0.30, 0.35, 0.15, 0.08, 0, 0.03, 0.02, 0.05, 0.02],
-        [0.10, 0.15, 0.20, 0.14, 0.10, 0.11, 0.12, 0.05, 0.03],
-    ]
-)
-_STYLES = ("crop", "buzz", "bald", "curly", "parted", "back", "fringe")
-_STYLE_ODDS = {True: (0.50, 0.12, 0.12, 0.10, 0.06, 0.10, 0), False: (0.08, 0, 0, 0.10, 0.40, 0.22, 0.20)}
-
 
 def linear(colour: Num[np.ndarray, "*many 3"]) -> Float[np.ndarray, "*many 3"]:
     """8-bit display values as amounts of light, with a display gamma of 2."""
     return (colour / 255) ** 2
-
-
-@dataclass(frozen=True)
-class Sitter:
-    """Who is drawn: the measures of one head in pixels of a 512-row image, and its colours.
-
-    Attributes:
-        cols: Width of the image.
-        axis: Column of the face's midline.
-        crown: Row of the top of the hair.
-        hairline: Row where the forehead begins.
-        brow: Row of the brows.
-        eye: Row of the eyes' centres.
-        eye_gap: Half the distance between the eyes' centres.
-        nose: Row of the nose's base.
-        mouth: Row of the line between the lips.
-        chin: Row of the chin's end.
-        width: Half the width of the face at the cheekbones.
-        jaw: Width of the jaw as a share of `width`.
-        tip: Width of the chin as a share of `width`.
-        manly: 0 to 1; brows, jaw, stubble and lips follow it.
-        tone: Skin tone, 0 the lightest, 1 the darkest.
-        skin: Albedo of the skin, linear RGB.
-        hair: Albedo of the hair, linear RGB.
-        style: How the hair is worn.
-    """
-
-    cols: int
-    axis: float
-    crown: float
-    hairline: float
-    brow: float
-    eye: float
-    eye_gap: float
-    nose: float
-    mouth: float
-    chin: float
-    width: float
-    jaw: float
-    tip: float
-    manly: float
-    tone: float
-    skin: Colour
-    hair: Colour
-    style: str
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator, tone: float) -> "Sitter":
-        """Draw a sitter of a skin tone; measures follow those of frontal identity photographs."""
-        cols = int(np.clip(round(rng.normal(374, 13)), 354, 408))
-        manly = float(rng.beta(0.7, 0.7))
-        place = tone * (len(_SKIN) - 1)
-        skin = linear(np.array([np.interp(place, range(len(_SKIN)), channel) for channel in _SKIN.T]))
-        skin *= 1 + rng.normal(0, 1, 3) * (0.022, 0.013, 0.04)
-        kind = int(np.digitize(tone + rng.normal(0, 0.15), (0.35, 0.6)))
-        hair = linear(_HAIR[rng.choice(len(_HAIR), p=_HAIR_ODDS[2 - kind])]) * (1 + rng.normal(0, 0.08))
-        eye = rng.normal(254, 4)
-        nose = float(np.clip(rng.normal(336, 4), 328, 342))
-        return cls(
-            cols=cols,
-            axis=float(cols / 2 + np.clip(rng.normal(4, 4), -6, 13)),
-            crown=rng.uniform(2, 26),
-            hairline=float(np.clip(rng.normal(98, 12), 74, 122)),
-            brow=eye - rng.normal(37, 2.5) + 2 * (manly - 0.5),
-            eye=eye,
-            eye_gap=float(np.clip(rng.normal(65.5, 3.2), 59, 73)),
-            nose=nose,
-            mouth=float(np.clip(rng.normal(380, 3), nose + 41, 384)),
-            chin=float(np.clip(rng.normal(466 + 4 * (manly - 0.5), 6), 452, 480)),
-            width=float(np.clip(rng.normal(132 + 5 * manly, 6), 120, min(150, cols / 2 - 34))),
-            jaw=0.79 + 0.09 * manly + float(np.clip(rng.normal(0, 0.028), -0.06, 0.06)),
-            tip=0.335 + 0.085 * manly + float(np.clip(rng.normal(0, 0.025), -0.05, 0.05)),
-            manly=manly,
-            tone=tone,
-            skin=tuple(skin.tolist()),
-            hair=tuple(hair.tolist()),
-            style=str(rng.choice(_STYLES, p=_STYLE_ODDS[manly > 0.5])),
-        )
 
 
 @dataclass(frozen=True)
@@ -131,13 +27,17 @@ class Light:
 
     Attributes:
         direction: Unit vector (right, down, towards the viewer) to the lamp.
-        room: Share of the light that comes from everywhere, 0 to 1.
+        room: Fraction of the light that comes from everywhere, 0 to 1.
         tint: Colour of the lamp, RGB about 1.
+        fill: Colour of the light that comes from everywhere, RGB about 1.
+        wrap: How far the lamp's light travels under the surface and around the terminator, RGB; skin unless given.
     """
 
     direction: tuple[float, float, float]
     room: float
     tint: Colour
+    fill: Colour = (1.0, 1.0, 1.0)
+    wrap: Colour = (0.42, 0.24, 0.18)
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Light":
@@ -149,7 +49,10 @@ class Light:
         return cls((x, y, z), rng.uniform(0.26, 0.42), (1 + warmth, 1.0, 1 - warmth))
 
     def on(
-        self, right: Float32[np.ndarray, "rows cols"], down: Float32[np.ndarray, "rows cols"]
+        self,
+        right: Float32[np.ndarray, "rows cols"],
+        down: Float32[np.ndarray, "rows cols"],
+        lit: Plane | None = None,
     ) -> tuple[Planes, Plane]:
         """Light on a relief: the diffuse part per channel, and a soft highlight.
 
@@ -159,6 +62,7 @@ class Light:
         Args:
             right: How fast the relief rises towards the right, pixels per pixel.
             down: How fast it rises downwards.
+            lit: Fraction of the lamp's light that no shadow keeps off; all of it unless given.
         """
         x, y, z = self.direction
         length = right * right
@@ -169,10 +73,12 @@ class Light:
         cosine = (z - leaning) * length
         ambient = self.room * (0.62 + 0.38 * length) * (1 - 0.16 * down * length)
         diffuse = np.empty((3, *right.shape), np.float32)
-        for plane, tint, wrap in zip(diffuse, self.tint, (0.42, 0.24, 0.18), strict=True):
+        for plane, tint, fill_tint, wrap in zip(diffuse, self.tint, self.fill, self.wrap, strict=True):
             np.maximum(cosine + wrap, 0, out=plane)
             plane *= (1 - self.room) * tint * 1.12 / (1 + wrap)
-            plane += ambient
+            if lit is not None:
+                plane *= lit
+            plane += ambient * fill_tint
         size = float(np.sqrt(2 + 2 * z))  # of the sum of two unit vectors, to the lamp and to the viewer
         shine = np.maximum((z + 1 - leaning) * length * (1 / size), 0)
         power8 = ((shine * shine) ** 2) ** 2
@@ -337,3 +243,58 @@ def cover(
     """Lay paint over the image."""
     for below, above in zip(image, paint, strict=True):
         below += alpha * (above - below)
+
+
+def photographed(
+    portrait: Float32[np.ndarray, "3 rows cols"],
+    canvas: Float32[np.ndarray, "3 rows cols"],
+    segmentation: UInt8[np.ndarray, "rows cols"],
+    turn: Float[np.ndarray, "2 3"],
+    rng: np.random.Generator,
+) -> tuple[UInt8[np.ndarray, "rows cols 3"], UInt8[np.ndarray, "rows cols 3"], UInt8[np.ndarray, "rows cols"]]:
+    """What a camera, held not quite upright, makes of a painting with its parts and of the same without them.
+
+    Args:
+        portrait: Linear light of the painting with its parts.
+        canvas: The same without them.
+        segmentation: Where the parts are.
+        turn: The camera's affine map.
+        rng: Source of the sensor's grain, which is the same in both.
+
+    Returns:
+        Portrait and canvas in 8-bit display values, equal outside the parts; the segmentation as the camera sees it.
+    """
+    portrait, canvas = (_turned(image, turn) for image in (portrait, canvas))
+    segmentation = cv2.warpAffine(segmentation, turn, segmentation.shape[::-1], flags=cv2.INTER_NEAREST)
+    grain = _grain(rng, canvas.shape[2])
+    bare = _exposed(canvas, grain)
+    shown = bare.copy()
+    # The two differ within the parts alone, though turning has spread the edges by a fraction of a pixel.
+    drawn = segmentation > 0
+    rows = np.flatnonzero(drawn.any(axis=1))
+    band = slice(rows[0], rows[-1] + 1)
+    np.copyto(shown[band], _exposed(portrait[:, band], grain[:, band]), where=drawn[band, :, None])
+    return shown, bare, segmentation
+
+
+def _turned(image: Planes, turn: Float[np.ndarray, "2 3"]) -> Planes:
+    size = image.shape[:0:-1]
+    return np.stack([cv2.warpAffine(plane, turn, size, borderMode=cv2.BORDER_REFLECT_101) for plane in image])
+
+
+def _grain(rng: np.random.Generator, cols: int) -> Planes:
+    """The noise of a sensor, mostly the same in all channels."""
+    noise = rng.standard_normal((ROWS + 64, cols + 64), dtype=np.float32)
+    grey = 0.005 * noise[64:, 64:]
+    return np.stack([grey + 0.004 * noise[at : at + ROWS, at : at + cols] for at in (0, 19, 41)])
+
+
+def _exposed(
+    image: Float32[np.ndarray, "3 rows cols"], grain: Float32[np.ndarray, "3 rows cols"]
+) -> UInt8[np.ndarray, "rows cols 3"]:
+    """Light as 8-bit display values: a soft shoulder, a display gamma of 2, the sensor's grain."""
+    values = np.maximum(image, 0)
+    values *= 1.1 / (1 + 0.12 * values)
+    np.sqrt(values, out=values)
+    values += grain
+    return cv2.merge([cv2.convertScaleAbs(plane, alpha=255.0) for plane in np.maximum(values, 0)])

@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32
 
 from configural.portraits.library import Exemplar
 from configural.portraits.painters.brush import (
@@ -10,7 +10,6 @@ from configural.portraits.painters.brush import (
     Light,
     Plane,
     Planes,
-    Sitter,
     bell,
     blur,
     cover,
@@ -21,6 +20,7 @@ from configural.portraits.painters.brush import (
     linear,
     mirrored,
     mottle,
+    photographed,
     planes,
     shifted,
     shrink,
@@ -31,6 +31,7 @@ from configural.portraits.painters.brush import (
 )
 from configural.portraits.painters.face_hair import Hair, paint_hair
 from configural.portraits.painters.face_parts import paint_parts
+from configural.portraits.painters.face_sitter import Sitter
 
 _GOLDEN = 0.6180339887498949
 _WALLS = np.array([[198, 200, 200], [176, 188, 198], [206, 196, 178], [120, 124, 128]])
@@ -75,41 +76,9 @@ def paint_face(seed: int, index: int) -> Exemplar:
     portrait, segmentation = paint_parts(canvas, stubble, sitter, light, rng)
     # Few people hold their head quite upright.
     roll = cv2.getRotationMatrix2D((sitter.axis, 300.0), float(np.clip(rng.normal(0, 1.1), -2.5, 2.5)), 1.0)
-    portrait, canvas = (_rolled(image, roll) for image in (portrait, canvas))
-    segmentation = cv2.warpAffine(segmentation, roll, segmentation.shape[::-1], flags=cv2.INTER_NEAREST)
-    grain = _grain(rng, sitter.cols)
-    bare = _exposed(canvas, grain)
-    shown = bare.copy()
-    # The two differ within the parts alone, though turning has spread the edges by a fraction of a pixel.
-    drawn = segmentation > 0
-    rows = np.flatnonzero(drawn.any(axis=1))
-    band = slice(rows[0], rows[-1] + 1)
-    np.copyto(shown[band], _exposed(portrait[:, band], grain[:, band]), where=drawn[band, :, None])
+    shown, bare, segmentation = photographed(portrait, canvas, segmentation, roll, rng)
     name = f"synthetic/{index:02d}"
-    return Exemplar.cut(name, shown, segmentation, bare, name)
-
-
-def _rolled(image: Planes, roll: Float[np.ndarray, "2 3"]) -> Planes:
-    size = image.shape[:0:-1]
-    return np.stack([cv2.warpAffine(plane, roll, size, borderMode=cv2.BORDER_REFLECT_101) for plane in image])
-
-
-def _grain(rng: np.random.Generator, cols: int) -> Planes:
-    """The noise of a sensor, mostly the same in all channels."""
-    noise = rng.standard_normal((ROWS + 64, cols + 64), dtype=np.float32)
-    grey = 0.005 * noise[64:, 64:]
-    return np.stack([grey + 0.004 * noise[at : at + ROWS, at : at + cols] for at in (0, 19, 41)])
-
-
-def _exposed(
-    image: Float32[np.ndarray, "3 rows cols"], grain: Float32[np.ndarray, "3 rows cols"]
-) -> UInt8[np.ndarray, "rows cols 3"]:
-    """Light as 8-bit display values: a soft shoulder, a display gamma of 2, the sensor's grain."""
-    values = np.maximum(image, 0)
-    values *= 1.1 / (1 + 0.12 * values)
-    np.sqrt(values, out=values)
-    values += grain
-    return cv2.merge([cv2.convertScaleAbs(plane, alpha=255.0) for plane in np.maximum(values, 0)])
+    return Exemplar.cut(name, shown, segmentation=segmentation, canvas=bare)
 
 
 def _paint_canvas(sitter: Sitter, light: Light, rng: np.random.Generator) -> tuple[Planes, Plane]:

@@ -10,7 +10,6 @@ from configural.portraits.painters.brush import (
     Light,
     Plane,
     Planes,
-    Sitter,
     bell,
     blur,
     draw_hairs,
@@ -25,6 +24,7 @@ from configural.portraits.painters.brush import (
     smooth_outline,
     step,
 )
+from configural.portraits.painters.face_sitter import Sitter
 
 _LONG = ("parted", "fringe")
 # How far strands stick out over the hair's edge, how soft the edge is, and how long a strand is, in pixels.

@@ -1,7 +1,7 @@
 """Studies: grids of runs, carried out, continued and watched."""
 
 import shutil
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -10,17 +10,17 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from configural import report
-from configural.config.study import read_plan
+from configural.config.study import StudyPlan
 from configural.errors import ConfiguralError
 from configural.io.files import refuse_used
 from configural.io.locks import locked
 from configural.portraits import Library, load
-from configural.study import StudyPlan
+from configural.runs import Run
 from configural.study.display import describe_event, live
 from configural.study.engines import Engine, find_engine
 from configural.study.estimate import Estimate, estimate, free_bytes
 from configural.study.jobs import Job, is_finished, mend, plan_jobs, run_job
+from configural.study.plans import read_plan
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import collect_results, save_results
 from configural.study.status import StudyStatus, read_status, status_of
@@ -66,10 +66,13 @@ class Outlook:
 def run_study(
     plan: StudyPlan | Path | str | None = None,
     source: str | Library | None = None,
+    *,
     out: Path | str = "study",
     workers: int | None = None,
     engine: str | Engine = "local",
     device: str = "auto",
+    write_run_page: Callable[[Run], object] | None = None,
+    write_page: Callable[[Path], object] | None = None,
 ) -> Study:
     """Train and test every network of a plan on every condition, by every seed; go on with what is there already.
 
@@ -81,6 +84,8 @@ def run_study(
         workers: Jobs at a time; by default one per processor core, or two per GPU.
         engine: What carries out the jobs: local, ray, or an `Engine`.
         device: auto, cpu, cuda or mps.
+        write_run_page: Makes the page of each run.
+        write_page: Makes the page of the study, in its folder.
 
     Returns:
         The results, and which jobs failed; these are tried again by the same call.
@@ -93,7 +98,7 @@ def run_study(
     carry_out = find_engine(engine) if isinstance(engine, str) else engine
     at_a_time = _at_a_time(workers)
     record, library = _record(plan, source, folder)
-    jobs = plan_jobs(record.plan, record.source, device)
+    jobs = plan_jobs(record.plan, record.source, device=device, own=record.placements)
     with locked(folder, "this study", _PATIENCE):
         for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
             leftover.unlink(missing_ok=True)
@@ -104,11 +109,13 @@ def run_study(
             record.save(folder)
         attempts = Attempts()
         attempts.save(folder)
-        _carry_out(jobs, folder, library, carry_out, at_a_time, attempts)
+        work = partial(run_job, folder=folder.absolute(), library=library, write_page=write_run_page)
+        _carry_out(jobs, folder, work, carry_out, at_a_time, attempts)
         results = collect_results(folder, jobs)
         save_results(results, folder)
         attempts.save(folder)
-        report.write_study_report(folder)
+        if write_page is not None:
+            write_page(folder)
         if not attempts.failed:
             # They are only drawn again, from seeds, and take more room than all else.
             shutil.rmtree(folder / "images", ignore_errors=True)
@@ -118,6 +125,7 @@ def run_study(
 def plan_study(
     plan: StudyPlan | Path | str | None = None,
     source: str | Library | None = None,
+    *,
     out: Path | str = "study",
     workers: int | None = None,
     device: str = "auto",
@@ -136,7 +144,9 @@ def plan_study(
     """
     at_a_time = _at_a_time(workers)
     record, library = _record(plan, source, Path(out))
-    status = status_of(Path(out), plan_jobs(record.plan, record.source, device), False)
+    status = status_of(
+        Path(out), plan_jobs(record.plan, record.source, device=device, own=record.placements), False
+    )
     expected = estimate(status.jobs, library, at_a_time)
     return Outlook(status, at_a_time, expected, free_bytes(Path(out)))
 
@@ -161,8 +171,8 @@ def _record(
         plan = stored.plan if stored else "quick"
     if source is None:
         source = stored.source if stored else "synthetic"
-    plan = read_plan(plan)
     library = load(source)
+    plan = read_plan(plan, scheme=library.scheme)
     record = StudyRecord.of(plan, library)
     if stored is not None:
         stored.refuse_other(record, folder)
@@ -176,7 +186,7 @@ def _entries(folder: Path) -> list[Path]:
 def _carry_out(
     jobs: Sequence[Job],
     folder: Path,
-    library: Library,
+    work: Callable[[Job], None],
     engine: Engine,
     workers: int,
     attempts: Attempts,
@@ -205,7 +215,6 @@ def _carry_out(
         note(attempts, results=True)
         if not left:
             return
-        work = partial(run_job, folder=folder.absolute(), library=library, write_page=report.write_run_report)
         outcomes = engine(left, work, workers, begun)
         if isinstance(outcomes, Generator):
             at_end.callback(outcomes.close)  # ends the workers, whatever happens here
@@ -224,5 +233,5 @@ def _at_a_time(workers: int | None) -> int:
         gpus = torch.cuda.device_count()
         return 2 * gpus if gpus else torch.get_num_threads()
     if workers < 1:
-        raise ConfiguralError(f"--workers {workers}: at least 1 must work")
+        raise ConfiguralError(f"workers {workers}: at least 1 must work")
     return workers

@@ -1,0 +1,62 @@
+"""A training with its test as one call."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from configural.config.run import RunConfig, resumed_config, run_config
+from configural.errors import ConfiguralError
+from configural.portraits import Library
+from configural.runs.run import Run, train_and_test
+
+
+def run(
+    *,
+    source: str | Library | None = None,
+    config: Path | str | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    keras: bool = False,
+    write_page: Callable[[Run], object] | None = None,
+    **given: Any,
+) -> Run:
+    """Draw images, train a network on them, save, load again, test, and report: the main job.
+
+    Args:
+        source: A source such as `synthetic` (the default), `houses` or `fasseg:FOLDER`, or a loaded library.
+        config: A YAML file of settings by name, which arguments overrule.
+        out: The run folder; runs/<date-time> by default.
+        resume: Resume the run that `out` holds; settings not given are taken from it.
+        keras: Also write the network as `model.h5`.
+        write_page: Makes the page in the folder.
+        given: Any setting of `config.run_fields()` by name, such as `condition`, `network`, `preset`, `epochs`,
+            `learning_rate`, `dropout`, `seed` or `device`; what is not given is the preset's.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ConfiguralError: If a setting is unknown or not possible, or `out` holds something else.
+        OSError: If the disk is full or not writable.
+    """
+    library = source if isinstance(source, Library) else None
+    given = {name: value for name, value in given.items() if value is not None}
+    if source is not None:
+        given["source"] = source.source if isinstance(source, Library) else source
+    if resume and out is None:
+        raise ConfiguralError("resume needs --out, the folder of the run to resume")
+    folder = Path(out) if out is not None else dated_folder()
+    if resume and (folder / "config.yaml").is_file():
+        settings = resumed_config(RunConfig.load(folder / "config.yaml"), given, folder)
+    else:
+        settings = run_config(config=config, **given)
+    finished = train_and_test(settings, folder, resume=resume, keras=keras, library=library)
+    if write_page is not None:
+        write_page(finished)
+    return finished
+
+
+def dated_folder() -> Path:
+    """Where a run goes that was given no folder: runs/<date-time>."""
+    return Path("runs") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
