@@ -52,7 +52,7 @@ class Measure:
     note: str = ""
 
     @classmethod
-    def of_rate(cls, name: str, unit: str, rounds: Rounds, *, note: str = "", scale: float = 1.0) -> "Measure":
+    def of_rate(cls, name: str, unit: str, *, rounds: Rounds, note: str = "", scale: float = 1.0) -> "Measure":
         """Counts per second, each `scale` of the unit."""
         median, lowest, highest, by_processor = (
             rate * scale for rate in (rounds.rate, rounds.lowest, rounds.highest, rounds.processor_rate)
@@ -129,7 +129,7 @@ def measure(
         def draw(name: str, work: Callable[[], object]) -> None:
             update(len(measures), note=name)
             (rounds,) = in_turn([(work, _DRAWN)], seconds)
-            measures.append(Measure.of_rate(name, "images/s", rounds))
+            measures.append(Measure.of_rate(name, "images/s", rounds=rounds))
 
         def write_folder() -> None:
             folder = Path(tempfile.mkdtemp(dir=temporary))
@@ -143,10 +143,10 @@ def measure(
         # Of the fastest rounds, which other programs slowed down least.
         fraction = steps.highest / limit.highest
         note = f"{_SIDE} × {_SIDE}, float32"
-        measures.append(Measure.of_rate("matrix product", "GFLOP/s", limit, note=note, scale=1e-9))
+        measures.append(Measure.of_rate("matrix product", "GFLOP/s", rounds=limit, note=note, scale=1e-9))
         per_image = Rounds(BATCH, steps.seconds, steps.processor_seconds)
         note = f"batches of {BATCH}, {fraction:.0%} of the matrix product's rate"
-        measures.append(Measure.of_rate("training step", "images/s", per_image, note=note))
+        measures.append(Measure.of_rate("training step", "images/s", rounds=per_image, note=note))
         update(4, note="start-up")
         measures.append(_startup(seconds))
         held = round(peak_bytes() / 2**20)
