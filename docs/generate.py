@@ -5,10 +5,8 @@ A hook of mkdocs (`hooks` in mkdocs.yml). No option, key or signature is written
 
 import ast
 import inspect
-import os
 import re
-import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +15,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+from configural.cli.groups import DefaultCommand
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -58,29 +58,55 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def command_line() -> str:
-    """What every command says of itself with --help."""
+    """Every command by its object: what it says with --help."""
+    from typer.main import get_command
+
+    from configural.cli import app
+
     parts = ["# Command line\n\nWhat `configural COMMAND --help` says, of every command.\n"]
-    todo: list[tuple[str, ...]] = [()]
-    while todo:
-        command = todo.pop(0)
-        text = _help(*command)
-        parts.append(f"## {' '.join(('configural', *command))}\n\n```text\n{text}\n```\n")
-        todo = [(*command, name) for name in _commands(text)] + todo
+    parts += _command(get_command(app), ("configural",))
     return "\n".join(parts)
 
 
-def _help(*command: str) -> str:
-    run = [sys.executable, "-m", "configural.cli", *command, "--help"]
-    environment = {**os.environ, "COLUMNS": "90", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True, encoding="utf-8")
-    lines = done.stdout.replace("python -m configural.cli", "configural").strip("\n").splitlines()
-    return "\n".join(line.rstrip() for line in lines)
+def _command(command: Any, path: tuple[str, ...]) -> list[str]:
+    """A command's section and those of its commands; a group's default command goes by the group's name."""
+    inner = dict(getattr(command, "commands", {}))
+    default = next((each for each in inner.values() if isinstance(each, DefaultCommand)), None)
+    shown = default or command
+    arguments = [each for each in shown.params if each.param_type_name == "argument"]
+    options = [each for each in shown.params if each.param_type_name == "option"]
+    usage = " ".join([*path, *(each.metavar or each.name.upper() for each in arguments)])
+    parts = [f"## {' '.join(path)}\n", f"    {usage}{' [OPTIONS]' if options else ' COMMAND'}\n"]
+    parts += [f"{_plain(shown.help)}\n"]
+    if arguments:
+        rows = [f"| `{each.metavar or each.name.upper()}` | {_escape(each.help or '')} |" for each in arguments]
+        parts += ["\n".join(["| argument | |", "|---|---|", *rows]) + "\n"]
+    if options:
+        rows = [f"| {_flags(each)} | {_cell(_value(each))} | {_escape(each.help or '')} |" for each in options]
+        parts += ["\n".join(["| option | value | |", "|---|---|---|", *rows]) + "\n"]
+    _, _, examples = (shown.epilog or "").partition("\n\n")
+    if examples:
+        parts += ["```sh\n" + examples.replace("\n\n", "\n") + "\n```\n"]
+    for name, each in inner.items():
+        parts += _command(each, (*path, name)) if each is not default else []
+    return parts
 
 
-def _commands(text: str) -> list[str]:
-    """The names in the box of commands of a help text."""
-    box = re.search(r"─ Commands ─+╮\n(.*?)╰", text, re.DOTALL)
-    return re.findall(r"^│ ([a-z][\w-]*)", box[1], re.MULTILINE) if box else []
+def _flags(option: Any) -> str:
+    return " ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+
+
+def _value(option: Any) -> str:
+    """What an option takes, and what it is by default where the command itself has one."""
+    if option.is_flag:
+        return ""
+    taken = option.metavar or _shown(option.type_descriptor.annotation).upper()
+    default = option.default
+    return f"{taken} = {default}" if isinstance(default, str | int | float) and default != "" else taken
+
+
+def _plain(text: str | None) -> str:
+    return re.sub(r"\[/?\w+\]", "", inspect.cleandoc(text or "")).replace("<", "&lt;")
 
 
 def configuration() -> str:
@@ -94,7 +120,11 @@ def configuration() -> str:
             "`config.yaml` of a run folder, the presets, and the options of `configural run` and arguments of "
             "`configural.run`.",
         ),
-        "A study's plan": (config.StudyPlan, "The file that `configural study PLAN` reads."),
+        "A study's plan": (
+            config.StudyPlan,
+            "The file that `configural study PLAN` reads. Any setting "
+            "of a run may stand beside these keys, as one value or as a mapping from networks to values.",
+        ),
         "An audit": (config.AuditConfig, "The options of `configural audit`, kept in `audit.json`."),
         "A condition": (
             stimuli.Condition,
@@ -158,18 +188,21 @@ def _shown(annotation: Any) -> str:
         return annotation.__name__
     text = re.sub(r"Annotated\[(\w+)(?:[^\[\]]|\[[^\[\]]*\])*\]", r"\1", str(annotation))
     text = re.sub(r"Literal\[([^\]]*)\]", lambda m: " or ".join(m[1].replace("'", "").split(", ")), text)
-    return re.sub(r"[a-zA-Z_.]*\.(\w+)", r"\1", text).replace("NoneType", "None")
+    text = re.sub(r"[a-zA-Z_.]*\.(\w+)", r"\1", text).replace("NoneType", "None").replace(" | ", " or ")
+    return re.sub(r"tuple\[([^\[\]]*), \.\.\.\]", r"list of \1", text)
 
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "must be given"
     value = field.get_default(call_default_factory=True)
-    return "" if value in (None, "", ()) or isinstance(value, BaseModel) else f"{value}"
+    if isinstance(value, tuple) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return "" if value in (None, "", ()) or isinstance(value, BaseModel | Mapping) else f"{value}"
 
 
 def _cell(text: str) -> str:
-    return f"`{_escape(text)}`" if text and text != "must be given" else text
+    return f"`{text}`" if text and text != "must be given" else text
 
 
 def _escape(text: str) -> str:
@@ -187,15 +220,21 @@ def api() -> str:
     parts = [
         "# Python\n\n`import configural as cf`; packages are imported when they are first used.\n\n## configural\n"
     ]
-    parts += [
-        _entry(f"configural.{name}") for name in _public(ROOT / "src/configural/__init__.py", "configural.api")
-    ]
+    parts += [_entry(_defined(name)) for name in _public(ROOT / "src/configural/__init__.py", "configural.api")]
     for package in PACKAGES:
         folder = ROOT / "src" / "configural" / package
         file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
         parts.append(f"## configural.{package}\n\n{ast.get_docstring(ast.parse(file.read_text('utf-8'))) or ''}\n")
         parts += [_entry(f"configural.{package}.{name}") for name in _public(file)]
     return "\n".join(parts)
+
+
+def _defined(name: str) -> str:
+    """Where one of the whole jobs is described: `configural.api` wraps some to add their page."""
+    from configural import api
+
+    job = inspect.unwrap(getattr(api, name))
+    return f"{job.__module__}.{job.__qualname__}"
 
 
 def _entry(path: str) -> str:
