@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from configural.objects import ObjectScheme
+from configural.objects.scheme import LengthUnit
 from configural.portraits import Exemplar, Library, load
 
 
@@ -74,3 +76,41 @@ def blocks() -> Library:
         for number, person in enumerate(persons)
     ]
     return Library("blocks", exemplars)
+
+
+VAN = ObjectScheme(
+    name="van",
+    class_names=("no_van", "van"),
+    part_kinds=("front_wheel", "rear_wheel", "window", "door", "lamp"),
+    interchangeable=(("front_wheel", "rear_wheel"),),
+    unit=LengthUnit(name="wheelbase", between=("front_wheel", "rear_wheel")),
+    hang={"front_wheel": ("bottom", "left"), "rear_wheel": ("bottom", "right"), "window": ("top", "middle")},
+)
+"""Five part kinds."""
+
+
+def block_library(scheme: ObjectScheme, *, rows: int = 90, cols: int = 130, count: int = 6) -> Library:
+    """Exemplars of plain blocks side by side, of sizes that differ; wider than high if nothing else is said."""
+    exemplars = []
+    for number in range(count):
+        width = cols - 3 * number
+        segmentation = np.zeros((rows, width), np.uint8)
+        step = (width - 24) // len(scheme.part_kinds)
+        for position in range(len(scheme.part_kinds)):
+            top, left = rows // 3 + 3 * (position % 3), 8 + position * step
+            high, wide = 5 + (number + position) % 4, 5 + (2 * number + position) % 3
+            segmentation[top : top + high, left : left + wide] = 1 + position
+        canvas = np.full((rows, width, 3), 60 + 11 * number, np.uint8)
+        canvas[..., 1] += np.arange(width, dtype=np.uint8)
+        portrait = canvas.copy()
+        for position in range(len(scheme.part_kinds)):
+            portrait[segmentation == 1 + position] = (25 * position, 255 - 25 * position, 60 + 11 * number)
+        name = f"{scheme.name}/{number}"
+        exemplars.append(Exemplar.cut(name, portrait, segmentation=segmentation, canvas=canvas, scheme=scheme))
+    return Library(f"{scheme.name} blocks", exemplars, scheme=scheme)
+
+
+@pytest.fixture(scope="session")
+def vans() -> Library:
+    """Six tiny exemplars of an object of five part kinds, wider than high."""
+    return block_library(VAN)

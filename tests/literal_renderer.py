@@ -9,7 +9,6 @@ import numpy as np
 from scipy.spatial import cKDTree
 from skimage.transform import resize, warp
 
-from configural.objects import FACE
 from configural.portraits import Exemplar, Library
 from configural.stimuli import Stimulus
 
@@ -18,35 +17,50 @@ OUTWARD = {  # where a part hangs in its slot if spaced apart: (rows, cols), 0 f
     "right_eye": (0, 1),
     "nose": (0.5, 0.5),
     "mouth": (1, 0.5),
+    "front_wheel": (1, 0),
+    "rear_wheel": (1, 1),
+    "window": (0, 0.5),
+    "door": (0.5, 0.5),
+    "lamp": (0.5, 0.5),
 }
 
 
-def _margins(host: Exemplar, placement: str) -> tuple[int, int]:
-    spare = host.canvas.shape[0] - host.canvas.shape[1]
-    before = {"left": 0, "middle": spare // 2, "right": spare}[placement]
-    return before, spare - before
+def _margins(host: Exemplar, placement: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows above and below, columns left and right of the portrait in its square."""
+    rows, cols = host.canvas.shape[:2]
+    if cols > rows:  # lies at the top, in the middle or at the bottom
+        above = {"left": 0, "middle": math.floor((cols - rows) / 2), "right": cols - rows}[placement]
+        return (above, cols - rows - above), (0, 0)
+    left = {"left": 0, "middle": math.floor((rows - cols) / 2), "right": rows - cols}[placement]
+    return (0, 0), (left, rows - cols - left)
+
+
+def _corner(host: Exemplar, stimulus: Stimulus) -> np.ndarray:
+    """Row and column of the surface at which the host's canvas begins."""
+    if stimulus.condition.background == "canvas":
+        return np.array([0, 0])
+    return np.array([before for before, _ in _margins(host, stimulus.placement)])
 
 
 def _square(image: np.ndarray, host: Exemplar, stimulus: Stimulus) -> np.ndarray:
     if image.shape[0] != image.shape[1]:
-        widths = [(0, 0), _margins(host, stimulus.placement)] + [(0, 0)] * (image.ndim - 2)
-        image = np.pad(image, widths)
+        image = np.pad(image, [*_margins(host, stimulus.placement)] + [(0, 0)] * (image.ndim - 2))
     return np.rot90(image, 2) if stimulus.inverted else image
 
 
 def _background(host: Exemplar, stimulus: Stimulus) -> np.ndarray:
-    rows = host.canvas.shape[0]
+    side = max(host.canvas.shape)
     kind = stimulus.condition.background
     if kind == "canvas":
         return host.canvas.astype(float)
-    image = np.full((rows, rows, 3), 128.0)
+    image = np.full((side, side, 3), 128.0)
     if kind == "skin":
         skin = [host.canvas[r, c] for r, c in zip(*np.nonzero(host.segmentation), strict=True)]
         image[:] = np.median(skin, axis=0)
     if kind == "noise":
         cells = np.random.default_rng(stimulus.noise).integers(64, 192, (64, 64))
-        for r, c in np.ndindex(rows, rows):
-            image[r, c] = cells[r * 64 // rows, c * 64 // rows]
+        for r, c in np.ndindex(side, side):
+            image[r, c] = cells[r * 64 // side, c * 64 // side]
     return image
 
 
@@ -58,15 +72,15 @@ def _resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _part(donor: Exemplar, kind: str, host: Exemplar, feather: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels, opacity and mean colour of the skin it covered at home."""
-    part = donor.parts[FACE.index(kind)]
-    factor = host.canvas.shape[0] / donor.canvas.shape[0]
+    part = next(part for part in donor.parts if part.kind == kind)
+    factor = max(host.canvas.shape) / max(donor.canvas.shape)
     shape = tuple(max(1, math.floor(side * factor + 0.5)) for side in part.mask.shape)
-    share = _resized(part.mask, shape)
-    mask = share >= share.max() / 2 - 1e-5
+    covered = _resized(part.mask, shape)
+    mask = covered >= covered.max() / 2 - 1e-5
     top, left = part.anchor
     home = donor.canvas[top : top + part.mask.shape[0], left : left + part.mask.shape[1]]
     opacity = mask.astype(float)
-    width = feather * host.canvas.shape[0] / 512
+    width = feather * max(host.canvas.shape) / 512
     if width > 0.5:
         outside = cKDTree(np.argwhere(~np.pad(mask, 1)))
         for r, c in np.argwhere(mask):
@@ -81,23 +95,19 @@ def _place(host: Exemplar, stimulus: Stimulus, slot: int, shape: tuple[int, ...]
     """Row and column of a part's upper left corner on the surface, before any pose."""
     condition = stimulus.condition
     own = host.parts[slot]
-    unit = host.canvas.shape[0] / 512
-    if condition.offset_unit == "eye_distance":
-        eyes = [np.array(eye.anchor) + np.array(eye.mask.shape) / 2 for eye in host.parts[:2]]
-        unit = math.dist(*eyes)
+    unit = max(host.canvas.shape) / 512
+    if condition.offset_unit != "pixels":  # the distance between the first two parts, in a face the eyes
+        unit = math.dist(*(np.array(part.anchor) + np.array(part.mask.shape) / 2 for part in host.parts[:2]))
     place = np.array(own.anchor) + np.round(np.array(condition.offsets[slot]) * unit).astype(int)
     if condition.spacing == "apart":
         for axis in (0, 1):
             place[axis] += math.floor((own.mask.shape[axis] - shape[axis]) * OUTWARD[own.kind][axis])
-    if condition.background != "canvas":
-        place[1] += _margins(host, stimulus.placement)[0]
-    return place + stimulus.contents[slot].jitter
+    return place + _corner(host, stimulus) + stimulus.contents[slot].jitter
 
 
 def _middle(host: Exemplar, stimulus: Stimulus) -> np.ndarray:
     middles = [np.array(part.anchor) + (np.array(part.mask.shape) - 1) / 2 for part in host.parts]
-    left = 0 if stimulus.condition.background == "canvas" else _margins(host, stimulus.placement)[0]
-    return np.mean(middles, axis=0) + np.array([0, left])
+    return np.mean(middles, axis=0) + _corner(host, stimulus)
 
 
 def _layers(faces: Library, stimulus: Stimulus) -> list[tuple[int, np.ndarray, np.ndarray]]:
@@ -119,7 +129,7 @@ def _layers(faces: Library, stimulus: Stimulus) -> list[tuple[int, np.ndarray, n
 
     layers = []
     for slot, content in enumerate(stimulus.contents):
-        if FACE.part_kinds[slot] not in condition.filled:
+        if host.parts[slot].kind not in condition.filled:
             continue
         pixels, opacity, skin = _part(exemplars[content.donor], content.kind, host, condition.feather)
         top, left = _place(host, stimulus, slot, opacity.shape)
@@ -149,7 +159,7 @@ def literal_image(faces: Library, stimulus: Stimulus, size: int) -> np.ndarray:
 
 
 def literal_masks(faces: Library, stimulus: Stimulus, size: int) -> np.ndarray:
-    """The share of each small pixel that shows each slot's part: 4 × size × size, 0 to 1."""
+    """The fraction of each small pixel that shows each slot's part: slots × size × size, 0 to 1."""
     host = {exemplar.name: exemplar for exemplar in faces.exemplars}[stimulus.host]
     owner = np.zeros(_background(host, stimulus).shape[:2], int)
     for slot, _, opacity in _layers(faces, stimulus):
@@ -157,6 +167,6 @@ def literal_masks(faces: Library, stimulus: Stimulus, size: int) -> np.ndarray:
     return np.stack(
         [
             resize(_square((owner == slot + 1).astype(float), host, stimulus), (size, size), anti_aliasing=True)
-            for slot in range(4)
+            for slot in range(len(stimulus.contents))
         ]
     )

@@ -31,7 +31,7 @@ def test_every_preset_is_drawn_as_by_the_renderer(name, painted):
 @pytest.mark.parametrize("background", ["canvas", "skin", "grey", "noise"])
 def test_turned_and_enlarged_on_every_background(background, painted):
     pose = {"rotation": (-25, 25), "scale": (0.7, 1.1), "shift": ((-9, 9), (-9, 9)), "inverted": 0.5}
-    changed = Condition("turned", background=background, **pose)
+    changed = Condition(name="turned", background=background, **pose)
     assert_same(painted, list(sample(painted, condition=changed, count=42, seed=5, placement="shifted"))[::5], 61)
 
 

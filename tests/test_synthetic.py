@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from configural.portraits import PART_KINDS, Exemplar, Library
+from configural.objects import FACE
+from configural.portraits import Exemplar, Library
 from configural.portraits.painters.face import paint_face, paint_faces
 
 ROWS = 512
@@ -65,7 +66,7 @@ def test_parts_are_whole_and_apart(heads: list[Exemplar]) -> None:
         assert set(np.unique(head.segmentation)) == {0, 1, 2, 3, 4}
         grown = [cv2.dilate((head.segmentation == label).astype(np.uint8), around) for label in range(1, 5)]
         assert np.max(sum(grown)) == 1, f"{head.name}: parts are less than six pixels apart"
-        for label, kind in enumerate(PART_KINDS, start=1):
+        for label, kind in enumerate(FACE.part_kinds, start=1):
             pieces, _ = cv2.connectedComponents((head.segmentation == label).astype(np.uint8))
             assert pieces == 2, f"{head.name}: {kind} in pieces"  # the background is the other one
         drawn = head.segmentation > 0
@@ -129,7 +130,7 @@ def test_canvas_is_the_portrait_without_its_parts(heads: list[Exemplar]) -> None
 def test_parts_fade_into_the_skin(heads: list[Exemplar]) -> None:
     for head in heads:
         change = np.abs(grey(head.portrait) - grey(head.canvas))
-        for label, kind in enumerate(PART_KINDS, start=1):
+        for label, kind in enumerate(FACE.part_kinds, start=1):
             mask = (head.segmentation == label).astype(np.uint8)
             rim = (mask > 0) & (cv2.erode(mask, np.ones((3, 3), np.uint8)) == 0)
             assert change[rim].mean() < 6, f"{head.name}: {kind} has a visible edge"
@@ -140,7 +141,7 @@ def test_canvas_shows_no_ghost(heads: list[Exemplar]) -> None:
     """Where a part was, the canvas is as smooth as the cheek beside it, and unlike the part."""
     # From each part to bare skin: below the eyes, beside the nose, above the mouth's corner.
     to_skin = [(52, -4), (52, 4), (0, 56), (-70, 52)]
-    for label, (kind, way) in enumerate(zip(PART_KINDS, to_skin, strict=True), start=1):
+    for label, (kind, way) in enumerate(zip(FACE.part_kinds, to_skin, strict=True), start=1):
         contrast, prominence, likeness = [], [], []
         for head in heads:
             mask = head.segmentation == label

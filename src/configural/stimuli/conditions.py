@@ -77,8 +77,8 @@ class Condition(BaseModel):
         background: One of `BACKGROUNDS`.
         filled: The slots that hold a part; all where nothing is said.
         arrangement: What a scrambled stimulus is: `shuffle`; `exchanged`, in which only interchangeable parts have
-            changed places; a given order of the part kinds over the slots; a `MovedPart`; or `correct`, no other than a
-            correct one, which alone also allows that no slot is filled.
+            changed places; a given order of the part kinds over the slots; a `MovedPart`; or `correct`, no other
+            than a correct one, which alone also allows that no slot is filled.
         spacing: `free`: a part's upper left corner is put at its slot, and parts may overlap. `apart`: a part hangs
             in its slot as the object scheme says, and stimuli in which two parts overlap are drawn again, in both
             classes.
@@ -227,14 +227,14 @@ def condition(name: str | Path | Condition, *, scheme: ObjectScheme = FACE) -> C
     """The condition of that name, made for an object.
 
     Args:
-        name: A registered one (see `CONDITIONS`), a path to a .yaml file, `module:name`, or several of these joined by
-            `+`. Of joined ones, the later wins where two state the same key. The preset one-part-moved takes the part
-            and its distance: `one-part-moved:nose:20`. A condition itself is checked against the scheme.
+        name: A registered one (see `CONDITIONS`), a path to a .yaml file, `module:name`, or several of these joined
+            by `+`. Of joined ones, the later wins where two state the same key. The preset one-part-moved takes the
+            part and its distance: `one-part-moved:nose:20`. A condition itself is checked against the scheme.
         scheme: What the object consists of.
 
     Raises:
-        ConfiguralError: If there is none of that name, or it states an unknown key or a value that is impossible for
-            this object; file and line are named.
+        ConfiguralError: If there is none of that name, or it states an unknown key or a value that is impossible
+            for this object; file and line are named.
 
     Example:
         >>> condition("floating+matched").background

@@ -59,7 +59,8 @@ class DeviceRenderer(Renderer):
         """Draw several images, RGB, and leave them on the device.
 
         Raises:
-            ConfiguralError: If a stimulus names an exemplar that the library does not hold, or a part leaves its canvas.
+            ConfiguralError: If a stimulus names an exemplar that the library does not hold, or a part leaves the
+                surface.
         """
         images = torch.empty((len(stimuli), 3, self.size, self.size), dtype=torch.uint8, device=self.device)
         alike: dict[tuple[Condition, int], list[int]] = {}

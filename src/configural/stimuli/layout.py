@@ -77,10 +77,10 @@ class Layout:
 
     @property
     def centres(self) -> Float[np.ndarray, "n slots 2"]:
-        """Row and column of the middle of each part in the square; a pixel's middle is half a pixel from its edge."""
-        middle = self.middle[:, None]
-        posed = _posed(self.start + (self.size - 1) / 2 - middle, self.rotation, self.scale) + middle
-        return posed + (self.shift + self.corner)[:, None] + 0.5
+        """Row and column of the middle of each part in the square, where the middle of pixel 0 is 0.5."""
+        away = _posed(self.start + (self.size - 1) / 2 - self.middle[:, None], self.rotation, self.scale)
+        # From the host's own canvas on, so that rounding is the same on every background.
+        return away + (self.middle - self.canvas)[:, None] + (self.shift + self.canvas + self.corner)[:, None] + 0.5
 
     def sources(self) -> tuple[Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n slots 2"]]:
         """Matrices and offsets: pixel p of a box shows what the part has at matrix · p + offset.

@@ -355,7 +355,7 @@ class Renderer:
         return np.tile(self._tone(host, background)[:, None, None], (1, side, side))
 
     def _tone(self, host: int, background: str) -> Float32[np.ndarray, "3"]:
-        """The colour of a plain background; skin, the surface's, is the median of what was filled in where the host's parts lay."""
+        """The colour of a plain background; skin is the median of what was filled in where the host's parts lay."""
         if background == "grey":
             return np.full(3, _GREY, np.float32)
         exemplar = self.library[host]

@@ -34,7 +34,7 @@ _PART = 8 * BLOCK
 def sample(
     library: Library,
     *,
-    condition: str | Condition = "ffa",
+    condition: str | Path | Condition = "ffa",
     split: str = "paper",
     count: int = 2000,
     seed: int = 0,
@@ -52,7 +52,8 @@ def sample(
     Args:
         library: The exemplars to draw from.
         condition: A condition, or what `configural.stimuli.condition` understands.
-        split: `paper` draws train, valid and test from all exemplars; `identity` from disjoint sets of persons (or of whatever objects are shown).
+        split: `paper` draws train, valid and test from all exemplars; `identity` from disjoint sets of persons, or
+            of what else is shown.
         count: How many stimuli in all; even.
         seed: 0 or above.
         placement: left, middle, right, or shifted for a third each within every class and subset; the condition's
@@ -83,7 +84,7 @@ def sample_to(
     path: Path,
     library: Library,
     *,
-    condition: str | Condition = "ffa",
+    condition: str | Path | Condition = "ffa",
     split: str = "paper",
     count: int = 2000,
     seed: int = 0,
@@ -144,7 +145,7 @@ class _Sampling:
 
 def _prepare(
     library: Library,
-    condition: str | Condition,
+    condition: str | Path | Condition,
     split: str,
     count: int,
     seed: int,

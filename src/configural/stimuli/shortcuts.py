@@ -37,7 +37,7 @@ def shortcut_accuracies(
     """Balanced accuracy of a logistic regression on each of `CUES`, on the test images of a fresh sample.
 
     It is trained on the training images; its penalty is chosen there, by cross-validation that keeps pairs
-    together. The paper split's test images are new collages on the same exemplars; the identity split's have others.
+    together. The paper split's test images are new collages of the same exemplars; the identity split's of others.
 
     Args:
         library: The exemplars.
