@@ -91,34 +91,31 @@ def test_recipe_of_a_probe(elsewhere):
 
 
 def test_recipe_of_a_condition_key(tmp_path):
-    """The two edits, in a copy of the package; parts are then grey, and nothing else is."""
+    """The two edits, in a copy of the package: twice the offsets by the new key are twice the offsets."""
     package = tmp_path / "configural"
     shutil.copytree(ROOT / "src" / "configural", package, ignore=shutil.ignore_patterns("__pycache__"))
     (_, field), (_, act) = blocks("condition key")
-    edits = (
-        ("conditions.py", r"^    colour_transfer: .*\n", field, 1),
-        ("rendering.py", r"^        alpha = ", act, 0),
-    )
-    for name, line, code, below in edits:
+    for name, line, code in (
+        ("conditions.py", r"(?<=\n)    jitter: int = .*\n()", field),
+        ("layout.py", r"()(?<=\n)    offset = .*\n", act),
+    ):
         text = (package / "stimuli" / name).read_text("utf-8")
-        (found,) = re.finditer(line, text, re.MULTILINE)
-        at = found.end() if below else found.start()
-        (package / "stimuli" / name).write_text(text[:at] + code + text[at:], "utf-8")
-    (tmp_path / "grey.yaml").write_text("grey_parts: true\nblend: 1\nmatched: true\n")
-    check = """
+        (found,) = re.finditer(line, text)
+        (package / "stimuli" / name).write_text(text[: found.start(1)] + code + text[found.start(1) :], "utf-8")
+    (tmp_path / "wider.yaml").write_text("spread: 2\n")
+    (tmp_path / "twice.yaml").write_text(
+        "offsets: {left_eye: [-40, -20], right_eye: [-40, 10], nose: [0, 0], mouth: [40, 0]}\n"
+    )
+    code = f"""
 import configural as cf
-assert cf.__file__.startswith({folder!r})
-library = cf.portraits.load("synthetic:2")
-for condition, grey in (("grey.yaml", True), ("baseline", False)):
-    table = cf.stimuli.sample(library, condition=condition, count=4)
-    image, masks = cf.stimuli.Renderer(library, size=512).draw_with_masks(table[0])
-    inside = image[masks.any(axis=0)].astype(int)
-    flat = (abs(inside - inside.mean(axis=1, keepdims=True)) < 1).all(axis=1)
-    assert (flat.mean() > 0.9) == grey, flat.mean()
+assert cf.__file__.startswith({str(tmp_path)!r})
+library = cf.portraits.load("synthetic:4")
+conditions = ("ffa+wider.yaml", "twice.yaml", "ffa")
+tables = [cf.stimuli.sample(library, condition=condition, count=4) for condition in conditions]
+wider, twice, plain = (cf.stimuli.Renderer(library, size=64).draw(table[3]) for table in tables)
+assert (wider == twice).all() and (wider != plain).any()
 """
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    code = check.format(folder=str(tmp_path))
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
