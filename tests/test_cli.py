@@ -129,7 +129,7 @@ def test_help_names_the_commands_in_the_order_of_work():
         "audit",
         "generate",
         "verify",
-        "faces",
+        "inspect",
         "fetch",
         "networks",
         "bench",

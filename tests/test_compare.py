@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from configural.commands.comparisons import compare as compare_study
-from configural.commands.comparisons import comparison_text
 from configural.errors import ConfiguralError
 from configural.replication.compare import compare, study_image_size
 from configural.replication.compare_text import can_be_tested, cells_table, findings_table, markdown, points
+from configural.replication.comparing import compare as compare_study
+from configural.replication.comparing import comparison_text
 from configural.replication.fields import CLOSEST_PARTS, closest_parts, receptive_fields
 from configural.replication.findings import Check, Verdict, findings
 from configural.replication.published import published_results

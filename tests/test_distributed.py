@@ -91,8 +91,8 @@ def test_settings_written_before_there_were_devices_load(tmp_path):
     settings = RunConfig.load(path)
     assert settings.devices == 1
     # As with the device, a run may go on with another number of them.
-    assert resumed_config(settings, {"devices": 2}, tmp_path).devices == 2
-    assert resumed_config(settings, {"device": "cpu"}, tmp_path).device == "cpu"
+    assert resumed_config(settings, {"devices": 2}, folder=tmp_path).devices == 2
+    assert resumed_config(settings, {"device": "cpu"}, folder=tmp_path).device == "cpu"
 
 
 class BothInDoublePrecision(torch.nn.Module):

@@ -74,7 +74,7 @@ def one_thread():
 @pytest.mark.slow
 def test_jobs_that_train_fail_and_die_and_an_early_end(blocks, tmp_path, one_thread):
     """Two jobs train, one of them on a second worker; one fails, one dies always, one never ends."""
-    trained, unlucky, mistaken, deadly, elsewhere, endless = jobs = plan_jobs(PLAN, "blocks", "cpu")
+    trained, unlucky, mistaken, deadly, elsewhere, endless = jobs = plan_jobs(PLAN, "blocks", device="cpu")
     cluster, local = (
         partial(run_job, folder=tmp_path / name, library=blocks, write_page=report.write_run_report)
         for name in ("cluster", "local")
@@ -162,13 +162,13 @@ def test_a_killed_study_takes_its_cluster_along(tmp_path):
 def test_clusters_that_cannot_be_used(monkeypatch):
     import ray
 
-    jobs = plan_jobs(PLAN, "blocks", "auto")
+    jobs = plan_jobs(PLAN, "blocks", device="auto")
     monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": {"CPU": 4.0, "GPU": 2.0}}])
     with pytest.raises(ConfiguralError, match="--gpus-per-job 4: the cluster's largest machine has 2"):
         engine._gpus(jobs, 4)
     assert engine._gpus(jobs, None) == 1
     assert engine._gpus(jobs, 0.5) == 0.5
-    assert engine._gpus(plan_jobs(PLAN, "blocks", "cpu"), None) == 0
+    assert engine._gpus(plan_jobs(PLAN, "blocks", device="cpu"), None) == 0
 
     def refuse(**options):
         assert options["address"] == "10.0.0.1:6379"

@@ -39,7 +39,7 @@ def write_a_test(folder, wrong, n=20):
     pixels = rng.integers(0, 256, (2 * n, SIZE, SIZE, 3)).astype(np.uint8)
     probability = 1 / (1 + np.exp(-log_odds))
     answers = rows.assign(predicted=predicted, probability_face=probability, log_odds=log_odds)
-    metrics = write_test(folder, Predictions(answers), ImageDataset(rows, SIZE, pixels))
+    metrics = write_test(folder, Predictions(answers), images=ImageDataset(rows, SIZE, images=pixels))
     return metrics, answers, pixels
 
 

@@ -65,7 +65,7 @@ def test_metrics_json(finished):
 
 
 def test_wrong_images_are_kept_by_index(finished, blocks):
-    renderer = cf.stimuli.Renderer(blocks, 32)
+    renderer = cf.stimuli.Renderer(blocks, size=32)
     test = finished.table.subset("test")
     shown = 0
     for mistake, wrong in finished.metrics["wrong"].items():
@@ -79,10 +79,10 @@ def test_wrong_images_are_kept_by_index(finished, blocks):
 
 def test_saved_networks_say_what_the_run_said(finished, blocks):
     """The safetensors and the Keras file, loaded and tested again, give the stored probabilities."""
-    test = cf.stimuli.dataset(blocks, finished.table.subset("test"), 32)
+    test = cf.stimuli.dataset(blocks, finished.table.subset("test"), size=32)
     for network in (
         cf.load_run(finished.folder).network,
-        cf.models.keras_weights.load(finished.folder / "model.h5"),
+        cf.models.load_keras(finished.folder / "model.h5"),
     ):
         again = cf.evaluation.predict(network, test).frame
         assert np.allclose(again["log_odds"], finished.predictions.frame["log_odds"], atol=1e-4)
@@ -98,7 +98,7 @@ def test_settings_are_stored(finished):
 def test_images_may_have_a_seed_of_their_own(blocks, tmp_path):
     settings = {**SMALL, "epochs": 1, "dropout": 0.0, "seed": 1}
     done = cf.run(source=blocks, condition="baseline", data_seed=7, out=tmp_path / "a", **settings)
-    images = cf.stimuli.sample(blocks, "baseline", "paper", 240, 7)
+    images = cf.stimuli.sample(blocks, condition="baseline", split="paper", count=240, seed=7)
     assert done.table.frame.equals(images.frame)
     assert (done.settings.seed, done.settings.data_seed, done.settings.recipe.dropout) == (1, 7, 0)
     with pytest.raises(ConfiguralError, match="holds a run with data seed 7, not 8"):
@@ -164,8 +164,10 @@ def test_a_run_goes_on_with_or_without_streaming(finished, blocks, tmp_path, mon
     for name in RESULTS:
         assert (out / name).read_bytes() == (finished.folder / name).read_bytes(), name
     stored = finished.settings
-    assert cf.study.resumed_config(stored, {"stream": True}, out) == stored.model_copy(update={"stream": True})
-    assert cf.study.resumed_config(stored.model_copy(update={"stream": True}), {}, out).stream
+    assert cf.study.resumed_config(stored, {"stream": True}, folder=out) == stored.model_copy(
+        update={"stream": True}
+    )
+    assert cf.study.resumed_config(stored.model_copy(update={"stream": True}), {}, folder=out).stream
 
 
 def test_a_used_folder_is_refused_and_a_finished_one_resumes_at_once(finished, blocks):
@@ -287,7 +289,7 @@ def test_import_is_quick_and_lazy():
 
 def test_gpu_or_not_the_device_is_chosen(blocks, tmp_path):
     assert cf.training.open_device("auto").device.type == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert Path("runs") == cf.commands.dated_folder().parent
+    assert Path("runs") == cf.runs.dated_folder().parent
 
 
 def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_path):
@@ -295,8 +297,8 @@ def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_
     with pytest.raises(ConfiguralError, match="--count 120 makes a test of images that the network was trained on"):
         cf.evaluate(finished.folder, source=blocks, count=120, **out)
     # It is right to: those test images are training images of the run.
-    small = cf.stimuli.sample(blocks, "baseline", count=120, seed=42).subset("test")
-    train = set(cf.stimuli.sample(blocks, "baseline", count=240, seed=42).subset("train"))
+    small = cf.stimuli.sample(blocks, condition="baseline", count=120, seed=42).subset("test")
+    train = set(cf.stimuli.sample(blocks, condition="baseline", count=240, seed=42).subset("train"))
     assert set(small) <= train
     cf.evaluate(finished.folder, source=blocks, count=120, seed=1, **out)
     other = cf.portraits.Library("blocks", blocks.exemplars[:8])
@@ -322,7 +324,7 @@ def test_evaluate_keeps_persons_apart_under_the_identity_split(blocks, tmp_path)
 @pytest.mark.parametrize("split", ["paper", "identity"])
 def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, monkeypatch, split):
     """The run's own seed, 5, is of its training alone; its images, and who is in which subset, have seed 3."""
-    from configural.commands import audits
+    from configural.audit import saved
 
     settings = cf.study.run_config(
         "blocks", "baseline", split, "fcn-14", image_size=32, count=60, seed=5, data_seed=3, epochs=1
@@ -335,10 +337,10 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, mon
     def begin(*given, **named):
         raise BegunError(given[5])
 
-    monkeypatch.setattr(audits, "run_audit", begin)
+    monkeypatch.setattr(saved, "audit", begin)
 
     def audit(seed):
-        audits.audit(trained.folder, tmp_path / "a", blocks, seed=seed)
+        saved.audit_saved(trained.folder, tmp_path / "a", source=blocks, seed=seed)
 
     def evaluate(seed, count):
         out = tmp_path / f"e{seed}"

@@ -1,8 +1,11 @@
 import re
+from unittest import mock
 
 import pytest
 import yaml
+from command_line import configural
 
+from configural.config.run import run_config, run_fields
 from configural.config.study import condition_label, difference
 from configural.errors import ConfiguralError
 from configural.study import PLAN_PRESETS, StudyPlan, read_plan
@@ -23,18 +26,18 @@ SMALLEST = "networks: [cnn-15]\nconditions: [ffa]\nseeds: [1]\n"
         ("networks: [cnn-15]\nconditions: [ffa]\nseeds:\n- 1\n- two\n", r"line 5: seeds\.1", "valid integer"),
         ("networks: [cnn-15]\nconditions: [ffa]\nseeds: [-1]\n", "line 3: seeds", "seed -1"),
         ("conditions: [ffa]\nseeds: [1]\n", "networks", "Field required"),
-        (SMALLEST + "split: half\n", "line 4: split", "unknown split 'half'"),
+        (SMALLEST + "split: half\n", "line 4: split", "input should be 'paper' or 'identity'"),
         (SMALLEST + "\ntests: [left]\n", r"line 5: tests\.0", "'middle' or 'shifted'"),
         (SMALLEST + "image_size: 20\n", "line 4: image_size", "too small for cnn-15"),
         (SMALLEST + "count: 41\n", "line 4: count", "greater than or equal to 42"),
         (SMALLEST + "count: 101\n", "line 4: count", "must be even"),
-        (SMALLEST + "epochs: many\n", "line 4: epochs", "expected a number, or one for each"),
+        (SMALLEST + "epochs: many\n", "line 4: epochs", "valid integer"),
         (SMALLEST + "epochs: {fcn-14: 3}\n", "line 4: epochs", "fcn-14 is not among the plan's networks"),
-        (SMALLEST + "epochs: 0\n", "line 4: epochs", "at least 1"),
+        (SMALLEST + "epochs: 0\n", "line 4: epochs", "greater than or equal to 1"),
         (SMALLEST + "batch_size: 0\n", "line 4: batch_size", "greater than or equal to 1"),
-        (SMALLEST + "lerning_rate: 1e-3\n", "line 4: lerning_rate", "unknown key, known are .*learning_rate"),
+        (SMALLEST + "lerning_rate: 1e-3\n", "line 4: unknown key .lerning_rate", "unknown key .lerning_rate.*"),
         (SMALLEST + "precision: 8\n", "line 4: precision", "'32'"),
-        (SMALLEST + "count: [\n", "line 5", "no YAML"),
+        (SMALLEST + "count: [\n", "line 5", "not readable as YAML"),
         ("", "", "expected lines of the form"),
     ],
 )
@@ -50,7 +53,7 @@ def test_a_mistake_is_named_by_file_line_and_key(tmp_path, text, place, message)
 
 
 def test_a_plan_that_is_not_there(tmp_path):
-    with pytest.raises(ConfiguralError, match=r"none\.yaml: cannot be read \(No such file"):
+    with pytest.raises(ConfiguralError, match=r"none\.yaml: there is no such file"):
         read_plan(tmp_path / "none.yaml")
 
 
@@ -115,10 +118,10 @@ def test_what_a_plan_states_reaches_every_run(tmp_path):
         "data_seed: 3\nimage_size: 48\ncount: 60\nepochs: {fcn-14: 9}\nbatch_size: 5\nlearning_rate: 0.01\n"
         "precision: 32\n"
     )
-    cnn, fcn = plan_jobs(read_plan(path), "synthetic:12", "cpu")
+    cnn, fcn = plan_jobs(read_plan(path), "synthetic:12", device="cpu")
     for job in (cnn, fcn):
         settings = job.settings
-        assert (settings.faces, settings.condition, settings.split, settings.device) == (
+        assert (settings.source, settings.condition, settings.split, settings.device) == (
             "synthetic:12",
             "fct",
             "identity",
@@ -139,4 +142,43 @@ def test_a_stored_plan_is_the_same_plan():
     other = plan.model_copy(update={"seeds": (1, 2)})
     assert difference(plan, other) == "seeds [1, 2, 3], not [1, 2]"
     assert difference(plan, plan.model_copy(update={"description": "mine"})) is None
-    assert difference(plan, plan.model_copy(update={"epochs": {}})).endswith("not of the preset")
+    without = {name: value for name, value in plan.settings.items() if name != "epochs"}
+    assert difference(plan, plan.model_copy(update={"settings": without})).endswith("not of the preset")
+
+
+def test_every_setting_of_a_recipe_works_in_a_study_and_for_each_network_alone(tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text(
+        SMALLEST.replace("[cnn-15]", "[cnn-15, fcn-14]")
+        + "dropout: {fcn-14: 0.0}\nweight_decay: 4\nschedule: constant\nlabel_smoothing: 0.1\nbeta_2: 0.98\n"
+    )
+    cnn, fcn = plan_jobs(read_plan(path))
+    assert (cnn.settings.recipe.dropout, fcn.settings.recipe.dropout) == (None, 0.0)
+    for job in (cnn, fcn):
+        recipe = job.settings.recipe
+        assert (recipe.weight_decay, recipe.schedule, recipe.label_smoothing, recipe.beta_2) == (
+            *(4, "constant", 0.1, 0.98),
+        )
+
+
+@pytest.mark.parametrize("name", run_fields())
+def test_every_setting_is_an_option_a_key_and_an_argument(name, tmp_path):
+    value = {
+        **{"source": "houses:3", "condition": "fct", "split": "identity", "network": "fcn-14", "preset": "paper"},
+        **{"image_size": 48, "count": 60, "schedule": "one-cycle", "precision": "bf16", "device": "cpu"},
+        **{"stream": True, "compile": True, "dropout": 0.5, "beta_2": 0.5, "label_smoothing": 0.5},
+        **{"weight_decay": 0.5, "learning_rate": 0.5},
+    }.get(name, 7)
+    path = tmp_path / "settings.yaml"
+    path.write_text(yaml.safe_dump({name: value}))
+    by_file, by_argument = run_config(config=path), run_config(**{name: value})
+    assert by_file == by_argument
+    stated = {**by_argument.model_dump(), **by_argument.recipe.model_dump(exclude={"seed"})}
+    assert stated[name] == value
+    with mock.patch("configural.api.run", side_effect=KeyboardInterrupt) as run:
+        given = [f"--{name.replace('_', '-')}"] + ([] if value is True else [value])
+        assert configural("run", "--out", tmp_path / "run", *given).returncode == 130
+    assert run.call_args.kwargs[name] == value
+    path.write_text(f"# nothing else\n{name}: [no such thing]\n")
+    with pytest.raises(ConfiguralError, match=f"settings.yaml, line 2: {name}"):
+        run_config(config=path)

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from configural.errors import ConfiguralError
-from configural.stimuli import Renderer
 from configural.processes import worker_processes
+from configural.stimuli import Renderer
 
 
 def add(shared, item):
@@ -51,7 +51,7 @@ def test_results_come_in_order_and_items_are_taken_a_few_ahead():
 
 
 def test_drawing_processes_do_without_torch(blocks):
-    with worker_processes(1, Renderer(blocks, 32)) as each:
+    with worker_processes(1, Renderer(blocks, size=32)) as each:
         assert list(each(libraries, [0])) == [(["cv2"], "Renderer")]
 
 

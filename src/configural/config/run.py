@@ -155,7 +155,7 @@ def resolved(stated: Mapping[str, Any]) -> RunConfig:
     if preset not in PRESETS:
         raise ConfiguralError(f"preset: unknown preset '{preset}'; choose one of {', '.join(PRESETS)}")
     values: dict[str, Any] = {}
-    for name, value in {**preset_values(preset), **stated}.items():
+    for name, value in (*preset_values(preset).items(), *stated.items()):
         if not isinstance(value, Mapping):
             values[name] = value
         elif network in value:
@@ -183,7 +183,7 @@ def preset_values(preset: str) -> Mapping[str, Any]:
     return parse_document(text, f"{preset}.yaml").values
 
 
-def resumed_config(stored: RunConfig, given: Mapping[str, Any], folder: Path) -> RunConfig:
+def resumed_config(stored: RunConfig, given: Mapping[str, Any], *, folder: Path) -> RunConfig:
     """The settings to resume with: the stored ones, which those given now must not contradict.
 
     Args:

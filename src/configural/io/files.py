@@ -76,7 +76,7 @@ def remove_leftovers(folder: Path, name: str = "*") -> None:
 def refuse_used(out: Path) -> None:
     """Raise a ConfiguralError if `out` is a file or a folder that holds anything."""
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise ConfiguralError(f"{out}: exists and is not empty; choose another folder or remove it")
+        raise ConfiguralError(f"{out}: exists and is not empty; choose another out or remove it")
 
 
 def _temporary(path: Path) -> tuple[int, str]:

@@ -197,7 +197,7 @@ def _train_and_test(settings: RunConfig, out: Path, keras: bool, images: Images,
     )
     summary = models.summarise(loaded)
     metrics = {
-        **write_test(out, predictions, images.sets["test"]),
+        **write_test(out, predictions, images=images.sets["test"]),
         "parameters": {
             "total": summary.total,
             "trainable": summary.trainable,
@@ -223,7 +223,7 @@ def _train_and_test(settings: RunConfig, out: Path, keras: bool, images: Images,
     checkpoint.unlink(missing_ok=True)
 
 
-def write_test(out: Path, predictions: Predictions, images: ImageDataset) -> dict[str, Any]:
+def write_test(out: Path, predictions: Predictions, *, images: ImageDataset) -> dict[str, Any]:
     """Write a test's predictions, confusion matrix, wrong images and first images of each class.
 
     Returns:

@@ -48,7 +48,7 @@ def run(
         raise ConfiguralError("resume needs --out, the folder of the run to resume")
     folder = Path(out) if out is not None else dated_folder()
     if resume and (folder / "config.yaml").is_file():
-        settings = resumed_config(RunConfig.load(folder / "config.yaml"), given, folder)
+        settings = resumed_config(RunConfig.load(folder / "config.yaml"), given, folder=folder)
     else:
         settings = run_config(config=config, **given)
     finished = train_and_test(settings, folder, resume=resume, keras=keras, library=library)

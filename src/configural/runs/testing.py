@@ -114,7 +114,7 @@ def evaluate(
     settings = {"model": str(model), "network": name, "image_size": image_size, **described}
     try:
         metrics = {
-            **write_test(folder, predictions, images),
+            **write_test(folder, predictions, images=images),
             "settings": settings,
             "images": {"test": len(images)},
             "configural": __version__,

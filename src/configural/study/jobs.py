@@ -3,7 +3,7 @@
 import io
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from configural.evaluation import Predictions, predict
 from configural.io import files
 from configural.io.locks import LOCK
 from configural.models import made_from
+from configural.objects import FACE
 from configural.portraits import Library
 from configural.runs.images import Images, shared_images
 from configural.runs.run import Run, load_run, train_and_test
@@ -24,15 +25,22 @@ from configural.stimuli import PLACEMENTS, SUBSETS, StimulusTable
 from configural.stimuli import condition as find_condition
 from configural.training import read_history
 
-TEST_COLUMNS = (
-    "test_condition",
-    "placement",
-    "images",
-    "loss",
-    "accuracy",
-    "face_as_no_face",
-    "no_face_as_face",
-)
+COMMON_COLUMNS = ("test_condition", "placement", "images", "loss", "accuracy")
+"""What a run folder's `tests.csv` begins with, whatever the object."""
+
+
+def confusion_columns(class_names: Sequence[str]) -> tuple[str, str]:
+    """What the columns of the two kinds of misclassified images are called.
+
+    Example:
+        >>> confusion_columns(("no_house", "house"))
+        ('house_as_no_house', 'no_house_as_house')
+    """
+    scrambled, correct = class_names
+    return f"{correct}_as_{scrambled}", f"{scrambled}_as_{correct}"
+
+
+TEST_COLUMNS = (*COMMON_COLUMNS, *confusion_columns(FACE.class_names))
 """What a run folder's `tests.csv` holds, one row per test set, and for a shifted set one for each part of it."""
 
 _PATIENCE = 30
@@ -128,6 +136,7 @@ def run_job(
     trained = _images(job, folder, job.condition, own, library)
     run = train_and_test(job.settings, out, resume=True, images=trained, patience=_PATIENCE)
     rows: list[dict[str, object]] = []
+    columns = confusion_columns(run.metrics["class_names"])
     for condition, placement in job.tests:
         if (condition, placement) == (job.condition, own):
             images, predictions = trained, run.predictions
@@ -138,11 +147,11 @@ def run_job(
         placed = Predictions(predictions.frame.assign(placement=where))
         label = condition_label(condition)
         placed.save(_predictions_file(out, condition, placement))
-        rows += [{"test_condition": label, **row} for row in _scores(placed, placement)]
+        rows += [{"test_condition": label, **row} for row in _scores(placed, placement, columns)]
     if write_page is not None:
         write_page(run)
     # Last, because a job counts as finished when this file is there.
-    files.write_text(out / "tests.csv", pd.DataFrame(rows, columns=list(TEST_COLUMNS)).to_csv(index=False))
+    files.write_text(out / "tests.csv", pd.DataFrame(rows).to_csv(index=False))
 
 
 def is_finished(job: Job, folder: Path) -> bool:
@@ -151,7 +160,7 @@ def is_finished(job: Job, folder: Path) -> bool:
 
 
 def read_tests(job: Job, folder: Path) -> pd.DataFrame:
-    """A finished job's test results, with the columns `TEST_COLUMNS`.
+    """A finished job's test results, with the columns `TEST_COLUMNS`, or those of another object.
 
     Raises:
         ConfiguralError: If they are missing, unreadable or not those of the job's test sets.
@@ -164,7 +173,7 @@ def read_tests(job: Job, folder: Path) -> pd.DataFrame:
     except (OSError, KeyError, ValueError) as error:
         raise ConfiguralError(f"{path}: not a readable table of tests") from error
     sets = {(condition_label(condition), placement) for condition, placement in job.tests}
-    if list(frame.columns) != list(TEST_COLUMNS) or not sets <= set(
+    if tuple(frame.columns[:-2]) != COMMON_COLUMNS or not sets <= set(
         zip(frame["test_condition"], frame["placement"], strict=True)
     ):
         raise ConfiguralError(f"{path}: not the tests of this job")
@@ -208,12 +217,12 @@ def _check_tests(job: Job, folder: Path) -> None:
             raise ConfiguralError(f"{path}: lacks the column placement")
         try:
             with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of a mean of nothing
-                scores = _scores(predictions, placement)
+                scores = _scores(predictions, placement, stored.columns[-2:])
         except (TypeError, ValueError, RuntimeError) as error:
             raise ConfiguralError(f"{path}: not a table of predictions") from error
         rows += [{"test_condition": condition_label(condition), **row} for row in scores]
-    counted = pd.DataFrame(rows, columns=list(TEST_COLUMNS))
-    exact = [name for name in TEST_COLUMNS if name not in ("loss", "accuracy")]
+    counted = pd.DataFrame(rows)
+    exact = [name for name in stored.columns if name not in ("loss", "accuracy")]
     close = len(stored) == len(counted) and all(
         np.allclose(stored[name], counted[name], rtol=1e-5, equal_nan=True) for name in ("loss", "accuracy")
     )
@@ -261,7 +270,7 @@ def _predictions_file(out: Path, condition: str, placement: str) -> Path:
     return out / "tests" / f"{condition_label(condition)}-{placement}.csv"
 
 
-def _scores(predictions: Predictions, placement: str) -> list[dict[str, object]]:
+def _scores(predictions: Predictions, placement: str, columns: Sequence[str]) -> list[dict[str, object]]:
     """The scores of a test set, and of a shifted one also of its parts."""
     parts: dict[str, tuple[str, ...]] = {placement: PLACEMENTS}
     if placement == "shifted":
@@ -277,8 +286,8 @@ def _scores(predictions: Predictions, placement: str) -> list[dict[str, object]]
                 "images": len(part.frame),
                 "loss": metrics.loss,
                 "accuracy": metrics.accuracy,
-                "face_as_no_face": metrics.confusion_matrix[1][0],
-                "no_face_as_face": metrics.confusion_matrix[0][1],
+                columns[0]: metrics.confusion_matrix[1][0],
+                columns[1]: metrics.confusion_matrix[0][1],
             }
         )
     return rows

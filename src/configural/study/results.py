@@ -8,9 +8,10 @@ import pandas as pd
 from configural.config.study import condition_label
 from configural.errors import ConfiguralError
 from configural.io import files
-from configural.study.jobs import TEST_COLUMNS, Job, is_finished, read_tests
+from configural.study.jobs import COMMON_COLUMNS, TEST_COLUMNS, Job, is_finished, read_tests
 
-RESULT_COLUMNS = ("network", "train_condition", "repeat", "seed", *TEST_COLUMNS, "run")
+_OF_JOB = ("network", "train_condition", "repeat", "seed")
+RESULT_COLUMNS = (*_OF_JOB, *TEST_COLUMNS, "run")
 
 
 def collect_results(folder: Path, jobs: Sequence[Job]) -> pd.DataFrame:
@@ -22,7 +23,7 @@ def collect_results(folder: Path, jobs: Sequence[Job]) -> pd.DataFrame:
 
     Returns:
         One row per network, train_condition, repeat, test_condition and placement, with the columns
-        `RESULT_COLUMNS`. A placement is middle, or shifted: a third each left, middle and right. The parts of a
+        `RESULT_COLUMNS`, or those of another object. A placement is middle, or shifted: a third each left, middle and right. The parts of a
         shifted set have rows of their own: left, right, both of them (shifted_only), and middle_third.
 
     Raises:
@@ -38,10 +39,11 @@ def collect_results(folder: Path, jobs: Sequence[Job]) -> pd.DataFrame:
                 "seed": job.settings.seed,
                 "run": job.run,
             }
-            tables.append(read_tests(job, folder).assign(**of_job))
+            tests = read_tests(job, folder)
+            tables.append(tests.assign(**of_job)[[*_OF_JOB, *tests.columns, "run"]])
     if not tables:
         return pd.DataFrame(columns=list(RESULT_COLUMNS))
-    return pd.concat(tables, ignore_index=True)[list(RESULT_COLUMNS)]
+    return pd.concat(tables, ignore_index=True)
 
 
 def save_results(results: pd.DataFrame, folder: Path) -> None:
@@ -61,6 +63,6 @@ def load_results(folder: Path) -> pd.DataFrame:
         results = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise ConfiguralError(f"{path}: not a readable table of results; is its folder a study's?") from error
-    if missing := [name for name in RESULT_COLUMNS if name not in results.columns]:
+    if missing := [name for name in (*_OF_JOB, *COMMON_COLUMNS, "run") if name not in results.columns]:
         raise ConfiguralError(f"{path}: lacks the column {missing[0]}")
     return results
