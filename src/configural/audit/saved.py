@@ -48,6 +48,7 @@ def audit_saved(
         output=config.output,
         scale=config.scale,
         image_size=given.get("image_size"),
+        network=config.network,
         device=config.device,
     )
     chosen: dict[str, Any] = {"condition": config.condition, "seed": config.seed, "split": config.split}

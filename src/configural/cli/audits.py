@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 @with_settings(
     AuditConfig.model_fields,
-    *("source", "condition", "pairs", "seed", "image_size", "positive", "output", "scale", "device"),
+    *("source", "condition", "pairs", "seed", "image_size", "positive", "output", "scale", "network", "device"),
 )
 def audit(
     *,

@@ -7,6 +7,7 @@ import typer
 
 from configural.cli.options import Out, Placement, with_settings
 from configural.cli.tables import print_evaluation, print_run
+from configural.config.audit import AuditConfig
 from configural.config.run import RunConfig, run_fields
 
 app = typer.Typer()
@@ -50,11 +51,16 @@ def run(
     "configural evaluate runs/demo --placement shifted --out runs/demo-shifted\n\n"
     "configural evaluate model.h5 --data images --out runs/old-model"
 )
+@with_settings(AuditConfig.model_fields, "positive", "output", "scale")
 @with_settings(RunConfig.model_fields, "source", "condition", "split", "count", "seed", "image_size", "device")
 def evaluate(
     *,
     model: Annotated[
-        Path, typer.Argument(metavar="RUN_OR_MODEL", help="run folder, .safetensors, Keras .h5 or .keras")
+        str,
+        typer.Argument(
+            metavar="RUN_OR_MODEL",
+            help="run folder, .safetensors, Keras .h5 or .keras, .onnx, Hugging Face folder or module:name",
+        ),
     ],
     data: Annotated[
         Path | None,

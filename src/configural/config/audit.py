@@ -33,6 +33,9 @@ class AuditConfig(BaseModel):
     )
     output: str | None = Field(None, description="what the outputs of the model are: logits or probabilities")
     scale: float | None = Field(None, gt=0, description="what pixels of 0 to 255 are multiplied by")
+    network: str | None = Field(
+        None, description="module:name of the network, where that is what the model's file names"
+    )
     device: str = Field("cpu", description="cpu, cuda or mps")
 
     @classmethod

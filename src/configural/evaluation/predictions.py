@@ -1,7 +1,8 @@
 """What a network says of each image, and the scores that follow from it."""
 
 import io
-from collections.abc import Sized
+from collections.abc import Callable, Iterator, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -17,6 +18,7 @@ from configural.errors import ConfiguralError
 from configural.evaluation.metrics import Metrics
 from configural.io import files
 from configural.models import prepare
+from configural.models.classifiers import RespondsToImages
 from configural.objects import FACE
 from configural.training import batches, matmul_precision, open_device
 
@@ -103,7 +105,7 @@ class Predictions:
 
 
 def predict(
-    network: nn.Module,
+    network: nn.Module | RespondsToImages,
     images: Dataset[tuple[Tensor, int]],
     *,
     batch_size: int = 100,
@@ -113,7 +115,7 @@ def predict(
 
     Args:
         network: Takes batches that its own `prepare` has prepared, and returns logits of the scrambled and the
-            correct class; see `models.NETWORKS`.
+            correct class; see `models.NETWORKS`. Or a classifier that gives log-odds, as `models.open` does.
         images: Items of (uint8 RGB image 3 × size × size, label). Its `rows` say index and file, else images are
             numbered in order; its `class_names` are the classes', else a face's.
         batch_size: Images at a time.
@@ -129,22 +131,17 @@ def predict(
         >>> list(predict(cf.models.create("fcn-14", 16), images, device="cpu").frame)
         ['index', 'file', 'label', 'predicted', 'probability_face', 'log_odds']
     """
-    fabric = open_device(device)
-    network.to(fabric.device)
-    was_training = network.training
-    network.eval()
     n = len(cast(Sized, images))
     # Made beforehand: small tensors that stay between the batches keep the system from using their memory again.
-    logits, labels = torch.empty(n, 2, dtype=torch.float64), torch.empty(n, dtype=torch.int64)
+    logits, labels = torch.zeros(n, 2, dtype=torch.float64), torch.empty(n, dtype=torch.int64)
     done = 0
-    with torch.inference_mode(), matmul_precision("32"), progress.bar("testing", n) as update:
+    with _responding(network, device) as respond, matmul_precision("32"), progress.bar("testing", n) as update:
         for batch, batch_labels in batches(images, batch_size):
             some = slice(done, done + len(batch))
-            logits[some] = network(prepare(network, batch.to(fabric.device))).view(len(batch), 2)
+            respond(batch, logits[some])
             labels[some] = batch_labels
             done = some.stop
             update(done)
-    network.train(was_training)
     joined = logits.numpy()
     if not np.isfinite(joined).all():
         raise ConfiguralError("the network's output is not a number: its weights are damaged or training failed")
@@ -164,3 +161,26 @@ def predict(
         }
     )
     return Predictions(frame, class_names)
+
+
+@contextmanager
+def _responding(network: nn.Module | RespondsToImages, device: str) -> Iterator[Callable[[Tensor, Tensor], None]]:
+    """A function that fills in the logits of a batch of images; of a classifier, 0 and its log-odds."""
+    if not isinstance(network, nn.Module):
+        classifier = network
+
+        def by_log_odds(batch: Tensor, logits: Tensor) -> None:
+            logits[:, 1] = torch.from_numpy(classifier.log_odds(batch.permute(0, 2, 3, 1).cpu().numpy()))
+
+        yield by_log_odds
+        return
+    module, where = network, open_device(device).device
+    was_training = module.training
+    module.to(where).eval()
+
+    def by_logits(batch: Tensor, logits: Tensor) -> None:
+        logits[:] = module(prepare(module, batch.to(where))).view(len(batch), 2)
+
+    with torch.inference_mode():
+        yield by_logits
+    module.train(was_training)

@@ -15,6 +15,7 @@ from configural.evaluation import Metrics, Predictions, predict
 from configural.export import read
 from configural.io import files
 from configural.io.files import refuse_used
+from configural.models.classifiers import RespondsToImages
 from configural.portraits import Library, load
 from configural.runs.run import Run, load_run, write_test
 from configural.runs.running import dated_folder
@@ -36,7 +37,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: Path | str,
+    model: Any,
     data: Path | str | None = None,
     *,
     source: str | Library | None = None,
@@ -46,6 +47,9 @@ def evaluate(
     count: int | None = None,
     seed: int | None = None,
     image_size: int | None = None,
+    positive: str | int | None = None,
+    output: str | None = None,
+    scale: float | None = None,
     device: str = "auto",
     out: Path | str | None = None,
     write_page: Callable[[Path], object] | None = None,
@@ -53,16 +57,19 @@ def evaluate(
     """Test a saved network on another set of images.
 
     Args:
-        model: A run folder, a `.safetensors` file, or a Keras `.h5` file of one of the study's networks.
-        data: A folder of images with no_face and face (or test/no_face and test/face).
+        model: A run folder, or whatever `models.open` understands.
+        data: A folder that `generate` wrote in any format, or one with a folder of images per class.
         source: Instead of `data`: draw the test images of this source. What is not given is taken from the run,
             or where `model` is a single file: synthetic, ffa, middle, paper, 20000, seed 0.
-        condition: See `faces`.
+        condition: See `source`.
         placement: left, middle, right or shifted; the condition's own by default, which is middle in all presets.
-        split: See `faces`.
+        split: See `source`.
         count: Of train, valid and test together, as in `run`; the test images are 15 % of them.
-        seed: See `faces`.
-        image_size: Of an FCN in a Keras file that does not say it.
+        seed: See `source`.
+        image_size: Rows and columns of the images, where the model does not say it.
+        positive: See `models.open`, as the two below.
+        output: What the outputs are.
+        scale: What pixels are multiplied by.
         device: auto, cpu, cuda or mps.
         out: Where to write; runs/<date-time> by default.
         write_page: Makes the page in the folder.
@@ -85,8 +92,9 @@ def evaluate(
     folder = Path(out) if out is not None else dated_folder()
     refuse_used(folder)
 
-    network, defaults, trained = _load_model(Path(model), image_size)
-    name, image_size = models.made_from(network)
+    network, name, image_size, defaults, trained = _opened(
+        model, image_size, positive=positive, output=output, scale=scale
+    )
     if data is not None:
         described: dict[str, Any] = {"data": str(data)}
         images = read(data, size=image_size)
@@ -149,36 +157,37 @@ def _refuse_training_material(run: Run, described: dict[str, Any], library: Libr
         )
 
 
-def _load_model(path: Path, image_size: int | None) -> tuple[nn.Module, dict[str, Any], Run | None]:
-    """A network, what its test images are drawn from where nothing else is said, and its run if there is one."""
-    if path.is_dir():
-        source = load_run(path)
-        if image_size not in (None, source.settings.image_size):
+def _opened(
+    model: Any, image_size: int | None, **reading: Any
+) -> tuple[nn.Module | RespondsToImages, str, int, dict[str, Any], Run | None]:
+    """A model, its name and image size, what its test images are drawn from where nothing is said, and its run."""
+    path = Path(model) if isinstance(model, str | Path) else None
+    if path is not None and (path / "config.yaml").is_file():
+        for name, value in reading.items():
+            if value is not None:
+                raise ConfiguralError(f"{name} {value}: {path} says itself how its network is read; leave it out")
+        run = load_run(path)
+        settings = run.settings
+        if image_size not in (None, settings.image_size):
             raise ConfiguralError(
-                f"image_size {image_size}: {path} was trained on {source.settings.image_size} pixels, keep that"
+                f"image_size {image_size}: {path} was trained on {settings.image_size} pixels, keep that"
             )
-        settings = source.settings
-        return (
-            source.network,
-            {
-                "source": settings.source,
-                "condition": settings.condition,
-                "placement": None,
-                "split": settings.split,
-                "count": settings.count,
-                "seed": settings.data_seed,
-            },
-            source,
-        )
-    defaults = {
+        drawn = {name: getattr(settings, name) for name in ("source", "condition", "split", "count")}
+        drawn |= {"placement": None, "seed": settings.data_seed}
+        return run.network, settings.network, settings.image_size, drawn, run
+    opened = models.open(model, image_size=image_size, **reading)
+    # Not a run's default seed: with that, some of these images could be those of its training.
+    drawn = {
         "source": "synthetic",
         "condition": "ffa",
-        "placement": None,  # the condition's own
         "split": "paper",
         "count": 20000,
-        # Not a run's default seed: with that, some of these images could be those of its training.
+        "placement": None,
         "seed": 0,
     }
-    if path.suffix in (".h5", ".hdf5", ".keras"):
-        return models.load_keras(path, image_size), defaults, None
-    return models.load_network(path), defaults, None
+    module = getattr(opened, "module", None)
+    if isinstance(module, models.StudyNet) and not any(reading.values()):
+        return module, module.name, module.image_size, drawn, None
+    if (size := opened.image_size or image_size) is None:
+        raise ConfiguralError(f"image_size: {opened.name} does not say which images it takes; name their size")
+    return opened, opened.name, size, drawn, None
