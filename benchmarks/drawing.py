@@ -26,24 +26,25 @@ from skimage.transform import resize
 
 import configural
 from configural.export import write
-from configural.portraits import PART_KINDS, Library, load
+from configural.objects import FACE
+from configural.portraits import Library, load
 from configural.stimuli import Renderer, Stimulus, sample
 
 ROUNDS = 5
 """How often each of several processes draws its images while all are measured."""
 
 
-def plainly(faces: Library, stimulus: Stimulus, size: int, once: bool) -> tuple[np.ndarray, list[np.ndarray]]:
+def plainly(library: Library, stimulus: Stimulus, size: int, once: bool) -> tuple[np.ndarray, list[np.ndarray]]:
     """An image and its masks as the study made them; for offsets in pixels of a portrait of 512 rows."""
-    exemplars = {exemplar.name: exemplar for exemplar in faces.exemplars}
+    exemplars = {exemplar.name: exemplar for exemplar in library.exemplars}
     host = exemplars[stimulus.host]
     rows, cols = host.canvas.shape[:2]
     margins = ((rows - cols) // 2, rows - cols - (rows - cols) // 2)
     image, masks = host.canvas.astype(float), []
     small = np.empty(0)
     for slot, content in enumerate(stimulus.contents):
-        part = exemplars[content.donor].parts[PART_KINDS.index(content.kind)]
-        offset = np.array(stimulus.condition.offsets[slot])
+        part = exemplars[content.donor].parts[FACE.index(content.kind)]
+        offset = np.rint(stimulus.condition.offsets[slot]).astype(int)
         top, left = np.array(host.parts[slot].anchor) + offset + content.jitter
         mask = np.zeros((rows, cols), bool)
         mask[top : top + part.mask.shape[0], left : left + part.mask.shape[1]] = part.mask
@@ -57,13 +58,13 @@ def plainly(faces: Library, stimulus: Stimulus, size: int, once: bool) -> tuple[
     return np.round(small).astype(np.uint8), masks
 
 
-def write_plainly(faces: Library, stimuli: list[Stimulus], size: int, folder: Path, once: bool) -> None:
+def write_plainly(library: Library, stimuli: list[Stimulus], size: int, folder: Path, once: bool) -> None:
     """Draw plainly and write each image and mask as PNG."""
     for stimulus in stimuli:
-        image, masks = plainly(faces, stimulus, size, once)
+        image, masks = plainly(library, stimulus, size, once)
         name = f"{stimulus.label}_{stimulus.index}"
         imsave(folder / f"{name}.png", image, check_contrast=False)
-        for kind, mask in zip(PART_KINDS, masks, strict=True):
+        for kind, mask in zip(FACE.part_kinds, masks, strict=True):
             imsave(folder / f"{name}_{kind}.png", mask.astype(np.uint8), check_contrast=False)
 
 
@@ -79,8 +80,8 @@ def rate(work: Callable[[], object], images: int, repeats: int) -> list[float]:
 
 def draw_share(ready: Barrier, source: str, size: int, count: int, seed: int, seconds: SimpleQueue) -> None:
     """Draw with masks in a process of its own, all processes at once, and tell how long that took."""
-    faces = load(source)
-    renderer, table = Renderer(faces, size), sample(faces, "ffa", count=count, seed=seed)
+    library = load(source)
+    renderer, table = Renderer(library, size=size), sample(library, condition="ffa", count=count, seed=seed)
     stimuli = list(table)
     renderer.draw_batch_with_masks(stimuli)  # once to fill the caches
     ready.wait()
@@ -118,44 +119,44 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="*", default=[], help="also measure so many at once")
     arguments = parser.parse_args()
     size, count, repeats = arguments.size, arguments.count, arguments.repeats
-    faces = load(arguments.faces)
-    table = sample(faces, "ffa", count=count, seed=1)
-    stimuli, renderer = list(table), Renderer(faces, size)
+    library = load(arguments.source)
+    table = sample(library, condition="ffa", count=count, seed=1)
+    stimuli, renderer = list(table), Renderer(library, size=size)
     few = stimuli[:: max(1, count // arguments.plain)][: arguments.plain]
     # The two must agree before they are compared.
-    difference = plainly(faces, few[0], size, arguments.once)[0].astype(int) - renderer.draw(few[0])
+    difference = plainly(library, few[0], size, arguments.once)[0].astype(int) - renderer.draw(few[0])
     if np.abs(difference).max() > 2:
         raise SystemExit("the plain way and the renderer disagree")
     with tempfile.TemporaryDirectory() as folder:
         sets = iter(range(10**6))
         for stimulus in stimuli:
             renderer.draw_with_masks(stimulus)
-        library = rate(lambda: renderer.draw_batch_with_masks(stimuli), count, repeats)
+        with_masks = rate(lambda: renderer.draw_batch_with_masks(stimuli), count, repeats)
         images = rate(lambda: renderer.draw_batch(stimuli), count, repeats)
         written = rate(
-            lambda: write(table, Path(folder, f"set{next(sets)}"), library=faces, size=size, masks=True),
+            lambda: write(table, Path(folder, f"set{next(sets)}"), library=library, size=size, masks=True),
             count,
             repeats,
         )
-        peer = rate(lambda: [plainly(faces, s, size, arguments.once) for s in few], len(few), min(3, repeats))
+        peer = rate(lambda: [plainly(library, s, size, arguments.once) for s in few], len(few), min(3, repeats))
         peer_written = rate(
-            lambda: write_plainly(faces, few, size, Path(folder), arguments.once), len(few), min(3, repeats)
+            lambda: write_plainly(library, few, size, Path(folder), arguments.once), len(few), min(3, repeats)
         )
     scaling = {}
     for processes in arguments.processes:
-        scaling[processes] = rate_of_processes(processes, arguments.faces, size, count)
+        scaling[processes] = rate_of_processes(processes, arguments.source, size, count)
     measured = {
-        "faces": arguments.faces,
-        "exemplars": len(faces),
+        "source": arguments.source,
+        "exemplars": len(library),
         "image_size": size,
         "count": count,
-        "library_with_masks": library,
+        "library_with_masks": with_masks,
         "library_images_alone": images,
         "library_folder_with_masks": written,
         "plain_with_masks": peer,
         "plain_folder_with_masks": peer_written,
         "plain_resizes_once": arguments.once,
-        "times_as_fast": round(library[1] / peer[1]),
+        "times_as_fast": round(with_masks[1] / peer[1]),
         "times_as_fast_folder": round(written[1] / peer_written[1]),
         "images_per_second_by_processes": scaling,
         "configural": configural.__version__,

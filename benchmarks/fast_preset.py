@@ -46,7 +46,8 @@ def trained(options: list[str], out: Path) -> dict[str, Any]:
 
 def drawn(faces: cf.portraits.Library, settings: RunConfig, seed: int, subset: str) -> cf.stimuli.StimulusDataset:
     """A subset of 20,000 images like those of the run."""
-    table = cf.stimuli.sample(faces, condition=settings.condition, split=settings.split, count=COUNT, seed=seed).subset(subset)
+    drawn = {"condition": settings.condition, "split": settings.split}
+    table = cf.stimuli.sample(faces, **drawn, count=COUNT, seed=seed).subset(subset)
     return cf.stimuli.dataset(faces, table, size=settings.image_size)
 
 

@@ -37,7 +37,7 @@ def test_works_in_a_plain_data_loader(blocks, table):
 
 
 def test_another_library_is_refused(blocks, painted, table):
-    with pytest.raises(ConfiguralError, match="another face library"):
+    with pytest.raises(ConfiguralError, match="another library"):
         dataset(painted, table, size=24)
 
 

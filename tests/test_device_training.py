@@ -13,7 +13,7 @@ import configural as cf
 from configural.config.run import run_config
 from configural.errors import ConfiguralError
 from configural.runs import images
-from configural.stimuli import StimulusDataset, DeviceRenderer, Renderer, dataset, sample
+from configural.stimuli import DeviceRenderer, Renderer, StimulusDataset, dataset, sample
 from configural.stimuli.datasets import ImageDataset
 from configural.training import History, fit, recipe
 
@@ -53,7 +53,7 @@ def test_the_images_are_those_of_the_renderer_and_in_its_order(blocks):
 
 
 def test_stimuli_of_other_faces_are_an_error(blocks, painted):
-    with pytest.raises(ConfiguralError, match="another face library"):
+    with pytest.raises(ConfiguralError, match="another library"):
         StimulusDataset(DeviceRenderer(painted, size=32), sample(blocks, condition="ffa", count=60))
 
 

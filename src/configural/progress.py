@@ -63,8 +63,8 @@ def bar(task: str, total: int) -> Iterator[Update]:
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),
     )
-    # On standard error, so that a command's standard output stays its result; in a notebook that cannot show widgets,
-    # too, where rich would only warn of it.
+    # On standard error, so that a command's standard output stays its result; in a notebook that cannot show
+    # widgets, too, where rich would only warn of it.
     console = Console(stderr=True, force_jupyter=None if find_spec("ipywidgets") else False)
     with Progress(*columns, console=console, refresh_per_second=5) as progress:
         identifier = progress.add_task(task, total=total, note="")

@@ -53,8 +53,8 @@ def audit(
 ) -> None:
     """Ask whether a classifier uses how the parts of an object relate, by probes with intervals.
 
-    Source and condition follow the run's own, else synthetic and baseline. Writes audit.json, audit.csv, responses/,
-    figures/, examples/ and report.html.
+    Source and condition follow the run's own, else synthetic and baseline. Writes audit.json, audit.csv,
+    responses/, figures/, examples/ and report.html.
     """
     from configural import api
 

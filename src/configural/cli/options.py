@@ -29,8 +29,8 @@ def with_settings(fields: Mapping[str, FieldInfo], *names: str) -> Callable[[Com
         names: Which of them; all if none is named.
 
     Returns:
-        A decorator. The command gets the options that were given as its keyword arguments; what was not given is not
-        passed on, so that it stays distinguishable from the default.
+        A decorator. The command gets the options that were given as its keyword arguments; what was not given is
+        not passed on, so that it stays distinguishable from the default.
     """
     chosen = {name: fields[name] for name in names or fields}
     _KNOWN.update(chosen)

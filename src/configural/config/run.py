@@ -109,8 +109,8 @@ def run_config(*, config: Path | str | None = None, **given: Any) -> RunConfig:
 
     Args:
         config: A YAML file of some settings by name.
-        given: Settings by name (see `run_fields`); what is None counts as not given. A mapping from networks to values
-            gives each network its own.
+        given: Settings by name (see `run_fields`); what is None counts as not given. A mapping from networks to
+            values gives each network its own.
 
     Raises:
         ConfiguralError: If a name is unknown or a value is not possible; it is named, with file and line if it is
@@ -201,7 +201,7 @@ def resumed_config(stored: RunConfig, given: Mapping[str, Any], *, folder: Path)
             changed[name] = value
         elif value != known[name]:
             raise ConfiguralError(
-                f"{folder}: holds a run with {name} {known[name]}, not {value}; repeat its settings or choose another "
-                "out"
+                f"{folder}: holds a run with {name} {known[name]}, not {value}; repeat its settings or choose "
+                "another out"
             )
     return RunConfig.model_validate({**stored.model_dump(), **changed})

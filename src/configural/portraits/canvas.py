@@ -2,7 +2,8 @@
 
 The fill is a smooth field of the surface's colour, skin in a face, with the surface's grain on top. The field is
 fitted to what is around the removed parts, so it keeps the shading; it does not trust what is much darker or
-lighter than the surface nearby (brows, hair, eye sockets, folds, background), so none of that is smeared into the surface.
+lighter than the surface nearby (brows, hair, eye sockets, folds, background), so none of that is smeared
+into it.
 
 All lengths below are in units of 1/512 of the portrait's longer side, which are pixels in a portrait of 512 rows.
 What depends on the object is in its scheme (`configural.objects.scheme.Fill`).

@@ -262,7 +262,8 @@ def photographed(
         rng: Source of the sensor's grain, which is the same in both.
 
     Returns:
-        Portrait and canvas in 8-bit display values, equal outside the parts; the segmentation as the camera sees it.
+        Portrait and canvas in 8-bit display values, equal outside the parts; the segmentation as it
+        is seen.
     """
     portrait, canvas = (_turned(image, turn) for image in (portrait, canvas))
     segmentation = cv2.warpAffine(segmentation, turn, segmentation.shape[::-1], flags=cv2.INTER_NEAREST)
