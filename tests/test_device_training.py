@@ -123,7 +123,7 @@ def broken(graph, inputs):
 backend = {"good": "aot_eager", "broken": broken}[sys.argv[1]]
 loop._compiled = lambda network: torch.compile(network, backend=backend, dynamic=False)
 library = portraits.load("synthetic:4")
-table = sample(library, "ffa", count=120, seed=1)
+table = sample(library, condition="ffa", count=120, seed=1)
 sets = [dataset(library, table.subset(name), size=32) for name in ("train", "valid")]
 # Compiled, dropout may draw other numbers.
 settings = recipe("quick", epochs=2, batch_size=20, dropout=0.0)

@@ -54,8 +54,8 @@ def load(source: str | Library = "synthetic", *, seed: int = 0) -> Library:
         >>> import configural as cf
         >>> with cf.progress.hidden():
         ...     library = load("synthetic:2", seed=1)
-        >>> library[0].name, library.scheme.part_kinds
-        ('synthetic/00', ('left_eye', 'right_eye', 'nose', 'mouth'))
+        >>> library[0].name, library.scheme.name
+        ('synthetic/00', 'face')
     """
     if isinstance(source, Library):
         return source
