@@ -16,9 +16,14 @@ from configural.evaluation import save_figure
 from configural.objects import FACE
 from configural.portraits import Exemplar, Library, load
 from configural.portraits.sheet import sheet
-from configural.stimuli import CONDITIONS, PRESETS, Renderer, sample
+from configural.stimuli import STUDY_CONDITIONS, Renderer, preset_names, sample
 
 FOLDER = Path(__file__).parent / "images"
+PRESETS = (
+    *STUDY_CONDITIONS,
+    *("floating", "matched", "seamless", "upright-inverted", "one-part-moved"),
+)
+"""In the order of the page on conditions."""
 
 
 def conditions_image(faces: Library) -> Figure:
@@ -26,8 +31,8 @@ def conditions_image(faces: Library) -> Figure:
     renderer = Renderer(faces, size=224)
     per_class = 3
     figure = Figure(figsize=(9.6, 6.2), layout="constrained")
-    axes = figure.subplots(len(CONDITIONS), 2 * per_class)
-    for row, condition in zip(axes, CONDITIONS, strict=True):
+    axes = figure.subplots(len(STUDY_CONDITIONS), 2 * per_class)
+    for row, condition in zip(axes, STUDY_CONDITIONS, strict=True):
         table = sample(faces, condition=condition, count=40, seed=20)
         frame = table.frame
         chosen = [
@@ -40,7 +45,7 @@ def conditions_image(faces: Library) -> Figure:
             filled = np.flatnonzero(image.any(axis=(0, 2)))
             axis.imshow(image[:, filled[0] + 2 : filled[-1] - 1], interpolation="lanczos")
             axis.set_axis_off()
-        row[0].text(-0.1, 0.5, condition.name, transform=row[0].transAxes, rotation=90, va="center", ha="right",
+        row[0].text(-0.1, 0.5, condition, transform=row[0].transAxes, rotation=90, va="center", ha="right",
                     fontsize=15)  # fmt: skip
     axes[0][1].set_title("face", fontsize=15)
     axes[0][per_class + 1].set_title("no_face", fontsize=15)
@@ -66,8 +71,8 @@ def exemplars_image(faces: Library, count: int = 6) -> Figure:
 def write_celebamask(exemplars: Sequence[Exemplar], folder: Path) -> None:
     """Write exemplars in the layout of CelebAMask-HQ: square images of twice the size of their masks."""
     images, masks = folder / "CelebA-HQ-img", folder / "CelebAMask-HQ-mask-anno" / "0"
-    for place in (images, masks):
-        place.mkdir(parents=True)
+    for subfolder in (images, masks):
+        subfolder.mkdir(parents=True)
     for number, exemplar in enumerate(exemplars):
         rows, cols = exemplar.size
         sides = (0, 0, (rows - cols) // 2, rows - cols - (rows - cols) // 2)
@@ -108,7 +113,7 @@ def source_sheets(exemplars: Sequence[Exemplar]) -> dict[str, bytes]:
 def presets_image(faces: Library) -> Figure:
     """Three images of each class under every preset and the joined one that closes most shortcuts."""
     renderer = Renderer(faces, size=224)
-    names = [*PRESETS, "floating+matched+seamless"]
+    names = [*sorted(preset_names(), key=PRESETS.index), "floating+matched+seamless"]
     figure = Figure(figsize=(11, 1.75 * len(names)), layout="constrained")
     for row, name in zip(figure.subplots(len(names), 6), names, strict=True):
         table = sample(faces, condition=name, count=42, seed=20)
