@@ -83,7 +83,7 @@ def validated(model: type[_Model], *documents: Document, context: Mapping[str, A
         context: For the model's validators.
 
     Raises:
-        ConfiguralError: If they say what the model does not allow; the first such place is named by file and line.
+        ConfiguralError: If they say what the model does not allow; the first such key is named by file and line.
     """
     values = {key: value for document in documents for key, value in document.values.items()}
     try:
@@ -96,7 +96,7 @@ def validated(model: type[_Model], *documents: Document, context: Mapping[str, A
 
 
 def problem_in_words(problem: Any, model: type[pydantic.BaseModel]) -> str:
-    """What is wrong with a key, on one line, from an entry of pydantic's `ValidationError.errors()`."""
+    """What is the matter with a key, on one line, from an entry of pydantic's `ValidationError.errors()`."""
     steps = ".".join(_steps(problem))
     if problem["type"] == "extra_forbidden":
         return f"unknown key '{steps}': choose from {', '.join(model.model_fields)}"
@@ -119,7 +119,7 @@ def read_yaml(path: Path, model: type[_Model]) -> _Model:
 
     Raises:
         ConfiguralError: If the file is missing, no YAML, or says what the model does not allow; the first such
-            place is named by its line.
+            key is named by its line.
     """
     return validated(model, read_document(path))
 

@@ -55,11 +55,11 @@ class CelebAMask:
     @cached_property
     def _subfolders(self) -> dict[str, str]:
         """In which folder of masks each file is."""
-        places = {}
+        found = {}
         for sub in sorted(path for path in (self.folder / _MASKS).iterdir() if path.is_dir()):
             for name in os.listdir(sub):
-                places[name] = sub.name
-        return places
+                found[name] = sub.name
+        return found
 
     def files(self, name: str) -> Sequence[Path]:
         """The portrait and the masks that are used, whether they exist or not."""

@@ -119,7 +119,7 @@ class Library:
 
     Attributes:
         source: What the library was loaded from, as the user wrote it.
-        exemplars: At least two. Exemplars of a folder are read from the cache when they are asked for; their names,
+        exemplars: At least two. Exemplars of a folder are read from the cache when they are needed; their names,
             persons, sizes and digests are at hand at once.
         skipped: (portrait, reason) for each portrait that could not be used.
         licence: What is known of the rights in the portraits, to be passed on with images made of them.

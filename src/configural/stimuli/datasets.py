@@ -56,7 +56,7 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         return self.fetch([position])[0], int(self.labels[position])
 
     def __getitems__(self, positions: list[int]) -> tuple[UInt8[Tensor, "n 3 size size"], Int64[Tensor, " n"]]:
-        """A batch at once, as PyTorch's data loaders ask for it where they can."""
+        """A batch at once, as PyTorch's data loaders fetch it where they can."""
         return self.fetch(positions), self.labels[positions]
 
     def fetch(self, positions: list[int]) -> UInt8[Tensor, "n 3 size size"]:

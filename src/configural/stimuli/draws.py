@@ -13,7 +13,7 @@ from configural.stimuli.table import SUBSETS
 
 # Random numbers are drawn in blocks of fixed length, each block from a generator of its own, so that a
 # stimulus's host, donors and jitter depend only on the seed, its class and its index, and neither on how
-# many stimuli are asked for nor, redraws aside, on the condition.
+# many stimuli are drawn nor, redraws aside, on the condition.
 BLOCK = 1024
 _ATTEMPTS = 64
 _ATTEMPTS_WHOLE = 256
@@ -77,7 +77,7 @@ def draw(
     unfit: list[int],
     labels: tuple[int, ...],
 ) -> list[Draws]:
-    """Draw the same rows of some classes; what is drawn for a row is the same whatever other rows are asked for.
+    """Draw the same rows of some classes; what is drawn for a row is the same whatever other rows are drawn.
 
     Args:
         library: The exemplars to draw from.
@@ -152,7 +152,7 @@ def _draw_whole(
 ) -> list[Draws]:
     """Draw the classes in `labels` together, stimulus by stimulus from the same material.
 
-    Where a constellation fits in none of its places, or not in every class, all but the host is drawn again.
+    Where a constellation fits in none of its positions, or not in every class, all but the host is drawn again.
     """
     n, stream, slots = len(everyone), labels[0], len(library.scheme.part_kinds)
     host = _draw_hosts(library, condition, pools, everyone, stream, seed, unfit)
@@ -286,7 +286,7 @@ _STREAMS = ("host", "arrangement", "content", "pose", "inverted", "noise")
 def uniform(
     seed: int, label: int, stream: str, attempt: int, index: Int[np.ndarray, " n"], width: int
 ) -> Float[np.ndarray, "n width"]:
-    """Numbers from [0, 1), of which those of one index are the same whatever others are asked for."""
+    """Numbers from [0, 1), of which those of one index are the same whatever others are drawn."""
     numbers = np.empty((len(index), width))
     blocks = index // BLOCK
     for block in np.unique(blocks):

@@ -173,7 +173,7 @@ def layout_of(
 
     Args:
         library: The exemplars.
-        stimuli: What is asked about.
+        stimuli: Those whose parts are looked for.
         position: From an exemplar's name to its position in the library, if not `library.position`.
 
     Raises:

@@ -415,7 +415,7 @@ def soft_mask(mask: Bool[np.ndarray, "rows cols"], feather: float) -> Float32[np
 def _interpolate(
     plane: Float32[np.ndarray, "r c"], matrix: np.ndarray, offset: np.ndarray, shape: tuple[int, int]
 ) -> Float32[np.ndarray, "rows cols"]:
-    """The plane at matrix · (row, column) + offset, linearly between pixels; the outermost ones go on for ever."""
+    """The plane at matrix · (row, column) + offset, linearly between pixels; beyond, as the outermost ones."""
     return ndimage.affine_transform(plane, matrix, offset, shape, order=1, mode="nearest")
 
 

@@ -28,7 +28,7 @@ from configural.stimuli.table import (
 SPLITS = ("paper", "identity")
 
 _PART = 8 * BLOCK
-"""Stimuli of a class that are drawn together; keeps the memory flat however many are asked for."""
+"""Stimuli of a class that are drawn together; keeps the memory flat however many are wanted."""
 
 
 def sample(

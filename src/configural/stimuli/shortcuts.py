@@ -1,4 +1,4 @@
-"""How well the classes can be told apart without seeing how parts relate.
+"""How well the classes can be distinguished without seeing how parts relate.
 
 Usage: python -m configural.stimuli.shortcuts [--source SOURCE] [--count N] [--split NAME] [--size N] [--seed N] ...
 """
@@ -64,7 +64,7 @@ def shortcut_accuracies(
 
 
 def colour_histogram(image: UInt8[np.ndarray, "rows cols 3"]) -> Float[np.ndarray, " features"]:
-    """Per colour channel the share of pixels in each of 16 ranges."""
+    """Per colour channel the fraction of pixels in each of 16 ranges."""
     counts = [
         np.bincount(channel.ravel() // (256 // _BINS), minlength=_BINS) for channel in image.transpose(2, 0, 1)
     ]
@@ -147,7 +147,7 @@ def _balanced(said: Bool[np.ndarray, " n"], label: Int[np.ndarray, " n"]) -> flo
 
 
 def _main() -> None:
-    parser = argparse.ArgumentParser(description="How well simple cues tell the classes apart.")
+    parser = argparse.ArgumentParser(description="How well simple cues predict the class.")
     parser.add_argument("conditions", nargs="*", default=[*preset_names(), "floating+matched+seamless"])
     parser.add_argument("--source", default="synthetic")
     parser.add_argument("--count", type=int, default=10000)

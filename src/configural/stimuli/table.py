@@ -44,7 +44,7 @@ class SlotContent:
     Attributes:
         kind: The part kind.
         donor: Name of the exemplar that the part comes from.
-        jitter: Rows down and columns to the right, from the slot's place, in pixels of the host. A part that the
+        jitter: Rows down and columns to the right, from the slot's position, in pixels of the host. A part that the
             arrangement moves has that in it too.
     """
 
@@ -218,7 +218,7 @@ class StimulusTable(TableSettings):
 
 @dataclass(frozen=True, eq=False)
 class StoredTable(TableSettings):
-    """Stimuli in a Parquet file, of which only the rows that are asked for come into memory.
+    """Stimuli in a Parquet file, of which only the rows that are needed come into memory.
 
     Attributes:
         path: The file.
