@@ -25,7 +25,7 @@ OWN, CNNS, FCNS, CROSS, FIELD = (
     "CNNs fall when shifted",
     "FCNs do not fall when shifted",
     "ffa→baseline falls more",
-    "smallest field falls most",
+    "smallest receptive field falls most",
 )
 HOLDS, FAILS, UNDECIDED = Verdict.HOLDS, Verdict.FAILS, Verdict.UNDECIDED
 
@@ -306,7 +306,7 @@ def test_text_has_every_cell_and_verdict(published):
     comparison = compare(opposite(published, FCNS), 64)
     text = markdown(comparison)
     assert "| FCNs do not fall when shifted | does not hold |" in text
-    assert "| smallest field falls most | undecided (as measured: holds) |" in text
+    assert "| smallest receptive field falls most | undecided (as measured: holds) |" in text
     assert "cannot be tested at 64 pixels: a cell of fcn-14 sees 0.72 of the side" in text
     row = "| fcn-14 | ffa | baseline | middle | 3 | 83.96 (78.77–87.57) | 83.96 (78.77–87.57) | 0.00 |"
     assert row in text

@@ -323,8 +323,8 @@ def _smallest_field(tests: _Tests, fields: Sequence[ReceptiveField], closest_par
         for other in others
     ]
     return Finding(
-        "smallest field falls most",
-        f"In cross tests {smallest.network} falls most, the network of which a single cell answers and sees least.",
+        "smallest receptive field falls most",
+        f"In cross tests {smallest.network} falls most, whose response is that of a single unit and whose units see least.",
         f"For baseline→ffa and ffa→baseline, and for each other network: the fall of {smallest.network} is larger.",
         tuple(checks),
     )
