@@ -324,7 +324,7 @@ def _smallest_field(tests: _Tests, fields: Sequence[ReceptiveField], closest_par
     ]
     return Finding(
         "smallest receptive field falls most",
-        f"In cross tests {smallest.network} falls most, whose response is that of a single unit and whose units see least.",
+        f"In cross tests {smallest.network} falls most, whose units see least and decide alone.",
         f"For baseline→ffa and ffa→baseline, and for each other network: the fall of {smallest.network} is larger.",
         tuple(checks),
     )
