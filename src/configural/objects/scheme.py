@@ -180,4 +180,5 @@ def _built_in(name: str) -> ObjectScheme:
 
 
 FACE = _built_in("face")
-OBJECTS["face"] = FACE
+HOUSE = _built_in("house")
+OBJECTS.update({"face": FACE, "house": HOUSE})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from configural import progress
 from configural.errors import ConfiguralError, PortraitSkippedWarning
-from configural.objects import FACE, ObjectScheme
+from configural.objects import FACE, HOUSE, ObjectScheme
 from configural.portraits import celebamask, fasseg
 from configural.portraits.celebamask import CelebAMask
 from configural.portraits.fasseg import Fasseg
@@ -17,11 +17,15 @@ from configural.portraits.fetch import fetched_fasseg
 from configural.portraits.label_folder import LabelFolder
 from configural.portraits.library import Exemplar, Library
 from configural.portraits.painters.face import paint_face
+from configural.portraits.painters.house import paint_house
 from configural.portraits.store import PortraitFolder, cache_folder, prepare
 from configural.registry import Registry
 
 DEFAULT_EXEMPLARS = 48
-FORMS = "synthetic, synthetic:N (such as synthetic:48), fasseg, fasseg:FOLDER, celebamask:FOLDER or folder:FOLDER"
+FORMS = (
+    "synthetic, synthetic:N (such as synthetic:48), houses, houses:N, fasseg, fasseg:FOLDER, celebamask:FOLDER or "
+    "folder:FOLDER"
+)
 
 _WARNED = 10  # portraits that are warned of one by one
 
@@ -91,6 +95,11 @@ def load_recorded(source: str) -> Library:
 @SOURCES.register("synthetic")
 def _synthetic(rest: str, *, seed: int) -> Library:
     return painted("synthetic", rest, seed=seed, paint=paint_face, scheme=FACE)
+
+
+@SOURCES.register("houses")
+def _houses(rest: str, *, seed: int) -> Library:
+    return painted("houses", rest, seed=seed, paint=paint_house, scheme=HOUSE)
 
 
 @SOURCES.register("fasseg")
