@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from configural.evaluation import save_figure
-from configural.objects import FACE
+from configural.objects import FACE, HOUSE
 from configural.portraits import Exemplar, Library, load
 from configural.portraits.sheet import sheet
 from configural.stimuli import STUDY_CONDITIONS, Renderer, preset_names, sample
@@ -98,15 +98,16 @@ def write_folder(exemplars: Sequence[Exemplar], folder: Path) -> None:
 
 
 def source_sheets(exemplars: Sequence[Exemplar]) -> dict[str, bytes]:
-    """Contact sheets of the same painted exemplars, read from three kinds of sources."""
+    """Contact sheets of painted exemplars, the faces read from three kinds of sources."""
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["CONFIGURAL_CACHE"] = f"{scratch}/cache"
         write_celebamask(exemplars[:6], Path(scratch, "celebamask"))
         write_folder(exemplars, Path(scratch, "folder"))
         return {
-            "synthetic": sheet(exemplars),
-            "celebamask": sheet(load(f"celebamask:{scratch}/celebamask").exemplars),
-            "folder": sheet(load(f"folder:{scratch}/folder").exemplars),
+            "faces_synthetic": sheet(exemplars),
+            "houses": sheet(load("houses:6").exemplars, scheme=HOUSE),
+            "faces_celebamask": sheet(load(f"celebamask:{scratch}/celebamask").exemplars),
+            "faces_folder": sheet(load(f"folder:{scratch}/folder").exemplars),
         }
 
 
@@ -134,5 +135,5 @@ if __name__ == "__main__":
     save_figure(conditions_image(library), FOLDER / "conditions.png")
     save_figure(exemplars_image(library), FOLDER / "exemplars.png")
     for name, page in source_sheets(library.exemplars).items():
-        (FOLDER / f"faces_{name}.png").write_bytes(page)
+        (FOLDER / f"{name}.png").write_bytes(page)
     save_figure(presets_image(library), FOLDER / "presets.png")
