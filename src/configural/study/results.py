@@ -24,7 +24,8 @@ def collect_results(folder: Path, jobs: Sequence[Job]) -> pd.DataFrame:
     Returns:
         One row per network, train_condition, repeat, test_condition and placement, with the columns
         `RESULT_COLUMNS`, or those of another object. A placement is middle, or shifted: a third each left, middle
-        and right. The parts of a shifted set have rows of their own: left, right, both of them (shifted_only), and middle_third.
+        and right. The parts of a shifted set have rows of their own: left, right, both of them (shifted_only), and
+        middle_third.
 
     Raises:
         ConfiguralError: If a finished job's results are damaged.
