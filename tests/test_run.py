@@ -180,7 +180,7 @@ def test_a_used_folder_is_refused_and_a_finished_one_resumes_at_once(finished, b
     assert again.metrics == finished.metrics
     for path, when in before.items():
         assert path.name == "figures" or path.is_dir() or path.stat().st_mtime_ns == when
-    with pytest.raises(ConfiguralError, match="--resume needs --out"):
+    with pytest.raises(ConfiguralError, match="resume needs out"):
         cf.run(resume=True)
 
 
@@ -414,3 +414,21 @@ def test_the_fast_preset_is_right_about_real_faces_with_a_thousandth_of_the_comp
     test = cf.evaluate(tmp_path / "fast", source=real, count=20000, out=tmp_path / "test")
     assert len(test.predictions.frame) == 3000
     assert test.metrics.accuracy > 1 - 7 / 3000
+
+
+@pytest.mark.parametrize("setting", ["network: evil:make", "source: evil:make", "condition: evil:make"])
+def test_nothing_that_a_folder_names_is_imported_to_resume_it(tmp_path, monkeypatch, setting):
+    """Only a name that a person writes may have a module imported."""
+    (tmp_path / "evil.py").write_text("raise AssertionError('imported')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(f"{setting}\n")
+    with pytest.raises(ConfiguralError, match="evil"):
+        cf.run(out=tmp_path / "run", resume=True)
+    assert "evil" not in sys.modules
+
+
+def test_a_network_that_takes_no_such_images_leaves_no_folder(tmp_path):
+    with pytest.raises(ConfiguralError, match="too small for cnn-15"):
+        cf.run(source="synthetic:2", count=42, image_size=20, device="cpu", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -138,6 +138,9 @@ def train_and_test(
             refuse_used(out)
 
         # Whatever can be wrong with the settings shows before the first file is written.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            network = models.create(settings.network, settings.image_size)
         device = open_device(settings.device, settings.recipe.precision).device
         check_devices(device, settings.devices, batch_size=settings.recipe.batch_size)
         start = time.perf_counter()
@@ -163,16 +166,15 @@ def train_and_test(
             assert library is not None
             where = drawing_device(settings, device)
             images = draw_images(table, library, settings, where)
-        _train_and_test(settings, out, keras, images, time.perf_counter() - start)
+        _train_and_test(network, settings, out, keras, images, time.perf_counter() - start)
     return load_run(out)
 
 
-def _train_and_test(settings: RunConfig, out: Path, keras: bool, images: Images, seconds: float) -> None:
+def _train_and_test(
+    network: nn.Module, settings: RunConfig, out: Path, keras: bool, images: Images, seconds: float
+) -> None:
     """All that follows the drawing, which took so many seconds, in a folder that this process holds."""
     checkpoint = out / "checkpoint.safetensors"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        network = models.create(settings.network, settings.image_size)
     history = fit(
         network,
         images.sets["train"],

@@ -1,14 +1,17 @@
 """A training with its test as one call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from configural.config.run import RunConfig, resumed_config, run_config
 from configural.errors import ConfiguralError
+from configural.models import NETWORKS
 from configural.portraits import Library
+from configural.portraits.sources import SOURCES
 from configural.runs.run import Run, train_and_test
+from configural.stimuli import CONDITIONS
 
 
 def run(
@@ -45,16 +48,29 @@ def run(
     if source is not None:
         given["source"] = source.source if isinstance(source, Library) else source
     if resume and out is None:
-        raise ConfiguralError("resume needs --out, the folder of the run to resume")
+        raise ConfiguralError("resume needs out, the folder of the run to resume")
     folder = Path(out) if out is not None else dated_folder()
     if resume and (folder / "config.yaml").is_file():
         settings = resumed_config(RunConfig.load(folder / "config.yaml"), given, folder=folder)
+        if not (folder / "metrics.json").is_file():  # else it is only read
+            _refuse_modules(settings, given)
     else:
         settings = run_config(config=config, **given)
     finished = train_and_test(settings, folder, resume=resume, keras=keras, library=library)
     if write_page is not None:
         write_page(finished)
     return finished
+
+
+def _refuse_modules(stored: RunConfig, given: Mapping[str, Any]) -> None:
+    """Raise if a setting of the folder's would have a module imported that no person has named."""
+    if "network" not in given:
+        NETWORKS.known(stored.network)
+    if "source" not in given and (name := stored.source.partition(":")[0]) not in SOURCES.names():
+        raise ConfiguralError(f"source '{name[:80]}' is not registered here: name it (source) if you trust it")
+    for part in () if "condition" in given else stored.condition.split("+"):
+        if not part.endswith((".yaml", ".yml")) and (name := part.partition(":")[0]) not in CONDITIONS:
+            raise ConfiguralError(f"condition '{name[:80]}' is not registered here: name it if you trust it")
 
 
 def dated_folder() -> Path:

@@ -17,6 +17,7 @@ from configural.io import files
 from configural.io.files import refuse_used
 from configural.models.classifiers import RespondsToImages
 from configural.portraits import Library, load
+from configural.portraits.sources import load_recorded
 from configural.runs.run import Run, load_run, write_test
 from configural.runs.running import dated_folder
 
@@ -100,7 +101,10 @@ def evaluate(
         images = read(data, size=image_size)
     else:
         described = {**defaults, **drawn}
-        library = load(source if source is not None else described["source"])
+        if trained is not None and source is None:
+            library = load_recorded(trained.settings.source)
+        else:
+            library = load(source if source is not None else described["source"])
         if trained is not None:
             _refuse_training_material(trained, described, library)
         if trained is not None and source is None and library.fingerprint != trained.metrics["faces_fingerprint"]:
