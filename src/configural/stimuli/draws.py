@@ -68,193 +68,197 @@ class HostUnfitError(Exception):
         self.host, self.reason = host, reason
 
 
-def draw(
-    library: Library,
-    condition: Condition,
-    pools: list[Int[np.ndarray, " _"]],
-    rows: Rows,
-    seed: int,
-    unfit: list[int],
-    labels: tuple[int, ...],
-) -> list[Draws]:
-    """Draw the same rows of some classes; what is drawn for a row is the same whatever other rows are drawn.
+@dataclass(frozen=True)
+class Drawing:
+    """What stimuli are drawn from, and how.
 
-    Args:
-        library: The exemplars to draw from.
+    Attributes:
+        library: The exemplars.
         condition: How the images are made.
         pools: For each subset, the positions of the exemplars it draws from.
-        rows: The stimuli.
         seed: 0 or above.
         unfit: Positions of exemplars that do not serve as hosts.
-        labels: The classes.
-
-    Returns:
-        The choices, for each of `labels`.
-
-    Raises:
-        HostUnfitError: If nothing fits onto a host that was drawn.
-        ConfiguralError: If no exemplar is left to serve as a host.
     """
-    if condition.matched:
-        # Both classes of a pair have to fit, so they are drawn together even where one is wanted.
-        both = _draw_whole(library, condition, pools, rows, (0, 1), seed, unfit)
-        return [both[label] for label in labels]
-    if condition.posed or condition.spacing == "apart" or isinstance(condition.arrangement, MovedPart):
-        return [_draw_whole(library, condition, pools, rows, (label,), seed, unfit)[0] for label in labels]
-    return [_draw_parts(library, condition, pools, rows, label, seed, unfit) for label in labels]
 
+    library: Library
+    condition: Condition
+    pools: list[Int[np.ndarray, " _"]]
+    seed: int
+    unfit: tuple[int, ...] = ()
 
-def _draw_parts(
-    library: Library,
-    condition: Condition,
-    pools: list[Int[np.ndarray, " _"]],
-    rows: Rows,
-    label: int,
-    seed: int,
-    unfit: list[int],
-) -> Draws:
-    """The study's way: a part that does not fit is drawn again, by itself."""
-    n, kinds = len(rows), library.scheme.part_kinds
-    slots = len(kinds)
-    host = _draw_hosts(library, condition, pools, rows, label, seed, unfit)
-    kind = _arrange(library, condition, label, seed, label, 0, rows.index)
-    donor = np.empty((n, slots), int)
-    jitter = np.empty((n, slots, 2), int)
-    redraw = np.ones((n, slots), bool)
-    for attempt in range(_ATTEMPTS):
-        chance = uniform(seed, label, "content", attempt, rows.index, 3 * slots).reshape(n, slots, 3)
-        fresh = np.stack([_choose(pools, rows.subsets, chance[:, slot, 0]) for slot in range(slots)], axis=1)
-        donor[redraw] = fresh[redraw]
-        jitter[redraw] = (chance[..., 1:] * _jitter_steps(library, condition, host)).astype(int)[redraw]
-        redraw = ~_fits(library, condition, host, kind, donor, jitter)
-        if not redraw.any():
-            break
-    for row, slot in zip(*np.nonzero(redraw), strict=True):
-        # Rare: so few donors fit that drawing misses them. Choose evenly among all that do.
-        pool = pools[rows.subsets[row]]
-        choice = _fitting(library, condition, int(host[row]), int(kind[row, slot]), int(slot), pool)
-        if not len(choice):
-            what = f"no {kinds[kind[row, slot]]} fits into its {kinds[slot]} slot"
-            raise HostUnfitError(int(host[row]), what)
-        rng = np.random.default_rng([seed, label, int(rows.index[row]), int(slot), _ATTEMPTS])
-        donor[row, slot], *jitter[row, slot] = choice[rng.integers(len(choice))]
-    return Draws(host, kind, donor, jitter, np.zeros((n, 2), int), np.zeros(n), np.ones(n))
+    @property
+    def slots(self) -> int:
+        """How many slots the object has."""
+        return len(self.library.scheme.part_kinds)
 
+    def draw(self, rows: Rows, labels: tuple[int, ...]) -> list[Draws]:
+        """Draw the same rows of some classes; what is drawn for a row is the same whatever other rows are drawn.
 
-def _draw_whole(
-    library: Library,
-    condition: Condition,
-    pools: list[Int[np.ndarray, " _"]],
-    everyone: Rows,
-    labels: tuple[int, ...],
-    seed: int,
-    unfit: list[int],
-) -> list[Draws]:
-    """Draw the classes in `labels` together, stimulus by stimulus from the same material.
+        Returns:
+            The choices, for each of `labels`.
 
-    Where a constellation fits in none of its positions, or not in every class, all but the host is drawn again.
-    """
-    n, stream, slots = len(everyone), labels[0], len(library.scheme.part_kinds)
-    host = _draw_hosts(library, condition, pools, everyone, stream, seed, unfit)
-    kind, donor = np.empty((2, len(labels), n, slots), int)
-    jitter = np.empty((len(labels), n, slots, 2), int)
-    shift, rotation, scale = np.empty((n, 2), int), np.empty(n), np.empty(n)
-    left = np.arange(n)
-    for attempt in range(_ATTEMPTS_WHOLE):
-        here, rows = host[left], everyone.take(left)
-        chance = uniform(seed, stream, "content", attempt, rows.index, 3 * slots).reshape(len(rows), slots, 3)
-        # One donor per part kind, so that matched classes hold the same parts wherever these lie.
-        by_kind = np.stack([_choose(pools, rows.subsets, chance[:, part, 0]) for part in range(slots)], axis=1)
-        tremble = (chance[..., 1:] * _jitter_steps(library, condition, here)).astype(int)
-        pose = uniform(seed, stream, "pose", attempt, rows.index, 5)
-        rotation[left] = condition.rotation[0] + pose[:, 0] * (condition.rotation[1] - condition.rotation[0])
-        scale[left] = condition.scale[0] + pose[:, 1] * (condition.scale[1] - condition.scale[0])
-        fits = np.ones(len(rows), bool)
-        layouts = []
-        for position, label in enumerate(labels):
-            order = _arrange(library, condition, label, seed, stream, attempt, rows.index)
-            kind[position, left] = order
-            donor[position, left] = np.take_along_axis(by_kind, order, axis=1)
-            jitter[position, left] = tremble + _displacement(library, condition, label, here, pose[:, 4])
-            layout = lay_out(
-                library,
-                condition,
-                host=here,
-                kind=order,
-                donor=donor[position, left],
-                jitter=jitter[position, left],
-                placement=rows.placement,
-                rotation=rotation[left],
-                scale=scale[left],
-            )
-            layouts.append(layout)
-            if condition.spacing == "apart":
-                fits &= ~_overlap(layout)
-        least, most = _shifts(condition, layouts)
-        shift[left] = least + (pose[:, 2:4] * np.maximum(most - least + 1, 1)).astype(int)
-        fits &= (least <= most).all(axis=1)
-        left = left[~fits]
-        if not len(left):
-            break
-    else:
-        raise HostUnfitError(int(host[left[0]]), "no constellation fits onto it")
-    return [
-        Draws(host, kind[position], donor[position], jitter[position], shift, rotation, scale)
-        for position in range(len(labels))
-    ]
+        Raises:
+            HostUnfitError: If nothing fits onto a host that was drawn.
+            ConfiguralError: If no exemplar is left to serve as a host.
+        """
+        condition = self.condition
+        if condition.matched:
+            # Both classes of a pair have to fit, so they are drawn together even where one is wanted.
+            both = self._draw_whole(rows, (0, 1))
+            return [both[label] for label in labels]
+        if condition.posed or condition.spacing == "apart" or isinstance(condition.arrangement, MovedPart):
+            return [self._draw_whole(rows, (label,))[0] for label in labels]
+        return [self._draw_parts(rows, label) for label in labels]
 
+    def _draw_parts(self, rows: Rows, label: int) -> Draws:
+        """The study's way: a part that does not fit is drawn again, by itself."""
+        n, slots, kinds = len(rows), self.slots, self.library.scheme.part_kinds
+        host = self._hosts(rows, label)
+        kind = self._arrange(label, label, 0, rows.index)
+        donor = np.empty((n, slots), int)
+        jitter = np.empty((n, slots, 2), int)
+        redraw = np.ones((n, slots), bool)
+        for attempt in range(_ATTEMPTS):
+            fresh, tremble = self._contents(rows, host, label, attempt)
+            donor[redraw], jitter[redraw] = fresh[redraw], tremble[redraw]
+            redraw = ~self._fits(host, kind, donor, jitter)
+            if not redraw.any():
+                break
+        for row, slot in zip(*np.nonzero(redraw), strict=True):
+            # Rare: so few donors fit that drawing misses them. Choose evenly among all that do.
+            choice = self._fitting(int(host[row]), int(kind[row, slot]), int(slot), self.pools[rows.subsets[row]])
+            if not len(choice):
+                what = f"no {kinds[kind[row, slot]]} fits into its {kinds[slot]} slot"
+                raise HostUnfitError(int(host[row]), what)
+            rng = np.random.default_rng([self.seed, label, int(rows.index[row]), int(slot), _ATTEMPTS])
+            donor[row, slot], *jitter[row, slot] = choice[rng.integers(len(choice))]
+        return Draws(host, kind, donor, jitter, np.zeros((n, 2), int), np.zeros(n), np.ones(n))
 
-def _draw_hosts(
-    library: Library,
-    condition: Condition,
-    pools: list[Int[np.ndarray, " _"]],
-    rows: Rows,
-    stream: int,
-    seed: int,
-    unfit: list[int],
-) -> Int[np.ndarray, " n"]:
-    hosts = [np.setdiff1d(pool, unfit) for pool in pools]
-    for name, pool in zip(SUBSETS, hosts, strict=True):
-        if not len(pool):
-            raise ConfiguralError(
-                f"{library.source}: no exemplar of {name} can serve as a host under condition {condition.name}"
-            )
-    return _choose(hosts, rows.subsets, uniform(seed, stream, "host", 0, rows.index, 1)[:, 0])
+    def _draw_whole(self, everyone: Rows, labels: tuple[int, ...]) -> list[Draws]:
+        """Draw the classes in `labels` together, stimulus by stimulus from the same material.
 
+        Where a constellation fits in none of its positions, or not in every class, all but the host is drawn again.
+        """
+        n, stream, condition = len(everyone), labels[0], self.condition
+        host = self._hosts(everyone, stream)
+        kind, donor = np.empty((2, len(labels), n, self.slots), int)
+        jitter = np.empty((len(labels), n, self.slots, 2), int)
+        shift, rotation, scale = np.empty((n, 2), int), np.empty(n), np.empty(n)
+        left = np.arange(n)
+        for attempt in range(_ATTEMPTS_WHOLE):
+            here, rows = host[left], everyone.take(left)
+            # One donor per part kind, so that matched classes hold the same parts wherever these lie.
+            by_kind, tremble = self._contents(rows, here, stream, attempt)
+            pose = uniform(self.seed, stream, "pose", attempt, rows.index, 5)
+            rotation[left] = condition.rotation[0] + pose[:, 0] * (condition.rotation[1] - condition.rotation[0])
+            scale[left] = condition.scale[0] + pose[:, 1] * (condition.scale[1] - condition.scale[0])
+            fits = np.ones(len(rows), bool)
+            layouts = []
+            for position, label in enumerate(labels):
+                order = self._arrange(label, stream, attempt, rows.index)
+                kind[position, left] = order
+                donor[position, left] = np.take_along_axis(by_kind, order, axis=1)
+                jitter[position, left] = tremble + self._displacement(label, here, pose[:, 4])
+                layout = lay_out(
+                    self.library,
+                    condition,
+                    host=here,
+                    kind=order,
+                    donor=donor[position, left],
+                    jitter=jitter[position, left],
+                    placement=rows.placement,
+                    rotation=rotation[left],
+                    scale=scale[left],
+                )
+                layouts.append(layout)
+                if condition.spacing == "apart":
+                    fits &= ~_overlap(layout)
+            least, most = _shifts(condition, layouts)
+            shift[left] = least + (pose[:, 2:4] * np.maximum(most - least + 1, 1)).astype(int)
+            fits &= (least <= most).all(axis=1)
+            left = left[~fits]
+            if not len(left):
+                break
+        else:
+            raise HostUnfitError(int(host[left[0]]), "no constellation fits onto it")
+        return [
+            Draws(host, kind[position], donor[position], jitter[position], shift, rotation, scale)
+            for position in range(len(labels))
+        ]
 
-def _arrange(
-    library: Library,
-    condition: Condition,
-    label: int,
-    seed: int,
-    stream: int,
-    attempt: int,
-    index: Int[np.ndarray, " n"],
-) -> Int[np.ndarray, "n slots"]:
-    """The part kind in each slot."""
-    if label:
-        return np.tile(library.scheme.correct, (len(index), 1))
-    scrambles = np.array(condition.scrambles(library.scheme))
-    chance = uniform(seed, stream, "arrangement", attempt, index, 1)[:, 0]
-    return scrambles[(chance * len(scrambles)).astype(int)]
+    def _hosts(self, rows: Rows, stream: int) -> Int[np.ndarray, " n"]:
+        hosts = [np.setdiff1d(pool, self.unfit) for pool in self.pools]
+        for name, pool in zip(SUBSETS, hosts, strict=True):
+            if not len(pool):
+                raise ConfiguralError(
+                    f"{self.library.source}: no exemplar of {name} can serve as a host under condition "
+                    f"{self.condition.name}"
+                )
+        return _choose(hosts, rows.subsets, uniform(self.seed, stream, "host", 0, rows.index, 1)[:, 0])
 
+    def _contents(
+        self, rows: Rows, host: Int[np.ndarray, " n"], stream: int, attempt: int
+    ) -> tuple[Int[np.ndarray, "n slots"], Int[np.ndarray, "n slots 2"]]:
+        """A donor and a jitter for each slot or, if it is drawn by part kind, each of these."""
+        width = 3 * self.slots
+        chance = uniform(self.seed, stream, "content", attempt, rows.index, width).reshape(len(rows), self.slots, 3)
+        donors = [_choose(self.pools, rows.subsets, chance[:, slot, 0]) for slot in range(self.slots)]
+        return np.stack(donors, axis=1), (chance[..., 1:] * self._jitter_steps(host)).astype(int)
 
-def _jitter_steps(library: Library, condition: Condition, host: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 1 1"]:
-    """How many values a part's jitter can take along one side of its host."""
-    return np.rint(condition.jitter * library.sides[host, None, None] / REFERENCE_SIDE).astype(int) + 1
+    def _arrange(
+        self, label: int, stream: int, attempt: int, index: Int[np.ndarray, " n"]
+    ) -> Int[np.ndarray, "n slots"]:
+        """The part kind in each slot."""
+        if label:
+            return np.tile(self.library.scheme.correct, (len(index), 1))
+        scrambles = np.array(self.condition.scrambles(self.library.scheme))
+        chance = uniform(self.seed, stream, "arrangement", attempt, index, 1)[:, 0]
+        return scrambles[(chance * len(scrambles)).astype(int)]
 
+    def _jitter_steps(self, host: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 1 1"]:
+        """How many values a part's jitter can take along one side of its host."""
+        return (
+            np.rint(self.condition.jitter * self.library.sides[host, None, None] / REFERENCE_SIDE).astype(int) + 1
+        )
 
-def _displacement(
-    library: Library, condition: Condition, label: int, host: Int[np.ndarray, " n"], chance: np.ndarray
-) -> Int[np.ndarray, "n slots 2"]:
-    """Rows and columns by which the arrangement moves one part of a scrambled object; 0 for all others."""
-    moved = np.zeros((len(host), len(library.scheme.part_kinds), 2), int)
-    rule = condition.arrangement
-    if isinstance(rule, MovedPart) and not label:
-        distance = rule.distance * library.sides[host] / REFERENCE_SIDE
-        direction = np.stack([np.sin(2 * np.pi * chance), np.cos(2 * np.pi * chance)], axis=1)
-        moved[:, library.scheme.index(rule.part)] = np.rint(distance[:, None] * direction)
-    return moved
+    def _displacement(
+        self, label: int, host: Int[np.ndarray, " n"], chance: Float[np.ndarray, " n"]
+    ) -> Int[np.ndarray, "n slots 2"]:
+        """Rows and columns by which the arrangement moves one part of a scrambled object; 0 for all others."""
+        moved = np.zeros((len(host), self.slots, 2), int)
+        rule = self.condition.arrangement
+        if isinstance(rule, MovedPart) and not label:
+            distance = rule.distance * self.library.sides[host] / REFERENCE_SIDE
+            direction = np.stack([np.sin(2 * np.pi * chance), np.cos(2 * np.pi * chance)], axis=1)
+            moved[:, self.library.scheme.index(rule.part)] = np.rint(distance[:, None] * direction)
+        return moved
+
+    def _fits(
+        self,
+        host: Int[np.ndarray, " n"],
+        kind: Int[np.ndarray, "n slots"],
+        donor: Int[np.ndarray, "n slots"],
+        jitter: Int[np.ndarray, "n slots 2"],
+    ) -> Bool[np.ndarray, "n slots"]:
+        """Whether each part's box lies inside its host's canvas, or its slot stays empty."""
+        anywhere = np.full(len(host), "middle")
+        layout = lay_out(
+            self.library, self.condition, host=host, kind=kind, donor=donor, jitter=jitter, placement=anywhere
+        )
+        first = layout.canvas[:, None]
+        inside = (layout.low >= first) & (layout.high <= first + self.library.canvas_sizes[host][:, None])
+        return inside.all(axis=2) | ~layout.filled
+
+    def _fitting(
+        self, host: int, kind: int, slot: int, pool: Int[np.ndarray, " _"]
+    ) -> Int[np.ndarray, "choices 3"]:
+        """All (donor, row jitter, column jitter) with which the part stays on the canvas."""
+        steps = np.arange(self._jitter_steps(np.array([host])).item())
+        donor, row, col = (axis.ravel() for axis in np.meshgrid(pool, steps, steps, indexing="ij"))
+        hosts, kinds = np.full(len(donor), host), np.full((len(donor), self.slots), kind)
+        donors = np.repeat(donor[:, None], self.slots, axis=1)
+        jitter = np.repeat(np.stack([row, col], axis=1)[:, None], self.slots, axis=1)
+        return np.stack([donor, row, col], axis=1)[self._fits(hosts, kinds, donors, jitter)[:, slot]]
 
 
 def _overlap(layout: Layout) -> Bool[np.ndarray, " n"]:
@@ -305,33 +309,3 @@ def _choose(
         mine = subsets == subset
         chosen[mine] = pool[(chance[mine] * len(pool)).astype(int)]
     return chosen
-
-
-def _fits(
-    library: Library,
-    condition: Condition,
-    host: Int[np.ndarray, " n"],
-    kind: Int[np.ndarray, "n slots"],
-    donor: Int[np.ndarray, "n slots"],
-    jitter: Int[np.ndarray, "n slots 2"],
-) -> Bool[np.ndarray, "n slots"]:
-    """Whether each part's box lies inside its host's canvas, or its slot stays empty."""
-    anywhere = np.full(len(host), "middle")
-    layout = lay_out(library, condition, host=host, kind=kind, donor=donor, jitter=jitter, placement=anywhere)
-    first = layout.canvas[:, None]
-    inside = (layout.low >= first) & (layout.high <= first + library.canvas_sizes[host][:, None])
-    return inside.all(axis=2) | ~layout.filled
-
-
-def _fitting(
-    library: Library, condition: Condition, host: int, kind: int, slot: int, pool: Int[np.ndarray, " _"]
-) -> Int[np.ndarray, "choices 3"]:
-    """All (donor, row jitter, column jitter) with which the part stays on the canvas."""
-    slots = len(library.scheme.part_kinds)
-    steps = np.arange(_jitter_steps(library, condition, np.array([host])).item())
-    donor, row, col = (axis.ravel() for axis in np.meshgrid(pool, steps, steps, indexing="ij"))
-    n = len(donor)
-    donors = np.repeat(donor[:, None], slots, axis=1)
-    jitter = np.repeat(np.stack([row, col], axis=1)[:, None], slots, axis=1)
-    fits = _fits(library, condition, np.full(n, host), np.full((n, slots), kind), donors, jitter)[:, slot]
-    return np.stack([donor, row, col], axis=1)[fits]

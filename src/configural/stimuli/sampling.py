@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from configural.io import files
 from configural.portraits import Library
 from configural.stimuli.conditions import PLACEMENTS, Condition
 from configural.stimuli.conditions import condition as find_condition
-from configural.stimuli.draws import BLOCK, Draws, HostUnfitError, Rows, draw, uniform
+from configural.stimuli.draws import BLOCK, Drawing, Draws, HostUnfitError, Rows, uniform
 from configural.stimuli.table import (
     POSE_COLUMNS,
     SUBSETS,
@@ -126,21 +126,18 @@ def _counted(parts: Iterator[pd.DataFrame], update: progress.Update) -> Iterator
 
 @dataclass(frozen=True)
 class _Sampling:
-    """What is to be drawn, checked, and the exemplars that cannot serve as hosts."""
+    """What is to be drawn, checked."""
 
-    library: Library
     settings: TableSettings
-    pools: list[Int[np.ndarray, " _"]]
-    unfit: tuple[int, ...] = ()
+    drawing: Drawing
 
     def parts(self) -> Iterator[pd.DataFrame]:
         """The rows of the table, some thousand at a time."""
-        condition, seed = self.settings.condition, self.settings.seed
         for label in (0, 1):
             for rows in _rows(self.settings):
-                (draws,) = draw(self.library, condition, self.pools, rows, seed, list(self.unfit), (label,))
-                extras = _extras(condition, seed, label, rows.index)
-                yield _frame(self.library, draws, rows, label, extras)
+                (draws,) = self.drawing.draw(rows, (label,))
+                extras = _extras(self.settings.condition, self.settings.seed, label, rows.index)
+                yield _frame(self.drawing.library, draws, rows, label, extras)
 
 
 def _prepare(
@@ -167,16 +164,15 @@ def _prepare(
     settings = TableSettings(
         condition, placement, split, count, seed, library.source, library.fingerprint, library.scheme
     )
-    pools = _pools(library, split, seed)
-    unfit: tuple[int, ...] = ()
+    drawing = Drawing(library, condition, _pools(library, split, seed), seed)
     # An exemplar that turns out unfit changes who is drawn instead everywhere, so all is drawn again without it.
     while True:
         try:
             for rows in _rows(settings):
-                draw(library, condition, pools, rows, seed, list(unfit), (0, 1))
-            return _Sampling(library, settings, pools, unfit)
+                drawing.draw(rows, (0, 1))
+            return _Sampling(settings, drawing)
         except HostUnfitError as failure:
-            unfit = (*unfit, failure.host)
+            drawing = replace(drawing, unfit=(*drawing.unfit, failure.host))
             warnings.warn(
                 f"{library[failure.host].name}: not used as a host: {failure.reason} ({condition.name})",
                 PortraitSkippedWarning,

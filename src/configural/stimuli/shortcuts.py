@@ -1,19 +1,14 @@
-"""How well the classes can be distinguished without seeing how parts relate.
+"""How well the classes can be distinguished without seeing how parts relate."""
 
-Usage: python -m configural.stimuli.shortcuts [--source SOURCE] [--count N] [--split NAME] [--size N] [--seed N] ...
-"""
-
-import argparse
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from configural.portraits import Library, load
-from configural.stimuli.conditions import Condition, preset_names
+from configural.portraits import Library
+from configural.stimuli.conditions import Condition
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.sampling import sample
 from configural.stimuli.table import StimulusTable
@@ -29,6 +24,7 @@ _FOLDS = 5
 def shortcut_accuracies(
     library: Library,
     condition: str | Condition,
+    *,
     count: int = 10000,
     seed: int = 0,
     split: str = "paper",
@@ -144,27 +140,3 @@ def _regression(
 
 def _balanced(said: Bool[np.ndarray, " n"], label: Int[np.ndarray, " n"]) -> float:
     return float(np.mean([(said == bool(value))[label == value].mean() for value in (0, 1)]))
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(description="How well simple cues predict the class.")
-    parser.add_argument("conditions", nargs="*", default=[*preset_names(), "floating+matched+seamless"])
-    parser.add_argument("--source", default="synthetic")
-    parser.add_argument("--count", type=int, default=10000)
-    parser.add_argument("--split", default="paper")
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    library = load(options.source)
-    rows = {
-        name: shortcut_accuracies(library, name, options.count, options.seed, options.split, options.size)
-        for name in options.conditions
-    }
-    frame = pd.DataFrame(rows).T[list(CUES)]
-    print("| condition | " + " | ".join(CUES) + " |\n|---|" + "---|" * len(CUES))
-    for name, values in frame.iterrows():
-        print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
-
-
-if __name__ == "__main__":
-    _main()
