@@ -121,7 +121,7 @@ def test_result_comes_first(tmp_path):
     page, _ = page_of(run)
     right = int((answers["label"] == answers["predicted"]).sum())
     assert (right, len(answers)) == (37, 40)
-    assert page.texts("h1") == ["92.50% of the test images right"]
+    assert page.texts("h1") == ["92.50% of the test images correct"]
     lead = page.texts("p")[0]
     assert "37 of 40" in lead
     assert "2 no_faces for faces and 1 face for a no_face" in lead
@@ -183,8 +183,8 @@ def test_probability_is_never_rounded_to_a_certainty(tmp_path):
 def test_no_mistakes(tmp_path):
     page, text = page_of(a_run(tmp_path / "run", (0, 0))[0])
     assert "No mistakes" in page.texts("h2")
-    assert "every one of the 40 images right" in " ".join(text.split())
-    assert page.texts("h1") == ["100% of the test images right"]
+    assert "every one of the 40 images correctly" in " ".join(text.split())
+    assert page.texts("h1") == ["100% of the test images correct"]
 
 
 def test_of_many_mistakes_some_are_shown_and_all_listed(tmp_path):
@@ -206,7 +206,7 @@ def test_settings_layers_and_epochs(tmp_path):
     run, _, _ = a_run(tmp_path / "run", condition="fct", split="identity", image_size=224, seed=77)
     page, _ = page_of(run)
     facts = dict(zip(page.texts("dt"), page.texts("dd"), strict=False))
-    assert set(facts) >= {"faces", "condition", "split", "batch size", "device", "seed", "PyTorch"}
+    assert set(facts) >= {"source", "condition", "split", "batch size", "device", "seed", "PyTorch"}
     values = page.texts("dd")
     for value in ("synthetic", "fct", "identity", "fcn-14", "224 × 224 pixels", "16,002 images", "77", "32 bits"):
         assert value in values
@@ -298,7 +298,7 @@ def test_evaluation_page_leaves_the_training_out(tmp_path):
     path = write_evaluation_report(tmp_path)
     assert path == tmp_path / "report.html"
     page = Page(path.read_text("utf-8"))
-    assert page.texts("h1") == ["92.50% of the test images right"]
+    assert page.texts("h1") == ["92.50% of the test images correct"]
     assert "How it learned" not in page.texts("h2")
     assert set(page.texts("dd")) >= {"runs/<old>", "cnn-15", "shifted", "baseline", "2000", "5", "9.8.7"}
     assert "in total1,618,882" in page.texts("tr")

@@ -62,7 +62,7 @@ def write_run_report(run: Run) -> Path:
         run.folder,
         run.predictions,
         metrics,
-        models.architecture(settings.network),
+        settings.network,
         settings.image_size,
         settings.split,
         _run_settings(settings, metrics),
@@ -85,7 +85,7 @@ def write_evaluation_report(folder: Path) -> Path:
         folder,
         Predictions.load(folder / "predictions.csv"),
         metrics,
-        models.architecture(settings["network"]),
+        settings["network"],
         settings["image_size"],
         # Which exemplars the network was trained on is not known here, nor whether they are in the test.
         "",
@@ -94,11 +94,14 @@ def write_evaluation_report(folder: Path) -> Path:
     )
 
 
+_STUDY = {architecture.name: architecture for architecture in models.ARCHITECTURES}
+
+
 def _write(
     folder: Path,
     predictions: Predictions,
     metrics: Mapping[str, Any],
-    architecture: models.Architecture,
+    network: str,
     image_size: int,
     split: str,
     settings: dict[str, Rows],
@@ -112,7 +115,8 @@ def _write(
         .get_template("run.html.j2")
         .render(
             name=folder.resolve().name,
-            network=architecture,
+            network=network,
+            study_network=_STUDY.get(network),
             image_size=image_size,
             split=split,
             settings=settings,
@@ -130,7 +134,7 @@ def _write(
             shown=_SHOWN,
             wrong_total=sum(map(len, wrong.values())),
             wrong_shown=sum(answer.image is not None for answers in wrong.values() for answer in answers),
-            summary=_summary(architecture.name, image_size),
+            summary=_summary(network, image_size),
             version=metrics["configural"],
         )
     )
@@ -139,8 +143,10 @@ def _write(
     return path
 
 
-def _summary(name: str, image_size: int) -> models.Summary:
+def _summary(name: str, image_size: int) -> models.Summary | None:
     # Only shapes are asked for; on the meta device no weights are made and no random numbers drawn.
+    if name not in models.NETWORKS:  # a file, or a network that nobody has named here
+        return None
     with torch.device("meta"):
         return models.summarise(models.create(name, image_size))
 
