@@ -366,7 +366,7 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, mon
             evaluate(3, 42)
     else:
         for wrong in (audit, lambda seed: evaluate(seed, 60)):
-            with pytest.raises(ConfiguralError, match=r"--seed 5 deals the persons out anew, .* keep seed 3"):
+            with pytest.raises(ConfiguralError, match=r"seed 5:? deals the persons out again, .* keep seed 3"):
                 wrong(5)
         evaluate(3, 60)
 
