@@ -36,13 +36,13 @@ from configural.audit.probes.displacement import NO_ROOM, ONE_EXEMPLAR, _thresho
 from configural.audit.probes.forced_choice import kind_of_arrangement
 from configural.audit.probes.interactions import coalitions, not_additive, players, weights_of_coalitions
 from configural.audit.result import Facts
-from configural.audit.verdict import in_percent
 from configural.config.audit import AuditConfig
 from configural.errors import ConfiguralError
 from configural.models.classifiers import CLIP
 from configural.objects import FACE
 from configural.report import write_audit_report
 from configural.stimuli import Renderer, StimulusTable, condition, sample
+from configural.wording import in_percent
 
 OBSERVER_TABLE = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "observer_table.py"))
 PROBES = (

@@ -39,11 +39,11 @@ from configural.audit import (
 )
 from configural.audit.probe import ProbeCard
 from configural.audit.probes.receptive_field import evidence_map
-from configural.audit.verdict import in_percent
 from configural.errors import ConfiguralError
 from configural.objects import ObjectScheme
 from configural.portraits import Exemplar, Library
 from configural.report import write_audit_report
+from configural.wording import in_percent
 
 FEW = "forced_choice,background_removal"
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from configural.errors import ConfiguralError
 from configural.replication.compare import compare, study_image_size
-from configural.replication.compare_text import can_be_tested, cells_table, findings_table, markdown, points
+from configural.replication.compare_text import can_be_tested, cells_table, findings_table, markdown
 from configural.replication.comparing import compare as compare_study
 from configural.replication.comparing import comparison_text
 from configural.replication.fields import CLOSEST_PARTS, closest_parts, receptive_fields
@@ -19,6 +19,7 @@ from configural.replication.published import published_results
 from configural.replication.spread import Spread, spread_of_difference, spread_of_mean
 from configural.study import StudyPlan
 from configural.study.record import StudyRecord
+from configural.wording import points
 
 OWN, CNNS, FCNS, CROSS, FIELD = (
     "own condition",

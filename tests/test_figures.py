@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
 from configural.evaluation import accuracy_figure, confusion_matrix_figure, loss_figure, save_figure
-from configural.evaluation.figures import percent
 from configural.evaluation.predictions import Metrics
 from configural.training.history import Epoch, History
+from configural.wording import percent
 
 
 def history(train_loss, valid_loss, train_accuracy=None, valid_accuracy=None):

@@ -225,7 +225,7 @@ def test_curves_of_repeats_are_their_histories_on_the_same_axis():
     repeats = {"repeat 1": history(0.8), "repeat 2": history(0.55, epochs=5)}
     start = axis_start(repeats.values())
     assert start == 50
-    (axes,) = repeats_figure("cnn-15 on ffa", repeats, start, 30).axes
+    (axes,) = repeats_figure("cnn-15 on ffa", repeats, start=start, epochs=30).axes
     lines = {line.get_label(): line for line in axes.lines}
     assert set(lines) == {f"{what} repeat {n}" for what in ("train", "valid") for n in (1, 2)}
     for name, told in repeats.items():

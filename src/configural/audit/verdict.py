@@ -1,14 +1,12 @@
 """What an audit says, in sentences."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from configural.audit.probes.displacement import ALL, ONE, UNDEFINED
 from configural.audit.result import NOT_MEASURED, Audit
 from configural.errors import ConfiguralError
 from configural.models.classifiers import CLIP
+from configural.wording import in_percent, in_words
 
 _SAID = ("index", "choice", "accuracy")
 """Headings of which the sentences tell with words of their own."""
@@ -142,40 +140,3 @@ def _accuracy(audit: Audit) -> str:
     accuracy = audit.score("forced_choice", "accuracy")
     scrambled, correct = audit.facts.class_names
     return f"One by one, it predicts {correct} or {scrambled} correctly for {in_percent(accuracy)} of the images."
-
-
-def in_words(score: Mapping[str, Any], decimals: int = 1) -> str:
-    """A score with its interval: 0.68 [0.64, 0.71]."""
-    if np.isnan(score["value"]):
-        return "undefined"
-
-    def number(value: float) -> str:
-        text = f"{value:.{decimals}f}"
-        # No number below zero is shown as −0.0.
-        return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
-
-    if np.isnan(score["low"]):
-        return number(score["value"])
-    return f"{number(score['value'])} [{number(score['low'])}, {number(score['high'])}]"
-
-
-def in_percent(score: Mapping[str, Any]) -> str:
-    """A fraction with its interval: 93 % [90.1, 95.4]."""
-    if np.isnan(score["value"]):
-        return "undefined"
-    # Less what is no more than floating point.
-    value, low, high = (round(100 * score[name], 9) for name in ("value", "low", "high"))
-
-    def number(percent: float) -> str:
-        return f"{percent + 0.0:.1f}".removesuffix(".0")  # −0.0 + 0.0 is 0.0
-
-    short = number(value)
-    if short == "100" and value < 100:
-        short = "> 99.9"
-    if short == "0" and value > 0:
-        short = "< 0.1"
-    if np.isnan(low):
-        return f"{short} %"
-    # Rounded outwards, so that no interval is shown that lacks its value.
-    low, high = np.floor(round(10 * low, 6)) / 10, np.ceil(round(10 * high, 6)) / 10
-    return f"{short} % [{number(low)}, {number(high)}]"

@@ -30,7 +30,12 @@ def print_run(finished: "Run") -> None:
                 "seconds",
                 f"{seconds['draw']:.0f} draw, {seconds['train']:.0f} train, {seconds['test']:.0f} test",
             ),
-            *_scores(metrics["test_accuracy"], metrics["test_loss"], metrics["confusion_matrix"]),
+            *_scores(
+                metrics["test_accuracy"],
+                metrics["test_loss"],
+                metrics["confusion_matrix"],
+                finished.predictions.class_names,
+            ),
         ],
     )
     typer.echo(f"report: {finished.folder / 'report.html'}")
@@ -39,19 +44,23 @@ def print_run(finished: "Run") -> None:
 def print_evaluation(done: "Evaluation") -> None:
     """Scores of a saved network on another set, and where the page is."""
     scores = done.metrics
-    rows = _scores(scores.accuracy, scores.loss, scores.confusion_matrix)
+    rows = _scores(scores.accuracy, scores.loss, scores.confusion_matrix, scores.class_names)
     _print_table(f"{len(done.predictions.frame):,} test images", rows)
     typer.echo(f"report: {done.folder / 'report.html'}")
 
 
-def _scores(accuracy: float, loss: float, matrix: Sequence[Sequence[int]]) -> list[tuple[str, str]]:
-    from configural.evaluation.figures import percent
+def _scores(
+    accuracy: float, loss: float, matrix: Sequence[Sequence[int]], class_names: Sequence[str]
+) -> list[tuple[str, str]]:
+    from configural.wording import percent
 
     return [
         ("test accuracy", f"{percent(accuracy)} %"),
         ("test loss", f"{loss:.4g}"),
-        ("no_face", f"{matrix[0][0]:,} right, {matrix[0][1]:,} called face"),
-        ("face", f"{matrix[1][1]:,} right, {matrix[1][0]:,} called no_face"),
+        *(
+            (name, f"{matrix[row][row]:,} correct, {matrix[row][1 - row]:,} predicted as {class_names[1 - row]}")
+            for row, name in enumerate(class_names)
+        ),
     ]
 
 
@@ -82,8 +91,8 @@ def print_outlook(outlook: "Outlook") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from configural.study.display import duration
     from configural.study.estimate import JOB_OVERHEAD
+    from configural.wording import about
 
     status, estimate = outlook.status, outlook.estimate
     table = Table(title=f"{len(status.jobs)} jobs", title_justify="left", title_style="bold")
@@ -98,15 +107,15 @@ def print_outlook(outlook: "Outlook") -> None:
             condition,
             ", ".join(str(each.job.settings.seed) for each in repeats),
             str(repeats[0].job.settings.recipe.epochs),
-            duration(estimate.of_job[network]),
+            about(estimate.of_job[network]),
             f"{sum(each.state == 'finished' for each in repeats)} of {len(repeats)}",
         )
     Console(highlight=False).print(table)
     first = status.jobs[0].job
     typer.echo(f"every job is tested on {len(first.tests)} sets: {', '.join(f'{c} {p}' for c, p in first.tests)}")
     typer.echo(
-        f"estimate for what is left, with {outlook.workers} at a time: {duration(estimate.seconds)}, of it "
-        f"{duration(estimate.of_drawing)} of one worker for drawing"
+        f"estimate for what is left, with {outlook.workers} at a time: {about(estimate.seconds)}, of it "
+        f"{about(estimate.of_drawing)} of one worker for drawing"
     )
     for network, source in estimate.source.items():
         typer.echo(f"  {network}: by {source}")
@@ -139,7 +148,7 @@ def print_audits(compared: "AuditComparison") -> None:
     from rich.table import Table
 
     from configural.audit.comparison import LABELS
-    from configural.audit.verdict import in_percent, in_words
+    from configural.wording import in_percent, in_words
 
     table = Table()
     for heading in ("classifier", "condition", "source", *compared.headings):
@@ -158,14 +167,16 @@ def print_benchmark(done: "Benchmark") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from configural.wording import three_digits
+
     title = f"{done.network}, images of {done.image_size} × {done.image_size} pixels, {done.exemplars} exemplars"
     headings = ("measured", "median", "lowest", "highest", "unit", "by processor time", "rounds", "note")
     rows = [
         (
             each.name,
-            *(_three_digits(value) for value in (each.median, each.lowest, each.highest)),
+            *(three_digits(value) for value in (each.median, each.lowest, each.highest)),
             each.unit,
-            "" if each.by_processor is None else _three_digits(each.by_processor),
+            "" if each.by_processor is None else three_digits(each.by_processor),
             str(each.rounds),
             each.note,
         )
@@ -186,11 +197,6 @@ def print_benchmark(done: "Benchmark") -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
-
-
-def _three_digits(value: float) -> str:
-    """A figure without more digits than such measuring can tell."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def print_library(library: "Library", sheets: list[Path]) -> None:

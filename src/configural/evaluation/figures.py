@@ -18,6 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from configural.evaluation.metrics import Metrics
 from configural.io import files
 from configural.training import History
+from configural.wording import percent
 
 _INK, _GRID = "#1d2126", "#dcdfe3"
 _STYLE = {
@@ -91,7 +92,7 @@ def loss_figure(history: History) -> Figure:
     return figure
 
 
-def repeats_figure(title: str, histories: Mapping[str, History], start: float, epochs: int) -> Figure:
+def repeats_figure(title: str, histories: Mapping[str, History], *, start: float, epochs: int) -> Figure:
     """The accuracies of several repeats of one training in one small figure, for a page with many of them.
 
     Args:
@@ -170,14 +171,6 @@ def save_figure(figure: Figure, path: Path) -> None:
     with _styled():
         figure.savefig(buffer, format="png", dpi=150, facecolor="white", metadata={"Software": None})
     files.write_bytes(path, buffer.getvalue())
-
-
-def percent(share: float) -> str:
-    """A share from 0 to 1 in percent with two decimals, where only all is `100` and only nothing is `0`."""
-    if share in (0, 1):
-        return f"{100 * share:.0f}"
-    text = f"{100 * share:.2f}"
-    return {"0.00": "< 0.01", "100.00": "> 99.99"}.get(text, text)
 
 
 @contextmanager

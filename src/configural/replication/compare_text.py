@@ -1,13 +1,12 @@
 """A comparison as tables of text, for a terminal and for a Markdown file."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from configural.evaluation.figures import percent
 from configural.replication.compare import PUBLISHED_SIZE, Comparison
 from configural.replication.findings import Check, Finding, Verdict
+from configural.wording import percent, points
 
 SHOWN_PLACEMENTS = ("middle", "shifted", "shifted_only")
 """Placements in the tables for readers; comparison.csv has all."""
@@ -196,14 +195,6 @@ def number(check: Check) -> str:
         return "–"
     interval = f" ({points(spread.low)} to {points(spread.high)})" if spread.repeats > 1 else ""
     return f"{points(spread.mean)} {check.unit}{interval}"
-
-
-def points(share: float, sign: bool = False) -> str:
-    """A difference of shares in percentage points with two decimals, never −0.00; – if it is missing."""
-    if math.isnan(share):
-        return "–"
-    rounded = round(100 * share, 2) + 0.0
-    return f"{rounded:{'+' if sign and rounded else ''}.2f}".replace("-", "−")
 
 
 def measured(cell: Mapping[Any, Any], whose: str) -> str:

@@ -1,6 +1,7 @@
 """How much of the image one cell of a network sees, and how far apart the parts of a face lie."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -10,9 +11,6 @@ from configural.portraits import Library
 
 CLOSEST_PARTS = 0.255
 """`closest_parts` of the 70 FASSEG portraits (frontal02): an eye and the nose, as a share of the image's side."""
-
-_NEIGHBOURS = ((0, 1), (0, 2), (1, 2), (2, 3))
-"""Eye and eye, either eye and the nose, nose and mouth: positions in the face's part kinds."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +51,17 @@ def receptive_fields(image_size: int) -> tuple[ReceptiveField, ...]:
     return tuple(sorted(fields, key=lambda field: (field.pixels, field.network)))
 
 
-def closest_parts(faces: Library) -> float:
-    """The side of the smallest square that holds two neighbouring parts whole, as a share of the image's side.
+def closest_parts(library: Library) -> float:
+    """The side of the smallest square that holds the closest two parts whole, as a share of the image's side.
 
     Measured per exemplar from outer edge to outer edge, along rows or columns, whichever is longer, where the parts
-    were photographed; then the mean over the exemplars, and of the pairs of neighbours the closest. A network whose
+    were photographed; then the mean over the exemplars, and of all pairs of part kinds the closest. A network whose
     cell sees less never has two parts whole before one cell.
     """
-    low, high = faces.anchors, faces.anchors + faces.part_sizes
-    sides = faces.canvas_sizes.max(axis=1)
+    low, high = library.anchors, library.anchors + library.part_sizes
+    sides = library.canvas_sizes.max(axis=1)
     extents = [
         (np.maximum(high[:, a], high[:, b]) - np.minimum(low[:, a], low[:, b])).max(axis=1) / sides
-        for a, b in _NEIGHBOURS
+        for a, b in combinations(range(len(library.scheme.part_kinds)), 2)
     ]
     return float(min(extent.mean() for extent in extents))

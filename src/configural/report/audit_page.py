@@ -11,9 +11,9 @@ import pandas as pd
 from configural.audit import Audit, headline, sentences
 from configural.audit.probe import ProbeCard
 from configural.audit.result import NOT_MEASURED
-from configural.audit.verdict import in_percent, in_words
 from configural.io import files
 from configural.report.parts import Image, Rows, embedded, environment
+from configural.wording import in_percent, in_words
 
 
 @dataclass(frozen=True)

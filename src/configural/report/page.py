@@ -13,12 +13,12 @@ import torch
 
 from configural import models
 from configural.evaluation import Predictions
-from configural.evaluation.figures import percent
 from configural.io import files
-from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Image, Rows, duration, embedded, environment
+from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Image, Rows, embedded, environment
 from configural.study import Run, RunConfig
 from configural.training import Recipe
 from configural.training import recipe as preset_recipe
+from configural.wording import duration, percent, probability
 
 _SHOWN = 100
 """Of each kind of mistake, so many images are shown; the table lists them all."""
@@ -251,12 +251,6 @@ def _answer(row: Mapping[Any, Any], class_names: tuple[str, str], path: Path | N
         row["file"],
         class_names[row["label"]],
         class_names[row["predicted"]],
-        _probability(row[f"probability_{class_names[1]}"]),
+        probability(row[f"probability_{class_names[1]}"]),
         embedded(path) if path else None,
     )
-
-
-def _probability(value: float) -> str:
-    """A probability with four decimals, never rounded to a certainty."""
-    text = f"{value:.4f}"
-    return {"0.0000": "< 0.0001", "1.0000": "> 0.9999"}.get(text, text)

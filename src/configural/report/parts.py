@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from configural.evaluation.figures import percent
+from configural.wording import percent
 
 CONDITIONS = {
     "baseline": "features where they were photographed",
@@ -63,13 +63,3 @@ def embedded(path: Path) -> Image | None:
     # Width and height stand at a fixed place in a PNG's first chunk.
     width, height = (int.from_bytes(content[start : start + 4]) for start in (16, 20))
     return Image(f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}", width, height)
-
-
-def duration(seconds: float) -> str:
-    """Such as `12.3 s`, `7 min 17 s` or `2 h 01 min`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -13,16 +13,16 @@ from configural import __version__
 from configural.config.study import StudyPlan, condition_label
 from configural.errors import ConfiguralError
 from configural.evaluation import axis_start, repeats_figure, save_figure, shade
-from configural.evaluation.figures import percent
 from configural.io import files
 from configural.replication import compare as study_compare
 from configural.replication import compare_text
 from configural.replication.compare import NETWORKS, Comparison
 from configural.replication.findings import Finding, Verdict
-from configural.report.parts import CONDITIONS, SPLITS, Image, Rows, duration, embedded, environment
+from configural.report.parts import CONDITIONS, SPLITS, Image, Rows, embedded, environment
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import RESULT_COLUMNS, load_results
 from configural.training import History
+from configural.wording import duration, percent
 
 _ZOOMS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Where the axis of the strips may start."""
@@ -332,7 +332,7 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
                 if key[0] == network
                 for history in others.values()
             )
-            save_figure(repeats_figure(f"{network} on {condition}", of_cell, start, epochs), path)
+            save_figure(repeats_figure(f"{network} on {condition}", of_cell, start=start, epochs=epochs), path)
         images[network, condition] = embedded(path) if of_cell else None
     return images
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from configural import progress
-from configural.evaluation.figures import percent
 from configural.study.status import JobStatus, StudyStatus
+from configural.wording import about, percent
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,19 +74,8 @@ def describe_event(status: StudyStatus, name: str) -> str:
     done = len(status.of("finished"))
     if each.state == "failed":
         return f"{name}: failed: {each.failure}"
-    left = (
-        "" if status.seconds_left is None or not status.at_work else f", about {duration(status.seconds_left)} left"
-    )
+    left = "" if status.seconds_left is None or not status.at_work else f", about {about(status.seconds_left)} left"
     return f"{name}: finished, {_accuracy(each)} % right ({done} of {len(status.jobs)} jobs{left})"
-
-
-def duration(seconds: float) -> str:
-    """A span of time in round numbers."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _summary(status: StudyStatus) -> str:
@@ -97,7 +86,7 @@ def _summary(status: StudyStatus) -> str:
     if not status.at_work:
         return said + ("; no process is at work on it, repeat the command to go on" if unfinished else "")
     if status.seconds_left is not None and unfinished:
-        said += f", about {duration(status.seconds_left)} left"
+        said += f", about {about(status.seconds_left)} left"
     return said
 
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from configural.audit import plotting
 from configural.audit.probe import Material, Probe, Score, Trials, Which
 from configural.objects import ObjectScheme
+from configural.wording import COUNTS
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 MOVED = "a part moved"
 
 
@@ -95,11 +95,11 @@ def kind_of_arrangement(order: Iterable[str], scheme: ObjectScheme) -> str:
     if len(misplaced) == 2:
         return "two parts swapped"
     every = len(misplaced) == len(scheme.part_kinds)
-    return "all misplaced" if every else f"{_NUMBERS[len(misplaced)]} parts misplaced"
+    return "all misplaced" if every else f"{COUNTS[len(misplaced)]} parts misplaced"
 
 
 def kinds_of_arrangements(scheme: ObjectScheme) -> list[str]:
     """All that `kind_of_arrangement` may say, from the smallest change to the largest."""
     swapped = [f"{name} swapped" for name, group in scheme.groups.items() if len(group) == 2]
-    some = [f"{_NUMBERS[count]} parts misplaced" for count in range(3, len(scheme.part_kinds))]
+    some = [f"{COUNTS[count]} parts misplaced" for count in range(3, len(scheme.part_kinds))]
     return [*swapped, "two parts swapped", *some, "all misplaced", MOVED]

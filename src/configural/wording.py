@@ -1,0 +1,133 @@
+"""How numbers are written: in pages, tables, messages and figures the same."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+"""Small numbers as words."""
+
+
+def percent(fraction: float) -> str:
+    """A fraction from 0 to 1 in percent with two decimals, where only all is `100` and only nothing is `0`.
+
+    Example:
+        >>> percent(0.98766), percent(1), percent(0.99999)
+        ('98.77', '100', '> 99.99')
+    """
+    if fraction in (0, 1):
+        return f"{100 * fraction:.0f}"
+    text = f"{100 * fraction:.2f}"
+    return {"0.00": "< 0.01", "100.00": "> 99.99"}.get(text, text)
+
+
+def points(difference: float, *, sign: bool = False) -> str:
+    """A difference of fractions in percentage points with two decimals, never −0.00; – if it is missing.
+
+    Example:
+        >>> points(-0.0321), points(0.05, sign=True), points(float("nan"))
+        ('−3.21', '+5.00', '–')
+    """
+    if math.isnan(difference):
+        return "–"
+    rounded = round(100 * difference, 2) + 0.0
+    return f"{rounded:{'+' if sign and rounded else ''}.2f}".replace("-", "−")
+
+
+def probability(value: float) -> str:
+    """A probability with four decimals, never rounded to a certainty.
+
+    Example:
+        >>> probability(0.5), probability(0.99999)
+        ('0.5000', '> 0.9999')
+    """
+    text = f"{value:.4f}"
+    return {"0.0000": "< 0.0001", "1.0000": "> 0.9999"}.get(text, text)
+
+
+def three_digits(value: float) -> str:
+    """A measured figure without more digits than measuring can give.
+
+    Example:
+        >>> three_digits(12345.6), three_digits(0.98765)
+        ('12,346', '0.988')
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """A measured span of time.
+
+    Example:
+        >>> duration(12.34), duration(437), duration(7260)
+        ('12.3 s', '7 min 17 s', '2 h 01 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def about(seconds: float) -> str:
+    """An estimated span of time, in round numbers.
+
+    Example:
+        >>> about(12.34), about(437), about(7260)
+        ('12 s', '7 min', '2.0 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def in_words(score: Mapping[str, Any], decimals: int = 1) -> str:
+    """A score with its interval.
+
+    Args:
+        score: Has `value` and `low`, and unless `low` is nan, `high`.
+        decimals: Of every number.
+
+    Example:
+        >>> in_words({"value": 0.68, "low": -0.001, "high": 0.71}, 2)
+        '0.68 [0.00, 0.71]'
+    """
+    if math.isnan(score["value"]):
+        return "undefined"
+
+    def number(value: float) -> str:
+        text = f"{value:.{decimals}f}"
+        # No number below zero is shown as −0.0.
+        return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+    if math.isnan(score["low"]):
+        return number(score["value"])
+    return f"{number(score['value'])} [{number(score['low'])}, {number(score['high'])}]"
+
+
+def in_percent(score: Mapping[str, Any]) -> str:
+    """A fraction with its interval, which is rounded outwards so that it never lacks its value.
+
+    Args:
+        score: As in `in_words`, from 0 to 1.
+
+    Example:
+        >>> in_percent({"value": 0.93, "low": 0.9013, "high": 0.9535})
+        '93 % [90.1, 95.4]'
+    """
+    if math.isnan(score["value"]):
+        return "undefined"
+    # Less what is no more than floating point.
+    value, low, high = (round(100 * score[name], 9) for name in ("value", "low", "high"))
+
+    def number(percents: float) -> str:
+        return f"{percents + 0.0:.1f}".removesuffix(".0")  # −0.0 + 0.0 is 0.0
+
+    short = number(value)
+    if short == "100" and value < 100:
+        short = "> 99.9"
+    if short == "0" and value > 0:
+        short = "< 0.1"
+    if math.isnan(low):
+        return f"{short} %"
+    low, high = math.floor(round(10 * low, 6)) / 10, math.ceil(round(10 * high, 6)) / 10
+    return f"{short} % [{number(low)}, {number(high)}]"
