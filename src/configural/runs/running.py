@@ -1,6 +1,6 @@
 """A training with its test as one call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,17 @@ def run(
         given["source"] = source.source if isinstance(source, Library) else source
     if resume and out is None:
         raise ConfiguralError("resume needs out, the folder of the run to resume")
+    if resume and config is not None:
+        raise ConfiguralError("config and resume exclude each other: a run is resumed with its own settings")
     folder = Path(out) if out is not None else dated_folder()
     if resume and (folder / "config.yaml").is_file():
         settings = resumed_config(RunConfig.load(folder / "config.yaml"), given, folder=folder)
         if not (folder / "metrics.json").is_file():  # else it is only read
-            _refuse_modules(settings, given)
+            refuse_modules(
+                networks=[] if "network" in given else [settings.network],
+                conditions=[] if "condition" in given else [settings.condition],
+                source=None if "source" in given else settings.source,
+            )
     else:
         settings = run_config(config=config, **given)
     finished = train_and_test(settings, folder, resume=resume, keras=keras, library=library)
@@ -62,13 +68,22 @@ def run(
     return finished
 
 
-def _refuse_modules(stored: RunConfig, given: Mapping[str, Any]) -> None:
-    """Raise if a setting of the folder's would have a module imported that no person has named."""
-    if "network" not in given:
-        NETWORKS.known(stored.network)
-    if "source" not in given and (name := stored.source.partition(":")[0]) not in SOURCES.names():
+def refuse_modules(
+    *, networks: Sequence[str] = (), conditions: Sequence[str] = (), source: str | None = None
+) -> None:
+    """Raise if a setting that a folder states would have a module imported that no person has named.
+
+    Raises:
+        ConfiguralError: If one is neither registered nor declared by an installed package.
+
+    Example:
+        >>> refuse_modules(networks=["cnn-15"], conditions=["floating+matched"], source="synthetic:3")
+    """
+    for network in networks:
+        NETWORKS.known(network)
+    if source is not None and (name := source.partition(":")[0]) not in SOURCES.names():
         raise ConfiguralError(f"source '{name[:80]}' is not registered here: name it (source) if you trust it")
-    for part in () if "condition" in given else stored.condition.split("+"):
+    for part in (part for condition in conditions for part in condition.split("+")):
         if not part.endswith((".yaml", ".yml")) and (name := part.partition(":")[0]) not in CONDITIONS:
             raise ConfiguralError(f"condition '{name[:80]}' is not registered here: name it if you trust it")
 

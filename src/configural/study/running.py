@@ -16,6 +16,7 @@ from configural.io.files import refuse_used
 from configural.io.locks import locked
 from configural.portraits import Library, load
 from configural.runs import Run
+from configural.runs.running import refuse_modules
 from configural.study.display import describe_event, live
 from configural.study.engines import Engine, find_engine
 from configural.study.estimate import Estimate, estimate, free_bytes
@@ -167,6 +168,12 @@ def _record(
     stored = StudyRecord.load(folder) if (folder / "study.yaml").is_file() else None
     if stored is None and [path for path in _entries(folder) if not path.name.startswith(".")]:
         refuse_used(folder)
+    if stored is not None:
+        refuse_modules(
+            networks=stored.plan.networks if plan is None else (),
+            conditions=stored.plan.conditions if plan is None else (),
+            source=stored.source if source is None else None,
+        )
     if plan is None:
         plan = stored.plan if stored else "quick"
     if source is None:
