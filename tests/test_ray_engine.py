@@ -138,7 +138,7 @@ import sys
 import configural as cf
 from configural.study import StudyPlan
 plan = StudyPlan(networks=("cnn-13",), conditions=("baseline",), seeds=(1,), image_size=32, count=200, epochs=5000)
-cf.run_study(plan, "synthetic:3", sys.argv[1], workers=1, engine="ray", device="cpu")
+cf.run_study(plan, "synthetic:3", out=sys.argv[1], workers=1, engine="ray", device="cpu")
 """
 
 

@@ -46,7 +46,7 @@ def in_this_process(jobs, work, workers, report):
 
 
 def study(blocks, out, plan=PLAN, engine=in_this_process):
-    return cf.run_study(plan, blocks, out, engine=engine)
+    return cf.run_study(plan, blocks, out=out, engine=engine)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def test_a_finished_study_repeats_nothing(finished, blocks):
     def refuse(jobs, work, workers, report):
         raise AssertionError("there is nothing to do")
 
-    again = cf.run_study(None, blocks, finished.folder, engine=refuse)
+    again = cf.run_study(None, blocks, out=finished.folder, engine=refuse)
     assert again.results.equals(finished.results)
     assert {path: path.stat().st_mtime_ns for path in (finished.folder / "runs").rglob("*")} == before
 
@@ -238,7 +238,7 @@ def test_another_plan_is_refused_with_the_difference(finished, blocks):
     with pytest.raises(ConfiguralError, match=r"holds a study with seeds \[1, 2\], not \[1, 3\]; repeat its plan"):
         study(blocks, finished.folder, other)
     with pytest.raises(ConfiguralError, match="holds a study with faces blocks, not synthetic:2"):
-        cf.run_study(PLAN, "synthetic:2", finished.folder)
+        cf.run_study(PLAN, "synthetic:2", out=finished.folder)
     fewer = cf.portraits.Library("blocks", blocks.exemplars[:8])
     with pytest.raises(ConfiguralError, match="blocks gives other faces now"):
         study(fewer, finished.folder)
@@ -327,7 +327,7 @@ def test_a_damaged_run_is_set_aside_and_done_anew(copied, finished, blocks, caps
         done.extend(job.name for job in jobs)
         return in_this_process(jobs, work, workers, report)
 
-    again = cf.run_study(PLAN, blocks, copied, engine=count)
+    again = cf.run_study(PLAN, blocks, out=copied, engine=count)
     assert done == ["fcn-14-fct-1"]
     assert again.results.equals(finished.results)
     assert pd.read_csv(copied / "results.csv").equals(pd.read_csv(finished.folder / "results.csv"))
