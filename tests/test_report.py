@@ -81,9 +81,9 @@ def written(probability):
 def decoded(image):
     kind, _, content = image["src"].partition(",")
     assert kind == "data:image/png;base64"
-    image = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
-    assert image.shape[:2] == (int(image["height"]), int(image["width"]))
-    return image[..., ::-1]
+    pixels = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
+    assert pixels.shape[:2] == (int(image["height"]), int(image["width"]))
+    return pixels[..., ::-1]
 
 
 @pytest.mark.parametrize(("wrong", "epochs"), [((0, 0), 1), ((2, 1), 4), ((0, 1), 30)])

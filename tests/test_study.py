@@ -16,7 +16,8 @@ import configural as cf
 from configural.api import plan_study
 from configural.cli.groups import DefaultCommand, GroupWithDefault
 from configural.errors import ConfiguralError
-from configural.study import RESULT_COLUMNS, RunConfig, StudyPlan, images, run_config
+from configural.runs import images
+from configural.study import RESULT_COLUMNS, RunConfig, StudyPlan, run_config
 from configural.study.engines import Outcome, attempt, find_engine
 from configural.study.engines.local import _gpus
 from configural.study.jobs import plan_jobs, run_job
@@ -156,7 +157,7 @@ def test_every_job_is_a_run_like_any_other(finished, blocks, tmp_path):
 
 
 def test_shared_images_are_those_that_a_run_draws(blocks, tmp_path):
-    settings = run_config("blocks", "fct", image_size=32, count=60, seed=5, data_seed=9)
+    settings = run_config(source="blocks", condition="fct", image_size=32, count=60, seed=5, data_seed=9)
     for placement in ("middle", "shifted"):
         shared = images.shared_images(tmp_path / placement, settings, placement, blocks)
         table = cf.stimuli.sample(blocks, condition="fct", count=60, seed=9, placement=placement)
@@ -195,7 +196,7 @@ def test_images_are_drawn_once_and_only_kept_while_they_are_needed(blocks, tmp_p
 
 
 def test_damaged_images_are_drawn_again(blocks, tmp_path):
-    settings = run_config("blocks", "fct", image_size=32, count=60)
+    settings = run_config(source="blocks", condition="fct", image_size=32, count=60)
     before = images.shared_images(tmp_path / "p", settings, "middle", blocks).sets["valid"].fetch([0, 1])
     (tmp_path / "p" / "train.npy").write_bytes((tmp_path / "p" / "train.npy").read_bytes()[:5000])
     (tmp_path / "p" / "test.npy").write_bytes(b"")
@@ -260,8 +261,8 @@ def test_a_study_that_another_process_began_meanwhile_is_kept(blocks, tmp_path, 
 
 @pytest.mark.parametrize("carry_out", [cf.run_study, plan_study])
 def test_somebody_must_work(blocks, tmp_path, carry_out):
-    with pytest.raises(ConfiguralError, match="--workers 0: at least 1 must work"):
-        carry_out(PLAN, blocks, tmp_path / "s", workers=0)
+    with pytest.raises(ConfiguralError, match="workers 0: at least 1 must work"):
+        carry_out(PLAN, blocks, out=tmp_path / "s", workers=0)
 
 
 def test_workers_take_gpus_in_turn_of_those_that_the_process_may_use():

@@ -35,7 +35,7 @@ def write_plan(folder, networks=NETWORKS, conditions=CONDITIONS, size=224, sourc
         "split": "paper",
         "image_size": size,
     }
-    StudyRecord(StudyPlan(**plan), faces, "0" * 64, {}).save(folder)
+    StudyRecord(StudyPlan(**plan), source, "0" * 64, {}).save(folder)
 
 
 def write_run(folder, network, condition, repeat, finished=True):
