@@ -217,7 +217,7 @@ def _check_tests(job: Job, folder: Path) -> None:
             raise ConfiguralError(f"{path}: lacks the column placement")
         try:
             with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of a mean of nothing
-                scores = _scores(predictions, placement, stored.columns[-2:])
+                scores = _scores(predictions, placement, stored.columns[-2:].tolist())
         except (TypeError, ValueError, RuntimeError) as error:
             raise ConfiguralError(f"{path}: not a table of predictions") from error
         rows += [{"test_condition": condition_label(condition), **row} for row in scores]
