@@ -294,7 +294,7 @@ def test_gpu_or_not_the_device_is_chosen(blocks, tmp_path):
 
 def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_path):
     out = {"out": tmp_path / "x"}
-    with pytest.raises(ConfiguralError, match="--count 120 makes a test of images that the network was trained on"):
+    with pytest.raises(ConfiguralError, match="count 120 makes a test of images that the network was trained on"):
         cf.evaluate(finished.folder, source=blocks, count=120, **out)
     # It is right to: those test images are training images of the run.
     small = cf.stimuli.sample(blocks, condition="baseline", count=120, seed=42).subset("test")
@@ -310,14 +310,14 @@ def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_
 
 def test_evaluate_keeps_persons_apart_under_the_identity_split(blocks, tmp_path):
     identity = cf.run(source=blocks, condition="baseline", split="identity", out=tmp_path / "i", **SMALL)
-    with pytest.raises(ConfiguralError, match="--seed 1 deals the persons out anew"):
+    with pytest.raises(ConfiguralError, match="seed 1 deals the persons out again"):
         cf.evaluate(identity.folder, source=blocks, seed=1, out=tmp_path / "x")
     with pytest.raises(ConfiguralError, match="--image-size 64"):
         cf.evaluate(identity.folder, source=blocks, image_size=64, out=tmp_path / "x")
     # The same faces by another name are the same persons.
     renamed = cf.portraits.Library("cubes", blocks.exemplars)
     assert renamed.fingerprint == blocks.fingerprint
-    with pytest.raises(ConfiguralError, match="--seed 1 deals the persons out anew"):
+    with pytest.raises(ConfiguralError, match="seed 1 deals the persons out again"):
         cf.evaluate(identity.folder, source=renamed, seed=1, out=tmp_path / "x")
 
 
