@@ -312,7 +312,7 @@ def test_evaluate_keeps_persons_apart_under_the_identity_split(blocks, tmp_path)
     identity = cf.run(source=blocks, condition="baseline", split="identity", out=tmp_path / "i", **SMALL)
     with pytest.raises(ConfiguralError, match="seed 1 deals the persons out again"):
         cf.evaluate(identity.folder, source=blocks, seed=1, out=tmp_path / "x")
-    with pytest.raises(ConfiguralError, match="--image-size 64"):
+    with pytest.raises(ConfiguralError, match="image_size 64"):
         cf.evaluate(identity.folder, source=blocks, image_size=64, out=tmp_path / "x")
     # The same faces by another name are the same persons.
     renamed = cf.portraits.Library("cubes", blocks.exemplars)
