@@ -204,7 +204,7 @@ def test_a_network_that_learned_nothing_shows_no_lack_of_falls(published):
     found = {finding.key: finding for finding in findings(table, 224)}
     assert found[CNNS].verdict is UNDECIDED
     reasons = {check.what: check.reason for check in found[CNNS].checks}
-    assert reasons["fall of cnn-13 on ffa"] == "cnn-13 has not learned ffa: 50.0 % right, less than 90 %"
+    assert reasons["fall of cnn-13 on ffa"] == "cnn-13 has not learned ffa: 50.0 % correct, less than 90 %"
     assert found[OWN].verdict is FAILS
 
 
@@ -308,7 +308,7 @@ def test_text_has_every_cell_and_verdict(published):
     text = markdown(comparison)
     assert "| FCNs do not fall when shifted | does not hold |" in text
     assert "| smallest receptive field falls most | undecided (as measured: holds) |" in text
-    assert "cannot be tested at 64 pixels: a cell of fcn-14 sees 0.72 of the side" in text
+    assert "cannot be tested at 64 pixels: a unit of fcn-14 sees 0.72 of the side" in text
     row = "| fcn-14 | ffa | baseline | middle | 3 | 83.96 (78.77–87.57) | 83.96 (78.77–87.57) | 0.00 |"
     assert row in text
     assert "| cnn-13 | baseline | baseline | shifted_only | – | – | ≈ 52.32 (51.15–53.00) | – |" in text

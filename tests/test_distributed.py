@@ -246,7 +246,7 @@ def test_broken_off_in_every_way_and_resumed(together, tmp_path):
             assert last.startswith("error: training process 2 of 2 was ended by SIGKILL"), last
         elif ending == "the command is interrupted":
             assert command.process.returncode == 130
-            assert "stopped; repeat the command to go on" in said
+            assert "stopped; repeat the command to resume" in said
         assert not (out / "metrics.json").exists()
         assert len(cf.training.read_history(out / "checkpoint.safetensors").epochs) == epoch
     done = configural(*_words(out), "--stream")

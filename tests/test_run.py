@@ -14,6 +14,7 @@ import yaml
 from command_line import halted
 
 import configural as cf
+from configural.audit import audit_saved
 from configural.benchmark import operations
 from configural.errors import ConfiguralError
 from configural.training import loop
@@ -304,7 +305,7 @@ def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_
     other = cf.portraits.Library("blocks", blocks.exemplars[:8])
     unfinished = shutil.copytree(finished.folder, tmp_path / "unfinished")
     (unfinished / "metrics.json").unlink()
-    with pytest.raises(ConfiguralError, match="was begun with other faces"):
+    with pytest.raises(ConfiguralError, match="was begun with other exemplars"):
         cf.run(source=other, out=unfinished, resume=True)
 
 
@@ -390,7 +391,7 @@ def test_damaged_run_folders_are_named(finished, tmp_path, name, content):
 
 def test_resuming_a_folder_of_other_files(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(ConfiguralError, match="holds other files and no run to go on with"):
+    with pytest.raises(ConfiguralError, match="holds other files and no run to resume"):
         cf.run(source="synthetic:2", out=tmp_path, resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
@@ -440,3 +441,16 @@ def test_a_network_that_takes_no_such_images_leaves_no_folder(tmp_path):
     with pytest.raises(ConfiguralError, match="too small for cnn-15"):
         cf.run(source="synthetic:2", count=42, image_size=20, device="cpu", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("source", "evil:library"), ("condition", "baseline+evil:made")])
+def test_nothing_that_a_folder_names_is_imported_to_test_or_audit_it(finished, tmp_path, monkeypatch, name, value):
+    (tmp_path / "evil.py").write_text("raise AssertionError('imported')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = shutil.copytree(finished.folder, tmp_path / "run")
+    settings = cf.load_run(run).settings.model_copy(update={name: value})
+    settings.save(run / "config.yaml")
+    for number, job in enumerate((cf.evaluate, audit_saved)):
+        with pytest.raises(ConfiguralError, match="evil"):
+            job(run, out=tmp_path / str(number))
+    assert "evil" not in sys.modules

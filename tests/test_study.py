@@ -238,10 +238,10 @@ def test_another_plan_is_refused_with_the_difference(finished, blocks):
     other = a_plan(seeds=(1, 3))
     with pytest.raises(ConfiguralError, match=r"holds a study with seeds \[1, 2\], not \[1, 3\]; repeat its plan"):
         study(blocks, finished.folder, other)
-    with pytest.raises(ConfiguralError, match="holds a study with faces blocks, not synthetic:2"):
+    with pytest.raises(ConfiguralError, match="holds a study with source blocks, not synthetic:2"):
         cf.run_study(PLAN, "synthetic:2", out=finished.folder)
     fewer = cf.portraits.Library("blocks", blocks.exemplars[:8])
-    with pytest.raises(ConfiguralError, match="blocks gives other faces now"):
+    with pytest.raises(ConfiguralError, match="blocks gives other exemplars now"):
         study(fewer, finished.folder)
 
 
@@ -331,7 +331,7 @@ def test_a_damaged_run_is_set_aside_and_done_anew(copied, finished, blocks, caps
     assert again.results.equals(finished.results)
     assert pd.read_csv(copied / "results.csv").equals(pd.read_csv(finished.folder / "results.csv"))
     assert (copied / "damaged" / "fcn-14-fct-1-1").is_dir()
-    told = [line for line in capsys.readouterr().err.splitlines() if "done anew" in line]
+    told = [line for line in capsys.readouterr().err.splitlines() if "done again" in line]
     assert len(told) == 1
     assert re.search(what, told[0])
 

@@ -191,8 +191,8 @@ def test_settings_and_machine(finished):
 
 def test_receptive_fields_are_told_as_shares(begun):
     rows = Page(begun[1]).texts("tr")
-    assert "fcn-14460.21the strongest single cell" in rows
-    assert "cnn-15940.42all cells, each by its place" in rows
+    assert "fcn-14460.21the strongest single unit" in rows
+    assert "cnn-15940.42all units, each by its position" in rows
 
 
 def test_what_is_not_there_yet_is_shown_as_such(begun):

@@ -94,7 +94,7 @@ def test_all_end_with_the_command(tmp_path, sent):
     _, said = command.communicate(timeout=240)
     assert command.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL)
     if sent == signal.SIGINT:
-        assert "stopped; repeat the command to go on" in said
+        assert "stopped; repeat the command to resume" in said
         assert "Traceback" not in said
     _, alive = psutil.wait_procs(children, timeout=240)
     assert not alive

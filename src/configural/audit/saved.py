@@ -13,6 +13,8 @@ from configural.config.run import RunConfig
 from configural.errors import ConfiguralError
 from configural.io.files import refuse_used
 from configural.portraits import Library, load
+from configural.portraits.sources import load_recorded
+from configural.stimuli.conditions import refuse_unregistered
 
 
 def audit_saved(
@@ -54,7 +56,9 @@ def audit_saved(
     chosen: dict[str, Any] = {"condition": config.condition, "seed": config.seed, "split": config.split}
     if (path / "config.yaml").is_file():
         run = RunConfig.load(path / "config.yaml")
-        library = load(run.source if source is None else source)
+        if "condition" not in given:
+            refuse_unregistered(run.condition)
+        library = load_recorded(run.source) if source is None else load(source)
         same = library.fingerprint == _trained_on(path)
         if source is None and not same:
             raise ConfiguralError(

@@ -38,8 +38,8 @@ def generate(
 ) -> None:
     """Draw a set of images to disk, for use with other tools.
 
-    Writes the images in the format asked for, stimuli.parquet, dataset.json and a data card, README.md. Broken
-    off, the same command goes on where it stopped.
+    Writes the images in the format asked for, stimuli.parquet, dataset.json and a data card, README.md.
+    Interrupted, the same command resumes where it stopped.
     """
     from configural import api
 
@@ -67,8 +67,8 @@ def verify(
 ) -> None:
     """Check a dataset: draw a sample again from its stimuli.parquet and compare the bytes.
 
-    Names missing, extra and damaged files; exit status 1 if there are any. The faces are loaded from where
-    dataset.json says, unless --source names another place.
+    Names missing, extra and damaged files; exit status 1 if there are any. The exemplars are loaded from where
+    dataset.json says, unless --source names another one.
     """
     from configural import api
 
@@ -98,7 +98,7 @@ def inspect(
     out: RequiredOut,
     count: Annotated[int, typer.Option(help="exemplars on the sheets at most; the tables have all")] = 120,
 ) -> None:
-    """Show what was understood of a face source: contact sheets, part sizes, skipped portraits.
+    """Show what was understood of a source: contact sheets, part sizes, skipped portraits.
 
     Writes sheet_001.png and so on (portrait, parts and canvas of each exemplar), parts.csv and skipped.csv.
     """
@@ -119,7 +119,7 @@ def fetch(
 ) -> None:
     """Download public portraits into the cache folder; then --source fasseg needs no path.
 
-    Every file is checked against its SHA-256. Broken off, the same command goes on where it stopped. The
+    Every file is checked against its SHA-256. Interrupted, the same command resumes where it stopped. The
     environment variable CONFIGURAL_CACHE names another cache folder than the user's.
     """
     from configural import api

@@ -83,7 +83,7 @@ def main() -> None:
         _fail(_describe(error))
     except (KeyboardInterrupt, typer.Abort):
         typer.secho(
-            "stopped; repeat the command to go on, a run with --resume and --out its folder", fg="yellow", err=True
+            "stopped; repeat the command to resume, a run with --resume and --out its folder", fg="yellow", err=True
         )
         sys.exit(_STOPPED)
 
@@ -91,7 +91,7 @@ def main() -> None:
 def _describe(error: OSError) -> str:
     said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        said += "; make room and repeat the command to go on, a run with --resume"
+        said += "; make room and repeat the command to resume, a run with --resume"
     return said
 
 

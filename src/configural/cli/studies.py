@@ -36,7 +36,7 @@ def study(
         str | None, typer.Option(help="quick (two CPU cores) or paper (as published), instead of a plan")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="the study's folder; one that holds it goes on")
+        Path | None, typer.Option("--out", metavar="DIR", help="the study's folder; one that holds it is resumed")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="jobs at a time; one per processor core, or two per GPU, if not given")
@@ -53,7 +53,7 @@ def study(
 ) -> None:
     """Train every network on every condition by every seed, and test each on all conditions.
 
-    Broken off, the same command goes on where it stopped and tries failed jobs again. After every job the results
+    Interrupted, the same command resumes where it stopped and tries failed jobs again. After every job the results
     are in DIR/results.csv. Exit status 1 if a job failed. Defaults: preset quick, synthetic faces.
     """
     from configural import api
@@ -66,7 +66,7 @@ def study(
         if preset not in PLAN_PRESETS:
             raise ConfiguralError(f"unknown preset '{preset}': choose one of {', '.join(PLAN_PRESETS)}")
     if out is None:
-        raise ConfiguralError("--out is missing: name the study's folder, new or one to go on with")
+        raise ConfiguralError("--out is missing: name the study's folder, new or one to resume")
     wanted = preset or (Path(plan) if plan is not None else None)
     if dry_run:
         print_outlook(api.plan_study(wanted, out=out, workers=workers, **given))

@@ -148,7 +148,7 @@ def _shown(value: Any) -> str:
 
 
 def condition_label(name: str) -> str:
-    """What a condition is called in tables and folders: its name, without folder and ending where it is a file.
+    """The name of a condition in tables and folders: its name, without folder and ending where it is a file.
 
     Example:
         >>> condition_label("mine/own one.yaml+matched")

@@ -36,7 +36,7 @@ _STYLE = {
     "ytick.color": _INK,
 }
 
-# Orange and blue by Okabe and Ito: told apart in every kind of colour blindness, and in grey by lightness.
+# Orange and blue by Okabe and Ito: distinguishable in every kind of colour blindness, and in grey by lightness.
 # Words are set in a darker tone of the same hue, since the orange itself is too pale to read.
 _LINE: dict[str, Any] = {"linewidth": 2.4, "clip_on": False, "zorder": 3}
 _CURVES: dict[str, dict[str, Any]] = {
@@ -52,7 +52,7 @@ _BLUES = LinearSegmentedColormap.from_list("share", ["#f4f8fb", "#9ecae1", "#2b7
 
 
 def accuracy_figure(history: History) -> Figure:
-    """The share of images right, in percent, epoch by epoch, for train and valid.
+    """Accuracy, in percent, epoch by epoch, for train and valid.
 
     The axis ends at 100 % and starts as high as the curves allow; where that is not zero, its label says so.
     """
@@ -60,7 +60,7 @@ def accuracy_figure(history: History) -> Figure:
     start = _start(min(values.min() for values in curves.values()))
     with _styled():
         figure, axes = _epochs_figure(history, "Accuracy per epoch")
-        axes.set_ylabel("% right" + (f" (axis starts at {start:g})" if start else ""))
+        axes.set_ylabel("% correct" + (f" (axis starts at {start:g})" if start else ""))
         _percent_axis(axes, start)
         _draw(axes, history, curves, lambda value: f"{percent(value / 100)} %")
     return figure
@@ -104,7 +104,7 @@ def repeats_figure(title: str, histories: Mapping[str, History], *, start: float
     longest = max(histories.values(), key=lambda history: history.epochs[-1].epoch)
     with _styled():
         figure, axes = _epochs_figure(longest, title, (4.4, 3.1), epochs)
-        axes.set_ylabel("% right")
+        axes.set_ylabel("% correct")
         _percent_axis(axes, start)
         for name, history in histories.items():
             numbers = [epoch.epoch for epoch in history.epochs]
@@ -123,15 +123,15 @@ def axis_start(histories: Iterable[History]) -> float:
 
 
 def shade(share: float) -> tuple[str, str]:
-    """The colour of a share from 0 (pale) to 1 (dark), and one for words on it; as a page writes colours."""
+    """The colour of a fraction from 0 (pale) to 1 (dark), and one for words on it; as a page writes colours."""
     colour = _BLUES(float(share))  # of a whole number matplotlib takes the entry of that number
     return to_hex(colour), to_hex(_readable_on(colour))
 
 
 def confusion_matrix_figure(metrics: Metrics) -> Figure:
-    """How many images of each true class (rows) were called which class (columns).
+    """How many images of each true class (rows) were predicted as which class (columns).
 
-    Each cell has the count and its share in the true class, in percent.
+    Each cell has the count and its fraction of the true class, in percent.
     """
     counts = np.array(metrics.confusion_matrix)
     totals = counts.sum(axis=1)

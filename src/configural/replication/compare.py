@@ -16,7 +16,7 @@ from configural.study.record import StudyRecord
 from configural.study.results import RESULT_COLUMNS, load_results
 
 CELL = ("network", "train_condition", "test_condition", "placement")
-"""What a cell of the comparison is told by."""
+"""What a cell of the comparison is identified by."""
 
 PLACEMENTS = ("middle", "shifted", "shifted_only", "left", "right", "middle_third")
 """Placements of a results table, in the order in which they are shown."""
@@ -39,9 +39,9 @@ class Comparison:
         published: The published results, one row per test, without what is estimated.
         findings: Checked on the own results.
         published_findings: The same, checked on the published results.
-        fields: What one cell of each network sees at this size, the smallest share first.
+        fields: What one unit of each network sees at this size, the smallest fraction first.
         image_size: Rows and columns of the own images.
-        closest_parts: The share of the image's side that two neighbouring parts take up.
+        closest_parts: The fraction of the image's side that two neighbouring parts take up.
     """
 
     cells: pd.DataFrame
@@ -63,8 +63,8 @@ class Comparison:
             whose: own or published.
 
         Returns:
-            Columns network, train_condition, test_condition, fall (of the means, in shares of 1), tests (how many
-            cross tests were compared); no row for a network without one.
+            Columns network, train_condition, test_condition, fall (of the means, 0 to 1), tests (how many cross
+            tests were compared); no row for a network without one.
         """
         accuracy = f"{whose}_accuracy"
         middle = self.cells[(self.cells["placement"] == "middle") & self.cells[accuracy].notna()]

@@ -67,7 +67,7 @@ def findings_table(comparison: Comparison) -> TextTable:
 
 
 def fields_table(comparison: Comparison) -> TextTable:
-    """Receptive fields as shares of the image, and what follows for each finding."""
+    """Receptive fields as fractions of the image, and what follows for each finding."""
     size = comparison.image_size
     sizes = dict.fromkeys((size, PUBLISHED_SIZE))
     rows = [
@@ -84,9 +84,9 @@ def fields_table(comparison: Comparison) -> TextTable:
         f"What images of {size} × {size} pixels can show",
         (
             "network",
-            "one cell sees, pixels",
-            *(f"share of {side}" + (", as published" if side == PUBLISHED_SIZE else "") for side in sizes),
-            "answers by",
+            "one unit sees, pixels",
+            *(f"fraction of {side}" + (", as published" if side == PUBLISHED_SIZE else "") for side in sizes),
+            "responds by",
         ),
         tuple(rows),
         tuple(range(1, 2 + len(sizes))),
@@ -111,15 +111,15 @@ def cells_table(comparison: Comparison) -> TextTable:
             "tested on",
             "placement",
             "repeats",
-            "own, % right",
-            "published, % right",
+            "own, % correct",
+            "published, % correct",
             "points",
         ),
         tuple(rows),
         (4, 5, 6, 7),
         "Mean over repeats (lowest–highest); published: of three. A third of a shifted set is in the middle, "
         "shifted_only is the rest. ≈ The published study did not test shifted_only; it is estimated from shifted, "
-        "assuming that the middle third was told as well as the middle test set.",
+        "assuming that the middle third was predicted as well as the middle test set.",
     )
 
 
@@ -142,7 +142,7 @@ def check_tables(comparison: Comparison) -> tuple[TextTable, ...]:
     return tuple(
         TextTable(
             f"Checks: {own.key}",
-            ("check", "own (interval)", "asked", "verdict", "why undecided", "published (interval)"),
+            ("check", "own (interval)", "required", "verdict", "why undecided", "published (interval)"),
             tuple(
                 (
                     check.what,
@@ -185,7 +185,7 @@ def described(check: Check) -> str:
     if not check.spread.repeats:
         return f"{check.what}: {check.reason}"
     why = f" ({check.reason})" if check.reason and check.reason != check.limit else ""
-    return f"{check.what}: {number(check)}, asked {check.wanted} {100 * check.bound:g}{why}"
+    return f"{check.what}: {number(check)}, required {check.wanted} {100 * check.bound:g}{why}"
 
 
 def number(check: Check) -> str:
@@ -209,7 +209,7 @@ def measured(cell: Mapping[Any, Any], whose: str) -> str:
 
 def answers_by(single_unit: bool) -> str:
     """How a network comes from cells to its answer."""
-    return "the strongest single cell" if single_unit else "all cells, each by its place"
+    return "the strongest single unit" if single_unit else "all units, each by its position"
 
 
 def can_be_tested(finding: Finding, image_size: int) -> str:

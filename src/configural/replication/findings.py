@@ -1,8 +1,8 @@
 """The study's findings, each a rule that a results table meets, breaks, or leaves open.
 
 A finding is a list of checks that must all be met. A check sets one number with its interval over repeats against
-a bound: it *holds* where the whole interval is on the right side of the bound, it *does not hold* where the whole
-interval is on the wrong side, and is *undecided* where the interval straddles the bound, where there are fewer than
+a bound: it *holds* where the whole interval meets the bound, it *does not hold* where the whole
+interval misses it, and is *undecided* where the interval straddles the bound, where there are fewer than
 two repeats, where a test is missing, where the network has not learned its own condition, or where images of
 this size cannot show it. A finding holds if all of its checks do, does not hold if one of them does not, and is
 undecided else.
@@ -148,7 +148,7 @@ def findings(results: pd.DataFrame, image_size: int, closest_parts: float = CLOS
     """Check the study's findings on a results table.
 
     Args:
-        results: Columns as `RESULT_COLUMNS`; repeats are told apart by `repeat`.
+        results: Columns as `RESULT_COLUMNS`; repeats are distinguished by `repeat`.
         image_size: Rows and columns of the images.
         closest_parts: See `fields.closest_parts`; by default that of the FASSEG portraits.
     """
@@ -181,16 +181,18 @@ class _Tests:
         return rows.set_index("repeat")["accuracy"].astype(float)
 
     def falls(self, network: str, train: str, test: str, placement: str = "middle") -> np.ndarray:
-        """What each trained network loses from its own middle images to others, in shares of 1."""
+        """What each trained network loses from its own middle images to others, in fractions of 1."""
         own = self.accuracies(network, train, train)
         return (own - self.accuracies(network, train, test, placement)).dropna().to_numpy()
 
     def open_reason(self, *trainings: tuple[str, str]) -> str:
-        """Why falls of these (network, condition) tell nothing; empty if they do."""
+        """Why falls of these (network, condition) say nothing; empty if they do."""
         for network, train in trainings:
             own = self.accuracies(network, train, train).mean()
             if own < LEARNED:
-                return f"{network} has not learned {train}: {100 * own:.1f} % right, less than {100 * LEARNED:g} %"
+                return (
+                    f"{network} has not learned {train}: {100 * own:.1f} % correct, less than {100 * LEARNED:g} %"
+                )
         return ""
 
 
@@ -219,7 +221,7 @@ def _own_condition(tests: _Tests, fields: Sequence[ReceptiveField]) -> Finding:
     ]
     return Finding(
         "own condition",
-        f"Every network tells at least {100 * OWN_ACCURACY:g} % right where it was trained.",
+        f"Every network is correct in at least {100 * OWN_ACCURACY:g} % where it was trained.",
         f"For each network and condition: accuracy on the condition's own middle images is at least "
         f"{100 * OWN_ACCURACY:g} %.",
         tuple(checks),
@@ -256,7 +258,7 @@ def _fcns_stay(tests: _Tests, fields: Sequence[ReceptiveField]) -> Finding:
             "less than",
             FALL,
             tests.open_reason((field.network, name)),
-            f"a cell of {field.network} sees the whole image ({field.fraction:.2f} of its side), with the edges "
+            f"a unit of {field.network} sees the whole image ({field.fraction:.2f} of its side), with the edges "
             "that tell it where it is"
             if field.fraction >= 1
             else "",
@@ -300,10 +302,10 @@ def _which_cross_test(tests: _Tests, fields: Sequence[ReceptiveField], image_siz
 
 
 def _smallest_field(tests: _Tests, fields: Sequence[ReceptiveField], closest_parts: float) -> Finding:
-    # Of two networks with the same field, the one in which a single cell answers is limited by it.
+    # Of two networks with the same field, the one in which a single unit responds is limited by it.
     smallest, *others = sorted(fields, key=lambda field: (not field.single_unit, field.pixels))
     limit = (
-        f"a cell of {smallest.network} sees {smallest.fraction:.2f} of the side, and two neighbouring parts fit "
+        f"a unit of {smallest.network} sees {smallest.fraction:.2f} of the side, and two neighbouring parts fit "
         f"into {closest_parts:.2f}"
         if smallest.fraction >= closest_parts
         else ""

@@ -40,7 +40,7 @@ def published_results() -> pd.DataFrame:
 
 
 def estimated_shifted_only(results: pd.DataFrame) -> pd.DataFrame:
-    """What tests on `shifted` alone tell of the images in it that are shifted.
+    """What tests on `shifted` alone say of the images in it that are shifted.
 
     A third of a shifted set is in the middle. *Assumed* is that a network is as accurate on that third as on the
     middle test set of the same condition, which are other images made the same way. Then
@@ -51,7 +51,7 @@ def estimated_shifted_only(results: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Rows of the same columns with placement `shifted_only`, one for each test on `shifted` whose network was
-        also tested on `middle`. Loss and error counts are missing: they cannot be told this way.
+        also tested on `middle`. Loss and error counts are missing: they cannot be computed this way.
     """
     keys = ["network", "train_condition", "repeat", "test_condition"]
     middle = results[results["placement"] == "middle"][[*keys, "accuracy"]]

@@ -34,7 +34,7 @@ def spread_of_mean(values: Float[np.ndarray, " n"]) -> Spread:
     By the percentile bootstrap over repeats (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
     chapter 13) at 95 %, 9,999 draws from a fixed seed. With two or three values the interval is the range from the
     smallest to the largest: it covers the expected value in about one of two (two values) or three of four (three
-    values) cases, not in 95 of 100. What the repeats share, such as their test images, is not in it.
+    values) cases, not in 95 of 100. What the repeats have in common, such as their test images, is not in it.
     """
     return _spread((values,), _mean)
 

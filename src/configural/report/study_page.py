@@ -28,7 +28,7 @@ _ZOOMS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Where the axis of the strips may start."""
 
 _WORST = 0.5
-"""The share of mistakes that is drawn darkest: guessing."""
+"""The fraction of mistakes that is drawn darkest: guessing."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Heat:
 
 @dataclass(frozen=True)
 class Strip:
-    """The repeats of one cell on an axis; places are percentages of its length.
+    """The repeats of one cell on an axis; positions are percentages of its length.
 
     Attributes:
         what: Which test, in words.
         text: Own mean and interval in percent.
         dots: Own accuracies, one a repeat.
-        bar: First and last place of the own interval; None with fewer than two repeats.
+        bar: First and last position of the own interval; None with fewer than two repeats.
         published: Published accuracies.
     """
 
@@ -97,7 +97,7 @@ class Training:
 def write_study_report(folder: Path) -> Path:
     """Write `report.html`, and the curves in `figures`, into a study's folder.
 
-    Works while the study goes on: what is not finished is shown as missing.
+    Works while the study is at work: what is not finished is shown as missing.
 
     Args:
         folder: The study's.
@@ -259,7 +259,7 @@ def _strips_start(results: pd.DataFrame, comparison: Comparison, networks: Seque
 
 
 def _ticks(start: float) -> list[tuple[str, float]]:
-    """Five at even distances: percent as text, and place."""
+    """Five at even distances: percent as text, and position."""
     return [(f"{100 * start + 25 * part * (1 - start):g}", 25.0 * part) for part in range(5)]
 
 

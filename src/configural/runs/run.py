@@ -116,7 +116,7 @@ def train_and_test(
 
     Raises:
         ConfiguralError: If the settings cannot be carried out, or `out` holds something else or is in use.
-        OSError: If the disk is full or not writable; `resume` goes on from there.
+        OSError: If the disk is full or not writable; `resume` continues from there.
     """
     begun = resume and (out / "config.yaml").is_file()
     if (out / LOCK).is_file():
@@ -133,7 +133,7 @@ def train_and_test(
                 models.save_keras(finished.network, out / "model.h5")
             return finished
         if resume and not begun and out.is_dir() and any(out.iterdir()):
-            raise ConfiguralError(f"{out}: holds other files and no run to go on with (no config.yaml)")
+            raise ConfiguralError(f"{out}: holds other files and no run to resume (no config.yaml)")
         if not begun:
             refuse_used(out)
 
@@ -153,7 +153,7 @@ def train_and_test(
             StimulusTable.load(out / "stimuli.parquet").fingerprint != table.fingerprint
         ):
             raise ConfiguralError(
-                f"{out}: was begun with other faces than {settings.source} gives now; restore those or choose "
+                f"{out}: was begun with other exemplars than {settings.source} gives now; restore those or choose "
                 "another --out"
             )
         if not begun:
@@ -226,7 +226,7 @@ def _train_and_test(
 
 
 def write_test(out: Path, predictions: Predictions, *, images: ImageDataset) -> dict[str, Any]:
-    """Write a test's predictions, confusion matrix, wrong images and first images of each class.
+    """Write a test's predictions, confusion matrix, misclassified images and first images of each class.
 
     Returns:
         The part of `metrics.json` about the test.

@@ -11,7 +11,7 @@ from configural.models import NETWORKS
 from configural.portraits import Library
 from configural.portraits.sources import SOURCES
 from configural.runs.run import Run, train_and_test
-from configural.stimuli import CONDITIONS
+from configural.stimuli.conditions import refuse_unregistered
 
 
 def run(
@@ -83,9 +83,8 @@ def refuse_modules(
         NETWORKS.known(network)
     if source is not None and (name := source.partition(":")[0]) not in SOURCES.names():
         raise ConfiguralError(f"source '{name[:80]}' is not registered here: name it (source) if you trust it")
-    for part in (part for condition in conditions for part in condition.split("+")):
-        if not part.endswith((".yaml", ".yml")) and (name := part.partition(":")[0]) not in CONDITIONS:
-            raise ConfiguralError(f"condition '{name[:80]}' is not registered here: name it if you trust it")
+    for condition in conditions:
+        refuse_unregistered(condition)
 
 
 def dated_folder() -> Path:

@@ -20,6 +20,7 @@ from configural.portraits import Library, load
 from configural.portraits.sources import load_recorded
 from configural.runs.run import Run, load_run, write_test
 from configural.runs.running import dated_folder
+from configural.stimuli.conditions import refuse_unregistered
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,8 @@ def evaluate(
         images = read(data, size=image_size)
     else:
         described = {**defaults, **drawn}
+        if condition is None:
+            refuse_unregistered(described["condition"])
         if trained is not None and source is None:
             library = load_recorded(trained.settings.source)
         else:

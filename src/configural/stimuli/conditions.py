@@ -257,6 +257,20 @@ def condition(name: str | Path | Condition, *, scheme: ObjectScheme = FACE) -> C
     return validated(Condition, *documents, joined, context={"scheme": scheme})
 
 
+def refuse_unregistered(name: str) -> None:
+    """Raise if a condition that a file names, and no person, would have a module imported.
+
+    Raises:
+        ConfiguralError: If a part of it is neither a .yaml file nor registered.
+
+    Example:
+        >>> refuse_unregistered("floating+one-part-moved:nose:20")
+    """
+    for part in name.split("+"):
+        if not part.endswith((".yaml", ".yml")) and (first := part.partition(":")[0]) not in CONDITIONS:
+            raise ConfiguralError(f"condition '{first[:80]}' is not registered here: name it if you trust it")
+
+
 def preset_names(scheme: ObjectScheme = FACE) -> tuple[str, ...]:
     """The names of the conditions that come with the package for an object."""
     names = [path.name for folder in _folders(scheme) for path in folder.iterdir()]

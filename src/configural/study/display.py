@@ -24,7 +24,7 @@ def progress_table(status: StudyStatus) -> "RenderableType":
     networks = list(dict.fromkeys(each.job.network for each in status.jobs))
     conditions = list(dict.fromkeys(each.job.condition for each in status.jobs))
     grid = Table(box=None, padding=(0, 2, 0, 0))
-    grid.add_column("% right, trained on")
+    grid.add_column("% correct, trained on")
     for condition in conditions:
         grid.add_column(condition)
     for network in networks:
@@ -75,7 +75,7 @@ def describe_event(status: StudyStatus, name: str) -> str:
     if each.state == "failed":
         return f"{name}: failed: {each.failure}"
     left = "" if status.seconds_left is None or not status.at_work else f", about {about(status.seconds_left)} left"
-    return f"{name}: finished, {_accuracy(each)} % right ({done} of {len(status.jobs)} jobs{left})"
+    return f"{name}: finished, {_accuracy(each)} % correct ({done} of {len(status.jobs)} jobs{left})"
 
 
 def _summary(status: StudyStatus) -> str:
@@ -84,7 +84,7 @@ def _summary(status: StudyStatus) -> str:
     said = ", ".join(counts)
     unfinished = len(status.of("finished")) < len(status.jobs)
     if not status.at_work:
-        return said + ("; no process is at work on it, repeat the command to go on" if unfinished else "")
+        return said + ("; no process is at work on it, repeat the command to resume" if unfinished else "")
     if status.seconds_left is not None and unfinished:
         said += f", about {about(status.seconds_left)} left"
     return said
@@ -103,5 +103,5 @@ def _short(status: JobStatus) -> str:
 
 
 def _accuracy(status: JobStatus) -> str:
-    """Percent right."""
+    """Percent correct."""
     return "?" if status.accuracy is None else percent(status.accuracy)

@@ -32,7 +32,7 @@ _REST = 650_000
 """Bytes of a prediction in CSV, of a stimulus in Parquet, and of a run's page, figures and samples, as measured."""
 
 JOB_OVERHEAD = 8.0
-"""Seconds that a job takes for its files, figures and page, and its share of a worker's start: a guess."""
+"""Seconds that a job takes for its files, figures and page, and its part of a worker's start: a guess."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def estimate(statuses: Sequence[JobStatus], library: Library, workers: int) -> E
     """Estimate time and disk for the jobs that are not finished.
 
     The speed of a network is that of its epochs in the study's folder, or where there are none, that of a few
-    training steps that are taken and timed now, with a worker's share of the threads.
+    training steps that are taken and timed now, with a worker's part of the threads.
 
     Args:
         statuses: All jobs, and how far each is.

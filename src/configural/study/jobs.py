@@ -129,7 +129,7 @@ def run_job(
 
     Raises:
         ConfiguralError: If the job cannot be carried out.
-        OSError: If the disk is full or not writable; called again, it goes on from there.
+        OSError: If the disk is full or not writable; called again, it resumes from there.
     """
     out = folder / job.run
     own = dict(job.own)[job.condition]
@@ -196,7 +196,7 @@ def mend(job: Job, folder: Path) -> str | None:
             number += 1
         place.parent.mkdir(exist_ok=True)
         shutil.move(out, place)
-        return f"{fault}; this job is done anew, and what was there is now {place}"
+        return f"{fault}; this job is done again, and what was there is now {place}"
     if is_finished(job, folder):
         try:
             _check_tests(job, folder)

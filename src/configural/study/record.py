@@ -52,11 +52,13 @@ class StudyRecord:
         """Raise a ConfiguralError that names the first thing in which another record differs, if one does."""
         other = difference(self.plan, given.plan)
         if other is None and given.source != self.source and given.fingerprint != self.fingerprint:
-            other = f"faces {self.source}, not {given.source}"
+            other = f"source {self.source}, not {given.source}"
         if other is not None:
             raise ConfiguralError(f"{folder}: holds a study with {other}; repeat its plan or choose another --out")
         if given.fingerprint != self.fingerprint:
-            raise ConfiguralError(f"{folder}: {self.source} gives other faces now than when the study was begun")
+            raise ConfiguralError(
+                f"{folder}: {self.source} gives other exemplars now than when the study was begun"
+            )
         for name, says in self.conditions.items():
             if given.conditions[name] != says:
                 raise ConfiguralError(

@@ -75,7 +75,7 @@ def run_study(
     write_run_page: Callable[[Run], object] | None = None,
     write_page: Callable[[Path], object] | None = None,
 ) -> Study:
-    """Train and test every network of a plan on every condition, by every seed; go on with what is there already.
+    """Train and test every network of a plan on every condition, by every seed, resuming what is there already.
 
     Args:
         plan: A YAML file, the preset quick (the default) or paper, or a `StudyPlan`. Where `out` holds a study, its
