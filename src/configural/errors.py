@@ -11,3 +11,14 @@ class PortraitError(ConfiguralError):
 
 class PortraitSkippedWarning(UserWarning):
     """A portrait was left out of a face library; the message names it and says why."""
+
+
+def first_line(error: BaseException) -> str:
+    r"""What an error of another package says, on one line of at most 200 characters.
+
+    Example:
+        >>> first_line(ValueError("  no such layer\nTraceback ..."))
+        'no such layer'
+    """
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)[:200]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from configural.errors import ConfiguralError
+from configural.errors import ConfiguralError, first_line
 from configural.export.plan import Each, Entry, Plan, Shard, Update
 from configural.io import files
 from configural.io.images import decode_image
@@ -175,7 +175,7 @@ class ShardedFormat(Format):
             except ConfiguralError:
                 raise
             except (OSError, KeyError, TypeError, ValueError, *self.unreadable) as error:  # type: ignore[misc]
-                raise ConfiguralError(f"{path}: damaged: {_first_line(error)}") from error
+                raise ConfiguralError(f"{path}: damaged: {first_line(error)}") from error
 
     def compare(self, plan: Plan, folder: Path, *, rows: frozenset[int], update: Update) -> Iterator[Fault]:
         """The faults of the rows, and of what each shard holds in all; a missing shard is passed over."""
@@ -186,7 +186,7 @@ class ShardedFormat(Format):
                 try:
                     yield from self.compare_shard(path, plan, shard=shard, rows=rows)
                 except (OSError, *self.unreadable) as error:  # type: ignore[misc]
-                    yield Fault("damaged", self.path(shard), f"cannot be read: {_first_line(error)}")
+                    yield Fault("damaged", self.path(shard), f"cannot be read: {first_line(error)}")
             done += len(rows.intersection(shard.rows.tolist()))
             update(done)
 
@@ -249,7 +249,3 @@ def _counted(packed: Iterator[Any], update: Update, done: int) -> Iterator[Any]:
     for position, item in enumerate(packed, start=1):
         yield item
         update(done + position)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from configural.errors import ConfiguralError
-from configural.models.opening import Options, agreed, first_line, imported
+from configural.errors import ConfiguralError, first_line
+from configural.models.opening import Options, agreed, imported
 from configural.models.outputs import Reading
 from configural.models.torch_modules import TorchClassifier, of_floats
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from configural.errors import ConfiguralError
-from configural.models.opening import Options, agreed, first_line, imported
+from configural.errors import ConfiguralError, first_line
+from configural.models.opening import Options, agreed, imported
 from configural.models.outputs import FunctionClassifier, Reading
 
 _TYPES = {

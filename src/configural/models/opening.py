@@ -209,8 +209,3 @@ def imported(module: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ConfiguralError(f"this model needs {module}: pip install 'configural[{extra}]'") from error
-
-
-def first_line(error: Exception) -> str:
-    """What an error of another package says, shortened."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

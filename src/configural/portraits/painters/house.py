@@ -385,8 +385,3 @@ def _sign(rows: int, cols: int, frame: np.ndarray, light: Light, rng: np.random.
     ink = linear(np.array([60, 44, 36]) if bright else np.array([232, 216, 170]))
     cover(paint, np.asarray(planes(ink) + 0 * paint, np.float32), letters)
     return paint
-
-
-def paint_houses(count: int, seed: int = 0) -> list[Exemplar]:
-    """Paint the first `count` houses of a seed; the first houses are the same for every count."""
-    return [paint_house(seed, index) for index in range(count)]

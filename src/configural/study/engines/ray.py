@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import torch
 
-from configural.errors import ConfiguralError
+from configural.errors import ConfiguralError, first_line
 from configural.study.engines import Outcome, attempt
 from configural.study.jobs import Job
 
@@ -92,7 +92,7 @@ def run_jobs(
                     why = "memory was full" if isinstance(error, OutOfMemoryError) else "it was killed or crashed"
                     outcome = Outcome(f"its worker process died {_TRIES} times, the last time because {why}")
                 except RayError as error:
-                    outcome = Outcome(f"Ray could not carry it out: {_first_line(error)}", str(error))
+                    outcome = Outcome(f"Ray could not carry it out: {first_line(error)}", str(error))
                 yield jobs[number], outcome
         finally:
             for unfinished in running:
@@ -166,7 +166,7 @@ def _connect(address: str) -> None:
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except Exception as error:
         raise ConfiguralError(
-            f"--ray-address {address}: no Ray cluster can be used there ({_first_line(error)}); begin one with "
+            f"--ray-address {address}: no Ray cluster can be used there ({first_line(error)}); begin one with "
             "'ray start --exemplar', or leave the address out to use this machine"
         ) from error
 
@@ -189,7 +189,7 @@ def _start(folder: str, cores: int, others: set[psutil.Process]) -> None:
         except Exception as error:
             if start == _STARTS:
                 raise ConfiguralError(
-                    f"--engine ray: Ray does not start on this machine ({_first_line(error)}); use --engine local"
+                    f"--engine ray: Ray does not start on this machine ({first_line(error)}); use --engine local"
                 ) from error
             _shut_down(others)
 
@@ -211,7 +211,3 @@ def _is_ray(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
         return any(word.startswith("ray::") or "/ray/" in word for word in process.cmdline())
     return False
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
