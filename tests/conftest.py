@@ -11,6 +11,8 @@ from configural.objects import ObjectScheme
 from configural.objects.scheme import LengthUnit
 from configural.portraits import Exemplar, Library, load
 
+collect_ignore = ["halting.py"]  # which alters what it imports
+
 
 def _fasseg_folder() -> Path:
     named = os.environ.get("CONFIGURAL_FASSEG")

@@ -443,7 +443,7 @@ def test_status_says_how_far_every_job_is(blocks, tmp_path):
 
 
 def test_the_estimate_measures_every_network(blocks, tmp_path):
-    outlook = plan_study(PLAN, blocks, tmp_path / "s", workers=2, device="cpu")
+    outlook = plan_study(PLAN, blocks, out=tmp_path / "s", workers=2, device="cpu")
     assert not (tmp_path / "s").exists()
     assert len(outlook.status.jobs) == 8
     estimate = outlook.estimate
@@ -456,7 +456,7 @@ def test_the_estimate_measures_every_network(blocks, tmp_path):
 
 
 def test_the_estimated_disk_is_about_what_a_study_takes(finished, blocks, tmp_path):
-    estimated = plan_study(PLAN, blocks, tmp_path / "s", workers=1).estimate.result_bytes
+    estimated = plan_study(PLAN, blocks, out=tmp_path / "s", workers=1).estimate.result_bytes
     taken = sum(
         path.stat().st_size
         for path in (finished.folder / "runs").rglob("*")

@@ -14,7 +14,6 @@ import psutil
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
@@ -124,9 +123,9 @@ class GlobalBatchNorm(_BatchNorm):
         batch = input.to(torch.promote_types(input.dtype, torch.float32))  # not in half precision
         n = self._portion.images * batch.shape[2:].numel()
         axes, column = (0, *range(2, batch.dim())), (-1, *[1] * (batch.dim() - 2))
-        mean: Tensor = all_reduce(batch.sum(axes)) / n
+        mean: Tensor = _Sum.apply(batch.sum(axes)) / n
         centred = batch - mean.view(column)
-        variance: Tensor = all_reduce(centred.square().sum(axes)) / n
+        variance: Tensor = _Sum.apply(centred.square().sum(axes)) / n
         momentum = self.momentum if self.momentum is not None else 1 / (int(self.num_batches_tracked) + 1)
         with torch.no_grad():
             self.num_batches_tracked += 1
@@ -167,6 +166,20 @@ class GlobalDropout(nn.Module):
             memory_format=torch.channels_last if last else torch.contiguous_format,
         )
         return batch * self.local(whole.fill_(1))[self._portion.rows]
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes, of which each passes the gradient of all on; PyTorch's own is deprecated."""
+
+    @staticmethod
+    def forward(context: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return _Sum.forward(context, gradient)
 
 
 def spread(network: nn.Module, portion: Portion) -> None:
