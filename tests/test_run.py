@@ -289,7 +289,7 @@ def test_import_is_quick_and_lazy():
 
 
 def test_gpu_or_not_the_device_is_chosen(blocks, tmp_path):
-    assert cf.training.open_device("auto").device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert cf.training.open_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert Path("runs") == cf.runs.dated_folder().parent
 
 

@@ -8,14 +8,12 @@ import pytest
 SLOW = {
     "cv2",
     "h5py",
-    "lightning_fabric",
     "matplotlib",
     "numpy",
     "pandas",
     "pyarrow",
     "scipy",
     "torch",
-    "torchmetrics",
 }
 
 
@@ -51,14 +49,6 @@ def test_help_imports_nothing_slow(arguments):
 
 def test_the_table_of_networks_imports_torch_and_little_else():
     assert imported("networks") == {"torch", "numpy"}
-
-
-def test_fabric_waits_for_a_training_or_a_test(tmp_path):
-    """It takes as long as PyTorch, since it brings torchmetrics and through that transformers along."""
-    options = "--source synthetic:2 --condition baseline --count 42 --size 32 --out"
-    loaded = imported("generate", *options.split(), str(tmp_path / "set"))
-    assert "numpy" in loaded
-    assert not loaded & {"lightning_fabric", "torchmetrics"}
 
 
 def test_what_tells_processes_what_to_do_is_light():

@@ -112,7 +112,7 @@ def measure(
     """
     if not seconds > 0:
         raise ConfiguralError(f"seconds {seconds:g} must be more than 0")
-    where = open_device(device).device
+    where = open_device(device)
     flop = BATCH * operations(network, image_size)  # raises where it cannot take images of this size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -174,7 +174,7 @@ def _responding(network: nn.Module | RespondsToImages, device: str) -> Iterator[
 
         yield by_log_odds
         return
-    module, where = network, open_device(device).device
+    module, where = network, open_device(device)
     was_training = module.training
     module.to(where).eval()
 

@@ -141,7 +141,7 @@ def train_and_test(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             network = models.create(settings.network, settings.image_size)
-        device = open_device(settings.device, settings.recipe.precision).device
+        device = open_device(settings.device)
         check_devices(device, settings.devices, batch_size=settings.recipe.batch_size)
         start = time.perf_counter()
         if images is None:
@@ -211,7 +211,7 @@ def _train_and_test(
             "train": round(sum(epoch.seconds for epoch in history.epochs), 3),
             "test": round(time.perf_counter() - tested, 3),
         },
-        "device": str(open_device(settings.device, settings.recipe.precision).device),
+        "device": str(open_device(settings.device)),
         "devices": settings.devices,
         "receptive_field": summary.receptive_field,
         "faces_fingerprint": images.table.fingerprint,

@@ -71,7 +71,7 @@ def estimate(statuses: Sequence[JobStatus], library: Library, workers: int) -> E
         ConfiguralError: If a network cannot be trained here.
     """
     first = statuses[0].job
-    device = open_device(first.settings.device, first.settings.recipe.precision).device
+    device = open_device(first.settings.device)
     # Several workers on one GPU share its speed.
     at_a_time = workers if device.type == "cpu" else min(workers, max(1, torch.cuda.device_count()))
     at_a_time = max(1, min(at_a_time, len(statuses)))

@@ -8,7 +8,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 import torch
@@ -21,9 +21,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from configural.errors import ConfiguralError
 from configural.models.study_networks import BatchNorm
-
-if TYPE_CHECKING:
-    import lightning_fabric
 
 _SYNC_BUFFERS = (  # PyTorch 2.13 changed the name
     "forward_sync_buffers"
@@ -72,6 +69,13 @@ class Portion:
             self.images = size
             rows = self.rows.stop - self.rows.start
             yield batch[:rows], labels[:rows]
+
+    def joined(self, network: nn.Module, device: torch.device) -> nn.Module:
+        """The network, which passes gradients on to the other processes where there are any."""
+        if self.processes == 1:
+            return network
+        options: dict[str, Any] = {_SYNC_BUFFERS: False}  # `GlobalBatchNorm` keeps them equal
+        return DistributedDataParallel(network, None if device.type == "cpu" else [device], **options)
 
     def loss(
         self, logits: Float[Tensor, "own 2"], labels: Int64[Tensor, " own"], smoothing: float = 0.0
@@ -222,37 +226,26 @@ def check_devices(device: torch.device, devices: int, *, batch_size: int) -> Non
         )
 
 
-def join(portion: Portion, meeting: Path, device: str, precision: Any) -> "lightning_fabric.Fabric":
-    """Connect this process with the others, and make the Fabric that trains in all of them.
+def join(portion: Portion, meeting: Path, device: str) -> torch.device:
+    """Connect this process with the others.
 
     Args:
         portion: Which process this is.
         meeting: A file that all can see and none has made yet.
         device: cpu or cuda.
-        precision: As Fabric has it.
-    """
-    from lightning_fabric import Fabric
-    from lightning_fabric.plugins.environments import LightningEnvironment
-    from lightning_fabric.strategies import DDPStrategy
 
-    os.environ.update(LOCAL_RANK=str(portion.rank), NODE_RANK="0")
+    Returns:
+        The device that this process works on.
+    """
     # Found each other by a file and talking over the loopback interface, they need no free port and no host name.
     for name, addresses in psutil.net_if_addrs().items():
         if any(address.address == "127.0.0.1" for address in addresses):
             os.environ["GLOO_SOCKET_IFNAME"] = name
+    where = torch.device("cuda", portion.rank) if device == "cuda" else torch.device(device)
     if device == "cuda":
-        torch.cuda.set_device(portion.rank)
+        torch.cuda.set_device(where)
     store = distributed.FileStore(str(meeting), portion.processes)
     distributed.init_process_group(
         "nccl" if device == "cuda" else "gloo", store=store, rank=portion.rank, world_size=portion.processes
     )
-    buffers: dict[str, Any] = {_SYNC_BUFFERS: False}  # `GlobalBatchNorm` keeps them equal
-    fabric = Fabric(
-        accelerator=device,
-        devices=portion.processes,
-        strategy=DDPStrategy(**buffers),
-        plugins=[LightningEnvironment()],  # not SLURM's, which would have started the processes itself
-        precision=precision,
-    )
-    fabric.launch()
-    return fabric
+    return where

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -25,12 +25,7 @@ from configural.training.distributed import Portion, check_devices, join, spread
 from configural.training.history import Epoch, History
 from configural.training.keras_adam import KerasAdam
 
-if TYPE_CHECKING:
-    import lightning_fabric
-
 Images = Dataset[tuple[Tensor, int]]
-
-_FABRIC_PRECISION = {"32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed"}
 
 
 @dataclass(frozen=True)
@@ -90,14 +85,14 @@ def fit(
     for name, images in (("train", train), ("valid", valid)):
         if not len(cast(Sized, images)):
             raise ConfiguralError(f"there are no {name} images: use a larger count (42 or more)")
-    fabric = open_device(device, recipe.precision)
-    check_devices(fabric.device, devices, batch_size=recipe.batch_size)
+    where = open_device(device)
+    check_devices(where, devices, batch_size=recipe.batch_size)
     training = _Training(train, valid, recipe, checkpoint, compile)
     if devices == 1:
-        return _fit(network, training, fabric, Portion())
-    history, weights = in_processes(devices, _fit_portion, network, training, fabric.device.type)
+        return _fit(network, training, where, Portion())
+    history, weights = in_processes(devices, _fit_portion, network, training, where.type)
     network.load_state_dict(load(weights))
-    network.to(fabric.device).eval()
+    network.to(where).eval()
     return history
 
 
@@ -106,17 +101,18 @@ def _fit_portion(
 ) -> tuple[History, bytes]:
     """What one of several processes does; returns the history and the trained weights."""
     portion = Portion(rank, processes)
-    fabric = join(portion, meeting, device, _FABRIC_PRECISION[training.recipe.precision])
+    where = join(portion, meeting, device)
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
     spread(network, portion)
-    history = _fit(network, training, fabric, portion)
+    history = _fit(network, training, where, portion)
     torch.distributed.destroy_process_group()
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()} if rank == 0 else {}
     return history, save(weights)
 
 
-def _fit(network: nn.Module, training: _Training, fabric: "lightning_fabric.Fabric", portion: Portion) -> History:
+def _fit(network: nn.Module, training: _Training, device: torch.device, portion: Portion) -> History:
     recipe, checkpoint = training.recipe, training.checkpoint
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = KerasAdam(
         network.parameters(),
         lr=recipe.learning_rate,
@@ -124,8 +120,15 @@ def _fit(network: nn.Module, training: _Training, fabric: "lightning_fabric.Fabr
         weight_decay=recipe.weight_decay,
         fused=True,
     )
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model, stepper = fabric.setup(_compiled(network) if training.compile else network, optimizer)
+    model = portion.joined(_compiled(network) if training.compile else network, device)
+
+    def logits_of(batch: Tensor) -> Tensor:
+        prepared = prepare(network, batch.to(device))
+        if recipe.precision != "bf16":
+            return cast(Tensor, model(prepared))
+        with torch.autocast(device.type, torch.bfloat16):
+            return cast(Tensor, model(prepared)).float()
+
     history = History()
     if checkpoint is not None and checkpoint.exists():
         history = load_checkpoint(checkpoint, network, optimizer)
@@ -139,24 +142,24 @@ def _fit(network: nn.Module, training: _Training, fabric: "lightning_fabric.Fabr
         for epoch in range(len(history.epochs) + 1, recipe.epochs + 1):
             start = time.perf_counter()
             with (
-                _seeded(recipe.seed, epoch, fabric.device) as shuffling,
+                _seeded(recipe.seed, epoch, device) as shuffling,
                 progress.bar(f"epoch {epoch}/{recipe.epochs}", steps) as update,
             ):
                 model.train()
-                seen = _Averages(fabric.device, portion)
+                seen = _Averages(device, portion)
                 for step, (batch, labels) in enumerate(
                     batches(training.train, recipe.batch_size, shuffling=shuffling, portion=portion)
                 ):
                     for group in optimizer.param_groups:
                         group["lr"] = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
-                    labels = labels.to(fabric.device)
-                    stepper.zero_grad()
+                    labels = labels.to(device)
+                    optimizer.zero_grad()
                     if training.compile:
                         torch.compiler.cudagraph_mark_step_begin()  # what the last step gave is not read any more
-                    logits = model(prepare(network, batch.to(fabric.device)))
+                    logits = logits_of(batch)
                     loss = portion.loss(logits, labels, recipe.label_smoothing)
-                    fabric.backward(loss)
-                    stepper.step()
+                    loss.backward()
+                    optimizer.step()
                     seen.add(loss.detach(), logits, labels)
                     if step % 10 == 9 or step == steps - 1:
                         if not math.isfinite(seen.loss):
@@ -165,11 +168,11 @@ def _fit(network: nn.Module, training: _Training, fabric: "lightning_fabric.Fabr
                             )
                         update(step + 1, note=str(seen))
                 model.eval()
-                tested = _Averages(fabric.device, portion)
+                tested = _Averages(device, portion)
                 with torch.inference_mode():
                     for batch, labels in batches(training.valid, recipe.valid_batch_size, portion=portion):
-                        labels = labels.to(fabric.device)
-                        logits = model(prepare(network, batch.to(fabric.device)))
+                        labels = labels.to(device)
+                        logits = logits_of(batch)
                         tested.add(portion.loss(logits, labels), logits, labels)
                 update(steps, note=f"{seen} valid {tested.accuracy:.2%}")
             seconds = time.perf_counter() - start
@@ -181,18 +184,17 @@ def _fit(network: nn.Module, training: _Training, fabric: "lightning_fabric.Fabr
     return history
 
 
-def open_device(device: str, precision: str = "32") -> "lightning_fabric.Fabric":
-    """A Fabric on the device of that name.
+def open_device(device: str) -> torch.device:
+    """The device of that name; for `auto` a GPU where there is one.
 
     Raises:
         ConfiguralError: If this machine has no such device.
     """
-    from lightning_fabric import Fabric  # takes seconds, so not before a device is needed
-
-    try:
-        return Fabric(accelerator=device, devices=1, precision=cast(Any, _FABRIC_PRECISION[precision]))
-    except (RuntimeError, ValueError) as error:
-        raise ConfiguralError(f"device '{device}' cannot be used here; try --device auto or cpu") from error
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    name = next(name for name in here if here[name]) if device == "auto" else device
+    if not here.get(name):
+        raise ConfiguralError(f"device '{device}' cannot be used here; try device auto or cpu")
+    return torch.device(name) if name == "cpu" else torch.device(name, 0)
 
 
 def batches(
