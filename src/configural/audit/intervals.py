@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtr, stdtrit
 
 LEVEL = 0.95
 
@@ -116,9 +116,9 @@ class Bootstrap:
 
 def interval(draws: Float[np.ndarray, " b"], exemplars: int) -> tuple[float, float]:
     """The ends of the interval; nan for fewer than two exemplars."""
-    draws = draws[~np.isnan(draws)]
+    draws = draws[np.isfinite(draws)]
     if exemplars < 2 or not len(draws):
         return np.nan, np.nan
-    tail = stats.norm.cdf(np.sqrt(exemplars / (exemplars - 1)) * stats.t.ppf((1 - LEVEL) / 2, exemplars - 1))
+    tail = ndtr(np.sqrt(exemplars / (exemplars - 1)) * stdtrit(exemplars - 1, (1 - LEVEL) / 2))
     low, high = np.quantile(draws, [tail, 1 - tail])
     return float(low), float(high)
