@@ -220,7 +220,7 @@ def api() -> str:
     parts = [
         "# Python\n\n`import configural as cf`; packages are imported when they are first used.\n\n## configural\n"
     ]
-    parts += [_entry(_defined(name)) for name in _public(ROOT / "src/configural/__init__.py", "configural.api")]
+    parts += [_entry(_defined(name)) for name in _public(ROOT / "src/configural/__init__.pyi", "api")]
     for package in PACKAGES:
         folder = ROOT / "src" / "configural" / package
         file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
@@ -244,7 +244,7 @@ def _entry(path: str) -> str:
 def _public(file: Path, only: str = "") -> list[str]:
     """The names that a package imports as themselves, or that a module defines."""
     tree = ast.parse(file.read_text("utf-8"))
-    if file.name != "__init__.py":
+    if file.stem != "__init__":
         defined = (node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef))
         return [name for name in defined if not name.startswith("_")]
     names = [

@@ -15,7 +15,8 @@ from configural import report
 from configural.errors import ConfiguralError
 from configural.study import StudyPlan
 from configural.study.engines import find_engine
-from configural.study.jobs import plan_jobs, run_job
+from configural.study.jobs import run_job
+from configural.study.plans import plan_jobs
 from configural.training import loop
 
 pytest.importorskip("ray")

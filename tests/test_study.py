@@ -20,7 +20,8 @@ from configural.runs import images
 from configural.study import RESULT_COLUMNS, RunConfig, StudyPlan, run_config
 from configural.study.engines import Outcome, attempt, find_engine
 from configural.study.engines.local import _gpus
-from configural.study.jobs import plan_jobs, run_job
+from configural.study.jobs import run_job
+from configural.study.plans import plan_jobs
 from configural.study.record import StudyRecord
 
 
@@ -446,17 +447,16 @@ def test_the_estimate_measures_every_network(blocks, tmp_path):
     outlook = plan_study(PLAN, blocks, out=tmp_path / "s", workers=2, device="cpu")
     assert not (tmp_path / "s").exists()
     assert len(outlook.status.jobs) == 8
-    estimate = outlook.estimate
-    assert estimate.of_job.keys() == estimate.source.keys() == {"cnn-13", "fcn-14"}
-    assert min(*estimate.of_job.values(), estimate.of_drawing) > 0
+    assert outlook.of_job.keys() == outlook.source.keys() == {"cnn-13", "fcn-14"}
+    assert min(*outlook.of_job.values(), outlook.of_drawing) > 0
     # Two conditions of 120 images, with 18 shifted ones each.
-    assert estimate.passing_bytes > 2 * (120 + 18) * 32 * 32 * 3
-    jobs = sum(estimate.of_job[each.job.network] for each in outlook.status.jobs)
-    assert estimate.seconds == pytest.approx((jobs + estimate.of_drawing) / 2)
+    assert outlook.passing_bytes > 2 * (120 + 18) * 32 * 32 * 3
+    jobs = sum(outlook.of_job[each.job.network] for each in outlook.status.jobs)
+    assert outlook.seconds == pytest.approx((jobs + outlook.of_drawing) / 2)
 
 
 def test_the_estimated_disk_is_about_what_a_study_takes(finished, blocks, tmp_path):
-    estimated = plan_study(PLAN, blocks, out=tmp_path / "s", workers=1).estimate.result_bytes
+    estimated = plan_study(PLAN, blocks, out=tmp_path / "s", workers=1).result_bytes
     taken = sum(
         path.stat().st_size
         for path in (finished.folder / "runs").rglob("*")

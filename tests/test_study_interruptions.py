@@ -14,7 +14,7 @@ from command_line import configural, files_up_to, halted
 import configural as cf
 from configural.study import StudyPlan
 from configural.study.engines import attempt, find_engine, local
-from configural.study.jobs import plan_jobs
+from configural.study.plans import plan_jobs
 from configural.study.record import Attempts
 
 PLAN = "conditions: [baseline, fct]\nseeds: [1]\nimage_size: 32\ncount: 120\nbatch_size: 10\n"

@@ -9,7 +9,7 @@ from configural.config.run import run_config, run_fields
 from configural.config.study import condition_label, difference
 from configural.errors import ConfiguralError
 from configural.study import PLAN_PRESETS, StudyPlan, read_plan
-from configural.study.jobs import plan_jobs
+from configural.study.plans import plan_jobs
 
 SMALLEST = "networks: [cnn-15]\nconditions: [ffa]\nseeds: [1]\n"
 

@@ -14,14 +14,14 @@ from configural.io import files
 from configural.portraits import Library, load
 from configural.portraits.fetch import fetch_portraits
 from configural.portraits.inspecting import inspect as inspect
-from configural.replication.comparing import compare as compare
-from configural.replication.comparing import comparison_text as comparison_text
+from configural.replication.tables import compare as compare
+from configural.replication.tables import comparison_text as comparison_text
 from configural.runs import Run as Run
 from configural.runs import dated_folder as dated_folder
 from configural.runs import load_run as load_run
 from configural.study.running import plan_study as plan_study
 from configural.study.running import run_study as _run_study
-from configural.study.running import study_status as study_status
+from configural.study.status import study_status as study_status
 
 compare_audits = audits.compare_audits
 fetch = fetch_portraits

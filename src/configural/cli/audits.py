@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+import configural
 from configural.cli.groups import DefaultCommand, GroupWithDefault
 from configural.cli.options import Out, with_settings
 from configural.cli.tables import print_audit, print_audits
@@ -56,15 +57,13 @@ def audit(
     Source and condition follow the run's own, else synthetic and baseline. Writes audit.json, audit.csv,
     responses/, figures/, examples/ and report.html.
     """
-    from configural import api
-
     if len(models) > 1:
         raise ConfiguralError(f"'{models[1]}': one model at a time; to put audits side by side write compare first")
     if out is None:
         raise ConfiguralError("--out is missing: name the folder to write")
     names = [*(name.strip() for name in (probes or "").split(",") if name.strip()), *(probe or [])]
     try:
-        done = api.audit(models[0], out, probes=names or None, **given)
+        done = configural.api.audit(models[0], out, probes=names or None, **given)
     except KeyboardInterrupt as stopped:
         if str(stopped):
             typer.secho(str(stopped), fg="yellow", err=True)
@@ -88,6 +87,4 @@ def compare(
 
     With --out also writes comparison.csv, scores.csv and comparison.png.
     """
-    from configural import api
-
-    print_audits(api.compare_audits(folders or [], out))
+    print_audits(configural.api.compare_audits(folders or [], out))

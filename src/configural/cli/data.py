@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+import configural
 from configural.cli.options import Placement, RequiredOut, with_settings
 from configural.cli.tables import print_library
 from configural.config.run import RunConfig
@@ -41,9 +42,7 @@ def generate(
     Writes the images in the format asked for, stimuli.parquet, dataset.json and a data card, README.md.
     Interrupted, the same command resumes where it stopped.
     """
-    from configural import api
-
-    table = api.generate(
+    table = configural.api.generate(
         placement=placement, size=size, out=out, masks=masks, format=format, pairs=pairs, workers=workers, **given
     )
     counts = ", ".join(f"{count:,} {name}" for name, count in table.positions().counts.items())
@@ -70,11 +69,9 @@ def verify(
     Names missing, extra and damaged files; exit status 1 if there are any. The exemplars are loaded from where
     dataset.json says, unless --source names another one.
     """
-    from configural import api
-
     if sample != "all" and not sample.isdecimal():
         raise ConfiguralError(f"--sample '{sample}' must be a whole number of at least 1, or all")
-    done = api.verify(folder, sample=None if sample == "all" else int(sample), format=format, **given)
+    done = configural.api.verify(folder, sample=None if sample == "all" else int(sample), format=format, **given)
     for fault in done.faults:
         typer.echo(f"{fault.kind}: {fault.where}" + (f" ({fault.why})" if fault.why else ""))
     repacked = f"; {done.repacked:,} were packed by another PNG library, pixels the same" if done.repacked else ""
@@ -102,11 +99,9 @@ def inspect(
 
     Writes sheet_001.png and so on (portrait, parts and canvas of each exemplar), parts.csv and skipped.csv.
     """
-    from configural import api
-
     # Each portrait that is skipped is in the table; the warnings would only repeat it.
     warnings.simplefilter("ignore", PortraitSkippedWarning)
-    library, sheets = api.inspect(source, out, count=count)
+    library, sheets = configural.api.inspect(source, out, count=count)
     print_library(library, sheets)
 
 
@@ -122,6 +117,4 @@ def fetch(
     Every file is checked against its SHA-256. Interrupted, the same command resumes where it stopped. The
     environment variable CONFIGURAL_CACHE names another cache folder than the user's.
     """
-    from configural import api
-
-    typer.echo(f"{name}: {api.fetch(name, base_url=base_url)}")
+    typer.echo(f"{name}: {configural.api.fetch(name, base_url=base_url)}")

@@ -5,8 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args
 
 import typer
 from pydantic.fields import FieldInfo
@@ -34,26 +33,24 @@ def with_settings(fields: Mapping[str, FieldInfo], *names: str) -> Callable[[Com
     """
     chosen = {name: fields[name] for name in names or fields}
     _KNOWN.update(chosen)
+    keyword_only = inspect.Parameter.KEYWORD_ONLY
 
     def decorate(command: Command) -> Command:
-        own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        options = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, field))
-            for name, field in chosen.items()
-        ]
-
         @wraps(command)
         def run(**given: Any) -> Any:
             return command(
                 **{name: value for name, value in given.items() if name not in chosen or value is not None}
             )
 
-        keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-        # The command's own options come last: where to write, and how.
-        arguments = [p for p in keyword_only if _is_argument(p)]
-        rest = [p for p in keyword_only if not _is_argument(p)]
-        run.__signature__ = inspect.Signature([*arguments, *options, *rest])  # type: ignore[attr-defined]
-        run.__annotations__ = {p.name: p.annotation for p in (*arguments, *options, *rest)}
+        own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        options = [
+            inspect.Parameter(name, keyword_only, default=None, annotation=_option(name, field))
+            for name, field in chosen.items()
+        ]
+        # Arguments come first, and the command's own options last: where to write, and how.
+        parameters = sorted((*options, *(p.replace(kind=keyword_only) for p in own)), key=_is_option)
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
         return run  # type: ignore[return-value]
 
     return decorate
@@ -71,25 +68,14 @@ def _dashed(match: re.Match[str]) -> str:
     return "--" + match[1].replace("_", "-")
 
 
-def _is_argument(parameter: inspect.Parameter) -> bool:
-    return any(isinstance(note, typer.models.ArgumentInfo) for note in get_args(parameter.annotation)[1:])
+def _is_option(parameter: inspect.Parameter) -> bool:
+    return not any(isinstance(note, typer.models.ArgumentInfo) for note in get_args(parameter.annotation))
 
 
 def _option(name: str, field: FieldInfo) -> Any:
-    kind = _plain(field.annotation)
-    flags = [f"--{name.replace('_', '-')}"]
-    if kind is bool:
-        flags[0] += f"/--no-{name.replace('_', '-')}"
-    return Annotated[kind | None, typer.Option(*flags, help=field.description)]
-
-
-def _plain(annotation: Any) -> Any:
-    """The type that the command line reads an option as; what it may be the model knows."""
-    if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    if get_origin(annotation) in (Union, UnionType):
-        kinds = {_plain(one) for one in get_args(annotation) if one is not NoneType}
-        return kinds.pop() if len(kinds) == 1 else str
-    if get_origin(annotation) is Literal or annotation not in (int, float, bool):
-        return str
-    return annotation
+    # What the command line reads; what it may be the model knows.
+    plain = [kind for kind in (field.annotation, *get_args(field.annotation)) if kind in (str, int, float, bool)]
+    kind: Any = plain[0] if len(plain) == 1 else str
+    flag = f"--{name.replace('_', '-')}"
+    flags = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
+    return Annotated[kind | None, typer.Option(flags, help=field.description)]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from configural import __version__
-from configural.cli import audits, bench, data, networks, runs, studies
+from configural.cli import audits, data, networks, runs, studies
 from configural.cli.options import as_options
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 
@@ -29,7 +29,6 @@ app.add_typer(studies.status_app)
 app.add_typer(audits.app, name="audit")
 app.add_typer(data.app)
 app.add_typer(networks.app)
-app.add_typer(bench.app)
 
 
 def _print_version(wanted: bool) -> bool:

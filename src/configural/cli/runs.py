@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+import configural
 from configural.cli.options import Out, Placement, with_settings
 from configural.cli.tables import print_evaluation, print_run
 from configural.config.audit import AuditConfig
@@ -35,15 +36,13 @@ def run(
     What is not given is the preset's. Defaults: synthetic faces, ffa, paper split, cnn-15, quick preset, seed 42,
     device auto, DIR runs/<date-time>.
     """
-    from configural import api
-
     folder = out
     if folder is None and not resume:
-        folder = api.dated_folder()
+        folder = configural.api.dated_folder()
         typer.echo(f"run folder: {folder}", err=True)
     elif resume and folder is not None and not (folder / "config.yaml").is_file():
         typer.echo(f"{folder}: holds no run to resume, so a new one begins", err=True)
-    print_run(api.run(config=config, out=folder, resume=resume, keras=keras, **given))
+    print_run(configural.api.run(config=config, out=folder, resume=resume, keras=keras, **given))
 
 
 @app.command(
@@ -75,6 +74,4 @@ def evaluate(
     What is drawn follows the run's own settings wherever no option says otherwise. For a single file that is: the
     3,000 test images of 20,000, synthetic faces, ffa, middle, paper split, seed 0.
     """
-    from configural import api
-
-    print_evaluation(api.evaluate(model, data, placement=placement, out=out, **given))
+    print_evaluation(configural.api.evaluate(model, data, placement=placement, out=out, **given))

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
+from rich.console import Console
 
+import configural
 from configural.cli.groups import DefaultCommand, GroupWithDefault
 from configural.cli.options import with_settings
 from configural.cli.tables import print_outlook
@@ -56,8 +58,6 @@ def study(
     Interrupted, the same command resumes where it stopped and tries failed jobs again. After every job the results
     are in DIR/results.csv. Exit status 1 if a job failed. Defaults: preset quick, synthetic faces.
     """
-    from configural import api
-
     if plan is not None and preset is not None:
         raise ConfiguralError(f"{plan} and --preset {preset} exclude each other: a preset is a plan")
     if preset is not None:
@@ -69,12 +69,12 @@ def study(
         raise ConfiguralError("--out is missing: name the study's folder, new or one to resume")
     wanted = preset or (Path(plan) if plan is not None else None)
     if dry_run:
-        print_outlook(api.plan_study(wanted, out=out, workers=workers, **given))
+        print_outlook(configural.api.plan_study(wanted, out=out, workers=workers, **given))
         return
     from configural.study.engines import find_engine
 
     chosen = find_engine(engine, ray_address, gpus_per_job)
-    done = api.run_study(wanted, out=out, workers=workers, engine=chosen, **given)
+    done = configural.api.run_study(wanted, out=out, workers=workers, engine=chosen, **given)
     typer.echo(f"results: {done.folder / 'results.csv'} ({len(done.results):,} tests)")
     typer.echo(f"report: {done.folder / 'report.html'}")
     if done.failed:
@@ -92,20 +92,13 @@ def compare(
 
     Writes comparison.csv and comparison.md into DIR.
     """
-    from rich.console import Console
-
-    from configural import api
-
-    Console(highlight=False).print(api.comparison_text(api.compare(folder)))
+    Console(highlight=False).print(configural.api.comparison_text(configural.api.compare(folder)))
     typer.echo(f"comparison: {folder / 'comparison.md'}")
 
 
 @status_app.command(epilog="Example:\n\nconfigural status studies/quick")
 def status(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a study's folder")]) -> None:
     """Show how far a study is, from its folder alone."""
-    from rich.console import Console
-
-    from configural import api
     from configural.study.display import progress_table
 
-    Console(highlight=False).print(progress_table(api.study_status(folder)))
+    Console(highlight=False).print(progress_table(configural.api.study_status(folder)))

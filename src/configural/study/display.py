@@ -2,44 +2,35 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 from configural import progress
 from configural.study.status import JobStatus, StudyStatus
 from configural.wording import about, percent
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 _FAILED_SHOWN = 8
 
 
-def progress_table(status: StudyStatus) -> "RenderableType":
+def progress_table(status: StudyStatus) -> RenderableType:
     """The whole grid: how many jobs are in which state, each cell's repeats, what is running and what failed."""
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    parts: list[RenderableType] = [Text(_summary(status), style="bold")]
     networks = list(dict.fromkeys(each.job.network for each in status.jobs))
     conditions = list(dict.fromkeys(each.job.condition for each in status.jobs))
-    grid = Table(box=None, padding=(0, 2, 0, 0))
-    grid.add_column("% correct, trained on")
-    for condition in conditions:
-        grid.add_column(condition)
+    grid = Table("% correct, trained on", *conditions, box=None, padding=(0, 2, 0, 0))
     for network in networks:
-        cells = []
-        for condition in conditions:
-            cell = [each for each in status.jobs if (each.job.network, each.job.condition) == (network, condition)]
-            cells.append("  ".join(_short(each) for each in cell))
-        grid.add_row(network, *cells)
-    parts.append(grid)
+        cells: dict[str, list[str]] = {condition: [] for condition in conditions}
+        for each in status.jobs:
+            if each.job.network == network:
+                cells[each.job.condition].append(_short(each))
+        grid.add_row(network, *map("  ".join, cells.values()))
     failed = status.of("failed")
-    for each in failed[:_FAILED_SHOWN]:
-        parts.append(Text(f"failed {each.job.name}: {each.failure}", style="red"))
+    told = [f"failed {each.job.name}: {each.failure}" for each in failed[:_FAILED_SHOWN]]
     if len(failed) > _FAILED_SHOWN:
-        parts.append(Text(f"failed {len(failed) - _FAILED_SHOWN} more", style="red"))
-    return Group(*parts)
+        told.append(f"failed {len(failed) - _FAILED_SHOWN} more")
+    return Group(Text(_summary(status), style="bold"), grid, *(Text(line, style="red") for line in told))
 
 
 @contextmanager
@@ -57,9 +48,6 @@ def live(read: Callable[[], StudyStatus]) -> Iterator[Callable[[str], None]]:
     if not progress.shown():
         yield lambda event: None
         return
-    from rich.console import Console
-    from rich.live import Live
-
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda event: console.print(event, highlight=False, markup=False, soft_wrap=True)

@@ -2,12 +2,12 @@
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import torch
 
 from configural import models, progress
@@ -16,8 +16,8 @@ from configural.portraits import Library
 from configural.runs.images import sample_for
 from configural.stimuli import ImageDataset, Renderer
 from configural.stimuli.sampling import subset_of_index
-from configural.study.jobs import Job
-from configural.study.status import JobStatus
+from configural.study.plans import Job
+from configural.study.status import JobStatus, StudyStatus
 from configural.training import fit, open_device
 
 _STEPS = 4
@@ -35,59 +35,66 @@ JOB_OVERHEAD = 8.0
 """Seconds that a job takes for its files, figures and page, and its part of a worker's start: a guess."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What is left of a study to do.
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What a study would do, and what that would take.
 
     Attributes:
-        seconds: In all, with so many workers.
+        status: Its jobs, and how far each is already.
+        workers: Jobs at a time.
+        seconds: For all that is left, with so many workers.
         of_job: For each network, seconds that one of its whole jobs takes.
         of_drawing: Seconds for the images.
         result_bytes: What the run folders hold in the end; wrongly predicted images come on top.
         passing_bytes: What else is on the disk meanwhile: images and checkpoints.
+        free_bytes: Room on the disk of the study's folder.
         source: For each network, what its speed was taken from.
     """
 
+    status: StudyStatus
+    workers: int
     seconds: float
     of_job: dict[str, float]
     of_drawing: float
     result_bytes: int
     passing_bytes: int
+    free_bytes: int
     source: dict[str, str]
 
 
-def estimate(statuses: Sequence[JobStatus], library: Library, workers: int) -> Estimate:
+def estimate(status: StudyStatus, library: Library, workers: int) -> Outlook:
     """Estimate time and disk for the jobs that are not finished.
 
     The speed of a network is that of its epochs in the study's folder, or where there are none, that of a few
     training steps that are taken and timed now, with a worker's part of the threads.
 
     Args:
-        statuses: All jobs, and how far each is.
-        library: The faces, of which a few images are drawn and timed.
+        status: All jobs, and how far each is.
+        library: A few of its images are drawn and timed.
         workers: Jobs at a time.
 
     Raises:
         ConfiguralError: If a network cannot be trained here.
     """
-    first = statuses[0].job
+    first = status.jobs[0].job
     device = open_device(first.settings.device)
     # Several workers on one GPU share its speed.
     at_a_time = workers if device.type == "cpu" else min(workers, max(1, torch.cuda.device_count()))
-    at_a_time = max(1, min(at_a_time, len(statuses)))
+    at_a_time = max(1, min(at_a_time, len(status.jobs)))
     by_network: dict[str, list[JobStatus]] = {}
-    for status in statuses:
-        by_network.setdefault(status.job.network, []).append(status)
+    for each in status.jobs:
+        by_network.setdefault(each.job.network, []).append(each)
+    of_epoch, of_rest, source, parameters = {}, {}, {}, {}
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads // max(1, workers)))
-    of_epoch, of_test, source = {}, {}, {}
     try:
         with progress.bar("timing", len(by_network) + 1) as update:
             for number, (name, group) in enumerate(by_network.items(), start=1):
-                of_epoch[name], of_test[name] = _time(group[0].job)
-                known = [epoch.seconds for status in group for epoch in status.history.epochs]
+                of_epoch[name], of_tests = _time(group[0].job)
+                of_rest[name] = of_tests + JOB_OVERHEAD
+                parameters[name] = _parameters(group[0].job)
                 source[name] = f"{_STEPS} training steps timed now"
-                if known:
+                if known := [epoch.seconds for each in group for epoch in each.history.epochs]:
                     of_epoch[name] = sum(known) / len(known)
                     source[name] = f"{len(known)} epochs in the folder"
                 update(number)
@@ -95,44 +102,36 @@ def estimate(statuses: Sequence[JobStatus], library: Library, workers: int) -> E
             update(len(by_network) + 1)
     finally:
         torch.set_num_threads(threads)
-    images = _images_drawn(first)
-    unfinished = [status for status in statuses if status.state != "finished"]
-    of_drawing = draw_one * images if unfinished else 0.0
-    work = sum(
-        status.epochs_left * of_epoch[status.job.network] + of_test[status.job.network] + JOB_OVERHEAD
-        for status in unfinished
-    )
-    parameters = {name: _parameters(group[0].job) for name, group in by_network.items()}
+    left = [each for each in status.jobs if each.state != "finished"]
+    drawn = _images_drawn(first) if left else 0
+    work = sum(each.epochs_left * of_epoch[each.job.network] + of_rest[each.job.network] for each in left)
     predictions = (1 + len(first.tests)) * _images(first)["test"]
-    return Estimate(
+    checkpoints = min(workers, len(left)) * 12 * max(parameters.values())
+    return Outlook(
+        status,
+        workers,
         # Whole jobs are dealt out, so that the last of them may leave other workers without any.
-        seconds=(work + of_drawing) / at_a_time,
+        seconds=(work + draw_one * drawn) / at_a_time,
         of_job={
-            name: group[0].job.settings.recipe.epochs * of_epoch[name] + of_test[name] + JOB_OVERHEAD
+            name: group[0].job.settings.recipe.epochs * of_epoch[name] + of_rest[name]
             for name, group in by_network.items()
         },
-        of_drawing=of_drawing,
+        of_drawing=draw_one * drawn,
         result_bytes=sum(
-            4 * parameters[status.job.network]
+            4 * parameters[each.job.network]
             + _PREDICTION * predictions
-            + _STIMULUS * status.job.settings.count
+            + _STIMULUS * each.job.settings.count
             + _REST
-            for status in unfinished
+            for each in left
         ),
-        passing_bytes=(
-            images * 3 * first.settings.image_size**2
-            + min(workers, len(unfinished)) * 12 * max(parameters.values())
-            if unfinished
-            else 0
-        ),
+        passing_bytes=drawn * 3 * first.settings.image_size**2 + checkpoints,
+        free_bytes=_free_bytes(status.folder),
         source=source,
     )
 
 
-def free_bytes(folder: Path) -> int:
+def _free_bytes(folder: Path) -> int:
     """Free space on the disk on which a folder is or will be."""
-    import psutil
-
     while not folder.exists():
         folder = folder.parent
     return int(psutil.disk_usage(str(folder.resolve())).free)

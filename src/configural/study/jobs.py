@@ -1,115 +1,29 @@
-"""A study's jobs: one training with all its tests each."""
+"""Carrying out a study's jobs, and mending what is left of them."""
 
-import io
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from configural.config.run import RunConfig
-from configural.config.study import StudyPlan, condition_label
+from configural.config.study import condition_label
 from configural.errors import ConfiguralError
 from configural.evaluation import Predictions, predict
 from configural.io import files
 from configural.io.locks import LOCK
 from configural.models import made_from
-from configural.objects import FACE
 from configural.portraits import Library
 from configural.runs.images import Images, shared_images
 from configural.runs.run import Run, load_run, train_and_test
-from configural.stimuli import PLACEMENTS, SUBSETS, StimulusTable
-from configural.stimuli import condition as find_condition
+from configural.stimuli import SUBSETS, StimulusTable
+from configural.study.plans import Job
+from configural.study.results import confusion_columns, read_tests, scores
 from configural.training import read_history
-
-COMMON_COLUMNS = ("test_condition", "placement", "images", "loss", "accuracy")
-"""What a run folder's `tests.csv` begins with, whatever the object."""
-
-
-def confusion_columns(class_names: Sequence[str]) -> tuple[str, str]:
-    """What the columns of the two kinds of misclassified images are called.
-
-    Example:
-        >>> confusion_columns(("no_house", "house"))
-        ('house_as_no_house', 'no_house_as_house')
-    """
-    scrambled, correct = class_names
-    return f"{correct}_as_{scrambled}", f"{scrambled}_as_{correct}"
-
-
-TEST_COLUMNS = (*COMMON_COLUMNS, *confusion_columns(FACE.class_names))
-"""What a run folder's `tests.csv` holds, one row per test set, and for a shifted set one for each part of it."""
 
 _PATIENCE = 30
 """Seconds that a job waits for a worker of a killed study to leave its folder."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training with all its tests, as plain data that can be sent to another process.
-
-    Attributes:
-        network: Name of the network.
-        condition: The condition that it is trained under, as the plan writes it.
-        repeat: Which of the plan's seeds it is trained by, from 1 on.
-        settings: The training's settings.
-        tests: (condition, placement) of every test set, the placement middle or shifted.
-        own: (condition, placement) under which images of each condition are trained on.
-    """
-
-    network: str
-    condition: str
-    repeat: int
-    settings: RunConfig
-    tests: tuple[tuple[str, str], ...]
-    own: tuple[tuple[str, str], ...]
-
-    @property
-    def name(self) -> str:
-        """Of its run folder, such as cnn-15-ffa-1."""
-        return f"{self.network}-{condition_label(self.condition)}-{self.repeat}"
-
-    @property
-    def run(self) -> str:
-        """Its run folder, seen from the study's folder."""
-        return f"runs/{self.name}"
-
-
-def plan_jobs(
-    plan: StudyPlan,
-    source: str = "synthetic",
-    *,
-    device: str = "auto",
-    own: Mapping[str, str] | None = None,
-) -> tuple[Job, ...]:
-    """All jobs of a plan: first every cell's first repeat, then every second one, and so on.
-
-    Args:
-        plan: The plan.
-        source: The source of the face library.
-        device: auto, cpu, cuda or mps.
-        own: By condition, the placement that it is trained under; of the conditions for faces if not given.
-
-    Raises:
-        ConfiguralError: If a setting is not possible.
-    """
-    if own is None:
-        own = {name: find_condition(name).placement for name in plan.conditions}
-    tests = tuple((condition, placement) for condition in plan.conditions for placement in plan.tests)
-    return tuple(
-        Job(
-            *(network, condition, repeat),
-            plan.run(source=source, device=device, network=network, condition=condition, seed=seed),
-            tests,
-            tuple(own.items()),
-        )
-        for repeat, seed in enumerate(plan.seeds, start=1)
-        for network in plan.networks
-        for condition in plan.conditions
-    )
 
 
 def run_job(
@@ -123,8 +37,7 @@ def run_job(
     Args:
         job: What to do.
         folder: The study's folder.
-        library: The loaded faces, where the caller has them already; else they are loaded if images are to be
-            drawn.
+        library: Loaded already; else it is loaded if images are to be drawn.
         write_page: Makes the run's page.
 
     Raises:
@@ -132,52 +45,24 @@ def run_job(
         OSError: If the disk is full or not writable; called again, it resumes from there.
     """
     out = folder / job.run
-    own = dict(job.own)[job.condition]
-    trained = _images(job, folder, job.condition, own, library)
+    own = job.condition, dict(job.own)[job.condition]
+    trained = _images(job, folder, *own, library)
     run = train_and_test(job.settings, out, resume=True, images=trained, patience=_PATIENCE)
     rows: list[dict[str, object]] = []
-    columns = confusion_columns(run.metrics["class_names"])
-    for condition, placement in job.tests:
-        if (condition, placement) == (job.condition, own):
+    for test in job.tests:
+        if test == own:
             images, predictions = trained, run.predictions
         else:
-            images = _images(job, folder, condition, placement, library)
+            images = _images(job, folder, *test, library)
             predictions = predict(run.network, images.sets["test"], device=job.settings.device)
-        where = images.table.subset("test").frame["placement"].to_numpy()
-        placed = Predictions(predictions.frame.assign(placement=where))
-        label = condition_label(condition)
-        placed.save(_predictions_file(out, condition, placement))
-        rows += [{"test_condition": label, **row} for row in _scores(placed, placement, columns)]
+        placement = images.table.subset("test").frame["placement"].to_numpy()
+        placed = Predictions(predictions.frame.assign(placement=placement))
+        placed.save(_predictions_file(out, *test))
+        rows += scores(placed, *test, confusion_columns(run.metrics["class_names"]))
     if write_page is not None:
         write_page(run)
     # Last, because a job counts as finished when this file is there.
     files.write_text(out / "tests.csv", pd.DataFrame(rows).to_csv(index=False))
-
-
-def is_finished(job: Job, folder: Path) -> bool:
-    """Whether a job has all its results; of what has been damaged since, see `mend`."""
-    return (folder / job.run / "tests.csv").is_file()
-
-
-def read_tests(job: Job, folder: Path) -> pd.DataFrame:
-    """A finished job's test results, with the columns `TEST_COLUMNS`, or those of another object.
-
-    Raises:
-        ConfiguralError: If they are missing, unreadable or not those of the job's test sets.
-    """
-    path = folder / job.run / "tests.csv"
-    try:
-        # As text first: not every version of pandas reads back the very number that was written.
-        frame = pd.read_csv(io.StringIO(path.read_text("utf-8")), dtype={"loss": str, "accuracy": str})
-        frame = frame.assign(loss=frame["loss"].map(float), accuracy=frame["accuracy"].map(float))
-    except (OSError, KeyError, ValueError) as error:
-        raise ConfiguralError(f"{path}: not a readable table of tests") from error
-    sets = {(condition_label(condition), placement) for condition, placement in job.tests}
-    if tuple(frame.columns[:-2]) != COMMON_COLUMNS or not sets <= set(
-        zip(frame["test_condition"], frame["placement"], strict=True)
-    ):
-        raise ConfiguralError(f"{path}: not the tests of this job")
-    return frame
 
 
 def mend(job: Job, folder: Path) -> str | None:
@@ -197,7 +82,7 @@ def mend(job: Job, folder: Path) -> str | None:
         place.parent.mkdir(exist_ok=True)
         shutil.move(out, place)
         return f"{fault}; this job is done again, and what was there is now {place}"
-    if is_finished(job, folder):
+    if job.is_finished(folder):
         try:
             _check_tests(job, folder)
         except ConfiguralError as error:
@@ -210,24 +95,21 @@ def _check_tests(job: Job, folder: Path) -> None:
     """Raise a ConfiguralError if a finished job's scores are not those of its predictions."""
     stored = read_tests(job, folder)
     rows: list[dict[str, object]] = []
-    for condition, placement in job.tests:
-        path = _predictions_file(folder / job.run, condition, placement)
+    for test in job.tests:
+        path = _predictions_file(folder / job.run, *test)
         predictions = Predictions.load(path)
         if "placement" not in predictions.frame:
             raise ConfiguralError(f"{path}: lacks the column placement")
         try:
             with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of a mean of nothing
-                scores = _scores(predictions, placement, stored.columns[-2:].tolist())
+                rows += scores(predictions, *test, stored.columns[-2:].tolist())
         except (TypeError, ValueError, RuntimeError) as error:
             raise ConfiguralError(f"{path}: not a table of predictions") from error
-        rows += [{"test_condition": condition_label(condition), **row} for row in scores]
-    counted = pd.DataFrame(rows)
-    exact = [name for name in stored.columns if name not in ("loss", "accuracy")]
-    close = len(stored) == len(counted) and all(
-        np.allclose(stored[name], counted[name], rtol=1e-5, equal_nan=True) for name in ("loss", "accuracy")
-    )
-    if not close or stored[exact].to_numpy().tolist() != counted[exact].to_numpy().tolist():
-        raise ConfiguralError(f"{folder / job.run / 'tests.csv'}: other scores than those of the predictions")
+    try:
+        pd.testing.assert_frame_equal(stored, pd.DataFrame(rows), check_dtype=False, rtol=1e-5)
+    except AssertionError:
+        path = folder / job.run / "tests.csv"
+        raise ConfiguralError(f"{path}: other scores than those of the predictions") from None
 
 
 def _fault_of_run(job: Job, out: Path) -> str | None:
@@ -268,26 +150,3 @@ def _images(job: Job, folder: Path, condition: str, placement: str, library: Lib
 
 def _predictions_file(out: Path, condition: str, placement: str) -> Path:
     return out / "tests" / f"{condition_label(condition)}-{placement}.csv"
-
-
-def _scores(predictions: Predictions, placement: str, columns: Sequence[str]) -> list[dict[str, object]]:
-    """The scores of a test set, and of a shifted one also of its parts."""
-    parts: dict[str, tuple[str, ...]] = {placement: PLACEMENTS}
-    if placement == "shifted":
-        parts |= {"left": ("left",), "right": ("right",), "shifted_only": ("left", "right")}
-        parts |= {"middle_third": ("middle",)}
-    rows: list[dict[str, object]] = []
-    for name, places in parts.items():
-        part = Predictions(predictions.frame[predictions.frame["placement"].isin(places)])
-        metrics = part.metrics()
-        rows.append(
-            {
-                "placement": name,
-                "images": len(part.frame),
-                "loss": metrics.loss,
-                "accuracy": metrics.accuracy,
-                columns[0]: metrics.confusion_matrix[1][0],
-                columns[1]: metrics.confusion_matrix[0][1],
-            }
-        )
-    return rows

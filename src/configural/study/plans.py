@@ -1,5 +1,7 @@
-"""Plans of studies, read and checked against the networks and conditions that there are."""
+"""Plans of studies, read and checked against the networks and conditions that there are, and their jobs."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -7,7 +9,8 @@ from pathlib import Path
 import torch
 
 from configural import config, models
-from configural.config.study import StudyPlan
+from configural.config.run import RunConfig
+from configural.config.study import StudyPlan, condition_label
 from configural.io.yamls import parse_document, read_document, validated
 from configural.objects import FACE, ObjectScheme
 from configural.stimuli import condition as find_condition
@@ -35,16 +38,14 @@ def read_plan(plan: str | Path | StudyPlan, *, scheme: ObjectScheme = FACE) -> S
         return plan
     if str(plan) in PLAN_PRESETS:
         name = f"study-{plan}.yaml"
-        text = (resources.files(config) / "presets" / name).read_text("utf-8")
-        document = parse_document(text, name)
+        document = parse_document((resources.files(config) / "presets" / name).read_text("utf-8"), name)
     else:
         document = read_document(Path(plan))
-    return validated(
-        StudyPlan, document, context={"condition": partial(find_condition, scheme=scheme), "network": check_network}
-    )
+    checks = {"condition": partial(find_condition, scheme=scheme), "network": _check_network}
+    return validated(StudyPlan, document, context=checks)
 
 
-def check_network(name: str, image_size: int | None) -> None:
+def _check_network(name: str, image_size: int | None) -> None:
     """Raise a ConfiguralError if there is no such network, or it cannot take images of a size, where that is given.
 
     Nothing is initialised: no random numbers are drawn.
@@ -53,3 +54,72 @@ def check_network(name: str, image_size: int | None) -> None:
     if image_size is not None:
         with torch.device("meta"):
             models.create(name, image_size)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training with all its tests, as plain data that can be sent to another process.
+
+    Attributes:
+        network: Name of the network.
+        condition: The condition that it is trained under, as the plan writes it.
+        repeat: Which of the plan's seeds it is trained by, from 1 on.
+        settings: The training's settings.
+        tests: (condition, placement) of every test set, the placement middle or shifted.
+        own: (condition, placement) under which images of each condition are trained on.
+    """
+
+    network: str
+    condition: str
+    repeat: int
+    settings: RunConfig
+    tests: tuple[tuple[str, str], ...]
+    own: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        """Of its run folder, such as cnn-15-ffa-1."""
+        return f"{self.network}-{condition_label(self.condition)}-{self.repeat}"
+
+    @property
+    def run(self) -> str:
+        """Its run folder, seen from the study's folder."""
+        return f"runs/{self.name}"
+
+    def is_finished(self, folder: Path) -> bool:
+        """Whether it has all its results in a study's folder; of what has been damaged since, see `jobs.mend`."""
+        return (folder / self.run / "tests.csv").is_file()
+
+
+def plan_jobs(
+    plan: StudyPlan,
+    source: str = "synthetic",
+    *,
+    device: str = "auto",
+    own: Mapping[str, str] | None = None,
+) -> tuple[Job, ...]:
+    """All jobs of a plan: first every cell's first repeat, then every second one, and so on.
+
+    Args:
+        plan: The plan.
+        source: Of the library.
+        device: auto, cpu, cuda or mps.
+        own: By condition, the placement that it is trained under; of the conditions for faces if not given.
+
+    Raises:
+        ConfiguralError: If a setting is not possible.
+    """
+    if own is None:
+        own = {name: find_condition(name).placement for name in plan.conditions}
+    tests = tuple((condition, placement) for condition in plan.conditions for placement in plan.tests)
+    return tuple(
+        Job(
+            *(network, condition, repeat),
+            plan.run(source=source, device=device, network=network, condition=condition, seed=seed),
+            tests,
+            tuple(own.items()),
+        )
+        for repeat, seed in enumerate(plan.seeds, start=1)
+        for network in plan.networks
+        for condition in plan.conditions
+    )

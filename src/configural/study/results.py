@@ -1,5 +1,6 @@
-"""The result of a study: a table of all its tests."""
+"""The results of a study: scores of each job's tests, and one table of them all."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,11 +8,63 @@ import pandas as pd
 
 from configural.config.study import condition_label
 from configural.errors import ConfiguralError
+from configural.evaluation import Predictions
 from configural.io import files
-from configural.study.jobs import COMMON_COLUMNS, TEST_COLUMNS, Job, is_finished, read_tests
+from configural.objects import FACE
+from configural.stimuli import PLACEMENTS
+from configural.study.plans import Job
+
+
+def confusion_columns(class_names: Sequence[str]) -> tuple[str, str]:
+    """What the columns of the two kinds of misclassified images are called."""
+    scrambled, correct = class_names
+    return f"{correct}_as_{scrambled}", f"{scrambled}_as_{correct}"
+
 
 _OF_JOB = ("network", "train_condition", "repeat", "seed")
-RESULT_COLUMNS = (*_OF_JOB, *TEST_COLUMNS, "run")
+_OF_TEST = ("test_condition", "placement", "images", "loss", "accuracy")
+RESULT_COLUMNS: tuple[str, ...] = (*_OF_JOB, *_OF_TEST, *confusion_columns(FACE.class_names), "run")
+
+_PARTS = {
+    "left": ("left",),
+    "right": ("right",),
+    "shifted_only": ("left", "right"),
+    "middle_third": ("middle",),
+}
+"""The placements in each part of a shifted test set that has scores of its own."""
+
+
+def scores(
+    predictions: Predictions, condition: str, placement: str, columns: Sequence[str]
+) -> list[dict[str, object]]:
+    """Rows of a run folder's `tests.csv`: the scores of a test set, and of a shifted one also of its parts."""
+    rows = []
+    for name, placements in {placement: PLACEMENTS, **(_PARTS if placement == "shifted" else {})}.items():
+        part = Predictions(predictions.frame[predictions.frame["placement"].isin(placements)])
+        metrics = part.metrics()
+        (_, second), (first, _) = metrics.confusion_matrix
+        values = (condition_label(condition), name, len(part.frame), metrics.loss, metrics.accuracy, first, second)
+        rows.append(dict(zip((*_OF_TEST, *columns), values, strict=True)))
+    return rows
+
+
+def read_tests(job: Job, folder: Path) -> pd.DataFrame:
+    """A finished job's test results: what `scores` says of each test set.
+
+    Raises:
+        ConfiguralError: If they are missing, unreadable or not those of the job's test sets.
+    """
+    path = folder / job.run / "tests.csv"
+    try:
+        # As text first: not every version of pandas reads back the very number that was written.
+        frame = pd.read_csv(io.StringIO(path.read_text("utf-8")), dtype={"loss": str, "accuracy": str})
+        frame = frame.assign(loss=frame["loss"].map(float), accuracy=frame["accuracy"].map(float))
+    except (OSError, KeyError, ValueError) as error:
+        raise ConfiguralError(f"{path}: not a readable table of tests") from error
+    sets = {(condition_label(condition), placement) for condition, placement in job.tests}
+    if tuple(frame.columns[:-2]) != _OF_TEST or not sets <= set(frame.set_index(list(_OF_TEST[:2])).index):
+        raise ConfiguralError(f"{path}: not the tests of this job")
+    return frame
 
 
 def collect_results(folder: Path, jobs: Sequence[Job]) -> pd.DataFrame:
@@ -32,19 +85,13 @@ def collect_results(folder: Path, jobs: Sequence[Job]) -> pd.DataFrame:
     """
     tables = []
     for job in jobs:
-        if is_finished(job, folder):
-            of_job = {
-                "network": job.network,
-                "train_condition": condition_label(job.condition),
-                "repeat": job.repeat,
-                "seed": job.settings.seed,
-                "run": job.run,
-            }
+        if job.is_finished(folder):
             tests = read_tests(job, folder)
-            tables.append(tests.assign(**of_job)[[*_OF_JOB, *tests.columns, "run"]])
-    if not tables:
-        return pd.DataFrame(columns=list(RESULT_COLUMNS))
-    return pd.concat(tables, ignore_index=True)
+            of_job = (job.network, condition_label(job.condition), job.repeat, job.settings.seed)
+            for position, (name, value) in enumerate(zip(_OF_JOB, of_job, strict=True)):
+                tests.insert(position, name, value)
+            tables.append(tests.assign(run=job.run))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(RESULT_COLUMNS))
 
 
 def save_results(results: pd.DataFrame, folder: Path) -> None:
@@ -64,6 +111,6 @@ def load_results(folder: Path) -> pd.DataFrame:
         results = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise ConfiguralError(f"{path}: not a readable table of results; is its folder a study's?") from error
-    if missing := [name for name in (*_OF_JOB, *COMMON_COLUMNS, "run") if name not in results.columns]:
+    if missing := [name for name in (*_OF_JOB, *_OF_TEST, "run") if name not in results.columns]:
         raise ConfiguralError(f"{path}: lacks the column {missing[0]}")
     return results

@@ -1,4 +1,4 @@
-"""Studies: grids of runs, carried out, continued and watched."""
+"""Studies: grids of runs, carried out and continued."""
 
 import shutil
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -19,12 +19,12 @@ from configural.runs import Run
 from configural.runs.running import refuse_modules
 from configural.study.display import describe_event, live
 from configural.study.engines import Engine, find_engine
-from configural.study.estimate import Estimate, estimate, free_bytes
-from configural.study.jobs import Job, is_finished, mend, plan_jobs, run_job
-from configural.study.plans import read_plan
+from configural.study.estimate import Outlook, estimate
+from configural.study.jobs import mend, run_job
+from configural.study.plans import Job, plan_jobs, read_plan
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import collect_results, save_results
-from configural.study.status import StudyStatus, read_status, status_of
+from configural.study.status import status_of
 
 _PATIENCE = 3
 """Seconds to wait for who only looks whether a study is at work, or for the workers of a killed one."""
@@ -45,23 +45,6 @@ class Study:
     plan: StudyPlan
     results: pd.DataFrame
     failed: Mapping[str, str]
-
-
-@dataclass(frozen=True, eq=False)
-class Outlook:
-    """What a study would do.
-
-    Attributes:
-        status: Its jobs, and how far each is already.
-        workers: Jobs at a time.
-        estimate: Time and disk for what is left.
-        free_bytes: Room on the disk of the study's folder.
-    """
-
-    status: StudyStatus
-    workers: int
-    estimate: Estimate
-    free_bytes: int
 
 
 def run_study(
@@ -131,34 +114,15 @@ def plan_study(
     workers: int | None = None,
     device: str = "auto",
 ) -> Outlook:
-    """What `run_study` would do, and what it would take; nothing is written.
-
-    Args:
-        plan: As in `run_study`, as all below.
-        source: The faces.
-        out: The study's folder.
-        workers: Jobs at a time.
-        device: auto, cpu, cuda or mps.
+    """What `run_study` would do with these arguments, and what it would take; nothing is written.
 
     Raises:
         ConfiguralError: As in `run_study`.
     """
     at_a_time = _at_a_time(workers)
     record, library = _record(plan, source, Path(out))
-    status = status_of(
-        Path(out), plan_jobs(record.plan, record.source, device=device, own=record.placements), False
-    )
-    expected = estimate(status.jobs, library, at_a_time)
-    return Outlook(status, at_a_time, expected, free_bytes(Path(out)))
-
-
-def study_status(folder: Path | str) -> StudyStatus:
-    """How far a study is, read from its folder alone.
-
-    Raises:
-        ConfiguralError: If it is no study's folder.
-    """
-    return read_status(Path(folder))
+    jobs = plan_jobs(record.plan, record.source, device=device, own=record.placements)
+    return estimate(status_of(Path(out), jobs, False), library, at_a_time)
 
 
 def _record(
@@ -166,28 +130,23 @@ def _record(
 ) -> tuple[StudyRecord, Library]:
     """What the folder's study was begun with, or is now; and the faces."""
     stored = StudyRecord.load(folder) if (folder / "study.yaml").is_file() else None
-    if stored is None and [path for path in _entries(folder) if not path.name.startswith(".")]:
-        refuse_used(folder)
     if stored is not None:
         refuse_modules(
             networks=stored.plan.networks if plan is None else (),
             conditions=stored.plan.conditions if plan is None else (),
             source=stored.source if source is None else None,
         )
+    elif any(folder.glob("[!.]*")):
+        refuse_used(folder)
     if plan is None:
         plan = stored.plan if stored else "quick"
     if source is None:
         source = stored.source if stored else "synthetic"
     library = load(source)
-    plan = read_plan(plan, scheme=library.scheme)
-    record = StudyRecord.of(plan, library)
+    record = StudyRecord.of(read_plan(plan, scheme=library.scheme), library)
     if stored is not None:
         stored.refuse_other(record, folder)
     return stored or record, library
-
-
-def _entries(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _carry_out(
@@ -198,15 +157,11 @@ def _carry_out(
     workers: int,
     attempts: Attempts,
 ) -> None:
+    """Mend what is there, do what is left, and keep the folder's files and the terminal up to date."""
     with ExitStack() as at_end:
         tell = at_end.enter_context(live(lambda: status_of(folder, jobs, True)))
 
-        def begun(job: Job) -> None:
-            if job.name not in attempts.running:
-                attempts.running.append(job.name)
-            note(attempts)
-
-        def note(attempts: Attempts, results: bool = False) -> None:
+        def note(*, results: bool) -> None:
             # With a full disk the jobs fail one by one, and whatever still can be done is done.
             try:
                 attempts.save(folder)
@@ -215,12 +170,16 @@ def _carry_out(
             except OSError as error:
                 tell(str(error))
 
+        def begun(job: Job) -> None:
+            if job.name not in attempts.running:
+                attempts.running.append(job.name)
+            note(results=False)
+
         for job in jobs:
             if (mended := mend(job, folder)) is not None:
                 tell(mended)
-        left = [job for job in jobs if not is_finished(job, folder)]
-        note(attempts, results=True)
-        if not left:
+        note(results=True)
+        if not (left := [job for job in jobs if not job.is_finished(folder)]):
             return
         outcomes = engine(left, work, workers, begun)
         if isinstance(outcomes, Generator):
@@ -229,9 +188,9 @@ def _carry_out(
             attempts.running.remove(job.name)
             if outcome.failure:
                 attempts.failed[job.name] = outcome.failure
-                if outcome.details:
-                    attempts.details[job.name] = outcome.details
-            note(attempts, results=not outcome.failure)
+            if outcome.details:
+                attempts.details[job.name] = outcome.details
+            note(results=not outcome.failure)
             tell(describe_event(status_of(folder, jobs, True), job.name))
 
 

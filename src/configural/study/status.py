@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from configural import models
 from configural.errors import ConfiguralError
 from configural.io.locks import is_locked
-from configural.study.jobs import Job, is_finished, plan_jobs
+from configural.study.plans import Job, plan_jobs
 from configural.study.record import Attempts, StudyRecord
 from configural.training import History, read_history
 
@@ -65,15 +66,26 @@ class StudyStatus:
 
         The speed of a network that no epoch is known of follows from its multiply-adds. None if no epoch is known.
         """
-        return seconds_left(self.jobs, max(1, len(self.of("running"))))
+        seconds: dict[str, list[float]] = {}
+        for status in self.jobs:
+            seconds.setdefault(status.job.network, []).extend(epoch.seconds for epoch in status.history.epochs)
+        of_epoch = {name: sum(times) / len(times) for name, times in seconds.items() if times}
+        if not of_epoch:
+            return None
+        work = {name: _multiply_adds(name, self.jobs[0].job.settings.image_size) for name in seconds}
+        speed = sum(of_epoch.values()) / sum(work[name] for name in of_epoch)
+        of_epoch = {name: of_epoch.get(name, work[name] * speed) for name in seconds}
+        total = sum(status.epochs_left * of_epoch[status.job.network] for status in self.jobs)
+        return total / max(1, len(self.of("running")))
 
 
-def read_status(folder: Path) -> StudyStatus:
-    """Read how far a study is from its folder.
+def study_status(folder: Path | str) -> StudyStatus:
+    """How far a study is, read from its folder alone.
 
     Raises:
         ConfiguralError: If it is no study's folder.
     """
+    folder = Path(folder)
     record = StudyRecord.load(folder)
     return status_of(folder, plan_jobs(record.plan, record.source, own=record.placements), is_locked(folder))
 
@@ -84,45 +96,25 @@ def status_of(folder: Path, jobs: Sequence[Job], at_work: bool) -> StudyStatus:
     return StudyStatus(folder, at_work, tuple(_job_status(job, folder, attempts, at_work) for job in jobs))
 
 
-def seconds_left(jobs: Sequence[JobStatus], at_a_time: int) -> float | None:
-    """Seconds for all epochs that are left; see `StudyStatus.seconds_left`."""
-    seconds: dict[str, list[float]] = {}
-    for status in jobs:
-        seconds.setdefault(status.job.network, []).extend(epoch.seconds for epoch in status.history.epochs)
-    known = {name: sum(times) / len(times) for name, times in seconds.items() if times}
-    if not known:
-        return None
-    work = {name: _multiply_adds(name, jobs[0].job.settings.image_size) for name in seconds}
-    speed = sum(known.values()) / sum(work[name] for name in known)
-    total = sum(
-        status.epochs_left * known.get(status.job.network, work[status.job.network] * speed) for status in jobs
-    )
-    return total / at_a_time
-
-
 def _job_status(job: Job, folder: Path, attempts: Attempts, at_work: bool) -> JobStatus:
     out = folder / job.run
-    history, accuracy = History(), None
-    try:
+    history = History()
+    with suppress(ConfiguralError):  # damaged, which the study itself will tell
         if (out / "history.csv").is_file():
             history = History.load(out / "history.csv")
         elif (out / "checkpoint.safetensors").is_file():
             history = read_history(out / "checkpoint.safetensors")
-    except ConfiguralError:
-        pass  # damaged, which the study itself will tell
-    if history.epochs:
-        accuracy = history.epochs[-1].valid_accuracy
-    if is_finished(job, folder):
-        try:
+    accuracy = history.epochs[-1].valid_accuracy if history.epochs else None
+    state = "waiting"
+    if job.is_finished(folder):
+        state, accuracy = "finished", None
+        with suppress(OSError, KeyError, TypeError, ValueError):
             accuracy = float(json.loads((out / "metrics.json").read_text("utf-8"))["test_accuracy"])
-        except (OSError, KeyError, TypeError, ValueError):
-            accuracy = None
-        return JobStatus(job, "finished", history, accuracy)
-    if at_work and job.name in attempts.running:
-        return JobStatus(job, "running", history, accuracy)
-    if job.name in attempts.failed:
-        return JobStatus(job, "failed", history, accuracy, attempts.failed[job.name])
-    return JobStatus(job, "waiting", history, accuracy)
+    elif at_work and job.name in attempts.running:
+        state = "running"
+    elif job.name in attempts.failed:
+        state = "failed"
+    return JobStatus(job, state, history, accuracy, attempts.failed[job.name] if state == "failed" else "")
 
 
 def _multiply_adds(network: str, image_size: int) -> int:

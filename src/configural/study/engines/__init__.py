@@ -1,7 +1,4 @@
-"""Ways to carry out a study's jobs: processes of this machine, or other machines.
-
-An engine is a function `(jobs, work, workers, report) -> iterator of (job, outcome)`; see `Engine`.
-"""
+"""Ways to carry out a study's jobs: processes of this machine, or other machines."""
 
 import errno
 import importlib
@@ -13,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from configural import progress
 from configural.errors import ConfiguralError
-from configural.study.jobs import Job
+from configural.study.plans import Job
 
 ENGINES = ("local", "ray")
 

@@ -7,7 +7,7 @@ import torch
 
 from configural.processes import Worker, end, responding
 from configural.study.engines import Outcome, attempt
-from configural.study.jobs import Job
+from configural.study.plans import Job
 
 
 def run_jobs(

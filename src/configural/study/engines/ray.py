@@ -18,7 +18,7 @@ import torch
 
 from configural.errors import ConfiguralError, first_line
 from configural.study.engines import Outcome, attempt
-from configural.study.jobs import Job
+from configural.study.plans import Job
 
 # Ray itself is imported in the functions, since it reads some of its settings only then.
 if find_spec("ray") is None:
