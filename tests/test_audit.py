@@ -596,6 +596,7 @@ def test_interval_of_few_exemplars_is_widened_as_published():
     tail = stats.norm.cdf(math.sqrt(5 / 4) * stats.t(4).ppf(0.025))
     assert interval(draws, 5) == pytest.approx((tail, 1 - tail), abs=1e-4)
     assert np.isnan(interval(draws, 1)).all()
+    assert interval(np.append(draws, np.inf), 5) == interval(draws, 5)  # such as a fraction of no variance
 
 
 @pytest.mark.parametrize("all_right", [True, False])

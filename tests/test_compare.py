@@ -9,14 +9,19 @@ import pytest
 from rich.console import Console
 
 from configural.errors import ConfiguralError
-from configural.replication.compare import compare, study_image_size
-from configural.replication.compare_text import can_be_tested, cells_table, findings_table, markdown
-from configural.replication.comparing import compare as compare_study
-from configural.replication.comparing import comparison_text
+from configural.replication.comparison import compare_results, study_image_size
 from configural.replication.fields import CLOSEST_PARTS, closest_parts, receptive_fields
 from configural.replication.findings import Check, Verdict, findings
 from configural.replication.published import published_results
-from configural.replication.spread import Spread, spread_of_difference, spread_of_mean
+from configural.replication.spread import Spread, spread_of_mean
+from configural.replication.tables import (
+    can_be_tested,
+    cells_table,
+    compare,
+    comparison_text,
+    findings_table,
+    markdown,
+)
 from configural.study import StudyPlan
 from configural.study.record import StudyRecord
 from configural.wording import points
@@ -64,7 +69,7 @@ def test_interval_of_a_difference_is_that_of_all_resamples():
     values, others = np.array([0.0123, 0.06, 0.03]), np.array([0.001, 0.02, 0.008])
     means = [[np.mean(draw) for draw in itertools.product(sample, repeat=3)] for sample in (values, others)]
     exact = np.sort(np.subtract.outer(*means).ravel())
-    spread = spread_of_difference(values, others)
+    spread = spread_of_mean(values, less=others)
     assert spread.repeats == 3
     assert spread.mean == pytest.approx(values.mean() - others.mean())
     for found, share in ((spread.low, 0.025), (spread.high, 0.975)):
@@ -264,7 +269,7 @@ def test_parts_may_lie_further_apart_than_the_portraits(published):
 
 def test_cells_are_means_over_repeats(published):
     own = published.assign(accuracy=published["accuracy"] - 0.01)
-    cells = compare(own, 224).cells.set_index(["network", "train_condition", "test_condition", "placement"])
+    cells = compare_results(own, 224).cells.set_index(["network", "train_condition", "test_condition", "placement"])
     cell = cells.loc[("fcn-14", "ffa", "baseline", "middle")]
     assert cell["published_accuracy"] == pytest.approx((0.787667 + 0.875667 + 0.855333) / 3)
     assert (cell["published_lowest"], cell["published_highest"]) == (0.787667, 0.875667)
@@ -282,7 +287,7 @@ def test_cells_are_means_over_repeats(published):
 def test_own_cells_that_were_not_published_are_there(published):
     more = published[rows(published, train_condition="fct", placement="middle")].assign(test_condition="ffa")
     other = more.assign(network="resnet", train_condition="blurred", placement="left")
-    cells = compare(pd.concat([published, more, other]), 224).cells
+    cells = compare_results(pd.concat([published, more, other]), 224).cells
     found = cells[(cells["own_repeats"] > 0) & (cells["published_repeats"] == 0)]
     assert len(found) == 4 + 1
     assert cells["network"].unique().tolist() == ["cnn-15", "cnn-13", "fcn-16", "fcn-14", "resnet"]
@@ -290,21 +295,21 @@ def test_own_cells_that_were_not_published_are_there(published):
 
 
 def test_largest_falls(published):
-    falls = compare(published.iloc[:0], 64).largest_falls("published").set_index("network")
+    falls = compare_results(published.iloc[:0], 64).largest_falls("published").set_index("network")
     assert set(falls["train_condition"] + falls["test_condition"]) == {"ffabaseline"}
     by_hand = {"cnn-15": 0.057, "cnn-13": 0.047111, "fcn-16": 0.022222, "fcn-14": 0.156444}
     assert falls["fall"].to_dict() == pytest.approx(by_hand, abs=1e-5)
     assert set(falls["tests"]) == {2}
-    assert compare(published.iloc[:0], 64).largest_falls("own").empty
+    assert compare_results(published.iloc[:0], 64).largest_falls("own").empty
 
 
 def test_results_without_a_column_are_refused(published):
     with pytest.raises(ConfiguralError, match="no column accuracy"):
-        compare(published.drop(columns="accuracy"), 224)
+        compare_results(published.drop(columns="accuracy"), 224)
 
 
 def test_text_has_every_cell_and_verdict(published):
-    comparison = compare(opposite(published, FCNS), 64)
+    comparison = compare_results(opposite(published, FCNS), 64)
     text = markdown(comparison)
     assert "| FCNs do not fall when shifted | does not hold |" in text
     assert "| smallest receptive field falls most | undecided (as measured: holds) |" in text
@@ -342,7 +347,7 @@ def begin_study(folder, **plan):
 def test_a_folder_is_compared(tmp_path, published):
     published.to_parquet(tmp_path / "results.parquet")
     begin_study(tmp_path, image_size=96)
-    comparison = compare_study(tmp_path)
+    comparison = compare(tmp_path)
     assert comparison.image_size == 96
     written = pd.read_csv(tmp_path / "comparison.csv")
     pd.testing.assert_frame_equal(written, comparison.cells, check_dtype=False)
@@ -377,6 +382,6 @@ def test_a_folder_that_is_no_study_is_named(tmp_path, published, files, said):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(ConfiguralError) as error:
-        compare_study(tmp_path)
+        compare(tmp_path)
     assert said in str(error.value)
     assert "\n" not in str(error.value)

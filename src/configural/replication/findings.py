@@ -8,16 +8,15 @@ this size cannot show it. A finding holds if all of its checks do, does not hold
 undecided else.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
 from configural.replication.fields import CLOSEST_PARTS, ReceptiveField, receptive_fields
-from configural.replication.spread import Spread, spread_of_difference, spread_of_mean
+from configural.replication.spread import Spread, spread_of_mean
 from configural.stimuli import condition
 from configural.stimuli.layout import REFERENCE_SIDE
 
@@ -54,8 +53,8 @@ class Check:
         spread: The number: an accuracy (0 to 1), a fall, or a difference of two falls.
         wanted: `at least`, `less than` or `more than`.
         bound: What the number is set against.
+        not_learned: Which network has not learned enough for the number to say anything; empty if they all have.
         limit: Why images of this size cannot show it; empty if they can.
-        reason: Why it is undecided; empty if it is decided.
         unit: `%` for an accuracy, `points` (percentage points) for a fall or a difference of falls.
     """
 
@@ -63,15 +62,15 @@ class Check:
     spread: Spread
     wanted: str
     bound: float
+    not_learned: str = ""
     limit: str = ""
-    reason: str = ""
     unit: str = "points"
 
     @property
     def measured(self) -> Verdict:
         """The number against the bound, whatever the size of the images can show."""
         low, high = self.spread.low, self.spread.high
-        if not self.spread.repeats >= 2:
+        if self.spread.repeats < 2:
             return Verdict.UNDECIDED
         # Each bound is turned so that the right side of it is up.
         match self.wanted:
@@ -82,6 +81,14 @@ class Check:
             case _:
                 right, wrong = low > self.bound + _ROUNDING, high <= self.bound + _ROUNDING
         return Verdict.HOLDS if right else Verdict.FAILS if wrong else Verdict.UNDECIDED
+
+    @property
+    def reason(self) -> str:
+        """Why it is undecided; empty if it is decided."""
+        if self.spread.repeats < 2:
+            return "only one repeat" if self.spread.repeats else "not measured"
+        straddles = "the interval straddles the bound" if self.measured is Verdict.UNDECIDED else ""
+        return self.not_learned or self.limit or straddles
 
     @property
     def verdict(self) -> Verdict:
@@ -154,13 +161,55 @@ def findings(results: pd.DataFrame, image_size: int, closest_parts: float = CLOS
     """
     fields = receptive_fields(image_size)
     tests = _Tests(results)
+    own = [
+        Check(
+            f"{field.network} on {name}",
+            spread_of_mean(tests.accuracies(field.network, name, name).to_numpy()),
+            "at least",
+            OWN_ACCURACY,
+            unit="%",
+        )
+        for field in fields
+        for name in CONDITIONS
+    ]
+    shifted = {
+        single_unit: tuple(
+            tests.fall_when_shifted(field, name)
+            for field in fields
+            if field.single_unit == single_unit
+            for name in CONDITIONS
+        )
+        for single_unit in (False, True)
+    }
     return (
-        _own_condition(tests, fields),
-        _cnns_fall(tests, fields),
-        _fcns_stay(tests, fields),
+        Finding(
+            "own condition",
+            f"Every network is correct in at least {100 * OWN_ACCURACY:g} % where it was trained.",
+            f"For each network and condition: accuracy on the condition's own middle images is at least "
+            f"{100 * OWN_ACCURACY:g} %.",
+            tuple(own),
+        ),
+        Finding(
+            "CNNs fall when shifted",
+            "Networks with a dense layer fall when the images are shifted.",
+            "For each CNN and condition: the fall in accuracy from middle to shifted images is at least "
+            f"{100 * FALL:g} percentage points.",
+            shifted[False],
+        ),
+        Finding(
+            "FCNs do not fall when shifted",
+            "Fully convolutional networks do not fall when the images are shifted.",
+            "For each FCN and condition: the fall in accuracy from middle to shifted images is less than "
+            f"{100 * FALL:g} percentage points.",
+            shifted[True],
+        ),
         _which_cross_test(tests, fields, image_size),
         _smallest_field(tests, fields, closest_parts),
     )
+
+
+_Test = tuple[str, str, str]
+"""A network, what it was trained on, and what it is tested on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +219,6 @@ class _Tests:
     results: pd.DataFrame
 
     def accuracies(self, network: str, train: str, test: str, placement: str = "middle") -> pd.Series:
-        """By repeat."""
         frame = self.results
         rows = frame[
             (frame["network"] == network)
@@ -185,9 +233,8 @@ class _Tests:
         own = self.accuracies(network, train, train)
         return (own - self.accuracies(network, train, test, placement)).dropna().to_numpy()
 
-    def open_reason(self, *trainings: tuple[str, str]) -> str:
-        """Why falls of these (network, condition) say nothing; empty if they do."""
-        for network, train in trainings:
+    def not_learned(self, *tests: _Test) -> str:
+        for network, train, _ in tests:
             own = self.accuracies(network, train, train).mean()
             if own < LEARNED:
                 return (
@@ -195,99 +242,34 @@ class _Tests:
                 )
         return ""
 
-
-def _check(
-    what: str, spread: Spread, wanted: str, bound: float, reason: str = "", limit: str = "", unit: str = "points"
-) -> Check:
-    if spread.repeats < 2:
-        reason = "only one repeat" if spread.repeats else "not measured"
-    check = Check(what, spread, wanted, bound, limit, reason or limit, unit)
-    if check.verdict is Verdict.UNDECIDED and not check.reason:
-        return replace(check, reason="the interval straddles the bound")
-    return check
-
-
-def _own_condition(tests: _Tests, fields: Sequence[ReceptiveField]) -> Finding:
-    checks = [
-        _check(
-            f"{field.network} on {name}",
-            spread_of_mean(tests.accuracies(field.network, name, name).to_numpy()),
-            "at least",
-            OWN_ACCURACY,
-            unit="%",
-        )
-        for field in fields
-        for name in CONDITIONS
-    ]
-    return Finding(
-        "own condition",
-        f"Every network is correct in at least {100 * OWN_ACCURACY:g} % where it was trained.",
-        f"For each network and condition: accuracy on the condition's own middle images is at least "
-        f"{100 * OWN_ACCURACY:g} %.",
-        tuple(checks),
-    )
-
-
-def _cnns_fall(tests: _Tests, fields: Sequence[ReceptiveField]) -> Finding:
-    checks = [
-        _check(
+    def fall_when_shifted(self, field: ReceptiveField, name: str) -> Check:
+        whole = field.single_unit and field.fraction >= 1
+        test = (field.network, name, name)
+        return Check(
             f"fall of {field.network} on {name}",
-            spread_of_mean(tests.falls(field.network, name, name, "shifted")),
-            "at least",
+            spread_of_mean(self.falls(*test, "shifted")),
+            "less than" if field.single_unit else "at least",
             FALL,
-            tests.open_reason((field.network, name)),
-        )
-        for field in fields
-        if not field.single_unit
-        for name in CONDITIONS
-    ]
-    return Finding(
-        "CNNs fall when shifted",
-        "Networks with a dense layer fall when the images are shifted.",
-        "For each CNN and condition: the fall in accuracy from middle to shifted images is at least "
-        f"{100 * FALL:g} percentage points.",
-        tuple(checks),
-    )
-
-
-def _fcns_stay(tests: _Tests, fields: Sequence[ReceptiveField]) -> Finding:
-    checks = [
-        _check(
-            f"fall of {field.network} on {name}",
-            spread_of_mean(tests.falls(field.network, name, name, "shifted")),
-            "less than",
-            FALL,
-            tests.open_reason((field.network, name)),
+            self.not_learned(test),
             f"a unit of {field.network} sees the whole image ({field.fraction:.2f} of its side), with the edges "
             "that tell it where it is"
-            if field.fraction >= 1
+            if whole
             else "",
         )
-        for field in fields
-        if field.single_unit
-        for name in CONDITIONS
-    ]
-    return Finding(
-        "FCNs do not fall when shifted",
-        "Fully convolutional networks do not fall when the images are shifted.",
-        "For each FCN and condition: the fall in accuracy from middle to shifted images is less than "
-        f"{100 * FALL:g} percentage points.",
-        tuple(checks),
-    )
+
+    def falls_more(self, what: str, test: _Test, other: _Test, limit: str) -> Check:
+        difference = spread_of_mean(self.falls(*test), less=self.falls(*other))
+        return Check(what, difference, "more than", 0.0, self.not_learned(test, other), limit)
 
 
 def _which_cross_test(tests: _Tests, fields: Sequence[ReceptiveField], image_size: int) -> Finding:
     moved = max(abs(value) for slot in condition("ffa").offsets for value in slot) * image_size / REFERENCE_SIDE
     limit = f"ffa moves no part by a whole pixel ({moved:.1f} at most)" if moved < 1 else ""
     checks = [
-        _check(
+        tests.falls_more(
             f"falls of {field.network}, ffa→baseline less baseline→ffa",
-            spread_of_difference(
-                tests.falls(field.network, "ffa", "baseline"), tests.falls(field.network, "baseline", "ffa")
-            ),
-            "more than",
-            0.0,
-            tests.open_reason((field.network, "ffa"), (field.network, "baseline")),
+            (field.network, "ffa", "baseline"),
+            (field.network, "baseline", "ffa"),
             limit,
         )
         for field in fields
@@ -311,17 +293,13 @@ def _smallest_field(tests: _Tests, fields: Sequence[ReceptiveField], closest_par
         else ""
     )
     checks = [
-        _check(
+        tests.falls_more(
             f"falls {train}→{test}, {smallest.network} less {other.network}",
-            spread_of_difference(
-                tests.falls(smallest.network, train, test), tests.falls(other.network, train, test)
-            ),
-            "more than",
-            0.0,
-            tests.open_reason((smallest.network, train), (other.network, train)),
+            (smallest.network, train, test),
+            (other.network, train, test),
             limit,
         )
-        for train, test in _both_ways("baseline", "ffa")
+        for train, test in (("baseline", "ffa"), ("ffa", "baseline"))
         for other in others
     ]
     return Finding(
@@ -330,9 +308,3 @@ def _smallest_field(tests: _Tests, fields: Sequence[ReceptiveField], closest_par
         f"For baseline→ffa and ffa→baseline, and for each other network: the fall of {smallest.network} is larger.",
         tuple(checks),
     )
-
-
-def _both_ways(*names: str) -> Iterator[tuple[str, str]]:
-    for first, second in pairwise(names):
-        yield first, second
-        yield second, first

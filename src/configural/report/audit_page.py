@@ -12,7 +12,7 @@ from configural.audit import Audit, headline, sentences
 from configural.audit.probe import ProbeCard
 from configural.audit.result import NOT_MEASURED
 from configural.io import files
-from configural.report.parts import Image, Rows, embedded, environment
+from configural.report.parts import Image, Rows, embedded, environment, plain
 from configural.wording import in_percent, in_words
 
 
@@ -119,7 +119,7 @@ def _settings(audit: Audit) -> dict[str, Rows]:
             ("seed", str(settings.seed), ""),
         ],
         "Classifier": [
-            (key.replace("_", " "), _plain(value), "")
+            (key.replace("_", " "), plain(value), "")
             for key, value in facts.classifier.items()
             if value is not None
         ],
@@ -128,12 +128,3 @@ def _settings(audit: Audit) -> dict[str, Rows]:
             ("draws", "2,000", "with percentiles widened for few exemplars"),
         ],
     }
-
-
-def _plain(value: Any) -> str:
-    """A setting of a classifier in words."""
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(one) for one in value) or "nothing"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
-    return f"{value:g}" if isinstance(value, float) else str(value)

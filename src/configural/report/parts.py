@@ -3,6 +3,7 @@
 import base64
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -63,3 +64,14 @@ def embedded(path: Path) -> Image | None:
     # Width and height stand at a fixed place in a PNG's first chunk.
     width, height = (int.from_bytes(content[start : start + 4]) for start in (16, 20))
     return Image(f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}", width, height)
+
+
+def plain(value: Any) -> str:
+    """A setting in words."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value)) or "nothing"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {plain(inner)}" for key, inner in value.items())
+    if isinstance(value, int) and abs(value) >= 10_000:
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -8,12 +8,12 @@ import pandas as pd
 
 from configural.errors import ConfiguralError
 from configural.models import ARCHITECTURES
-from configural.replication.fields import CLOSEST_PARTS, ReceptiveField, receptive_fields
+from configural.replication.fields import ReceptiveField, receptive_fields
 from configural.replication.findings import CONDITIONS, Finding, Verdict, findings
 from configural.replication.published import estimated_shifted_only, published_results
 from configural.replication.spread import spread_of_mean
 from configural.study.record import StudyRecord
-from configural.study.results import RESULT_COLUMNS, load_results
+from configural.study.results import RESULT_COLUMNS
 
 CELL = ("network", "train_condition", "test_condition", "placement")
 """What a cell of the comparison is identified by."""
@@ -23,6 +23,9 @@ PLACEMENTS = ("middle", "shifted", "shifted_only", "left", "right", "middle_thir
 
 PUBLISHED_SIZE = 224
 """Rows and columns of the study's images."""
+
+NETWORKS = tuple(architecture.name for architecture in ARCHITECTURES)
+"""The study's networks, in the order in which they are shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +44,6 @@ class Comparison:
         published_findings: The same, checked on the published results.
         fields: What one unit of each network sees at this size, the smallest fraction first.
         image_size: Rows and columns of the own images.
-        closest_parts: The fraction of the image's side that two neighbouring parts take up.
     """
 
     cells: pd.DataFrame
@@ -50,7 +52,6 @@ class Comparison:
     published_findings: tuple[Finding, ...]
     fields: tuple[ReceptiveField, ...]
     image_size: int
-    closest_parts: float
 
     def count(self, verdict: Verdict) -> int:
         """Own findings of this verdict."""
@@ -79,19 +80,12 @@ class Comparison:
         return largest[[*keys, "test_condition", "fall", "tests"]].reset_index(drop=True)
 
 
-def compare(
-    results: pd.DataFrame,
-    image_size: int,
-    published: pd.DataFrame | None = None,
-    closest_parts: float = CLOSEST_PARTS,
-) -> Comparison:
-    """Set results against published ones.
+def compare_results(results: pd.DataFrame, image_size: int) -> Comparison:
+    """Set results against the published ones.
 
     Args:
         results: Columns as `RESULT_COLUMNS`; may have only some of the cells, or no row.
         image_size: Rows and columns of the images that the results are of.
-        published: Instead of `published_results()`.
-        closest_parts: See `fields.closest_parts`.
 
     Raises:
         ConfiguralError: If a column is missing.
@@ -99,37 +93,24 @@ def compare(
     missing = [name for name in RESULT_COLUMNS if name not in results]
     if missing:
         raise ConfiguralError(f"the results have no column {missing[0]}: are they the table of a study?")
-    published = published_results() if published is None else published
-    estimated = estimated_shifted_only(published)
-    own, theirs = _summaries(results, "own"), _summaries(pd.concat([published, estimated]), "published")
-    cells = own.merge(theirs, on=list(CELL), how="outer")
+    published = published_results()
+    theirs = _summaries(pd.concat([published, estimated_shifted_only(published)]), "published")
+    cells = _summaries(results, "own").merge(theirs, on=list(CELL), how="outer")
     for name in ("own_repeats", "published_repeats"):
         cells[name] = cells[name].fillna(0).astype(int)
     cells["published_estimated"] = (cells["placement"] == "shifted_only") & (cells["published_repeats"] > 0)
     cells["difference"] = cells["own_accuracy"] - cells["published_accuracy"]
+    for key, known in zip(CELL, (NETWORKS, CONDITIONS, CONDITIONS, PLACEMENTS), strict=True):
+        cells[key] = pd.Categorical(cells[key], ordered(list(cells[key]), known))
+    cells = cells.sort_values(list(CELL), ignore_index=True).astype(dict.fromkeys(CELL, "str"))
     return Comparison(
-        _in_order(cells),
+        cells,
         published,
-        findings(results, image_size, closest_parts),
+        findings(results, image_size),
         findings(published, PUBLISHED_SIZE),
         receptive_fields(image_size),
         image_size,
-        closest_parts,
     )
-
-
-def compare_folder(folder: Path, results: pd.DataFrame | None = None) -> Comparison:
-    """Set the results of a study's folder against the published ones.
-
-    Args:
-        folder: The study's.
-        results: Instead of those of `results.parquet`.
-
-    Raises:
-        ConfiguralError: If the folder has no results yet, or no study.
-    """
-    results = load_results(folder) if results is None else results
-    return compare(results, study_image_size(folder))
 
 
 def study_image_size(folder: Path) -> int:
@@ -138,17 +119,13 @@ def study_image_size(folder: Path) -> int:
     Raises:
         ConfiguralError: If it is no study's folder.
     """
-    record = StudyRecord.load(folder)
-    return record.plan.run(network=record.plan.networks[0]).image_size
+    plan = StudyRecord.load(folder).plan
+    return plan.run(network=plan.networks[0]).image_size
 
 
 def ordered(names: Sequence[str], known: Sequence[str]) -> list[str]:
     """Each name once: the known ones in their order, then the others by the alphabet."""
     return [*(name for name in known if name in names), *sorted(set(names) - set(known))]
-
-
-NETWORKS = tuple(architecture.name for architecture in ARCHITECTURES)
-"""The study's networks, in the order in which they are shown."""
 
 
 def _summaries(results: pd.DataFrame, whose: str) -> pd.DataFrame:
@@ -163,13 +140,3 @@ def _summaries(results: pd.DataFrame, whose: str) -> pd.DataFrame:
     if frame.empty:  # columns of nothing have no kind, which the merge needs
         frame = frame.astype({name: "str" if name in CELL else "float64" for name in frame})
     return frame
-
-
-def _in_order(cells: pd.DataFrame) -> pd.DataFrame:
-    known = dict(zip(CELL, (NETWORKS, CONDITIONS, CONDITIONS, PLACEMENTS), strict=True))
-
-    def rank(column: pd.Series) -> pd.Series:
-        names = ordered(list(column.unique()), known[str(column.name)])
-        return column.map({name: position for position, name in enumerate(names)})
-
-    return cells.sort_values(list(CELL), key=rank, ignore_index=True)
