@@ -292,7 +292,7 @@ def shown_everywhere(folder: Path) -> None:
 def test_a_probe_from_outside_shows_everywhere(painted, outside, tmp_path, monkeypatch, way):
     probe = {"object": outside.Brightness(), "class": outside.Brightness, "module:name": "my_probes:brightness"}
     if way == "registered":
-        monkeypatch.setitem(PROBES._known, "brightness", outside.brightness)
+        monkeypatch.setitem(PROBES, "brightness", outside.brightness)
     elif way == "entry point":
         declared = EntryPoint("brightness", "my_probes:Brightness", "configural.probes")
         monkeypatch.setattr(

@@ -40,14 +40,14 @@ def files(recipe: str) -> dict[str, str]:
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """A folder that Python imports from, and registries and modules as before in the end."""
-    known = {name: dict(registry._known) for name, registry in REGISTRIES.items()}
+    known = {name: dict(registry) for name, registry in REGISTRIES.items()}
     modules = set(sys.modules)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     yield tmp_path
     for name, registry in REGISTRIES.items():
-        registry._known.clear()
-        registry._known.update(known[name])
+        registry.clear()
+        registry.update(known[name])
     for module in set(sys.modules) - modules:
         if module.startswith("my_"):
             del sys.modules[module]

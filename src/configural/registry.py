@@ -1,19 +1,20 @@
 """Open doors: things of one kind by name, whoever they come from."""
 
 import importlib
-import importlib.util
+import re
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from collections import UserDict
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from configural.errors import ConfiguralError
 
 T = TypeVar("T")
 
 
-class Registry(MutableMapping[str, T], Generic[T]):
+class Registry(UserDict[str, T]):
     """Networks, sources, conditions, probes or formats by name.
 
     A name is one that the package registers, one that somebody else has registered (`NETWORKS["mine"] = make`),
@@ -27,23 +28,8 @@ class Registry(MutableMapping[str, T], Generic[T]):
     """
 
     def __init__(self, kind: str, group: str) -> None:
+        super().__init__()
         self.kind, self.group = kind, group
-        self._known: dict[str, T] = {}
-
-    def __getitem__(self, name: str) -> T:
-        return self._known[name]
-
-    def __setitem__(self, name: str, thing: T) -> None:
-        self._known[name] = thing
-
-    def __delitem__(self, name: str) -> None:
-        del self._known[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._known)
-
-    def __len__(self) -> int:
-        return len(self._known)
 
     def register(self, name: str) -> Callable[[T], T]:
         """A decorator that registers what it decorates under a name."""
@@ -63,11 +49,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
             ConfiguralError: If there is none, or its module cannot be imported.
         """
         module, colon, attribute = name.partition(":")
-        if (
-            name not in self._known
-            and colon
-            and all(part.replace(".", "").isidentifier() for part in (module, attribute))
-        ):
+        if colon and name not in self and re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", name):
             self[name] = self._imported(module, attribute)
         return self.known(name)
 
@@ -77,22 +59,19 @@ class Registry(MutableMapping[str, T], Generic[T]):
         Raises:
             ConfiguralError: If there is none.
         """
-        if name in self._known:
-            return self._known[name]
+        if name in self:
+            return self[name]
         for entry in entry_points(group=self.group, name=name):
             return cast(T, entry.load())
+        why = f"choose one of {', '.join(self.names())}, or write module:name"
         if ":" in name:
-            raise ConfiguralError(
-                f"unknown {self.kind} '{name[:80]}': a module is imported only where you name it yourself"
-            )
-        raise ConfiguralError(
-            f"unknown {self.kind} '{name[:80]}': choose one of {', '.join(self.names())}, or write module:name"
-        )
+            why = "a module is imported only where you name it yourself"
+        raise ConfiguralError(f"unknown {self.kind} '{name[:80]}': {why}")
 
     def names(self) -> list[str]:
         """All names but `module:name` ones, the package's own first."""
         declared = (entry.name for entry in entry_points(group=self.group))
-        return [name for name in dict.fromkeys((*self._known, *declared)) if ":" not in name]
+        return [name for name in dict.fromkeys((*self, *declared)) if ":" not in name]
 
     def _imported(self, module: str, attribute: str) -> Any:
         here = str(Path.cwd())
