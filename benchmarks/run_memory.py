@@ -31,7 +31,7 @@ import configural
 from configural.models import create, load_network
 from configural.study import RunConfig
 from configural.training import Epoch, History, KerasAdam
-from configural.training.checkpoint import save_checkpoint
+from configural.training.history import save_checkpoint
 
 POLL = 0.02
 """Seconds between two looks at the memory of all processes."""

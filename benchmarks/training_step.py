@@ -19,8 +19,7 @@ import torch
 from torch import nn
 
 import configural
-from configural.benchmark import matrix_product, operations, training_step
-from configural.benchmark.timing import Work
+from configural.benchmark import Work, matrix_product, operations, training_step
 from configural.models import create, preprocess
 from configural.models.cpu import pooled_convolution, switch
 from configural.training import KerasAdam

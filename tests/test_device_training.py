@@ -88,7 +88,7 @@ def test_a_run_with_images_on_the_device(blocks, tmp_path, monkeypatch):
         asked.append(device)
         return device
 
-    monkeypatch.setattr(sys.modules["configural.runs.run"], "drawing_device", here)
+    monkeypatch.setattr(images, "drawing_device", here)
     run = cf.run(source=blocks, epochs=1, out=tmp_path / "run", device="cpu", **SMALL)
     assert asked == [CPU]
     metrics = json.loads((run.folder / "metrics.json").read_text())

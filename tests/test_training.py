@@ -9,7 +9,7 @@ from configural import models
 from configural.errors import ConfiguralError
 from configural.stimuli import dataset, sample
 from configural.training import History, KerasAdam, Recipe, fit, recipe
-from configural.training.checkpoint import load_checkpoint
+from configural.training.history import load_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ process, whichever way it ends, and leave Ctrl-C to it; each responds, or dies w
 
 import contextlib
 import itertools
+import math
 import multiprocessing
 import os
 import pickle
@@ -23,13 +24,12 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from configural import progress
 from configural.errors import ConfiguralError
 
 T = TypeVar("T")
-Item = TypeVar("Item")
 
 _GRACE = 5.0
 """Seconds that the others have to notice that one process failed, before they are ended."""
@@ -40,16 +40,8 @@ _AT_ONCE = 16
 _SPAWN = multiprocessing.get_context("spawn")
 
 
-@runtime_checkable
-class Map(Protocol):
-    """Does a piece of work on every item, and yields the results in order."""
-
-    def __call__(self, work: Callable[[Any, Item], T], items: Iterable[Item]) -> Iterator[T]:
-        """Take items as results are asked for, and a few ahead; `work` gets what is shared, and an item."""
-
-
 @contextlib.contextmanager
-def worker_processes(workers: int, shared: Any) -> Iterator[Map]:
+def worker_processes(workers: int, shared: Any) -> Iterator[Callable[..., Iterator[Any]]]:
     """Start processes when there is work for them, and end them with the block, whichever way that ends.
 
     They import what `shared` and the work need and nothing else, and each computes with one thread.
@@ -59,8 +51,9 @@ def worker_processes(workers: int, shared: Any) -> Iterator[Map]:
         shared: What all work is done with. It is pickled once for each process.
 
     Yields:
-        What does the work. It must be a function of a module, or a `functools.partial` of one; what it raises is
-        raised by the map.
+        `each(work, items)`, which yields `work(shared, item)` of every item in order, and takes items as results
+        are asked for and a few ahead. `work` is a function of a module, or a `functools.partial` of one; what it
+        raises is raised here.
 
     Raises:
         ConfiguralError: If a process is killed, as it is when the memory is full.
@@ -87,12 +80,12 @@ def _begin(shared: bytes) -> None:
     _shared.append(pickle.loads(shared))
 
 
-def _on_shared(work: Callable[[Any, Item], T], items: list[Item]) -> list[T]:
+def _on_shared(work: Callable[[Any, Any], T], items: list[Any]) -> list[T]:
     return [work(_shared[0], item) for item in items]
 
 
 def _in_order(
-    pool: ProcessPoolExecutor, ahead: int, work: Callable[[Any, Item], T], items: Iterable[Item]
+    pool: ProcessPoolExecutor, ahead: int, work: Callable[[Any, Any], T], items: Iterable[Any]
 ) -> Iterator[T]:
     waiting: deque[Future[list[T]]] = deque()
     rest = iter(items)
@@ -149,11 +142,10 @@ class Worker:
 
     def response(self) -> Response:
         """Wait for the end of its work."""
-        try:
+        with contextlib.suppress(EOFError, OSError):
             found: Response = self.line.recv()
             return found
-        except (EOFError, OSError):
-            self.process.join()
+        self.process.join()
         code = self.process.exitcode or 0
         if code >= 0:
             return Response(death=f"ended by itself with exit status {code}")
@@ -184,21 +176,19 @@ def end(workers: Sequence[Worker]) -> None:
 def _serve(line: Connection, environment: Mapping[str, str], once: bool) -> None:
     """What a worker's process does until the line to it breaks."""
     _prepare(environment)
-    while (response := _next_response(line)) is not None:
-        line.send(response)
-        if once and response.failed:
-            # At once, so that processes waiting for this one notice; some connections cannot be closed well.
-            sys.stderr.flush()
-            os._exit(1)
-        if once:
-            return
+    with contextlib.suppress(EOFError):
+        while True:
+            response = _response_to(line.recv_bytes())
+            line.send(response)
+            if once and response.failed:
+                # At once, so that processes waiting for this one notice; some connections cannot be closed well.
+                sys.stderr.flush()
+                os._exit(1)
+            if once:
+                return
 
 
-def _next_response(line: Connection) -> Response | None:
-    try:
-        pickled = line.recv_bytes()
-    except EOFError:
-        return None
+def _response_to(pickled: bytes) -> Response:
     try:
         work, arguments, shown = pickle.loads(pickled)
         with contextlib.nullcontext() if shown else progress.hidden():
@@ -219,15 +209,13 @@ def in_processes(processes: int, work: Callable[..., T], *arguments: Any) -> T:
         processes: How many.
         work: A function of a module, since the processes import it. `rank` counts from 0; `meeting` is the path of
             a file that does not exist yet, in a folder of their own, for them to find each other by.
-        arguments: Anything that can be pickled. Tensors are shared, not copied: all processes see the same
-            memory.
+        arguments: Anything that can be pickled. Of tensors, all processes see the same memory.
 
     Returns:
         What `work` returned in the process of rank 0.
 
     Raises:
-        ConfiguralError: If a process raised one or was killed, or shared memory is full.
-        OSError: If a process raised one.
+        ConfiguralError: If a process was killed, or shared memory is full; it and OSError as a process raised them.
         RuntimeError: If a process raised anything else; the message is its traceback.
     """
     team: list[Worker] = []
@@ -238,7 +226,6 @@ def in_processes(processes: int, work: Callable[..., T], *arguments: Any) -> T:
                 with contextlib.nullcontext() if rank == 0 else progress.hidden():  # one of them shows progress
                     worker.give(work, rank, processes, Path(folder) / "meeting", *arguments)
             result: T = _together(team)[0]
-            return result
         except RuntimeError as error:
             if "unable to allocate shared memory" not in str(error):
                 raise
@@ -248,32 +235,33 @@ def in_processes(processes: int, work: Callable[..., T], *arguments: Any) -> T:
             ) from error
         finally:
             end(team)
+    return result
 
 
 def _together(team: Sequence[Worker]) -> list[Any]:
     """What each returned; raises, if one failed, why one was killed, else the first error or mistake."""
     responses: dict[Worker, Response] = {}
-    until: float | None = None
-    while len(responses) < len(team) and (until is None or time.monotonic() < until):
-        left = None if until is None else max(0.0, until - time.monotonic())
-        for worker in responding((one for one in team if one not in responses), left):
+    until = math.inf
+    while len(responses) < len(team) and time.monotonic() < until:
+        left = None if until == math.inf else until - time.monotonic()
+        for worker in responding([one for one in team if one not in responses], left):
             responses[worker] = worker.response()
-            if responses[worker].failed and until is None:
+            if responses[worker].failed:
                 # The failure of one makes the others fail, so which is the cause shows when all have ended.
-                until = time.monotonic() + _GRACE
-    if until is None:
-        return [responses[worker].value for worker in team]
+                until = min(until, time.monotonic() + _GRACE)
     for worker, response in responses.items():
         if "was ended" in response.death:
             raise ConfiguralError(
                 f"training process {team.index(worker) + 1} of {len(team)} {response.death}; repeat the command to "
                 "continue, a run with --resume"
             )
-    for response in responses.values():
-        if response.error is not None:
-            raise response.error
-    said = next((response.traceback for response in responses.values() if response.traceback), "see above")
-    raise RuntimeError(f"a training process failed:\n{said}")
+    errors = [response.error for response in responses.values() if response.error is not None]
+    if errors:
+        raise errors[0]
+    if until < math.inf:
+        said = next((response.traceback for response in responses.values() if response.traceback), "see above")
+        raise RuntimeError(f"a training process failed:\n{said}")
+    return [responses[worker].value for worker in team]
 
 
 def _prepare(environment: Mapping[str, str]) -> None:

@@ -51,13 +51,7 @@ class Portion:
     def batches(
         self, images: Dataset[Any], every: Iterable[list[int]], collate: Callable[[Any], Any]
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """The own rows of every batch, while `images` tells the size of the whole.
-
-        Args:
-            images: Where they come from.
-            every: The positions of each whole batch, the same in all processes.
-            collate: As for a data loader.
-        """
+        """The own rows of every batch, of whose images `every` tells the positions, the same in all processes."""
         sizes, own = [], []
         for positions in every:
             self.images = len(positions)
@@ -96,13 +90,9 @@ class Portion:
 
 
 class GlobalBatchNorm(_BatchNorm):
-    """Batch normalisation by the mean and the variance of the global batch.
+    """A local layer's batch normalisation by the mean and the variance of the global batch.
 
     PyTorch's `SyncBatchNorm` does this on GPUs alone.
-
-    Args:
-        local: The layer that this one stands for; weights and running values are its own.
-        portion: This process's portion of the batches.
     """
 
     def __init__(self, local: _BatchNorm, portion: Portion) -> None:
@@ -142,14 +132,10 @@ class GlobalBatchNorm(_BatchNorm):
 
 
 class GlobalDropout(nn.Module):
-    """Dropout by the own rows of the mask of the global batch.
+    """A local layer's dropout by the own rows of the mask of the global batch.
 
     All processes draw the whole mask, from the same generator as one process alone would, so that every image is
     masked as there.
-
-    Args:
-        local: The layer that this one stands for.
-        portion: This process's portion of the batches.
     """
 
     def __init__(self, local: nn.Dropout, portion: Portion) -> None:
@@ -161,15 +147,11 @@ class GlobalDropout(nn.Module):
         """Set some values to zero and the others up, while training."""
         if not self.training:
             return batch
-        # The generator fills memory in order, so the whole must lie in memory as it would in one process.
-        last = batch.dim() == 4 and not batch.is_contiguous()
-        whole = torch.empty(
-            (self._portion.images, *batch.shape[1:]),
-            dtype=batch.dtype,
-            device=batch.device,
-            memory_format=torch.channels_last if last else torch.contiguous_format,
-        )
-        return batch * self.local(whole.fill_(1))[self._portion.rows]
+        whole = batch.new_ones(self._portion.images, *batch.shape[1:])
+        if batch.dim() == 4 and not batch.is_contiguous():
+            # The generator fills memory in order, so the whole must lie in memory as it would in one process.
+            whole = whole.contiguous(memory_format=torch.channels_last)
+        return batch * self.local(whole)[self._portion.rows]
 
 
 class _Sum(torch.autograd.Function):
@@ -210,42 +192,29 @@ def check_devices(device: torch.device, devices: int, *, batch_size: int) -> Non
     Example:
         >>> check_devices(torch.device("cpu"), 2, batch_size=20)
     """
-    if devices == 1:
-        return
+    why, here = "", torch.cuda.device_count()
     if device.type not in ("cpu", "cuda"):
-        raise ConfiguralError(f"devices {devices}: there is one device '{device.type}'; use device cpu or cuda")
-    if device.type == "cuda" and devices > torch.cuda.device_count():
-        here = torch.cuda.device_count()
-        raise ConfiguralError(
-            f"devices {devices}: this machine has {here} GPU{'s' if here > 1 else ''}; use devices {here} or cpu"
+        why = f"there is one device '{device.type}'; use device cpu or cuda"
+    elif device.type == "cuda" and devices > here:
+        why = f"this machine has {here} GPU{'s' if here > 1 else ''}; use devices {here} or cpu"
+    elif devices > batch_size:
+        why = (
+            f"batches of {batch_size} leave some without an image; use devices {batch_size} or a larger batch_size"
         )
-    if devices > batch_size:
-        raise ConfiguralError(
-            f"devices {devices}: batches of {batch_size} leave some without an image; use devices {batch_size} or "
-            "a larger batch_size"
-        )
+    if why and devices > 1:
+        raise ConfiguralError(f"devices {devices}: {why}")
 
 
 def join(portion: Portion, meeting: Path, device: str) -> torch.device:
-    """Connect this process with the others.
-
-    Args:
-        portion: Which process this is.
-        meeting: A file that all can see and none has made yet.
-        device: cpu or cuda.
-
-    Returns:
-        The device that this process works on.
-    """
+    """Connect this process with the others by a file that none has made yet; returns the device it works on."""
     # Found each other by a file and talking over the loopback interface, they need no free port and no host name.
     for name, addresses in psutil.net_if_addrs().items():
         if any(address.address == "127.0.0.1" for address in addresses):
             os.environ["GLOO_SOCKET_IFNAME"] = name
-    where = torch.device("cuda", portion.rank) if device == "cuda" else torch.device(device)
+    where, backend = torch.device(device), "gloo"
     if device == "cuda":
+        where, backend = torch.device("cuda", portion.rank), "nccl"
         torch.cuda.set_device(where)
     store = distributed.FileStore(str(meeting), portion.processes)
-    distributed.init_process_group(
-        "nccl" if device == "cuda" else "gloo", store=store, rank=portion.rank, world_size=portion.processes
-    )
+    distributed.init_process_group(backend, store=store, rank=portion.rank, world_size=portion.processes)
     return where

@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,23 +19,11 @@ from configural.config.recipe import Recipe
 from configural.errors import ConfiguralError
 from configural.models import fast_on_cpu, prepare
 from configural.processes import in_processes
-from configural.training.checkpoint import load_checkpoint, save_checkpoint
 from configural.training.distributed import Portion, check_devices, join, spread
-from configural.training.history import Epoch, History
+from configural.training.history import Epoch, History, load_checkpoint, save_checkpoint
 from configural.training.keras_adam import KerasAdam
 
 Images = Dataset[tuple[Tensor, int]]
-
-
-@dataclass(frozen=True)
-class _Training:
-    """What is to be learned, and how; see `fit`."""
-
-    train: Images
-    valid: Images
-    recipe: Recipe
-    checkpoint: Path | None
-    compile: bool
 
 
 def fit(
@@ -87,31 +74,41 @@ def fit(
             raise ConfiguralError(f"there are no {name} images: use a larger count (42 or more)")
     where = open_device(device)
     check_devices(where, devices, batch_size=recipe.batch_size)
-    training = _Training(train, valid, recipe, checkpoint, compile)
+    job: dict[str, Any] = {"train": train, "valid": valid, "recipe": recipe}
+    job |= {"checkpoint": checkpoint, "compile": compile}
     if devices == 1:
-        return _fit(network, training, where, Portion())
-    history, weights = in_processes(devices, _fit_portion, network, training, where.type)
+        return _fit(network, where, Portion(), **job)
+    history, weights = in_processes(devices, _fit_portion, network, where.type, job)
     network.load_state_dict(load(weights))
     network.to(where).eval()
     return history
 
 
 def _fit_portion(
-    rank: int, processes: int, meeting: Path, network: nn.Module, training: _Training, device: str
+    rank: int, processes: int, meeting: Path, network: nn.Module, device: str, job: dict[str, Any]
 ) -> tuple[History, bytes]:
     """What one of several processes does; returns the history and the trained weights."""
     portion = Portion(rank, processes)
     where = join(portion, meeting, device)
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
     spread(network, portion)
-    history = _fit(network, training, where, portion)
+    history = _fit(network, where, portion, **job)
     torch.distributed.destroy_process_group()
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()} if rank == 0 else {}
     return history, save(weights)
 
 
-def _fit(network: nn.Module, training: _Training, device: torch.device, portion: Portion) -> History:
-    recipe, checkpoint = training.recipe, training.checkpoint
+def _fit(
+    network: nn.Module,
+    device: torch.device,
+    portion: Portion,
+    *,
+    train: Images,
+    valid: Images,
+    recipe: Recipe,
+    checkpoint: Path | None,
+    compile: bool,
+) -> History:
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = KerasAdam(
         network.parameters(),
@@ -120,7 +117,12 @@ def _fit(network: nn.Module, training: _Training, device: torch.device, portion:
         weight_decay=recipe.weight_decay,
         fused=True,
     )
-    model = portion.joined(_compiled(network) if training.compile else network, device)
+    model = network
+    if compile:
+        # For CUDA, into graphs that are started as a whole. Not for any number of images: an epoch has two kinds of
+        # batches, full ones and its last.
+        model = cast(nn.Module, torch.compile(network, mode="reduce-overhead", dynamic=False))
+    model = portion.joined(model, device)
 
     def logits_of(batch: Tensor) -> Tensor:
         prepared = prepare(network, batch.to(device))
@@ -132,12 +134,12 @@ def _fit(network: nn.Module, training: _Training, device: torch.device, portion:
     history = History()
     if checkpoint is not None and checkpoint.exists():
         history = load_checkpoint(checkpoint, network, optimizer)
-    steps = math.ceil(len(cast(Sized, training.train)) / recipe.batch_size)
+    steps = math.ceil(len(cast(Sized, train)) / recipe.batch_size)
     with (
         matmul_precision(recipe.precision),
         _dropout(network, recipe.dropout),
         fast_on_cpu(network),
-        _compiling() if training.compile else nullcontext(),
+        _compiling() if compile else nullcontext(),
     ):
         for epoch in range(len(history.epochs) + 1, recipe.epochs + 1):
             start = time.perf_counter()
@@ -148,13 +150,13 @@ def _fit(network: nn.Module, training: _Training, device: torch.device, portion:
                 model.train()
                 seen = _Averages(device, portion)
                 for step, (batch, labels) in enumerate(
-                    batches(training.train, recipe.batch_size, shuffling=shuffling, portion=portion)
+                    batches(train, recipe.batch_size, shuffling=shuffling, portion=portion)
                 ):
                     for group in optimizer.param_groups:
                         group["lr"] = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
                     labels = labels.to(device)
                     optimizer.zero_grad()
-                    if training.compile:
+                    if compile:
                         torch.compiler.cudagraph_mark_step_begin()  # what the last step gave is not read any more
                     logits = logits_of(batch)
                     loss = portion.loss(logits, labels, recipe.label_smoothing)
@@ -170,7 +172,7 @@ def _fit(network: nn.Module, training: _Training, device: torch.device, portion:
                 model.eval()
                 tested = _Averages(device, portion)
                 with torch.inference_mode():
-                    for batch, labels in batches(training.valid, recipe.valid_batch_size, portion=portion):
+                    for batch, labels in batches(valid, recipe.valid_batch_size, portion=portion):
                         labels = labels.to(device)
                         logits = logits_of(batch)
                         tested.add(portion.loss(logits, labels), logits, labels)
@@ -263,12 +265,6 @@ def _dropout(network: nn.Module, p: float | None) -> Iterator[None]:
     finally:
         for layer, own in zip(layers, before, strict=True):
             layer.p = own
-
-
-def _compiled(network: nn.Module) -> nn.Module:
-    """The network, translated at its first batch; for CUDA, into graphs that are started as a whole."""
-    # Not for any number of images: an epoch has two kinds of batches, full ones and its last.
-    return cast(nn.Module, torch.compile(network, mode="reduce-overhead", dynamic=False))
 
 
 @contextmanager
