@@ -306,9 +306,9 @@ def test_labels_are_matched_as_whole_words_or_asked_about(labels, found):
         found = "0 (house)"
     if found is None:
         with pytest.raises(ConfiguralError, match="which class is the correct arrangement's"):
-            Reading.of(None, None, dict(enumerate(labels)))
+            Reading(None, None, dict(enumerate(labels)))
     else:
-        assert Reading.of(None, None, dict(enumerate(labels))).describe()["positive"] == found
+        assert Reading(None, None, dict(enumerate(labels))).describe()["positive"] == found
 
 
 def test_what_is_no_model_is_named(tmp_path):

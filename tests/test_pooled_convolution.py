@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from configural.models import create, fast_on_cpu, preprocess
 from configural.models.cpu import pooled_convolution
-from configural.models.cpu.dropout import dropout
 from configural.models.cpu.pooled_convolution import convolve_pool_rectify
+from configural.models.cpu.switch import dropout
 from configural.models.cpu.winograd import WinogradConvolution
 
 

@@ -19,12 +19,7 @@ class RespondsToImages(Protocol):
 
 @runtime_checkable
 class Classifier(RespondsToImages, Protocol):
-    """A classifier of images, as `models.open` gives it.
-
-    Attributes:
-        name: What to call it.
-        image_size: Rows and columns that it takes; None if any.
-    """
+    """A classifier of images, as `models.open` gives it."""
 
     @property
     def name(self) -> str:

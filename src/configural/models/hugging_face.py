@@ -1,7 +1,6 @@
 """Folders that transformers' `save_pretrained` wrote, as classifiers."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from configural.errors import ConfiguralError, first_line
-from configural.models.opening import Options, agreed, imported
+from configural.models.opening import Options, imported
 from configural.models.outputs import Reading
-from configural.models.torch_modules import TorchClassifier, of_floats
+from configural.models.torch_modules import Prepare, TorchClassifier, of_floats, torch_classifier
 
 
 def open_folder(folder: Path, options: Options) -> TorchClassifier:
-    """An image classifier with its preprocessor's settings.
+    """An image classifier with its preprocessor's settings, or with `prepare` in their place.
 
-    Args:
-        folder: Holds config.json, model.safetensors and, for size, scale, mean and deviation of the input,
-            preprocessor_config.json. Without this what the network takes would be a guess.
-        options: `prepare` takes the place of the preprocessor.
+    The folder holds config.json, model.safetensors and, for size, scale, mean and deviation of the input,
+    preprocessor_config.json, without which what the network takes would be a guess.
 
     Raises:
         ConfiguralError: If transformers is not installed, or the folder holds no image classifier.
@@ -41,22 +38,26 @@ def open_folder(folder: Path, options: Options) -> TorchClassifier:
     # What a file lacks, such as the last layer of a network without one, transformers fills at random.
     if absent := sorted(loaded["missing_keys"]):
         raise ConfiguralError(f"{folder}: its file lacks the weights {absent[0]}; is it an image classifier's?")
-    own = None if options.prepare else _preprocessor(folder, getattr(module.config, "image_size", None))
-    size = own.size[0] if own and own.size else None
+    size, own = None, of_floats(options.prepare or nn.Identity())
+    if not options.prepare:
+        size, own = _preprocessor(folder, getattr(module.config, "image_size", None))
     labels = {int(position): str(label) for position, label in module.config.id2label.items()}
-    return TorchClassifier(
-        reading=Reading.of(options.positive, options.output, labels, known="logits"),
+    return torch_classifier(
+        module,
+        own,
+        options=options,
+        size=size,
+        reading=Reading(options.positive, options.output, labels, known="logits"),
         kind="a folder that transformers saved",
         preparation="yours" if options.prepare else "preprocessor_config.json, without its crop",
-        name=options.name,
-        image_size=agreed(size, options.image_size, options.name),
-        module=module.to(options.device).eval(),
-        prepare=own or of_floats(options.prepare or nn.Identity()),
-        device=options.device,
     )
 
 
-def _preprocessor(folder: Path, image_size: Any) -> "_Preprocessor":
+def _preprocessor(folder: Path, image_size: Any) -> tuple[int | None, Prepare]:
+    """The rows that it takes, and what transformers' image processors do: resize, flip channels, scale, normalise.
+
+    A crop after resizing is left out, since the images are square and whole.
+    """
     path = folder / "preprocessor_config.json"
     if not path.is_file():
         raise ConfiguralError(
@@ -64,49 +65,28 @@ def _preprocessor(folder: Path, image_size: Any) -> "_Preprocessor":
             "processor into the folder, too"
         )
     try:
-        return _Preprocessor.from_settings(json.loads(path.read_text("utf-8")), image_size)
+        settings: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise ConfiguralError(f"{path}: not readable as JSON") from error
+    crop = settings.get("crop_size") if settings.get("do_center_crop") else None
+    size = crop or (settings.get("size") if settings.get("do_resize", True) else None) or image_size
+    if isinstance(size, dict):
+        edge = size.get("shortest_edge")
+        size = (size.get("height", edge), size.get("width", edge))
+    size = (size, size) if isinstance(size, int) else tuple(size or ())
+    factor = settings.get("rescale_factor", 1 / 255) if settings.get("do_rescale", True) else 1.0
+    offset = -1.0 if settings.get("rescale_offset") else 0.0
+    mean, deviation = torch.zeros(1), torch.ones(1)
+    if settings.get("do_normalize", "image_mean" in settings):
+        mean, deviation = (torch.tensor(settings.get(name, [0.5] * 3)) for name in ("image_mean", "image_std"))
 
-
-@dataclass(frozen=True)
-class _Preprocessor:
-    """What transformers' image processors do: resize, flip channels, scale, subtract the mean, divide."""
-
-    size: tuple[int, int] | None
-    factor: float
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-    offset: float = 0.0
-    flipped: bool = False
-
-    @classmethod
-    def from_settings(cls, settings: dict[str, Any], image_size: int | tuple[int, int] | None) -> "_Preprocessor":
-        """Read the settings; a crop after resizing is left out, since the images are square and whole."""
-        crop = settings.get("crop_size") if settings.get("do_center_crop") else None
-        size = crop or (settings.get("size") if settings.get("do_resize", True) else None) or image_size
-        if isinstance(size, dict):
-            edge = size.get("shortest_edge")
-            size = (size.get("height", edge), size.get("width", edge))
-        if isinstance(size, int):
-            size = (size, size)
-        factor = settings.get("rescale_factor", 1 / 255) if settings.get("do_rescale", True) else 1.0
-        normal = settings.get("do_normalize", "image_mean" in settings)
-        mean = tuple(settings.get("image_mean", (0.5,) * 3)) if normal else (0.0,) * 3
-        deviation = tuple(settings.get("image_std", (0.5,) * 3)) if normal else (1.0,) * 3
-        offset = -1.0 if settings.get("rescale_offset") else 0.0
-        flipped = bool(settings.get("do_flip_channel_order"))
-        return cls(tuple(size) if size else None, factor, mean, deviation, offset, flipped)
-
-    def __call__(self, images: Tensor) -> Tensor:
+    def prepare(images: Tensor) -> Tensor:
         images = images.float()
-        if self.size and tuple(images.shape[2:]) != tuple(self.size):
-            images = nn.functional.interpolate(
-                images, self.size, mode="bilinear", align_corners=False, antialias=True
-            )
-        if self.flipped:
+        if size and tuple(images.shape[2:]) != size:
+            images = nn.functional.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
+        if settings.get("do_flip_channel_order"):
             images = images.flip(1)
-        mean, deviation = (
-            torch.tensor(values, device=images.device).view(1, -1, 1, 1) for values in (self.mean, self.deviation)
-        )
-        return (images * self.factor + self.offset - mean) / deviation
+        subtracted, divisor = (values.to(images.device).view(1, -1, 1, 1) for values in (mean, deviation))
+        return (images * factor + offset - subtracted) / divisor
+
+    return size[0] if size else None, prepare

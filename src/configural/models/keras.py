@@ -59,8 +59,7 @@ def load_keras(path: Path | str, image_size: int | None = None) -> StudyNet:
         The network in evaluation mode, on the CPU.
 
     Raises:
-        ConfiguralError: If the file is missing, damaged or no HDF5 file, holds another network, or
-            contradicts the image size.
+        ConfiguralError: If the file is missing or damaged, holds another network, or contradicts the image size.
     """
     path = Path(path)
     if not path.is_file():
@@ -127,10 +126,12 @@ def save_keras(network: nn.Module, path: Path | str) -> None:
     if not isinstance(network, StudyNet):
         raise ConfiguralError(f"a {type(network).__name__} has no Keras form; only the study's networks have")
     layers = _keras_layers(network)
-    weights: dict[str, dict[str, Tensor]] = {name: {} for name in layers}
-    for layer, variable, _, tensor in _weights(network):
-        weights[layer][f"{layer}/{variable}:0"] = tensor
-    config = {"name": network.name, "layers": [_input_layer(network.image_size), *layers.values()]}
+    weights: dict[str, dict[str, np.ndarray]] = {name: {} for name in layers}
+    for layer, variable, _, tensor, shape in _weights(network):
+        weights[layer][f"{layer}/{variable}:0"] = tensor.cpu().reshape(shape).contiguous().numpy()
+    size = [network.image_size] * 2
+    images = {"name": "images", "batch_input_shape": [None, *size, 3], "dtype": "float32"}
+    config = {"name": network.name, "layers": [{"class_name": "InputLayer", "config": images}, *layers.values()]}
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         group = file.create_group("model_weights")
@@ -143,8 +144,8 @@ def save_keras(network: nn.Module, path: Path | str) -> None:
         for layer, variables in weights.items():
             layer_group = group.create_group(layer)
             layer_group.attrs["weight_names"] = _names(variables)
-            for variable, tensor in variables.items():
-                layer_group[variable] = _to_keras(tensor, network).numpy()
+            for variable, values in variables.items():
+                layer_group[variable] = values
     files.write_bytes(Path(path), content.getvalue())
 
 
@@ -156,14 +157,13 @@ def _read(file: h5py.File, config: Any, path: Path, image_size: int | None) -> S
     network = recreate(chosen.name, size)
     assert isinstance(network, StudyNet)
     _check_config(config, network, path)
-    for layer, variable, position, tensor in _weights(network):
+    for layer, variable, position, tensor, expected in _weights(network):
         dataset = _dataset(layers, layer, variable, position, path)
-        expected = tuple(_to_keras(tensor, network).shape)
         if dataset.shape != expected:
             raise ConfiguralError(
                 f"{path}: the {variable} of {layer} has the shape {dataset.shape}; {chosen.name} expects {expected}"
             )
-        tensor.copy_(_from_keras(torch.from_numpy(dataset[()].astype(np.float32)), network))
+        tensor.copy_(torch.from_numpy(dataset[()].astype(np.float32)).view(tensor.shape))
     check_numbers(network, path)
     return network.eval()
 
@@ -230,8 +230,7 @@ def _architecture(layers: dict[str, _Variables], path: Path) -> Architecture:
 
 def _size_in_config(config: Any, path: Path) -> int | None:
     """Rows and columns of the input by the model configuration, None if that says nothing."""
-    shape = _input_shape(config)
-    match shape:
+    match shape := _input_shape(config):
         case None | [_, None, None, 3]:
             return None
         case [_, int(rows), int(columns), 3] if rows == columns:
@@ -339,48 +338,27 @@ def _dataset(layers: dict[str, _Variables], layer: str, variable: str, position:
     return dataset
 
 
-def _weights(network: StudyNet) -> Iterator[tuple[str, str, int, Tensor]]:
-    """Layer, Keras's name of the variable, its position in the layer, and the numbers themselves."""
-    state = network.state_dict()
+def _weights(network: StudyNet) -> Iterator[tuple[str, str, int, Tensor, tuple[int, ...]]]:
+    """Layer, Keras's name of the variable, its position in the layer, the numbers themselves, and Keras's shape.
+
+    The numbers of kernels are (rows, columns, in, out), also of the dense layer, where Keras has (all three, out).
+    """
+    side = network.image_size // 2**network.architecture.convolutions
     for layer, module in network.named_children():
         if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
             names = _BATCH_NORM if isinstance(module, nn.BatchNorm2d) else _KERNEL_AND_BIAS
             for position, (keras_name, torch_name) in enumerate(names):
-                yield layer, keras_name, position, state[f"{layer}.{torch_name}"]
-
-
-def _to_keras(tensor: Tensor, network: StudyNet) -> Tensor:
-    """Kernels as (rows, columns, in, out); the dense layer's as (rows · columns · in, out)."""
-    if tensor.ndim == 4:
-        return tensor.cpu().permute(2, 3, 1, 0).contiguous()
-    if tensor.ndim == 2:
-        side = _side(network)
-        return tensor.cpu().unflatten(1, (-1, side, side)).permute(2, 3, 1, 0).flatten(0, 2)
-    return tensor.cpu()
-
-
-def _from_keras(values: Tensor, network: StudyNet) -> Tensor:
-    """The inverse of `_to_keras`: (out, in, rows, columns) and (out, in · rows · columns)."""
-    if values.ndim == 4:
-        return values.permute(3, 2, 0, 1)
-    if values.ndim == 2:
-        side = _side(network)
-        return values.unflatten(0, (side, side, -1)).permute(3, 2, 0, 1).flatten(1)
-    return values
-
-
-def _side(network: StudyNet) -> int:
-    """Rows and columns of the feature map that the dense layer takes."""
-    return network.image_size // 2**network.architecture.convolutions
-
-
-def _input_layer(image_size: int) -> dict[str, Any]:
-    settings = {
-        "name": "images",
-        "batch_input_shape": [None, image_size, image_size, 3],
-        "dtype": "float32",
-    }
-    return {"class_name": "InputLayer", "config": settings}
+                tensor = getattr(module, torch_name).detach()
+                if dense := tensor.ndim == 2:
+                    tensor = tensor.unflatten(1, (-1, side, side))
+                seen = tensor.permute(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+                yield (
+                    layer,
+                    keras_name,
+                    position,
+                    seen,
+                    (seen[..., 0].numel(), len(tensor)) if dense else seen.shape,
+                )
 
 
 def _keras_layers(network: StudyNet) -> dict[str, dict[str, Any]]:

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import UInt8
 
 from configural.errors import ConfiguralError, first_line
-from configural.models.opening import Options, agreed, imported
-from configural.models.outputs import FunctionClassifier, Reading
+from configural.models.opening import Options, imported
+from configural.models.outputs import OpenedClassifier, Reading
 
 _TYPES = {
     "tensor(float)": np.float32,
@@ -18,7 +18,7 @@ _TYPES = {
 }
 
 
-def open_onnx(path: Path, options: Options) -> FunctionClassifier:
+def open_onnx(path: Path, options: Options) -> OpenedClassifier:
     """A network in an ONNX file.
 
     Args:
@@ -45,7 +45,7 @@ def open_onnx(path: Path, options: Options) -> FunctionClassifier:
     if dtype is np.uint8 and options.scale is not None:
         raise ConfiguralError(f"scale: {path} takes bytes; leave it out")
     scale = 1.0 if options.scale is None else options.scale
-    reading = Reading.of(options.positive, options.output)
+    reading = Reading(options.positive, options.output)
     names = [output.name for output in session.get_outputs()]
     if not reading.output:
         reading.output = "logits" if "logits" in names else names[0]
@@ -67,11 +67,11 @@ def open_onnx(path: Path, options: Options) -> FunctionClassifier:
         return {name: np.concatenate(parts) for name, parts in zip(names, zip(*batches, strict=True), strict=True)}
 
     rows = shape[2] if shape[1] == 3 else shape[1]
-    return FunctionClassifier(
+    return OpenedClassifier(
         reading=reading,
         kind=".onnx",
         preparation="RGB bytes" if dtype is np.uint8 else f"RGB times {scale:g}",
         name=options.name,
-        image_size=agreed(rows if isinstance(rows, int) else None, options.image_size, options.name),
-        function=run,
+        image_size=options.agreed_size(rows if isinstance(rows, int) else None),
+        respond=run,
     )

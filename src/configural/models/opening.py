@@ -25,6 +25,18 @@ class Options:
     device: str = "cpu"
     name: str = ""
 
+    def agreed_size(self, known: int | None) -> int | None:
+        """The image size, where a model or a user says one.
+
+        Raises:
+            ConfiguralError: If they contradict each other.
+        """
+        if known is not None and self.image_size is not None and known != self.image_size:
+            raise ConfiguralError(
+                f"image_size {self.image_size}: {self.name or 'the model'} takes {known} pixels, keep that"
+            )
+        return known if self.image_size is None else self.image_size
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -59,7 +71,7 @@ _READING = ("positive", "output", "image_size")
 _TORCH = (*_READING, "prepare", "device")
 
 KINDS = (
-    Kind("a run folder", _folder_with("config.yaml"), "weights:open_run", (*_TORCH, "network")),
+    Kind("a run folder", _folder_with("config.yaml"), "weights:open_weights", (*_TORCH, "network")),
     Kind("a folder that transformers saved", _folder_with("config.json"), "hugging_face:open_folder", _TORCH),
     Kind(".safetensors of this library", _file(".safetensors"), "weights:open_weights", (*_TORCH, "network")),
     Kind("a Keras .h5 or .keras of the study", _file(".h5", ".hdf5", ".keras"), "keras:open_keras", _TORCH),
@@ -124,8 +136,11 @@ def open(
         'probabilities'
     """
     options = Options(positive, output, scale, image_size, prepare, network, device)
-    if isinstance(source, str) and not _is_name(source):
-        source = Path(source)
+    if isinstance(source, str):
+        from configural.models.networks import NETWORKS
+
+        named = ":" in source or source in (*MODELS.names(), *NETWORKS.names())
+        source = source if named and not Path(source).exists() else Path(source)
     if isinstance(source, Path):
         options = replace(options, name=source.resolve().name)
     return _opened(source, options)
@@ -147,25 +162,18 @@ def _opened(source: Any, options: Options) -> Classifier:
     return classifier
 
 
-def _is_name(source: str) -> bool:
-    from configural.models.networks import NETWORKS
-
-    if Path(source).exists():
-        return False
-    return ":" in source or source in (*MODELS.names(), *NETWORKS.names())
-
-
 def open_named(name: str, options: Options) -> Classifier:
-    """A registered model or network, or what `module:name` is.
-
-    A function without arguments makes the model, and one of `image_size` alone for a network.
-    """
+    """A registered model or network, or what `module:name` is; a function of nothing or `image_size` makes it."""
     from configural.models.networks import NETWORKS
 
     options = replace(options, name=name)
     found: Any = NETWORKS.known(name) if name in NETWORKS.names() else MODELS.find(name)
     if callable(found) and not any(kind.fits(found) for kind in KINDS[5:-1]):
-        needed = [one.name for one in _parameters(found) if one.default is one.empty]
+        try:
+            parameters = list(inspect.signature(found).parameters.values())
+        except (TypeError, ValueError):
+            parameters = []
+        needed = [one.name for one in parameters if one.default is one.empty]
         if not needed:
             found = found()
         elif needed == ["image_size"]:
@@ -176,35 +184,13 @@ def open_named(name: str, options: Options) -> Classifier:
     return _opened(found, options)
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return []
-
-
 def open_classifier(source: Classifier, options: Options) -> Classifier:
     """What gives log-odds is a classifier already."""
     return source
 
 
-def agreed(known: int | None, options: int | None, name: str) -> int | None:
-    """The image size, where a model or a user says one.
-
-    Raises:
-        ConfiguralError: If they contradict each other.
-    """
-    if known is not None and options is not None and known != options:
-        raise ConfiguralError(f"image_size {options}: {name or 'the model'} takes {known} pixels, keep that")
-    return known if options is None else options
-
-
 def imported(module: str, extra: str) -> Any:
-    """A package that one kind needs.
-
-    Raises:
-        ConfiguralError: If it is not installed.
-    """
+    """A package that one kind needs, or an error that says how to install it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,71 +27,50 @@ _OFF = 1e-3
 """Probabilities are off their bounds by rounding, to 16 bits at the most, but not by more."""
 
 
-@dataclass(eq=False)
 class Reading:
     """How a classifier's outputs are read.
 
-    Attributes:
-        labels: Of its classes, where it says them.
+    Args:
         positive: The class whose log-odds are wanted, by position or label; None if nobody has said it.
-        given: `logits` or `probabilities`; empty until it is seen from the outputs.
-        output: Which of several outputs, by name or position; empty for the one named logits, or the first.
-        guessed: What nobody has said.
+        output: `logits`, `probabilities`, the name or position of one of several outputs, or `name:logits`; None
+            for the one named logits, or the first.
+        labels: Of its classes, where it says them.
+        known: `logits` or `probabilities`, where the kind of model tells it; else it is seen from the outputs.
     """
 
-    labels: Mapping[int, str] | None = None
-    positive: str | int | None = None
-    given: str = ""
-    output: str = ""
-    guessed: list[str] = field(default_factory=list)
-    _classes: int = 0
-    _position: int = 1
-    _normalised: bool = False
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         positive: str | int | None,
         output: str | None,
         labels: Mapping[int, str] | None = None,
         *,
         known: str = "",
-    ) -> "Reading":
-        """From what a user says: `output` is `logits`, `probabilities`, an output's name, or `name:logits`."""
+    ) -> None:
         name, _, given = (output or "").rpartition(":")
-        if given not in GIVEN:
-            name, given = output or "", known
-        reading = cls(labels, positive, given, name)
+        self.output, self.given = (name, given) if given in GIVEN else (output or "", known)
+        self.positive, self.labels = positive, labels or {}
+        self.guessed: list[str] = []  # what nobody has said
+        self.classes = 0  # columns of the outputs; 0 until it is decided what they are
+        self._position, self._normalised = 1, False
         if labels is not None:
-            reading._find_position(len(labels))
-        return reading
-
-    @property
-    def decided(self) -> bool:
-        """Whether it is known what the outputs are."""
-        return self._classes > 0
+            self._find_position(len(labels))
 
     def decide(self, outputs: Any, respond: Callable[[UInt8[np.ndarray, "n h w 3"]], Any], image_size: int) -> None:
         """Find out, once, what the outputs are; whatever comes later is read in the same way.
 
         Where their shape and what was said do not tell it, responses to images of noise do.
 
-        Args:
-            outputs: For any images.
-            respond: Gives the outputs for RGB images.
-            image_size: Rows and columns of these images.
-
         Raises:
             ConfiguralError: If the outputs cannot be read, or might be one thing or the other.
         """
-        if self.decided:
+        if self.classes:
             return
         columns = self.numbers(outputs).shape[1]
         self._find_position(max(2, columns))
         if not self.given or (self.given == "probabilities" and columns > 1):
             with torch.inference_mode():
                 self._see(self.numbers(respond(_noise(image_size))))
-        self._classes = columns
+        self.classes = columns
 
     def _see(self, values: Float[Tensor, "n classes"]) -> None:
         """Logits, or probabilities that sum to 1 but for rounding; else, unless somebody has said it, raise."""
@@ -141,9 +120,10 @@ class Reading:
             ConfiguralError: If the outputs have changed their shape, or are no probabilities.
         """
         values = self.numbers(outputs)
-        if values.shape[1] != self._classes:
-            raise ConfiguralError(f"the model's output has {values.shape[1]} columns; there were {self._classes}")
+        if values.shape[1] != self.classes:
+            raise ConfiguralError(f"the model's output has {values.shape[1]} columns; there were {self.classes}")
         p = self._position
+        sign = 1 if p == 1 else -1  # of a single number
         if self.given == "probabilities":
             values = values.double()
             outside = values[(values < -_OFF) | (values > 1 + _OFF)]
@@ -152,18 +132,18 @@ class Reading:
                     f"the model gave {float(outside[0]):g}, outside of 0 to 1; wanted are probabilities (are these "
                     "logits? say output='logits')"
                 )
-            if self._classes == 1:
-                return torch.logit(values[:, 0], eps=CLIP) * (1 if p == 1 else -1)
+            if self.classes == 1:
+                return torch.logit(values[:, 0], eps=CLIP) * sign
             p_class = values[:, p] / values.sum(dim=1) if self._normalised else values[:, p]
             return torch.logit(p_class, eps=CLIP)
-        if self._classes == 1:
-            return values[:, 0] * (1 if p == 1 else -1)
-        others = [position for position in range(self._classes) if position != p]
+        if self.classes == 1:
+            return values[:, 0] * sign
+        others = [position for position in range(self.classes) if position != p]
         return values[:, p] - values[:, others].logsumexp(dim=1)
 
     def describe(self) -> dict[str, Any]:
         """The reading as plain values."""
-        label = (self.labels or {}).get(self._position)
+        label = self.labels.get(self._position)
         return {
             "output": (f"{self.output}: " if self.output else "") + (self.given or "not seen yet"),
             "positive": f"{self._position}" + (f" ({label})" if label else ""),
@@ -172,17 +152,18 @@ class Reading:
 
     def _find_position(self, classes: int) -> None:
         """Where the wanted class is among so many; without labels, a person may name it only by its position."""
-        labels = self.labels or {}
+        labels = self.labels
         shown = ", ".join(f"{position} ({labels[position]})" for position in labels) or f"0 to {classes - 1}"
         if self.positive is not None:
             wanted = str(self.positive)
-            by_label = [position for position, label in labels.items() if label == wanted]
-            by_position = [position for position in range(classes) if wanted == str(position)]
-            if not by_label + by_position:
+            found = [position for position, label in labels.items() if label == wanted]
+            found += [position for position in range(classes) if wanted == str(position)]
+            if not found:
                 raise ConfiguralError(f"positive '{wanted}': there is no such class; choose from {shown}")
-            self._position = (by_label + by_position)[0]
+            self._position = found[0]
             return
-        named = [position for position, label in labels.items() if _words(label) in _correct_classes()]
+        correct = [_words(scheme.class_names[1]) for scheme in OBJECTS.values()]
+        named = [position for position, label in labels.items() if _words(label) in correct]
         nameless = not labels or all(re.fullmatch(r"LABEL_\d+|\d+", label) for label in labels.values())
         if len(named) == 1:
             self._position = named[0]
@@ -193,7 +174,7 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ReadClassifier:
+class OpenedClassifier:
     """A classifier whose outputs are read as log-odds.
 
     Attributes:
@@ -202,6 +183,7 @@ class ReadClassifier:
         preparation: What images go through first, in words.
         name: What to call it.
         image_size: Rows and columns that it takes; None if any.
+        respond: From uint8 RGB images (n, h, w, 3) to its outputs.
     """
 
     reading: Reading
@@ -209,10 +191,7 @@ class ReadClassifier:
     preparation: str
     name: str
     image_size: int | None
-
-    def respond(self, images: UInt8[np.ndarray, "n h w 3"]) -> Any:
-        """Its outputs."""
-        raise NotImplementedError
+    respond: Callable[[UInt8[np.ndarray, "n h w 3"]], Any]
 
     def log_odds(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, " n"]:
         """Log-odds of the correct class, in nats; see `Reading.log_odds`."""
@@ -222,24 +201,9 @@ class ReadClassifier:
 
     def describe(self) -> dict[str, Any]:
         """What was understood."""
-        if self.image_size is not None and not self.reading.decided:
+        if self.image_size is not None and not self.reading.classes:
             self.log_odds(np.zeros((1, self.image_size, self.image_size, 3), np.uint8))
         return {"kind": self.kind, "preparation": self.preparation, **self.reading.describe()}
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class FunctionClassifier(ReadClassifier):
-    """A classifier by a function.
-
-    Attributes:
-        function: From uint8 RGB images (n, h, w, 3) to outputs.
-    """
-
-    function: Callable[[np.ndarray], Any]
-
-    def respond(self, images: UInt8[np.ndarray, "n h w 3"]) -> Any:
-        """Its outputs."""
-        return self.function(images)
 
 
 def _noise(size: int) -> UInt8[np.ndarray, "n size size 3"]:
@@ -253,11 +217,6 @@ def _noise(size: int) -> UInt8[np.ndarray, "n size size 3"]:
 def _words(label: str) -> tuple[str, ...]:
     """A label's words in lower case, whatever joins them."""
     return tuple(re.findall(r"[^\W_]+", label.lower()))
-
-
-def _correct_classes() -> set[tuple[str, ...]]:
-    """The correct class's name in every object scheme that is known, in words."""
-    return {_words(scheme.class_names[1]) for scheme in OBJECTS.values()}
 
 
 def _chosen(outputs: Any, name: str) -> Any:

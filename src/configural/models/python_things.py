@@ -8,44 +8,42 @@ from jaxtyping import UInt8
 
 from configural.errors import ConfiguralError
 from configural.models.opening import Options
-from configural.models.outputs import FunctionClassifier, Reading
+from configural.models.outputs import OpenedClassifier, Reading
 
 Predict = Callable[[Any], Any]
 
 
-def open_function(predict: Predict, options: Options) -> FunctionClassifier:
+def open_function(predict: Predict, options: Options) -> OpenedClassifier:
     """A function from uint8 images (n, h, w, 3) to n probabilities of the correct class, or one for each class."""
-    reading = Reading.of(options.positive, options.output, known="probabilities")
-    return FunctionClassifier(
+    reading = Reading(options.positive, options.output, known="probabilities")
+    return OpenedClassifier(
         reading=reading,
         kind="a function",
         preparation="yours" if options.prepare else "RGB bytes",
         name=options.name or getattr(predict, "__name__", type(predict).__name__),
         image_size=options.image_size,
-        function=_checked(predict, options.prepare, reading),
+        respond=_checked(predict, options.prepare, reading),
     )
 
 
-def open_estimator(estimator: Any, options: Options) -> FunctionClassifier:
-    """What has `predict_proba`, as scikit-learn's classifiers: it takes rows of numbers, an image each.
+def open_estimator(estimator: Any, options: Options) -> OpenedClassifier:
+    """What has `predict_proba`, and `classes_` as labels, as scikit-learn's; it takes an image as a row of numbers.
 
-    Args:
-        estimator: Its `classes_` are its labels.
-        options: `scale` multiplies bytes, or `prepare` makes features of the images (n, h, w, 3).
+    Bytes are multiplied by `scale`, or `prepare` makes features of the images (n, h, w, 3).
     """
     if options.scale is not None and options.prepare is not None:
         raise ConfiguralError("scale: of no use where there is a prepare; leave one of them out")
     scale = options.scale or 1.0
     labels = {position: str(label) for position, label in enumerate(getattr(estimator, "classes_", ()))}
-    reading = Reading.of(options.positive, None, labels or None, known="probabilities")
+    reading = Reading(options.positive, None, labels or None, known="probabilities")
     prepare = options.prepare or (lambda images: images.reshape(len(images), -1) * scale)
-    return FunctionClassifier(
+    return OpenedClassifier(
         reading=reading,
         kind="an estimator",
         preparation="yours" if options.prepare else f"RGB bytes in a row, times {scale:g}",
         name=options.name or type(estimator).__name__,
         image_size=options.image_size,
-        function=_checked(estimator.predict_proba, prepare, reading),
+        respond=_checked(estimator.predict_proba, prepare, reading),
     )
 
 

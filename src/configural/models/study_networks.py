@@ -44,14 +44,7 @@ class StudyNet(nn.Sequential):
     """One of the study's networks: a prepared NCHW batch in, logits of the scrambled and the correct class out.
 
     Each ReLU stands behind its max-pool instead of before it, which gives the same values and gradients on a
-    quarter of the data.
-
-    Args:
-        architecture: Which of the four it is.
-        image_size: Rows and columns of its input; at least 32 for five blocks, 16 for four.
-
-    Raises:
-        ConfiguralError: If the images are too small for the pools.
+    quarter of the data. The pools of five blocks need images of at least 32 rows and columns, of four 16.
     """
 
     def __init__(self, architecture: Architecture, image_size: int) -> None:
@@ -81,31 +74,20 @@ class StudyNet(nn.Sequential):
 
 def _layers(architecture: Architecture, side: int) -> list[tuple[str, nn.Module]]:
     """The layers by name; `side` is that of the last feature map."""
-    layers: list[tuple[str, nn.Module]] = [
-        ("Conv_1", nn.Conv2d(3, 32, 3, padding=1)),
-        ("Max_1", nn.MaxPool2d(2)),
-        ("ReLU_1", nn.ReLU()),
-        ("DO_1", nn.Dropout(0.2)),
-        ("BN_1", BatchNorm(32)),
-        ("Conv_2", nn.Conv2d(32, 64, 3, padding=1)),
-        ("Max_2", nn.MaxPool2d(2)),
-        ("ReLU_2", nn.ReLU()),
-        ("Conv_3", nn.Conv2d(64, 128, 3, padding=1)),
-        ("Max_3", nn.MaxPool2d(2)),
-        ("ReLU_3", nn.ReLU()),
-        ("DO_3", nn.Dropout(0.2)),
-        ("Conv_4", nn.Conv2d(128, 256, 3, padding=1)),
-        ("Max_4", nn.MaxPool2d(2)),
-        ("ReLU_4", nn.ReLU()),
-    ]
-    channels = 256
-    if architecture.convolutions == 5:
-        channels = 512
+    layers: list[tuple[str, nn.Module]] = []
+    channels = 3
+    for block in range(1, architecture.convolutions + 1):
+        filters = 16 * 2**block
         layers += [
-            ("Conv_5", nn.Conv2d(256, 512, 3, padding=1)),
-            ("Max_5", nn.MaxPool2d(2)),
-            ("ReLU_5", nn.ReLU()),
+            (f"Conv_{block}", nn.Conv2d(channels, filters, 3, padding=1)),
+            (f"Max_{block}", nn.MaxPool2d(2)),
+            (f"ReLU_{block}", nn.ReLU()),
         ]
+        if block in (1, 3):
+            layers.append((f"DO_{block}", nn.Dropout(0.2)))
+        if block == 1:
+            layers.append(("BN_1", BatchNorm(filters)))
+        channels = filters
     if architecture.fully_convolutional:
         return [*layers, ("Conv_con", nn.Conv2d(channels, CLASSES, 1)), ("GMax_con", GlobalMaxPool())]
     return [*layers, ("Flat_con", nn.Flatten()), ("D_con", nn.Linear(channels * side * side, CLASSES))]
@@ -160,20 +142,3 @@ def preprocess(images: Num[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     means = torch.tensor(VGG16_MEANS_BGR, device=images.device).view(1, 3, 1, 1)
     batch = images.flip(1).to(torch.float32) - means
     return batch.contiguous(memory_format=torch.channels_last)
-
-
-def architecture(name: str) -> Architecture:
-    """The architecture of that name.
-
-    Raises:
-        ConfiguralError: If there is none.
-
-    Example:
-        >>> architecture("fcn-14").epochs
-        30
-    """
-    for candidate in ARCHITECTURES:
-        if candidate.name == name:
-            return candidate
-    known = ", ".join(candidate.name for candidate in ARCHITECTURES)
-    raise ConfiguralError(f"unknown network '{name}': choose one of {known}")

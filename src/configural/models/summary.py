@@ -1,10 +1,10 @@
 """What a network consists of, as a table."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from configural.models.networks import made_from, prepare
 from configural.models.study_networks import StudyNet
@@ -62,6 +62,19 @@ class Summary:
         return self.total - self.trainable
 
 
+_KINDS = {
+    "Conv": "convolution 3×3, ReLU",
+    "Conv_con": "convolution 1×1, linear",
+    "Max": "max-pool 2×2",
+    "DO": "dropout {0.p:g}",
+    "BN": "batch normalisation",
+    "Flat": "flatten",
+    "D": "dense, softmax",
+    "GMax": "global max-pool",
+}
+"""What the layers of the study's networks do, by how their names begin."""
+
+
 def summarise(network: nn.Module) -> Summary:
     """List the layers of a network that `create` made, by sending one empty image through it.
 
@@ -74,36 +87,47 @@ def summarise(network: nn.Module) -> Summary:
         ('Conv_1', 389058, 46)
     """
     name, image_size = made_from(network)
-    shapes = _output_shapes(network, image_size)
-    layers = []
-    for path, module in network.named_modules():
-        own = sum(weights.numel() for weights in module.parameters(recurse=False))
-        # In the study's counting, a ReLU is part of its convolution.
-        if module not in shapes or (not own and list(module.children())) or _is_part(network, module):
-            continue
-        trainable = sum(w.numel() for w in module.parameters(recurse=False) if w.requires_grad)
-        tracked = isinstance(module, _BatchNorm) and module.running_mean is not None
-        running = 2 * module.num_features if tracked else 0
-        layers.append(Layer(path, _kind(network, module), shapes[module], own + running, trainable))
-    if isinstance(network, StudyNet) and network.architecture.fully_convolutional:
-        layers.append(Layer("softmax", "softmax", layers[-1].output_shape, 0, 0))
-    return Summary(name, image_size, tuple(layers), receptive_field(network))
-
-
-def _output_shapes(network: nn.Module, image_size: int) -> dict[nn.Module, tuple[int, ...]]:
-    """What each module gives for one image, in the order of their first use; without the batch."""
     shapes: dict[nn.Module, tuple[int, ...]] = {}
 
     def note(module: nn.Module, _: object, output: object) -> None:
         shapes.setdefault(module, tuple(output.shape[1:]) if isinstance(output, Tensor) else ())
 
-    handles = [module.register_forward_hook(note) for module in network.modules()]
-    try:
+    with ExitStack() as hooks:
+        for module in network.modules():
+            hooks.callback(module.register_forward_hook(note).remove)
         _pass(network, image_size)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return shapes
+    study = isinstance(network, StudyNet)
+    layers = []
+    for path, module in network.named_modules():
+        weights, inside = list(module.parameters(recurse=False)), list(module.children())
+        # In the study's counting, a ReLU is part of its convolution.
+        if module not in shapes or (inside and not weights) or (study and isinstance(module, nn.ReLU)):
+            continue
+        kind = type(module).__name__ if inside else str(module)
+        if study:
+            kind = (_KINDS.get(path) or _KINDS.get(path.partition("_")[0], kind)).format(module)
+        running = [values for key, values in module.named_buffers(recurse=False) if key.startswith("running_")]
+        numbers = sum(values.numel() for values in (*weights, *running))
+        trainable = sum(values.numel() for values in weights if values.requires_grad)
+        layers.append(Layer(path, kind, shapes[module], numbers, trainable))
+    if isinstance(network, StudyNet) and network.architecture.fully_convolutional:
+        layers.append(Layer("softmax", "softmax", layers[-1].output_shape, 0, 0))
+    return Summary(name, image_size, tuple(layers), receptive_field(network))
+
+
+def multiply_adds(network: nn.Module) -> int:
+    """Multiply-adds of one image's forward pass through all products of matrices and convolutions.
+
+    Example:
+        >>> from configural.models import create
+        >>> multiply_adds(create("fcn-14", 32))
+        15042560
+    """
+    from torch.utils.flop_counter import FlopCounterMode  # takes a while to import
+
+    with FlopCounterMode(display=False) as counter:
+        _pass(network, made_from(network)[1])
+    return int(counter.get_total_flops()) // 2
 
 
 def _pass(network: nn.Module, image_size: int) -> None:
@@ -136,53 +160,9 @@ def receptive_field(network: nn.Module) -> int | None:
         if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
             if layer.dilation not in (1, (1, 1)):
                 return None
-            kernel, stride = _first(layer.kernel_size), _first(layer.stride)
+            kernel, stride = (
+                value if isinstance(value, int) else value[0] for value in (layer.kernel_size, layer.stride)
+            )
             field += (kernel - 1) * jump
             jump *= stride
     return field
-
-
-def _first(value: int | tuple[int, ...]) -> int:
-    return value if isinstance(value, int) else value[0]
-
-
-def _is_part(network: nn.Module, module: nn.Module) -> bool:
-    return isinstance(network, StudyNet) and isinstance(module, nn.ReLU)
-
-
-def _kind(network: nn.Module, module: nn.Module) -> str:
-    """In words for the study's networks, as PyTorch writes it for others."""
-    if not isinstance(network, StudyNet):
-        return type(module).__name__ if list(module.children()) else str(module)
-    match module:
-        case nn.Conv2d(kernel_size=(1, 1)):
-            return "convolution 1×1, linear"
-        case nn.Conv2d():
-            return "convolution 3×3, ReLU"
-        case nn.MaxPool2d():
-            return "max-pool 2×2"
-        case nn.Dropout():
-            return f"dropout {module.p:g}"
-        case nn.BatchNorm2d():
-            return "batch normalisation"
-        case nn.Flatten():
-            return "flatten"
-        case nn.Linear():
-            return "dense, softmax"
-        case _:
-            return "global max-pool"
-
-
-def multiply_adds(network: nn.Module) -> int:
-    """Multiply-adds of one image's forward pass through all products of matrices and convolutions.
-
-    Example:
-        >>> from configural.models import create
-        >>> multiply_adds(create("fcn-14", 32))
-        15042560
-    """
-    from torch.utils.flop_counter import FlopCounterMode  # takes a while to import
-
-    with FlopCounterMode(display=False) as counter:
-        _pass(network, made_from(network)[1])
-    return int(counter.get_total_flops()) // 2

@@ -12,43 +12,59 @@ from torch import Tensor, nn
 
 from configural.errors import ConfiguralError
 from configural.models.networks import prepare
-from configural.models.opening import Options, agreed
-from configural.models.outputs import ReadClassifier, Reading
+from configural.models.opening import Options
+from configural.models.outputs import OpenedClassifier, Reading
 
 Prepare = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class TorchClassifier(ReadClassifier):
+class TorchClassifier(OpenedClassifier):
     """A torch network as a classifier.
 
     Attributes:
         module: In evaluation mode.
         prepare: From RGB images of 0 to 255 (n, 3, h, w) to what the network takes; differentiable.
-        device: Where the network is.
+        outputs: From the same images to the network's outputs.
     """
 
     module: nn.Module
     prepare: Prepare
-    device: str
-
-    def respond(self, images: UInt8[np.ndarray, "n h w 3"]) -> Any:
-        """Its outputs."""
-        with torch.inference_mode():
-            return self._outputs(torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2))
+    outputs: Callable[[Tensor], Any]
 
     def scores(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
         """Log-odds of the correct class, differentiable."""
-        outputs = self._outputs(images)
+        outputs = self.outputs(images)
         self.reading.decide(outputs, self.respond, images.shape[-1])
         return self.reading.log_odds(outputs)
 
-    def _outputs(self, images: Tensor) -> Any:
-        prepared = self.prepare(images.to(self.device))
-        first = next((one for one in self.module.parameters() if one.is_floating_point()), None)
-        if first is not None and prepared.is_floating_point() and prepared.dtype != first.dtype:
+
+def torch_classifier(
+    module: nn.Module, prepare: Prepare, *, options: Options, size: int | None, **understood: Any
+) -> TorchClassifier:
+    """A torch network, put into evaluation mode and onto the device; `understood` are its other attributes."""
+    module = module.to(options.device).eval()
+
+    def outputs(images: Tensor) -> Any:
+        prepared = prepare(images.to(options.device))
+        first = next((one for one in module.parameters() if one.is_floating_point()), None)
+        if first is not None and prepared.is_floating_point():
             prepared = prepared.to(first.dtype)  # of a network in half or double precision
-        return self.module(prepared)
+        return module(prepared)
+
+    def respond(images: UInt8[np.ndarray, "n h w 3"]) -> Any:
+        with torch.inference_mode():
+            return outputs(torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2))
+
+    return TorchClassifier(
+        module=module,
+        prepare=prepare,
+        outputs=outputs,
+        respond=respond,
+        name=options.name or type(module).__name__,
+        image_size=options.agreed_size(size),
+        **understood,
+    )
 
 
 def of_floats(own: Prepare) -> Prepare:
@@ -59,16 +75,16 @@ def of_floats(own: Prepare) -> Prepare:
 def open_module(
     module: nn.Module, options: Options, *, kind: str = "a torch module", known: str = "", size: int | None = None
 ) -> TorchClassifier:
-    """A torch network as a classifier; it is put into evaluation mode and onto the device.
+    """A torch network as a classifier; see `networks.NETWORKS` and `Reading` for what it takes and gives.
 
     Args:
-        module: See `networks.NETWORKS`; outputs of other forms are read as `Reading` says.
+        module: It is put into evaluation mode and onto the device.
         options: What a user said of it.
         kind: What it was opened from.
         known: `logits` or `probabilities`, where it is known what the outputs are.
         size: Rows and columns that it takes; None if any.
     """
-    reading = Reading.of(options.positive, options.output, known=known)
+    reading = Reading(options.positive, options.output, known=known)
     own = hasattr(module, "prepare")
     if options.scale is not None and (options.prepare is not None or own):
         raise ConfiguralError("scale: what the network takes is known already; leave it out")
@@ -79,13 +95,6 @@ def open_module(
     else:
         prepared, words = partial(prepare, module), "the network's own" if own else "RGB from 0 to 1"
         reading.guessed += [] if own else ["preparation"]
-    return TorchClassifier(
-        reading=reading,
-        kind=kind,
-        preparation=words,
-        name=options.name or type(module).__name__,
-        image_size=agreed(size, options.image_size, options.name),
-        module=module.to(options.device).eval(),
-        prepare=prepared,
-        device=options.device,
+    return torch_classifier(
+        module, prepared, options=options, size=size, reading=reading, kind=kind, preparation=words
     )

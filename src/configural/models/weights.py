@@ -78,26 +78,16 @@ def check_numbers(network: nn.Module, path: Path) -> None:
             raise ConfiguralError(f"{path}: damaged, its {name} holds {culprit}")
 
 
-def open_weights(path: Path, options: Options) -> TorchClassifier:
-    """A network of this library as a classifier; its classes are in the order of an object scheme."""
+def open_weights(source: Path, options: Options) -> TorchClassifier:
+    """A network of this library, or that of a finished run: logits of the scrambled and the correct class."""
+    path, kind = source, ".safetensors of this library"
+    if source.is_dir():
+        path, kind = source / "model.safetensors", "a run folder"
+        if not path.is_file():
+            raise ConfiguralError(f"{source}: this run is not finished, it has no model.safetensors")
     module = load_network(path, network=options.network)
-    return open_own_network(module, options, ".safetensors of this library")
-
-
-def open_run(folder: Path, options: Options) -> TorchClassifier:
-    """The network of a finished run."""
-    path = folder / "model.safetensors"
-    if not path.is_file():
-        raise ConfiguralError(f"{folder}: this run is not finished, it has no model.safetensors")
-    return open_own_network(load_network(path, network=options.network), options, "a run folder")
-
-
-def open_own_network(module: nn.Module, options: Options, kind: str) -> TorchClassifier:
-    """A network that this library trained: it gives logits of the scrambled and the correct class."""
-    if options.positive is None:
-        positive: str | int = 1
-    else:
-        names = {name: position for scheme in OBJECTS.values() for position, name in enumerate(scheme.class_names)}
-        positive = names.get(str(options.positive), options.positive)
-    _, size = made_from(module)
-    return open_module(module, replace(options, positive=positive), kind=kind, known="logits", size=size)
+    names = {name: position for scheme in OBJECTS.values() for position, name in enumerate(scheme.class_names)}
+    positive = 1 if options.positive is None else names.get(str(options.positive), options.positive)
+    return open_module(
+        module, replace(options, positive=positive), kind=kind, known="logits", size=made_from(module)[1]
+    )

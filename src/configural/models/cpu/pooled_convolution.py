@@ -66,32 +66,24 @@ class _PooledConvolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         batch, weight, pooled, *largest = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
+        wanted = ctx.needs_input_grad[0]  # not of the images themselves
         if len(largest) == 1:
             return _gradients(gradient, batch, weight, pooled, largest[0], wanted)
-        of_batch = torch.empty_like(batch) if wanted[0] else None
-        of_weight = torch.zeros_like(weight) if wanted[1] else None
-        of_bias = weight.new_zeros(len(weight)) if wanted[2] else None
+        of_batch = torch.empty_like(batch) if wanted else None
+        of_weight, of_bias = torch.zeros_like(weight), weight.new_zeros(len(weight))
         for some, positions in zip(_chunks(batch, weight), largest, strict=True):
             parts = _gradients(gradient[some], batch[some], weight, pooled[some], positions, wanted)
             if of_batch is not None:
                 of_batch[some] = parts[0]
-            if of_weight is not None:
-                of_weight += parts[1]
-            if of_bias is not None:
-                of_bias += parts[2]
+            of_weight += parts[1]
+            of_bias += parts[2]
         return of_batch, of_weight, of_bias
 
 
 def _gradients(
-    gradient: Tensor,
-    batch: Tensor,
-    weight: Tensor,
-    pooled: Tensor,
-    largest: Tensor,
-    wanted: tuple[bool, bool, bool],
+    gradient: Tensor, batch: Tensor, weight: Tensor, pooled: Tensor, largest: Tensor, wanted: bool
 ) -> tuple[Any, Any, Any]:
-    """Of some images, their weights' and biases' gradients; None where they are not wanted."""
+    """Of some images (None where it is not wanted), of the weights and of the biases."""
     rectified = torch.ops.aten.threshold_backward(gradient, pooled, 0)
     # Of the convolution's output, the pool's backward pass reads nothing but its shape.
     shape = (len(batch), len(weight), *batch.shape[2:])
@@ -100,7 +92,8 @@ def _gradients(
     del like
     if _is_small(batch):
         return _gradients_of_products(unpooled, batch, weight, wanted)
-    parts = torch.ops.aten.convolution_backward(unpooled, batch, weight, [len(weight)], *_CONVOLUTION, wanted)
+    mask = (wanted, True, True)
+    parts = torch.ops.aten.convolution_backward(unpooled, batch, weight, [len(weight)], *_CONVOLUTION, mask)
     return parts[0], parts[1], parts[2]
 
 
@@ -121,20 +114,20 @@ def _gradients_of_products(
     gradient: Float[Tensor, "n k h w"],
     batch: Float[Tensor, "n c h w"],
     weight: Float[Tensor, "k c 3 3"],
-    wanted: tuple[bool, bool, bool],
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    wanted: bool,
+) -> tuple[Tensor | None, Tensor, Tensor]:
     (n, c, h, w), k = batch.shape, len(weight)
     flat = gradient.permute(0, 2, 3, 1).reshape(n * h * w, k)
     of_batch = None
-    if wanted[0]:
+    if wanted:
         columns = (flat @ _rows(weight)).view(n, h, w, 3, 3, c)
         padded = batch.new_zeros(n, h + 2, w + 2, c)
         for i in range(3):
             for j in range(3):
                 padded[:, i : i + h, j : j + w] += columns[:, :, :, i, j]
         of_batch = padded[:, 1:-1, 1:-1].permute(0, 3, 1, 2)
-    of_weight = (flat.T @ _columns(batch)).view(k, 3, 3, c).permute(0, 3, 1, 2) if wanted[1] else None
-    return of_batch, of_weight, flat.sum(0) if wanted[2] else None
+    of_weight = (flat.T @ _columns(batch)).view(k, 3, 3, c).permute(0, 3, 1, 2)
+    return of_batch, of_weight, flat.sum(0)
 
 
 def _columns(batch: Float[Tensor, "n c h w"]) -> Float[Tensor, "n*h*w 9*c"]:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from configural.models.cpu.dropout import dropout
 from configural.models.cpu.pooled_convolution import convolve_pool_rectify
 
 
@@ -17,10 +18,7 @@ def fast_on_cpu(network: nn.Module) -> Iterator[None]:
 
     In every `nn.Sequential`, a 3×3 convolution, a 2×2 max-pool and a ReLU that follow each other become one step
     (see `convolve_pool_rectify`), unless somebody watches them by hooks. Dropout draws its numbers four times as
-    fast, but other ones. Nothing changes outside training.
-
-    Args:
-        network: Any; layers that are not of these kinds stay as they are.
+    fast, but other ones. Other layers stay as they are, and nothing changes outside training.
 
     Example:
         >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(2), nn.ReLU())
@@ -28,16 +26,11 @@ def fast_on_cpu(network: nn.Module) -> Iterator[None]:
         ...     network(torch.zeros(1, 3, 8, 8)).shape
         torch.Size([1, 8, 4, 4])
     """
-    replaced: list[nn.Module] = []
-    for module in network.modules():
-        # `type`, since a subclass may do something else.
-        if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
-            module.forward = partial(_sequential, module)  # type: ignore[method-assign]
-        elif type(module) is nn.Dropout:
-            module.forward = partial(dropout, module)  # type: ignore[method-assign]
-        else:
-            continue
-        replaced.append(module)
+    # Subclasses that do something else are left alone.
+    faster: dict[Any, Any] = {nn.Sequential.forward: _sequential, nn.Dropout.forward: dropout}
+    replaced = [module for module in network.modules() if type(module).forward in faster]
+    for module in replaced:
+        module.forward = partial(faster[type(module).forward], module)
     try:
         yield
     finally:
@@ -81,3 +74,15 @@ def _is_watched(module: nn.Module) -> bool:
         or module._backward_pre_hooks
         or nn.modules.module._has_any_global_hook()
     )
+
+
+def dropout(layer: nn.Dropout, batch: Tensor) -> Tensor:
+    """Dropout that draws 32 random bits for each value on a CPU, four times as fast as PyTorch's own."""
+    if not layer.training or not 0 < layer.p < 1 or batch.device.type != "cpu":
+        return F.dropout(batch, layer.p, layer.training, layer.inplace)
+    scale = torch.empty_like(batch, requires_grad=False)
+    values = batch.numel()
+    bits = torch.empty((values + 1) // 2, dtype=torch.int64).random_(-(2**63), None).view(torch.int32)[:values]
+    # In the order of memory, whatever the format. p is met to within 2⁻³³.
+    torch.ge(bits, round(layer.p * 2**32) - 2**31, out=scale.as_strided((values,), (1,)))
+    return batch * scale.mul_(1 / (1 - layer.p))

@@ -55,31 +55,28 @@ class WinogradConvolution(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients of what needs one."""
+        """The gradients; that of the batch where it needs one."""
         batch, weight, kernels, pooled, *largest = ctx.saved_tensors
-        of_batch_wanted, of_weight_wanted, of_bias_wanted = ctx.needs_input_grad
         _, _, h, w = batch.shape
         transforms, filters = _transforms(batch.dtype), len(weight)
         rectified = torch.ops.aten.threshold_backward(gradient, pooled, 0)
-        of_batch = torch.empty_like(batch, memory_format=torch.channels_last) if of_batch_wanted else None
-        of_kernels = torch.zeros_like(kernels) if of_weight_wanted else None
+        of_kernels, of_batch = torch.zeros_like(kernels), None
+        if ctx.needs_input_grad[0]:
+            of_batch = torch.empty_like(batch, memory_format=torch.channels_last)
         for some, lower, right in zip(_chunks(batch, filters), largest[::2], largest[1::2], strict=True):
             tiling = _Tiling(len(batch[some]), h, w)
             of_most = tiling.to_windows(rectified[some].permute(0, 2, 3, 1))
             of_outputs = _spread_over_four(of_most, lower, right)
             of_products = (transforms.outputs.T @ of_outputs.view(16, -1)).view(36, tiling.tiles, filters)
             del of_outputs
-            if of_kernels is not None:
-                # Transformed again instead of kept: cheaper than the new memory that keeping takes.
-                of_kernels.baddbmm_(of_products.transpose(1, 2), _transform_inputs(batch[some], tiling))
+            # Transformed again instead of kept: cheaper than the new memory that keeping takes.
+            of_kernels.baddbmm_(of_products.transpose(1, 2), _transform_inputs(batch[some], tiling))
             if of_batch is not None:
                 of_tiles = torch.bmm(of_products, kernels).view(36, -1)
                 of_batch[some] = tiling.of_inputs(transforms.inputs.T @ of_tiles).permute(0, 3, 1, 2)
-        of_weight = None
-        if of_kernels is not None:
-            flat = transforms.weights.T @ of_kernels.view(36, -1)
-            of_weight = torch.empty_like(weight).copy_(flat.view(3, 3, filters, -1).permute(2, 3, 0, 1))
-        return of_batch, of_weight, rectified.sum((0, 2, 3)) if of_bias_wanted else None
+        flat = transforms.weights.T @ of_kernels.view(36, -1)
+        of_weight = torch.empty_like(weight).copy_(flat.view(3, 3, filters, -1).permute(2, 3, 0, 1))
+        return of_batch, of_weight, rectified.sum((0, 2, 3))
 
 
 @dataclass(frozen=True)
