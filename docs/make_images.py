@@ -1,9 +1,11 @@
-"""Draw the images of the documentation, from painted faces only.
+"""Draw the images of the documentation, from painted faces, houses and vans only.
 
 Usage: python docs/make_images.py
 """
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from configural.evaluation import save_figure
 from configural.objects import FACE, HOUSE
@@ -130,6 +133,36 @@ def presets_image(faces: Library) -> Figure:
     return figure
 
 
+def vans_images() -> None:
+    """The worked example of own_object.md: a contact sheet, and both classes under the conditions of the page."""
+    root = FOLDER.parents[1]
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["CONFIGURAL_CACHE"] = f"{scratch}/cache"
+        subprocess.run([sys.executable, root / "examples/vans/draw_vans.py", f"{scratch}/vans"], check=True)
+        vans = load(f"folder:{scratch}/vans")
+        text = (root / "docs/own_object.md").read_text("utf-8")
+        Path(scratch, "anywhere.yaml").write_text(text.split("# anywhere.yaml\n")[1].split("```")[0], "utf-8")
+        figure = Figure(figsize=(10.6, 3.6), layout="constrained")
+        for row, (name, condition) in zip(
+            figure.subplots(2, 6),
+            {"matched": "matched", "anywhere\n+matched": f"{scratch}/anywhere.yaml+matched"}.items(),
+            strict=True,
+        ):
+            table, renderer = sample(vans, condition=condition, count=60, seed=6), Renderer(vans, size=224)
+            labels = table.frame["label"]
+            chosen = [*np.flatnonzero(labels == 1)[:3], *np.flatnonzero(labels == 0)[:3]]
+            for axis, position in zip(row, chosen, strict=True):
+                axis.imshow(renderer.draw(table[int(position)]), interpolation="lanczos")
+                axis.set_axis_off()
+                if name == "matched":
+                    axis.set_title(table.frame["class_name"][position])
+            row[0].text(-0.06, 0.5, name, transform=row[0].transAxes, va="center", ha="right", fontsize=11)
+        save_figure(figure, FOLDER / "vans_classes.png")
+        (FOLDER / "vans.png").write_bytes(sheet([vans[position] for position in range(6)], scheme=vans.scheme))
+    for name in ("vans", "vans_classes"):
+        Image.open(FOLDER / f"{name}.png").convert("RGB").save(FOLDER / f"{name}.png", optimize=True)
+
+
 if __name__ == "__main__":
     library = load("synthetic:12")
     save_figure(conditions_image(library), FOLDER / "conditions.png")
@@ -137,3 +170,4 @@ if __name__ == "__main__":
     for name, page in source_sheets(library.exemplars).items():
         (FOLDER / f"{name}.png").write_bytes(page)
     save_figure(presets_image(library), FOLDER / "presets.png")
+    vans_images()

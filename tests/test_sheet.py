@@ -44,6 +44,14 @@ def test_exemplars_of_different_shapes_share_a_page():
     assert all_exemplars.shape[1] > 2 * one.shape[1]
 
 
+def test_portraits_wider_than_high_take_no_more_room_than_those_higher_than_wide():
+    wide = block_exemplar("wide", rows=120, cols=200)
+    page = decoded(sheet([wide, block_exemplar("narrow", rows=100, cols=100)]))
+    np.testing.assert_array_equal(page[38 : 38 + 120, 14 : 14 + 200], wide.portrait)
+    assert page.shape[1] == 14 + 2 * (3 * 200 + 28) - 14
+    assert page.shape[0] == 14 + 24 + 200 + 14 + 34
+
+
 def test_tables_hold_every_exemplar_and_every_skipped_portrait(tmp_path):
     exemplars = [block_exemplar(f"exemplar, {n}", shade=60 + 9 * n, person=f"p{n // 2}") for n in range(14)]
     library = Library("some", exemplars, (("bad", 'no nose, "none"'), ("worse", "cut off")))

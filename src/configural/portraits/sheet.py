@@ -17,7 +17,7 @@ from configural.portraits.library import Exemplar, Library
 PER_PAGE = 12
 
 _COLUMNS = 3  # exemplars side by side
-_ROWS = 200  # of each image, in pixels
+_SIDE = 200  # longer side of each image, in pixels
 _CAPTION, _GAP, _FOOT = 24, 14, 34
 # Okabe and Ito's colours, which colour-blind readers can distinguish, in paste order.
 _COLOURS = (
@@ -73,17 +73,17 @@ def sheet(exemplars: Sequence[Exemplar], *, scheme: ObjectScheme = FACE) -> byte
 
     strips = [_strip(exemplar) for exemplar in exemplars]
     across = min(_COLUMNS, len(strips))
-    width = max(strip.shape[1] for strip in strips)
+    height, width = (max(strip.shape[axis] for strip in strips) for axis in (0, 1))
     lines = -(-len(strips) // across)
-    page_rows = _GAP + lines * (_CAPTION + _ROWS + _GAP) + _FOOT
+    page_rows = _GAP + lines * (_CAPTION + height + _GAP) + _FOOT
     page_cols = max(_GAP + across * (width + 2 * _GAP) - _GAP, 560)
     page = np.full((page_rows, page_cols, 3), 255, np.uint8)
     corners = []
     for position, strip in enumerate(strips):
         line, column = divmod(position, across)
-        top = _GAP + line * (_CAPTION + _ROWS + _GAP) + _CAPTION
+        top = _GAP + line * (_CAPTION + height + _GAP) + _CAPTION
         left = _GAP + column * (width + 2 * _GAP)
-        page[top : top + _ROWS, left : left + strip.shape[1]] = strip
+        page[top : top + len(strip), left : left + strip.shape[1]] = strip
         corners.append((left, top))
 
     figure = Figure(figsize=(page_cols / 100, page_rows / 100), dpi=100)
@@ -110,8 +110,9 @@ def sheet(exemplars: Sequence[Exemplar], *, scheme: ObjectScheme = FACE) -> byte
 def _strip(exemplar: Exemplar) -> UInt8[np.ndarray, "rows width 3"]:
     """Portrait, parts over the portrait in grey, and canvas, side by side."""
     rows, cols = exemplar.size
-    size = (max(1, round(cols * _ROWS / rows)), _ROWS)
-    method = cv2.INTER_AREA if rows > _ROWS else cv2.INTER_CUBIC
+    scale = _SIDE / max(rows, cols)
+    size = max(1, round(cols * scale)), max(1, round(rows * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     grey = cv2.cvtColor(exemplar.portrait, cv2.COLOR_RGB2GRAY)
     # The darker and the lighter half are brought nearer to the middle, for the colours to be seen.
     over = np.repeat(60 + 0.6 * grey[..., None].astype(np.float32), 3, axis=2)
