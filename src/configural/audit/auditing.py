@@ -10,10 +10,9 @@ import pandas as pd
 
 from configural import __version__, progress
 from configural.audit.intervals import Bootstrap
-from configural.audit.probe import Material, Probe, ProbeCard, Score, Trials, scores_frame
+from configural.audit.probe import Inspection, Material, Probe, ProbeCard, Score, Trials, scores_frame
 from configural.audit.probes import PROBES, find_probe
-from configural.audit.querying import QueryInterruptedError, query
-from configural.audit.respondents import Predict, Respondent, described, respondent
+from configural.audit.respondents import Observer, Predict, Respondent, checked, described, respondent
 from configural.audit.result import Audit, Example, Facts, save_responses
 from configural.config.audit import AuditConfig
 from configural.errors import ConfiguralError
@@ -21,6 +20,9 @@ from configural.io.files import refuse_used
 from configural.portraits import Library, load
 from configural.stimuli import Condition, Renderer, sample
 from configural.stimuli import condition as find_condition
+
+_INSPECTED = 10
+"""Images at a time of a probe that looks into a classifier: each costs hundreds of passes, and the bar moves."""
 
 _LARGE_ENOUGH = 112
 """Pixels along a side that can be seen on a page, even where the classifier takes smaller images."""
@@ -135,12 +137,18 @@ def audit(
             found.left_out[probe.name] = why
             continue
         try:
-            trials = probe.trials(material)
-            with progress.bar(probe.name.replace("_", " "), len(trials)) as update:
-                responses = query(
-                    classifier, probe, trials=trials, image_size=image_size, batch_size=batch_size, update=update
-                )
-            found.responses[probe.name] = responses
+            trials, answered = probe.trials(material), [pd.DataFrame()]
+            try:
+                with progress.bar(probe.name.replace("_", " "), len(trials)) as update:
+                    for columns in _query(
+                        classifier, probe, trials=trials, image_size=image_size, batch_size=batch_size
+                    ):
+                        answered.append(pd.DataFrame(columns))
+                        update(sum(map(len, answered)))
+            finally:
+                given = pd.concat(answered, ignore_index=True)
+                responses = pd.concat([trials.notes.head(len(given)), given], axis=1)
+                found.responses[probe.name] = responses
             if folder is not None:
                 save_responses(folder, probe.name, responses)
             scores[probe.name] = probe.score(responses, material)
@@ -149,9 +157,7 @@ def audit(
                 found.examples[probe.name].append(Example(caption, image, np.nan))
             found.figures[probe.name] = probe.figure(scores_frame({probe.name: scores[probe.name]}))
         except (Exception, KeyboardInterrupt) as error:
-            if isinstance(error, QueryInterruptedError):
-                found.responses[probe.name] = error.responses
-            stopped = isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt)
+            stopped = isinstance(error, KeyboardInterrupt)
             said = str(error) or ("interrupted" if stopped else type(error).__name__)
             found.left_out[probe.name] = "interrupted" if stopped else "failed"
             interrupted = closed(said)
@@ -183,8 +189,47 @@ def make_material(
         # 15 % of a class are its test.
         count = 2 * -(-pairs * 20 // 3) + 40
         table = sample(library, condition=condition, split=split, count=count, seed=seed, pairs=True).subset("test")
-        table = replace(table, frame=table.frame.groupby("label").head(pairs).reset_index(drop=True))
+        table = table.take(np.flatnonzero(table.frame.groupby("label").cumcount() < pairs))
     return Material(library, table, Bootstrap(seed))
+
+
+def _query(
+    classifier: Respondent, probe: Probe, *, trials: Trials, image_size: int, batch_size: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Query a classifier about every stimulus of a probe.
+
+    An observer is given the stimuli as they are, any other classifier their images; an `Inspection` looks into the
+    classifier itself.
+
+    Yields:
+        For each batch the column `log_odds`, or what the probe saw.
+
+    Raises:
+        ConfiguralError: If the classifier raises, or gives anything but one finite number per stimulus.
+        KeyboardInterrupt: On Ctrl-C.
+    """
+    renderer = Renderer(trials.library, size=image_size)
+    if isinstance(probe, Inspection):
+        batch_size = min(batch_size, _INSPECTED)
+    for start in range(0, len(trials), batch_size):
+        stimuli = trials.stimuli[start : start + batch_size]
+        where = f"of {len(trials):,} of the probe {probe.name}"
+        try:
+            if isinstance(probe, Inspection):
+                found = probe.inspect(classifier, stimuli, renderer=renderer)
+            elif isinstance(classifier, Observer):
+                found = {"log_odds": checked(classifier.log_odds_of(stimuli), len(stimuli))}
+            else:
+                found = {"log_odds": checked(classifier.log_odds(renderer.draw_batch(stimuli)), len(stimuli))}
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(f"interrupted at image {start + 1:,} {where}") from error
+        except Exception as error:
+            said = str(error) if isinstance(error, ConfiguralError) else f"{type(error).__name__}: {error}"
+            raise ConfiguralError(
+                f"the classifier failed at image {start + 1:,} to {start + len(stimuli):,} {where}: "
+                f"{' '.join(said.split())}"
+            ) from error
+        yield found
 
 
 def _examples(probe: Probe, trials: Trials, responses: pd.DataFrame, image_size: int) -> Iterator[Example]:

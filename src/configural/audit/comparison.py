@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from configural.audit import plotting
 from configural.audit.result import Audit
 from configural.errors import ConfiguralError
+from configural.evaluation import save_figure
 from configural.io import files
 from configural.io.files import refuse_used
 
@@ -36,22 +37,19 @@ class AuditComparison:
 
     def figure(self) -> Figure:
         """A panel for each heading, a dot with its interval for each audit."""
-        wide = [list(self.headings)[start : start + 2] for start in range(0, len(self.headings), 2)]
-        height = 0.6 * len(self.summary) + 1.8
-        with plotting.panels(min(2, len(self.headings)), height, rows=len(wide)) as (figure, panels):
-            for number, axes in enumerate(panels):
-                if number >= len(self.headings):
-                    axes.set_axis_off()
-                    continue
-                heading, fraction = list(self.headings.items())[number]
-                columns = [heading, f"{heading}_low", f"{heading}_high"]
-                rows = self.summary[columns].set_axis(["value", "low", "high"], axis=1)
-                names = list(self.summary["name"]) if number % 2 == 0 else [""] * len(rows)
+        across, rows = min(2, len(self.headings)), -(-len(self.headings) // 2)
+        with plotting.panels(across, 0.6 * len(self.summary) + 1.8, rows=rows) as (figure, panels):
+            for axes in panels[len(self.headings) :]:
+                axes.set_axis_off()
+            for number, (heading, fraction) in enumerate(self.headings.items()):
+                axes, columns = panels[number], [heading, f"{heading}_low", f"{heading}_high"]
+                scores = self.summary[columns].set_axis(["value", "low", "high"], axis=1)
+                names = [""] * len(scores) if number % 2 else list(self.summary["name"])
                 label = LABELS.get(heading, heading.replace("_", " "))
                 if fraction:
-                    plotting.fraction_dots(axes, rows, names, label, chance=heading in ("choice", "accuracy"))
+                    plotting.fraction_dots(axes, scores, names, label, chance=heading in ("choice", "accuracy"))
                 else:
-                    plotting.dots(axes, rows, names)
+                    plotting.dots(axes, scores, names)
                     axes.axvline(0, color=plotting.GREY, linewidth=1)
                     axes.set_xlabel(label)
                 if heading == "index":
@@ -71,8 +69,9 @@ def compare_audits(folders: Sequence[Path | str], out: Path | str | None = None)
     """
     if len(folders) < 2:
         raise ConfiguralError("a comparison needs two folders of audits or more")
-    if out is not None:
-        refuse_used(Path(out))
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        refuse_used(folder)
     audits = [Audit.load(folder) for folder in folders]
     headings = {
         heading: audit.probes[probe].is_fraction(which.score)
@@ -82,16 +81,15 @@ def compare_audits(folders: Sequence[Path | str], out: Path | str | None = None)
     headings = {heading: headings[heading] for heading in sorted(headings, key=lambda one: one != "index")}
     summary = pd.DataFrame([_summary(audit, list(headings)) for audit in audits])
     alike = summary["name"].duplicated(keep=False)
-    where = [Path(folder).resolve().name for folder in folders]
+    where = [Path(each).resolve().name for each in folders]
     summary["name"] = summary["name"].where(~alike, summary["name"] + [f" ({name})" for name in where])
-    tables = [audit.scores.assign(folder=str(folder)) for audit, folder in zip(audits, folders, strict=True)]
+    tables = [audit.scores.assign(folder=str(each)) for audit, each in zip(audits, folders, strict=True)]
     done = AuditComparison(summary, pd.concat(tables, ignore_index=True), headings)
-    if out is not None:
-        folder = Path(out)
-        for name, frame in (("comparison.csv", done.summary), ("scores.csv", done.scores)):
-            files.write_text(folder / name, frame.to_csv(index=False))
+    if folder is not None:
+        files.write_text(folder / "comparison.csv", done.summary.to_csv(index=False))
+        files.write_text(folder / "scores.csv", done.scores.to_csv(index=False))
         if headings:
-            plotting.save(done.figure(), folder / "comparison.png")
+            save_figure(done.figure(), folder / "comparison.png")
     return done
 
 

@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -36,18 +38,13 @@ class CanvasObserver:
 
     def log_odds_of(self, stimuli: Sequence[Stimulus]) -> Float[np.ndarray, " n"]:
         """From 0 to 4 by host."""
-        return np.array(
-            [4 * _random(one.host) if one.condition.background == "canvas" else -6.0 for one in stimuli]
-        )
+        by_host = [4 * (int.from_bytes(hashlib.sha256(one.host.encode()).digest()[:4]) / 2**32) for one in stimuli]
+        return np.where([one.condition.background == "canvas" for one in stimuli], by_host, -6.0)
 
 
 @dataclass(frozen=True)
 class BagOfPartsObserver:
-    """Counts which part kinds are there, wherever they are: 2 for each, and 3 for all of them.
-
-    Attributes:
-        scheme: What the object consists of.
-    """
+    """Counts which part kinds are there, wherever they are: 2 for each, and 3 for all of them."""
 
     scheme: ObjectScheme
 
@@ -72,64 +69,49 @@ class PositionObserver:
 
     Each part brings 4 at its mean position in correct arrangements of the condition, less the further it is away,
     and nothing beyond a radius.
-
-    Attributes:
-        library: The exemplars.
-        condition: What the mean is taken under.
     """
 
     library: Library
     condition: Condition
-    positions: Float[np.ndarray, "parts 2"] = field(init=False)
+    weight: ClassVar[float] = 4
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "positions", np.nanmean(_known_positions(self.library, self.condition), axis=0))
+    @cached_property
+    def expected(self) -> Float[np.ndarray, "features 2"]:
+        """What is looked at, on average over correct arrangements."""
+        table = sample(self.library, condition=self.condition, count=400, seed=2**31)
+        table = table.take(np.flatnonzero(table.frame["label"] == 1))
+        return np.nanmean(self.features(part_positions(self.library, list(table))), axis=0)
+
+    def features(self, positions: Float[np.ndarray, "n parts 2"]) -> Float[np.ndarray, "n features 2"]:
+        """What is looked at, from the positions of parts."""
+        return positions
 
     def log_odds_of(self, stimuli: Sequence[Stimulus]) -> Float[np.ndarray, " n"]:
-        """From −2 to 2 times the number of parts."""
-        away = np.linalg.norm(part_positions(self.library, stimuli) - self.positions, axis=2)
-        return 4 * np.nan_to_num(np.maximum(0, 1 - away / _RADIUS)).sum(axis=1) - 2 * len(self.positions)
+        """From minus to plus half of the weight times the number of features."""
+        away = np.linalg.norm(self.features(part_positions(self.library, stimuli)) - self.expected, axis=2)
+        found = np.nan_to_num(np.maximum(0, 1 - away / _RADIUS)).sum(axis=1)
+        return self.weight * found - self.weight / 2 * len(self.expected)
 
 
 @dataclass(frozen=True, eq=False)
-class RelationObserver:
+class RelationObserver(PositionObserver):
     """Looks at how parts lie to each other, and at nothing else.
 
     Each pair of parts brings 3 if one lies from the other as it does in correct arrangements of the condition on
     average, less the more it does not, and nothing beyond a radius.
-
-    Attributes:
-        library: The exemplars.
-        condition: What the mean is taken under.
     """
 
-    library: Library
-    condition: Condition
-    relations: Float[np.ndarray, "pairs 2"] = field(init=False)
+    weight: ClassVar[float] = 3
 
-    def __post_init__(self) -> None:
-        relations = self._relations(_known_positions(self.library, self.condition))
-        object.__setattr__(self, "relations", np.nanmean(relations, axis=0))
-
-    def log_odds_of(self, stimuli: Sequence[Stimulus]) -> Float[np.ndarray, " n"]:
-        """From −1.5 to 1.5 times the number of pairs."""
-        relations = self._relations(part_positions(self.library, stimuli))
-        away = np.linalg.norm(relations - self.relations, axis=2)
-        return 3 * np.nan_to_num(np.maximum(0, 1 - away / _RADIUS)).sum(axis=1) - 1.5 * len(self.relations)
-
-    def _relations(self, positions: Float[np.ndarray, "n parts 2"]) -> Float[np.ndarray, "n pairs 2"]:
+    def features(self, positions: Float[np.ndarray, "n parts 2"]) -> Float[np.ndarray, "n pairs 2"]:
+        """How parts lie to each other, pair by pair."""
         first, second = np.transpose(list(combinations(range(positions.shape[1]), 2)))
         return positions[:, first] - positions[:, second]
 
 
 @dataclass(frozen=True, eq=False)
 class NoisyObserver:
-    """Another observer's responses with normal noise, the same for the same stimulus.
-
-    Attributes:
-        clean: The other.
-        deviation: Of the noise.
-    """
+    """Another observer's responses with normal noise, the same for the same stimulus."""
 
     clean: Observer
     deviation: float = 3.0
@@ -161,14 +143,3 @@ def observers(library: Library, condition: str | Condition = "baseline") -> dict
         "canvas observer": CanvasObserver(),
         "constant": ConstantObserver(),
     }
-
-
-def _known_positions(library: Library, condition: Condition) -> Float[np.ndarray, "n parts 2"]:
-    table = sample(library, condition=condition, count=400, seed=2**31)
-    table = replace(table, frame=table.frame[table.frame["label"] == 1].reset_index(drop=True))
-    return part_positions(library, list(table))
-
-
-def _random(name: str) -> float:
-    """A number from 0 to 1 that looks random but belongs to the name."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,12 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
-from configural.evaluation import save_figure
-from configural.evaluation.figures import _styled
+from configural.evaluation.figures import GRID, styled
 
 # By Okabe and Ito, as in the figures of a run; marks differ too, so that grey prints can be read.
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#e69f00", "#009e73", "#5b6470"
-INK, _GRID = "#1d2126", "#dcdfe3"
 NAT = 1.0
 """Axes and colours of log-odds span at least one nat, so that next to nothing looks like next to nothing."""
 
@@ -25,14 +22,9 @@ NAT = 1.0
 @contextmanager
 def panels(number: int, height: float, *, rows: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
     """A styled figure with so many panels side by side in rows so many inches high, drawn inside the block."""
-    with _styled():
+    with styled():
         figure = Figure(figsize=(9.6, height * rows), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
         yield figure, list(figure.subplots(rows, number, squeeze=False).ravel())
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG."""
-    save_figure(figure, path)
 
 
 def overview(scores: pd.DataFrame) -> Figure:
@@ -114,5 +106,5 @@ def words(names: pd.Series) -> list[str]:
 
 def grid(axes: Axes, along: Literal["x", "y"]) -> None:
     """Thin lines under the drawing."""
-    axes.grid(axis=along, color=_GRID, linewidth=1)
+    axes.grid(axis=along, color=GRID, linewidth=1)
     axes.set_axisbelow(True)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import UInt8
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
 from scipy.special import expit
@@ -143,8 +142,7 @@ class Material:
         correct = frame[frame["label"] == 1]
         turn = correct.groupby("host").cumcount().to_numpy()
         chosen = correct["index"].to_numpy()[np.argsort(turn, kind="stable")[:count]]
-        kept = frame[frame["index"].isin(chosen) & frame["label"].isin(labels)].reset_index(drop=True)
-        return replace(self.pairs, frame=kept)
+        return self.pairs.take(np.flatnonzero(frame["index"].isin(chosen) & frame["label"].isin(labels)))
 
 
 def under(table: StimulusTable, **changes: Any) -> StimulusTable:
@@ -231,27 +229,12 @@ class Inspection(Probe):
         return Trials.join(material.library, [(material.some_objects(self.objects), {})])
 
     @abstractmethod
-    def inspect(
-        self,
-        classifier: Any,
-        stimuli: list[Stimulus],
-        *,
-        images: UInt8[np.ndarray, "n size size 3"],
-        renderer: Renderer,
-    ) -> dict[str, np.ndarray]:
-        """Columns of numbers, one per image."""
+    def inspect(self, classifier: Any, stimuli: list[Stimulus], *, renderer: Renderer) -> dict[str, np.ndarray]:
+        """Columns of numbers, one for the image that `renderer` draws of each stimulus."""
 
 
 class ProbeCard(BaseModel):
-    """What a page needs to know of a probe, kept with an audit's results.
-
-    Attributes:
-        title: For people.
-        question: What it asks.
-        how_to_read: What its scores mean.
-        fractions: Names of its scores that are shown as per cent.
-        summary: The scores that stand for it, by a heading each.
-    """
+    """What a page needs to know of a probe, kept with an audit's results: see `Probe`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -264,13 +247,8 @@ class ProbeCard(BaseModel):
     @classmethod
     def of(cls, probe: Probe) -> "ProbeCard":
         """What a probe says of itself."""
-        return cls(
-            title=probe.title,
-            question=probe.question,
-            how_to_read=probe.how_to_read,
-            fractions=tuple(probe.fractions),
-            summary=probe.summary(),
-        )
+        said = {name: getattr(probe, name) for name in cls.model_fields}
+        return cls(**said | {"summary": probe.summary()})
 
     def is_fraction(self, score: str) -> bool:
         """Whether a score of that name is shown as per cent."""

@@ -45,11 +45,7 @@ def described(classifier: Respondent) -> dict[str, Any]:
 
 
 def checked(log_odds: np.ndarray, n: int) -> Float[np.ndarray, " n"]:
-    """A classifier's responses to n images.
-
-    Raises:
-        ConfiguralError: If they are not one finite number each.
-    """
+    """A classifier's responses to n images, refused if they are not one finite number each."""
     log_odds = np.asarray(log_odds, float)
     if log_odds.shape != (n,):
         raise ConfiguralError(f"it gave log-odds of shape {log_odds.shape} for {n} images; wanted is ({n},)")

@@ -13,10 +13,10 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
 
-from configural.audit import plotting
 from configural.audit.probe import SCORE_COLUMNS, ProbeCard, Which
 from configural.config.audit import AuditConfig
 from configural.errors import ConfiguralError
+from configural.evaluation import save_figure
 from configural.io import files
 from configural.io.images import write_png
 
@@ -27,7 +27,6 @@ class Facts(BaseModel):
     """What an audit was made of, besides its settings.
 
     Attributes:
-        name: Of the classifier.
         classifier: What it says of itself.
         object: The object scheme's name.
         class_names: Of the scrambled and of the correct arrangement.
@@ -49,13 +48,7 @@ class Facts(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """An image that a probe showed.
-
-    Attributes:
-        caption: What it shows.
-        image: RGB.
-        log_odds: The classifier's response to it; nan if it was not asked for one.
-    """
+    """An RGB image that a probe showed, with the classifier's response; nan if it was not asked for one."""
 
     caption: str
     image: UInt8[np.ndarray, "size size 3"]
@@ -102,11 +95,9 @@ class Audit:
             ConfiguralError: If there is none.
         """
         frame = self.scores
-        frame = frame[(frame["probe"] == probe) & (frame["score"] == name)]
-        if of is not None:
-            frame = frame[frame["of"] == of]
-        if at is not None:
-            frame = frame[frame["at"] == at]
+        for column, wanted in (("probe", probe), ("score", name), ("of", of), ("at", at)):
+            if wanted is not None:
+                frame = frame[frame[column] == wanted]
         if not len(frame):
             raise ConfiguralError(f"the audit has no score {name} of {probe}" + (f" of {of}" if of else ""))
         return dict(frame.iloc[0])
@@ -137,9 +128,15 @@ class Audit:
         for probe, responses in self.responses.items():
             save_responses(folder, probe, responses)
         for probe, figure in self.figures.items():
-            plotting.save(figure, folder / "figures" / f"{probe}.png")
+            save_figure(figure, folder / "figures" / f"{probe}.png")
         for probe, examples in self.examples.items():
-            _save_examples(folder / "examples", probe, examples)
+            listed = []
+            for number, example in enumerate(examples, 1):
+                file = f"{probe}_{number}.png"
+                write_png(folder / "examples" / file, example.image)
+                log_odds = None if np.isnan(example.log_odds) else example.log_odds
+                listed.append({"file": file, "caption": example.caption, "log_odds": log_odds})
+            files.write_text(folder / "examples" / f"{probe}.json", json.dumps(listed, indent=1) + "\n")
         rows = [
             {key: None if isinstance(v, float) and np.isnan(v) else v for key, v in row.items()}
             for row in self.scores.to_dict("records")
@@ -190,13 +187,3 @@ def save_responses(folder: Path, probe: str, responses: pd.DataFrame) -> None:
     buffer = io.BytesIO()
     responses.to_parquet(buffer, index=False)
     files.write_bytes(folder / "responses" / f"{probe}.parquet", buffer.getvalue())
-
-
-def _save_examples(folder: Path, probe: str, examples: list[Example]) -> None:
-    listed = []
-    for number, example in enumerate(examples, 1):
-        file = f"{probe}_{number}.png"
-        write_png(folder / file, example.image)
-        log_odds = None if np.isnan(example.log_odds) else example.log_odds
-        listed.append({"file": file, "caption": example.caption, "log_odds": log_odds})
-    files.write_text(folder / f"{probe}.json", json.dumps(listed, indent=1) + "\n")

@@ -66,11 +66,18 @@ def audit_saved(
             )
         split = given.get("split", run.split if same else "paper")
         kept = same and run.split == split == "identity"
-        seed = (
-            _kept_seed(given.get("seed"), run.data_seed)
-            if kept
-            else _other_seed(given.get("seed"), run.data_seed, same)
-        )
+        seed, trained = given.get("seed"), run.data_seed
+        if kept and seed not in (None, trained):
+            raise ConfiguralError(
+                f"seed {seed}: deals the persons out again, so that some that the network was trained on come into "
+                f"the audit; with the identity split keep seed {trained}"
+            )
+        if same and not kept and seed == trained:
+            raise ConfiguralError(
+                f"seed {seed}: makes images that the network was trained on; use another, such as {trained + 1}"
+            )
+        if seed is None:
+            seed = trained if kept else trained + 1
         chosen = {"condition": given.get("condition", run.condition), "seed": seed, "split": split}
     else:
         library = load(config.source if source is None else source)
@@ -95,31 +102,8 @@ def audit_saved(
     return done
 
 
-def _kept_seed(given: int | None, trained: int) -> int:
-    """The seed of a run whose test persons were kept apart by it."""
-    if given not in (None, trained):
-        raise ConfiguralError(
-            f"seed {given}: deals the persons out again, so that some that the network was trained on come into "
-            f"the audit; with the identity split keep seed {trained}"
-        )
-    return trained
-
-
-def _other_seed(given: int | None, trained: int, same: bool) -> int:
-    """A seed that makes other images of the same exemplars than a network was trained on."""
-    if given == trained and same:
-        raise ConfiguralError(
-            f"seed {given}: makes images that the network was trained on; use another, such as {trained + 1}"
-        )
-    return trained + 1 if given is None else given
-
-
 def _trained_on(run: Path) -> str:
-    """The fingerprint of the exemplars that a finished run was trained on.
-
-    Raises:
-        ConfiguralError: If the run is not finished or its metrics are damaged.
-    """
+    """The fingerprint of the exemplars that a finished run was trained on."""
     path = run / "metrics.json"
     if not path.is_file():
         raise ConfiguralError(f"{run}: this run is not finished; continue it with resume")

@@ -7,6 +7,6 @@ from configural.evaluation.figures import loss_figure as loss_figure
 from configural.evaluation.figures import repeats_figure as repeats_figure
 from configural.evaluation.figures import save_figure as save_figure
 from configural.evaluation.figures import shade as shade
-from configural.evaluation.metrics import Metrics as Metrics
+from configural.evaluation.predictions import Metrics as Metrics
 from configural.evaluation.predictions import Predictions as Predictions
 from configural.evaluation.predictions import predict as predict

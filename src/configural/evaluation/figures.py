@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from configural.evaluation.metrics import Metrics
+from configural.evaluation.predictions import Metrics
 from configural.io import files
 from configural.training import History
 from configural.wording import percent
 
-_INK, _GRID = "#1d2126", "#dcdfe3"
+INK, GRID = "#1d2126", "#dcdfe3"
 _STYLE = {
     "font.size": 13,
     "axes.titlesize": 15,
@@ -29,11 +29,11 @@ _STYLE = {
     "axes.titlepad": 12,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
 }
 
 # Orange and blue by Okabe and Ito: distinguishable in every kind of colour blindness, and in grey by lightness.
@@ -58,7 +58,7 @@ def accuracy_figure(history: History) -> Figure:
     """
     curves = {name: 100 * values for name, values in _curves(history, "accuracy").items()}
     start = _start(min(values.min() for values in curves.values()))
-    with _styled():
+    with styled():
         figure, axes = _epochs_figure(history, "Accuracy per epoch")
         axes.set_ylabel("% correct" + (f" (axis starts at {start:g})" if start else ""))
         _percent_axis(axes, start)
@@ -73,7 +73,7 @@ def loss_figure(history: History) -> Figure:
     """
     curves = _curves(history, "loss")
     both = np.concatenate(list(curves.values()))
-    with _styled():
+    with styled():
         figure, axes = _epochs_figure(history, "Loss per epoch")
         if both.min() > 0 and both.max() > 100 * both.min():
             axes.set_yscale("log")
@@ -102,7 +102,7 @@ def repeats_figure(title: str, histories: Mapping[str, History], *, start: float
         epochs: Where the axis of epochs ends.
     """
     longest = max(histories.values(), key=lambda history: history.epochs[-1].epoch)
-    with _styled():
+    with styled():
         figure, axes = _epochs_figure(longest, title, (4.4, 3.1), epochs)
         axes.set_ylabel("% correct")
         _percent_axis(axes, start)
@@ -136,7 +136,7 @@ def confusion_matrix_figure(metrics: Metrics) -> Figure:
     counts = np.array(metrics.confusion_matrix)
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, None]
-    with _styled():
+    with styled():
         figure, axes = _figure((5.2, 5.2), "Confusion matrix of the test")
         axes.imshow(shares, cmap=_BLUES, vmin=0, vmax=1)
         for row in range(2):
@@ -168,13 +168,13 @@ def save_figure(figure: Figure, path: Path) -> None:
         OSError: If the place cannot be written.
     """
     buffer = io.BytesIO()
-    with _styled():
+    with styled():
         figure.savefig(buffer, format="png", dpi=150, facecolor="white", metadata={"Software": None})
     files.write_bytes(path, buffer.getvalue())
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
+def styled() -> Iterator[None]:
     """Draw alike whatever the user's own settings are, and leave those as they were."""
     with matplotlib.style.context(["default", _STYLE]):
         yield
@@ -212,7 +212,7 @@ def _epochs_figure(
     margin = max(0.5, 0.02 * (last - first))
     axes.set_xlim(first - margin, last + margin)
     axes.set_xticks(_whole_ticks(first, last))
-    axes.grid(axis="y", color=_GRID, linewidth=1)
+    axes.grid(axis="y", color=GRID, linewidth=1)
     axes.set_axisbelow(True)
     return figure, axes
 
@@ -256,7 +256,7 @@ def _readable_on(colour: tuple[float, float, float, float]) -> str:
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     ground = luminance(colour) + 0.05
-    return "white" if 1.05 / ground > ground / (luminance(to_rgb(_INK)) + 0.05) else _INK
+    return "white" if 1.05 / ground > ground / (luminance(to_rgb(INK)) + 0.05) else INK
 
 
 def _apart(places: Float[np.ndarray, " 2"], gap: float = 0.17) -> list[float]:

@@ -15,7 +15,6 @@ from torch.utils.data import Dataset
 
 from configural import progress
 from configural.errors import ConfiguralError
-from configural.evaluation.metrics import Metrics
 from configural.io import files
 from configural.models import prepare
 from configural.models.classifiers import RespondsToImages
@@ -27,6 +26,24 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("index", "file", "label", "predicted", "log_odds")
 _PROBABILITY = "probability_"
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Scores of one test.
+
+    Attributes:
+        accuracy: Fraction of images predicted correctly, 0 to 1.
+        loss: Mean cross-entropy, in nats.
+        confusion_matrix: A row per true class, with the number of images predicted as each class; the scrambled
+            class comes first.
+        class_names: Of the scrambled and the correct class.
+    """
+
+    accuracy: float
+    loss: float
+    confusion_matrix: tuple[tuple[int, int], tuple[int, int]]
+    class_names: tuple[str, str] = FACE.class_names
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,9 +26,6 @@ class Table:
     """A table that is ready to be shown; the page's template shows it as HTML.
 
     Attributes:
-        title: Above it.
-        columns: Headings.
-        rows: As many texts as columns each.
         numbers: Positions of the columns that are set flush right.
         note: Below it; may be empty.
     """

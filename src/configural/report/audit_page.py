@@ -1,7 +1,6 @@
 """One self-contained page about an audit, read from its folder."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,60 +10,30 @@ import pandas as pd
 from configural.audit import Audit, headline, sentences
 from configural.audit.probe import ProbeCard
 from configural.audit.result import NOT_MEASURED
-from configural.io import files
-from configural.report.parts import Image, Rows, embedded, environment, plain
+from configural.report.parts import Rows, embedded, plain, write_page
 from configural.wording import in_percent, in_words
 
 
-@dataclass(frozen=True)
-class Shown:
-    """An image with its caption and the classifier's response."""
-
-    image: Image
-    caption: str
-    response: str
-
-
-@dataclass(frozen=True)
-class Section:
-    """A probe on the page."""
-
-    name: str
-    card: ProbeCard
-    figure: Image | None
-    examples: list[Shown]
-    rows: list[tuple[str, str, str, str]]
-    obstacle: str
-
-
 def write_audit_report(folder: Path | str) -> Path:
-    """Write `report.html` into the folder of an audit.
-
-    Returns:
-        The page's path.
+    """Write `report.html` into the folder of an audit; returns its path.
 
     Raises:
         ConfiguralError: If the folder holds no audit.
     """
     folder = Path(folder)
     audit = Audit.load(folder)
-    page = (
-        environment()
-        .get_template("audit.html.j2")
-        .render(
-            name=audit.facts.name,
-            headline=headline(audit),
-            sentences=sentences(audit),
-            interruption=audit.interruption,
-            index=_index(audit),
-            sections=[_section(name, card, audit, folder) for name, card in audit.probes.items()],
-            settings=_settings(audit),
-            version=audit.facts.configural,
-        )
+    return write_page(
+        folder,
+        "audit.html.j2",
+        name=audit.facts.name,
+        headline=headline(audit),
+        sentences=sentences(audit),
+        interruption=audit.interruption,
+        index=_index(audit),
+        sections=[_section(name, card, audit, folder) for name, card in audit.probes.items()],
+        settings=_settings(audit),
+        version=audit.facts.configural,
     )
-    path = folder / "report.html"
-    files.write_text(path, page)
-    return path
 
 
 def _index(audit: Audit) -> tuple[str, str] | None:
@@ -77,24 +46,29 @@ def _index(audit: Audit) -> tuple[str, str] | None:
     return value, f"relation index {ends}"
 
 
-def _section(name: str, card: ProbeCard, audit: Audit, folder: Path) -> Section:
+def _section(name: str, card: ProbeCard, audit: Audit, folder: Path) -> dict[str, Any]:
+    """A probe on the page."""
     scores = audit.scores[audit.scores["probe"] == name]
     path = folder / "examples" / f"{name}.json"
-    examples = []
-    for one in json.loads(path.read_text("utf-8")) if path.is_file() else []:
-        image = embedded(folder / "examples" / one["file"])
-        if image is not None:
-            asked = one["log_odds"] is not None
-            response = f"log-odds {in_words({'value': one['log_odds'], 'low': np.nan})}" if asked else ""
-            examples.append(Shown(image, one["caption"], response))
-    return Section(
-        name,
-        card,
-        embedded(folder / "figures" / f"{name}.png"),
-        examples,
-        [_row(row, card) for row in scores.to_dict("records")],
-        audit.left_out.get(name, ""),
-    )
+    listed = json.loads(path.read_text("utf-8")) if path.is_file() else []
+    return {
+        "name": name,
+        "card": card,
+        "figure": embedded(folder / "figures" / f"{name}.png"),
+        "examples": [
+            {
+                "image": image,
+                "caption": one["caption"],
+                "response": f"log-odds {in_words({'value': one['log_odds'], 'low': np.nan})}"
+                if one["log_odds"] is not None
+                else "",
+            }
+            for one in listed
+            if (image := embedded(folder / "examples" / one["file"]))
+        ],
+        "rows": [_row(row, card) for row in scores.to_dict("records")],
+        "obstacle": audit.left_out.get(name, ""),
+    }
 
 
 def _row(row: Any, card: ProbeCard) -> tuple[str, str, str, str]:

@@ -5,17 +5,17 @@ All of it is read from the folder, so that a page can be made again at any time,
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from configural import models
+from configural.config import RunConfig
 from configural.evaluation import Predictions
-from configural.io import files
-from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Image, Rows, embedded, environment
-from configural.study import Run, RunConfig
+from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Rows, embedded, write_page
+from configural.runs import Run
 from configural.training import Recipe
 from configural.training import recipe as preset_recipe
 from configural.wording import duration, percent, probability
@@ -24,123 +24,76 @@ _SHOWN = 100
 """Of each kind of mistake, so many images are shown; the table lists them all."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the network said of one image.
-
-    Attributes:
-        index: The image's number within its class.
-        file: Its file in the tested set.
-        true: Its class.
-        predicted: The class that the network gave it.
-        probability: Of face, as text.
-        image: None if it is not shown.
-    """
-
-    index: int
-    file: str
-    true: str
-    predicted: str
-    probability: str
-    image: Image | None
-
-
 def write_run_report(run: Run) -> Path:
-    """Write `report.html` into a run's folder.
-
-    Returns:
-        The page's path.
-    """
-    settings, metrics = run.settings, run.metrics
-    training = {
-        "recipe": settings.recipe,
-        "history": run.history.epochs,
-        "accuracy_figure": embedded(run.folder / "figures" / "accuracy.png"),
-        "loss_figure": embedded(run.folder / "figures" / "loss.png"),
-    }
+    """Write `report.html` into a run's folder; returns its path."""
+    settings, figures = run.settings, run.folder / "figures"
     return _write(
         run.folder,
         run.predictions,
-        metrics,
-        settings.network,
-        settings.image_size,
-        settings.split,
-        _run_settings(settings, metrics),
-        training,
+        run.metrics,
+        network=settings.network,
+        image_size=settings.image_size,
+        split=settings.split,
+        settings=_run_settings(settings, run.metrics),
+        training={
+            "recipe": settings.recipe,
+            "history": run.history.epochs,
+            "accuracy_figure": embedded(figures / "accuracy.png"),
+            "loss_figure": embedded(figures / "loss.png"),
+        },
     )
 
 
 def write_evaluation_report(folder: Path) -> Path:
-    """Write `report.html` into the folder of a saved network's test.
+    """Write `report.html` into the folder of a saved network's test; returns its path.
 
     Args:
         folder: Holds `predictions.csv`, `metrics.json` and the images.
-
-    Returns:
-        The page's path.
     """
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
-    settings = metrics["settings"]
     return _write(
         folder,
         Predictions.load(folder / "predictions.csv"),
         metrics,
-        settings["network"],
-        settings["image_size"],
-        # Which exemplars the network was trained on is not known here, nor whether they are in the test.
-        "",
-        _evaluation_settings(metrics),
+        network=metrics["settings"]["network"],
+        image_size=metrics["settings"]["image_size"],
+        split="",  # which exemplars the network was trained on is not known here, nor whether they are in the test
+        settings=_evaluation_settings(metrics),
         training=None,
     )
-
-
-_STUDY = {architecture.name: architecture for architecture in models.ARCHITECTURES}
 
 
 def _write(
     folder: Path,
     predictions: Predictions,
     metrics: Mapping[str, Any],
+    *,
     network: str,
     image_size: int,
-    split: str,
-    settings: dict[str, Rows],
-    training: dict[str, Any] | None,
+    **said: Any,
 ) -> Path:
-    matrix = metrics["confusion_matrix"]
-    total = sum(map(sum, matrix))
+    """Write the page; `said` is what the template takes as it is."""
     wrong = _wrong(predictions, folder)
-    page = (
-        environment()
-        .get_template("run.html.j2")
-        .render(
-            name=folder.resolve().name,
-            network=network,
-            study_network=_STUDY.get(network),
-            image_size=image_size,
-            split=split,
-            settings=settings,
-            training=training,
-            accuracy=percent(metrics["test_accuracy"]),
-            loss=f"{metrics['test_loss']:.4g}",
-            matrix=matrix,
-            class_names=predictions.class_names,
-            total=total,
-            right=matrix[0][0] + matrix[1][1],
-            most=percent(max(map(sum, matrix)) / total),
-            matrix_figure=embedded(folder / "figures" / "confusion_matrix.png"),
-            samples=_samples(predictions, folder),
-            wrong=wrong,
-            shown=_SHOWN,
-            wrong_total=sum(map(len, wrong.values())),
-            wrong_shown=sum(answer.image is not None for answers in wrong.values() for answer in answers),
-            summary=_summary(network, image_size),
-            version=metrics["configural"],
-        )
+    return write_page(
+        folder,
+        "run.html.j2",
+        **said,
+        network=network,
+        study_network={each.name: each for each in models.ARCHITECTURES}.get(network),
+        image_size=image_size,
+        accuracy=percent(metrics["test_accuracy"]),
+        loss=f"{metrics['test_loss']:.4g}",
+        matrix=metrics["confusion_matrix"],
+        class_names=predictions.class_names,
+        matrix_figure=embedded(folder / "figures" / "confusion_matrix.png"),
+        samples=_samples(predictions, folder),
+        wrong=wrong,
+        shown=_SHOWN,
+        wrong_total=sum(map(len, wrong.values())),
+        wrong_shown=sum(answer["image"] is not None for answers in wrong.values() for answer in answers),
+        summary=_summary(network, image_size),
+        version=metrics["configural"],
     )
-    path = folder / "report.html"
-    files.write_text(path, page)
-    return path
 
 
 def _summary(name: str, image_size: int) -> models.Summary | None:
@@ -222,35 +175,37 @@ def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, Rows]:
     }
 
 
-def _samples(predictions: Predictions, folder: Path) -> dict[str, list[Answer]]:
+def _samples(predictions: Predictions, folder: Path) -> dict[str, list[dict[Any, Any]]]:
     """For each class, the sample images that the folder holds."""
-    samples: dict[str, list[Answer]] = {name: [] for name in predictions.class_names}
-    for row in predictions.frame.to_dict("records"):
-        name = predictions.class_names[row["label"]]
-        path = folder / "samples" / name / f"{Path(row['file']).stem}.png"
-        if path.is_file():
-            samples[name].append(_answer(row, predictions.class_names, path))
+    frame, samples = predictions.frame, {}
+    for label, name in enumerate(predictions.class_names):
+        answers = _answers(predictions, frame[frame["label"] == label], folder / "samples" / name)
+        samples[name] = [answer for answer in answers if answer["image"]]
     return samples
 
 
-def _wrong(predictions: Predictions, folder: Path) -> dict[str, list[Answer]]:
+def _wrong(predictions: Predictions, folder: Path) -> dict[str, list[dict[Any, Any]]]:
     """For each mistake, all the images that it was made with, the first of them shown."""
-    wrong = {}
-    for mistake, rows in predictions.incorrect().items():
-        answers = []
-        for position, row in enumerate(rows.to_dict("records")):
-            path = folder / "misclassified" / mistake / f"{Path(row['file']).stem}.png"
-            answers.append(_answer(row, predictions.class_names, path if position < _SHOWN else None))
-        wrong[mistake] = answers
-    return wrong
+    return {
+        mistake: [
+            *_answers(predictions, rows[:_SHOWN], folder / "misclassified" / mistake),
+            *_answers(predictions, rows[_SHOWN:], None),
+        ]
+        for mistake, rows in predictions.incorrect().items()
+    }
 
 
-def _answer(row: Mapping[Any, Any], class_names: tuple[str, str], path: Path | None) -> Answer:
-    return Answer(
-        row["index"],
-        row["file"],
-        class_names[row["label"]],
-        class_names[row["predicted"]],
-        probability(row[f"probability_{class_names[1]}"]),
-        embedded(path) if path else None,
-    )
+def _answers(predictions: Predictions, rows: pd.DataFrame, folder: Path | None) -> list[dict[Any, Any]]:
+    """What the network said of some images, each with the image where the folder holds it."""
+    names = predictions.class_names
+    return [
+        {
+            "index": row["index"],
+            "file": row["file"],
+            "true": names[row["label"]],
+            "predicted": names[row["predicted"]],
+            "probability": probability(row[f"probability_{names[1]}"]),
+            "image": embedded(folder / f"{Path(row['file']).stem}.png") if folder else None,
+        }
+        for row in rows.to_dict("records")
+    ]

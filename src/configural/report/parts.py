@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from configural.io import files
 from configural.wording import percent
 
 CONDITIONS = {
@@ -26,21 +27,15 @@ Rows = list[tuple[str, str, str]]
 
 @dataclass(frozen=True)
 class Image:
-    """A PNG as a page holds it.
-
-    Attributes:
-        source: The whole file as a data URI.
-        width: Columns.
-        height: Rows.
-    """
+    """A PNG as a page holds it: the whole file as a data URI."""
 
     source: str
     width: int
     height: int
 
 
-def environment() -> Environment:
-    """Where templates are found; what they show is escaped, and an unknown name is an error."""
+def write_page(folder: Path, template: str, **said: Any) -> Path:
+    """Write `report.html` into a folder from a template; what it shows is escaped, an unknown name is an error."""
     environment = Environment(
         loader=PackageLoader("configural.report"),
         autoescape=True,
@@ -53,7 +48,9 @@ def environment() -> Environment:
         "percent": percent,
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
-    return environment
+    path = folder / "report.html"
+    files.write_text(path, environment.get_template(template).render({"name": folder.resolve().name, **said}))
+    return path
 
 
 def embedded(path: Path) -> Image | None:

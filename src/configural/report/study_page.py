@@ -2,10 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
@@ -14,12 +13,11 @@ from configural import __version__
 from configural.config.study import StudyPlan, condition_label
 from configural.errors import ConfiguralError
 from configural.evaluation import axis_start, repeats_figure, save_figure, shade
-from configural.io import files
 from configural.replication import tables
 from configural.replication.comparison import CELL, NETWORKS, compare_results, ordered, study_image_size
 from configural.replication.fields import CLOSEST_PARTS
 from configural.replication.findings import Verdict
-from configural.report.parts import CONDITIONS, SPLITS, Image, Rows, embedded, environment, plain
+from configural.report.parts import CONDITIONS, SPLITS, Image, Rows, embedded, plain, write_page
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import RESULT_COLUMNS, load_results
 from configural.training import History
@@ -58,15 +56,9 @@ class Training:
 
 
 def write_study_report(folder: Path) -> Path:
-    """Write `report.html`, and the curves in `figures`, into a study's folder.
+    """Write `report.html`, and the curves in `figures`, into a study's folder; returns the page's path.
 
     Works while the study is at work: what is not finished is shown as missing.
-
-    Args:
-        folder: The study's.
-
-    Returns:
-        The page's path.
 
     Raises:
         ConfiguralError: If it is no study's folder, or a file in it is damaged.
@@ -87,36 +79,30 @@ def write_study_report(folder: Path) -> Path:
         default=0.0,
     )
     finished = sum(training.state == "finished" for training in trainings)
-    page = (
-        environment()
-        .get_template("study.html.j2")
-        .render(
-            name=folder.resolve().name,
-            comparison=comparison,
-            closest_parts=CLOSEST_PARTS,
-            text=tables,
-            verdicts=list(Verdict),
-            trainings=trainings,
-            finished=finished,
-            whole=0 < finished == len(trainings),
-            missing="not yet" if finished < len(trainings) else "not tested",
-            networks=networks,
-            conditions=ordered([training.condition for training in trainings], tuple(CONDITIONS)),
-            placements=tables.SHOWN_PLACEMENTS,
-            cells={tuple(cell[key] for key in CELL): cell for cell in comparison.cells.to_dict("records")},
-            own=results.groupby(list(CELL))["accuracy"].apply(sorted).to_dict(),
-            published=published.groupby(list(CELL))["accuracy"].apply(sorted).to_dict(),
-            worst=_WORST,
-            shade=shade,
-            start=max((zoom for zoom in _ZOOMS if zoom < lowest), default=0.0),
-            curves=_curves(folder, trainings),
-            settings=_settings(folder, record, trainings),
-            version=__version__,
-        )
+    return write_page(
+        folder,
+        "study.html.j2",
+        comparison=comparison,
+        closest_parts=CLOSEST_PARTS,
+        text=tables,
+        verdicts=list(Verdict),
+        trainings=trainings,
+        finished=finished,
+        whole=0 < finished == len(trainings),
+        missing="not yet" if finished < len(trainings) else "not tested",
+        networks=networks,
+        conditions=ordered([training.condition for training in trainings], tuple(CONDITIONS)),
+        placements=tables.SHOWN_PLACEMENTS,
+        cells={tuple(cell[key] for key in CELL): cell for cell in comparison.cells.to_dict("records")},
+        own=results.groupby(list(CELL))["accuracy"].apply(sorted).to_dict(),
+        published=published.groupby(list(CELL))["accuracy"].apply(sorted).to_dict(),
+        worst=_WORST,
+        shade=shade,
+        start=max((zoom for zoom in _ZOOMS if zoom < lowest), default=0.0),
+        curves=_curves(folder, trainings),
+        settings=_settings(folder, record, trainings),
+        version=__version__,
     )
-    path = folder / "report.html"
-    files.write_text(path, page)
-    return path
 
 
 def _trainings(folder: Path, plan: StudyPlan, results: pd.DataFrame) -> list[Training]:
@@ -135,42 +121,30 @@ def _trainings(folder: Path, plan: StudyPlan, results: pd.DataFrame) -> list[Tra
     keys = {*wanted, *tested, *((found[1], found[2], int(found[3])) for found in parted if found)}
     networks = ordered([network for network, _, _ in keys], NETWORKS)
     conditions = ordered([condition for _, condition, _ in keys], tuple(CONDITIONS))
-    failed = Attempts.load(folder).failed
-    return [
-        _training(
-            folder, (network, condition, repeat), tested.get((network, condition, repeat)), plan.seeds, failed
+    failures = Attempts.load(folder).failed
+    trainings = []
+    for key in sorted(keys, key=lambda key: (networks.index(key[0]), conditions.index(key[1]), key[2])):
+        network, condition, repeat = key
+        name, row = f"{network}-{condition}-{repeat}", tested.get(key)
+        run = folder / "runs" / name
+        finished = row is not None or (run / "tests.csv").is_file()
+        failure = "" if finished else failures.get(name, "")
+        begun = "begun" if run.is_dir() else "not begun"
+        planned = plan.seeds[repeat - 1] if repeat <= len(plan.seeds) else ""
+        trainings.append(
+            Training(
+                name,
+                network,
+                condition,
+                repeat,
+                seed=str(row["seed"] if row else planned),
+                state="finished" if finished else "failed" if failure else begun,
+                accuracy=percent(row["accuracy"]) if row else "",
+                link=quote(f"runs/{name}/report.html") if (run / "report.html").is_file() else "",
+                failure=failure,
+            )
         )
-        for network in networks
-        for condition in conditions
-        for repeat in sorted(repeat for *cell, repeat in keys if cell == [network, condition])
-    ]
-
-
-def _training(
-    folder: Path,
-    key: tuple[str, str, int],
-    row: Mapping[Any, Any] | None,
-    seeds: Sequence[object],
-    failed: Mapping[str, str],
-) -> Training:
-    network, condition, repeat = key
-    name = f"{network}-{condition}-{repeat}"
-    run = folder / "runs" / name
-    finished = row is not None or (run / "tests.csv").is_file()
-    failure = "" if finished else failed.get(name, "")
-    begun = "begun" if run.is_dir() else "not begun"
-    seed = row["seed"] if row else seeds[repeat - 1] if repeat <= len(seeds) else ""
-    return Training(
-        name,
-        network,
-        condition,
-        repeat,
-        str(seed),
-        "finished" if finished else "failed" if failure else begun,
-        percent(row["accuracy"]) if row else "",
-        quote(f"runs/{name}/report.html") if (run / "report.html").is_file() else "",
-        failure,
-    )
+    return trainings
 
 
 def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str], Image | None]:

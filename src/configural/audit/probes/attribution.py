@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 from torch import Tensor
@@ -54,24 +54,14 @@ class Attribution(Inspection):
 
     def obstacle(self, classifier: Respondent) -> str:
         """Pixels are needed, and captum; gradients where a torch network is given."""
-        return (
-            super().obstacle(classifier)
-            if isinstance(classifier, RespondsToImages)
-            else "needs a classifier of images"
-        )
+        images = isinstance(classifier, RespondsToImages)
+        return super().obstacle(classifier) if images else "needs a classifier of images"
 
-    def inspect(
-        self,
-        classifier: Any,
-        stimuli: list[Stimulus],
-        *,
-        images: UInt8[np.ndarray, "n size size 3"],
-        renderer: Renderer,
-    ) -> dict[str, np.ndarray]:
+    def inspect(self, classifier: Any, stimuli: list[Stimulus], *, renderer: Renderer) -> dict[str, np.ndarray]:
         """Per image each region's fraction of the area, and of each method's absolute attribution."""
         from captum.attr import IntegratedGradients, Occlusion
 
-        values = as_tensor(images)
+        values = as_tensor(renderer.draw_batch(stimuli))
         found = {}
         if isinstance(classifier, Differentiable):
             # As many images at a time as take no more than a few gigabytes in the study's networks.

@@ -73,46 +73,15 @@ class Displacement(Probe):
     def trials(self, material: Material) -> Trials:
         """Each object as it is, with parts moved, with the portrait moved, and some of it again on plain skin."""
         table = material.some_objects(self.objects)
-        of_scheme = moves(material.scheme)
+        of_scheme, own = moves(material.scheme), material.condition.background
         single_and_all = {move: of_scheme[move] for move in (*singles(material.scheme), ALL)}
-        versions: list[tuple[StimulusTable, dict[str, Any]]] = []
-        own = material.condition.background
-        for background in dict.fromkeys((own, "skin")):
-            here = under(table, background=background)
-            distances = self.distances if background == own else (self.at,)
-            moved = of_scheme if background == own else single_and_all
-            versions += self._moved(material, here, distances, moved, background)
-            if background == own:
-                versions += _placed(material, here, background)
+        versions = [
+            *_moved(material, under(table, background=own), self.distances, of_scheme),
+            *_placed(material, under(table, background=own)),
+        ]
+        if own != "skin":
+            versions += _moved(material, under(table, background="skin"), (self.at,), single_and_all)
         return Trials.join(material.library, versions)
-
-    def _moved(
-        self,
-        material: Material,
-        table: StimulusTable,
-        distances: tuple[int, ...],
-        which: Mapping[str, tuple[str, ...]],
-        background: str,
-    ) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
-        def notes(move: str, distance: float, direction: str) -> dict[str, Any]:
-            return {"move": move, "distance": distance, "direction": direction, "background": background}
-
-        yield table, notes("none", 0, "")
-        hosts = table.frame["host"].map(material.library.position).to_numpy()
-        scale = material.library.sides[hosts] / REFERENCE_SIDE
-        hidden = overlap(material.library, table)
-        for distance in distances:
-            step = np.rint(distance * scale).astype(int)
-            for direction, (down, across) in DIRECTIONS.items():
-                whole = _shifted(table, which[ALL], down * step, across * step)
-                fits = fit(material.library, whole)
-                for move, slots in which.items():
-                    moved = _shifted(table, slots, down * step, across * step)
-                    shown = fits
-                    if slots != which[ALL]:
-                        shown = fits & (overlap(material.library, moved) <= hidden)
-                    moved = replace(moved, frame=moved.frame[shown].reset_index(drop=True))
-                    yield moved, notes(move, distance, direction)
 
     def examples(self, notes: pd.DataFrame) -> dict[int, str]:
         """One object at rest and with parts moved, each by the last direction that it has room for."""
@@ -148,9 +117,7 @@ class Displacement(Probe):
             rows_of = own[own["move"].isin(names)]
             for distance, rows in rows_of.groupby("distance"):
                 for name, values in ((material.probability, expit(rows["log_odds"])), ("drop", rows["drop"])):
-                    columns = _by_move(rows["move"], values, names)
-                    estimate = bootstrap.function(columns, rows["host"], of_means=_mean_of_moves)
-                    found.append(Score(name, estimate, of, float(distance)))
+                    found.append(Score(name, _mean(rows, values, names, bootstrap), of, float(distance)))
             found.append(Score("threshold", _threshold(at_rest, rows_of, names, bootstrap), of))
         for distance in self.distances:
             rows = own[(own["move"] != IMAGE) & (own["distance"] == distance)]
@@ -162,8 +129,7 @@ class Displacement(Probe):
             found.append(Score("relation_index", index, background, self.at))
             for of in (ONE, ALL):
                 some = rows[rows["move"].isin(of_moves[of])]
-                columns = _by_move(some["move"], some["drop"], of_moves[of])
-                drop = bootstrap.function(columns, some["host"], of_means=_mean_of_moves)
+                drop = _mean(some, some["drop"], of_moves[of], bootstrap)
                 found.append(Score("drop", drop, f"{of}, on {background}", self.at))
         image = own[own["move"] == IMAGE]
         if len(image):
@@ -226,22 +192,26 @@ def relation_index(rows: pd.DataFrame, bootstrap: Bootstrap, *, singles: Sequenc
         np.stack([_mean_of_moves(some[..., :-1]), some[..., -1]], axis=-1) for some in (of_moves, drawn_of_moves)
     )
     images = int((~np.isnan(columns)).any(axis=1).sum())
-    lows = [interval(drawn[:, column], exemplars)[0] for column in range(2)]
+    note = ""
     if exemplars == 0 or np.isnan(means).any():
-        return Estimate(np.nan, np.nan, np.nan, exemplars, images, NO_ROOM)
-    if exemplars == 1:
-        return Estimate(np.nan, np.nan, np.nan, exemplars, images, ONE_EXEMPLAR)
+        note = NO_ROOM
+    elif exemplars == 1:
+        note = ONE_EXEMPLAR
     # Rounding in a network's sums is not a drop.
-    if not any(low > 1e-6 for low in lows):
-        return Estimate(np.nan, np.nan, np.nan, exemplars, images, UNDEFINED)
-    value, draws = _index(means), _index(drawn)
-    low, high = interval(draws, exemplars)
-    return Estimate(float(value), low, high, exemplars, images)
+    elif not any(interval(drawn[:, column], exemplars)[0] > 1e-6 for column in range(2)):
+        note = UNDEFINED
+    if note:
+        return Estimate(np.nan, np.nan, np.nan, exemplars, images, note)
+    return Estimate(float(_index(means)), *interval(_index(drawn), exemplars), exemplars, images)
 
 
 def _by_move(move: pd.Series, values: pd.Series, names: Sequence[str]) -> np.ndarray:
     """A column for each move; nan in the rows of others."""
     return np.stack([np.where(move == name, values, np.nan) for name in names], axis=-1).astype(float)
+
+
+def _mean(rows: pd.DataFrame, values: pd.Series, names: Sequence[str], bootstrap: Bootstrap) -> Estimate:
+    return bootstrap.function(_by_move(rows["move"], values, names), rows["host"], of_means=_mean_of_moves)
 
 
 def _mean_of_moves(means: np.ndarray) -> np.ndarray:
@@ -276,10 +246,9 @@ def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, names: Sequence[str],
     exemplars = rows["host"].to_numpy()
     found = bootstrap.function(columns, exemplars, of_means=lambda means: _crossing(ends, curve(means)))
     means = curve(bootstrap.draws(columns, exemplars)[0])
-    if means[0] < 0.5:
-        return replace(found, value=np.nan, low=np.nan, high=np.nan, note="below one half from the start")
-    if not (means < 0.5).any():
-        return replace(found, value=np.nan, low=np.nan, high=np.nan, note="one half is not reached")
+    if means[0] < 0.5 or not (means < 0.5).any():
+        note = "below one half from the start" if means[0] < 0.5 else "one half is not reached"
+        return replace(found, value=np.nan, low=np.nan, high=np.nan, note=note)
     if found.high == ends[-1]:
         return replace(found, note="the upper end is where measuring ends")
     return found
@@ -300,6 +269,34 @@ def _crossing(distances: np.ndarray, means: np.ndarray) -> np.ndarray:
     return np.where(below.any(axis=-1), np.where(first > 0, crossing, 0.0), distances[-1])
 
 
+def _moved(
+    material: Material, table: StimulusTable, distances: tuple[int, ...], which: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
+    def notes(move: str, distance: float, direction: str) -> dict[str, Any]:
+        return {
+            "move": move,
+            "distance": distance,
+            "direction": direction,
+            "background": table.condition.background,
+        }
+
+    yield table, notes("none", 0, "")
+    hosts = table.frame["host"].map(material.library.position).to_numpy()
+    scale = material.library.sides[hosts] / REFERENCE_SIDE
+    hidden = overlap(material.library, table)
+    for distance in distances:
+        step = np.rint(distance * scale).astype(int)
+        for direction, (down, across) in DIRECTIONS.items():
+            whole = _shifted(table, which[ALL], down * step, across * step)
+            fits = fit(material.library, whole)
+            for move, slots in which.items():
+                moved = _shifted(table, slots, down * step, across * step)
+                shown = fits
+                if slots != which[ALL]:
+                    shown = fits & (overlap(material.library, moved) <= hidden)
+                yield moved.take(np.flatnonzero(shown)), notes(move, distance, direction)
+
+
 def _shifted(table: StimulusTable, slots: tuple[str, ...], down: np.ndarray, across: np.ndarray) -> StimulusTable:
     columns = {}
     for slot in slots:
@@ -308,14 +305,15 @@ def _shifted(table: StimulusTable, slots: tuple[str, ...], down: np.ndarray, acr
     return with_columns(table, **columns)
 
 
-def _placed(
-    material: Material, table: StimulusTable, background: str
-) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
+def _placed(material: Material, table: StimulusTable) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
     """The whole portrait, canvas and all, as far to either side as the square image allows."""
     frame = table.frame
     rows, cols = material.library.canvas_sizes[frame["host"].map(material.library.position).to_numpy()].T
     room = np.abs(rows - cols) / 2 / np.maximum(rows, cols) * REFERENCE_SIDE
-    movable = (room > 0) & (frame["placement"] == "middle").to_numpy() & (background == "canvas")
+    movable = (room > 0) & (frame["placement"] == "middle").to_numpy() & (table.condition.background == "canvas")
     for side in ("left", "right"):
-        moved = replace(table, frame=frame[movable].assign(placement=side).reset_index(drop=True))
-        yield moved, {"move": IMAGE, "distance": room[movable], "direction": side, "background": background}
+        moved = with_columns(table.take(np.flatnonzero(movable)), placement=side)
+        yield (
+            moved,
+            {"move": IMAGE, "distance": room[movable], "direction": side, "background": table.condition.background},
+        )

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate
 from configural.audit.probe import Material, Probe, Score, Trials, Which, under
+from configural.evaluation.figures import INK
 from configural.objects import ObjectScheme
 
 CANVAS = "canvas"
@@ -99,7 +100,7 @@ class Interactions(Probe):
             right.imshow(grid, cmap="PuOr_r", norm=TwoSlopeNorm(0, -most, most))
             for (row, column), value in np.ndenumerate(grid):
                 if not np.isnan(value):
-                    colour = "white" if abs(value) > 0.6 * most else plotting.INK
+                    colour = "white" if abs(value) > 0.6 * most else INK
                     text = "0.0" if abs(value) < 0.05 else f"{value:.1f}".replace("-", "−")
                     right.text(column, row, text, ha="center", va="center", color=colour)
             right.set_xticks(range(len(names) - 1), [name.replace("_", "\n") for name in names[:-1]])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -11,7 +12,7 @@ from configural.audit import plotting
 from configural.audit.positions import TURNED, fit
 from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under, with_columns
 from configural.audit.probes.forced_choice import choices
-from configural.portraits import Exemplar, Library
+from configural.portraits import Library
 from configural.stimuli import StimulusTable
 
 _DROPS: Mapping[str, str] = {
@@ -57,7 +58,7 @@ class Inversion(Probe):
         scheme = material.scheme
         donors = [f"{slot}_donor" for slot in scheme.part_kinds]
         library = with_twins(material.library, sorted(set(pairs.frame[donors].to_numpy().ravel())))
-        correct = replace(pairs, frame=pairs.frame[pairs.frame["label"] == 1].reset_index(drop=True))
+        correct = pairs.take(np.flatnonzero(pairs.frame["label"] == 1))
         turned = scheme.thatcher or scheme.part_kinds
         twins = {f"{slot}_donor": correct.frame[f"{slot}_donor"] + TURNED for slot in turned}
         versions: list[tuple[StimulusTable, dict[str, Any]]] = []
@@ -71,9 +72,8 @@ class Inversion(Probe):
         for angle in (0, *self.angles):
             for sign in (1, -1) if angle not in (0, 180) else (1,):
                 rotated = with_columns(some, rotation=some.frame["rotation"] + float(sign * angle))
-                rotated = replace(rotated, frame=rotated.frame[fit(library, rotated)].reset_index(drop=True))
                 notes = {"what": "rotation", "inverted": False, "turned": False, "label": 1, "angle": float(angle)}
-                versions.append((rotated, notes))
+                versions.append((rotated.take(np.flatnonzero(fit(library, rotated))), notes))
         return Trials.join(library, versions)
 
     def examples(self, notes: pd.DataFrame) -> dict[int, str]:
@@ -130,13 +130,11 @@ class Inversion(Probe):
 
 def with_twins(library: Library, names: list[str]) -> Library:
     """A library that also holds some exemplars with each of their parts turned by 180 degrees in its position."""
-    exemplars = {exemplar.name: exemplar for exemplar in library.exemplars}
-    return replace(library, exemplars=[*library.exemplars, *(_twin(exemplars[name]) for name in names)])
-
-
-def _twin(exemplar: Exemplar) -> Exemplar:
-    parts = tuple(
-        replace(part, pixels=part.pixels[::-1, ::-1].copy(), mask=part.mask[::-1, ::-1].copy())
-        for part in exemplar.parts
-    )
-    return replace(exemplar, name=exemplar.name + TURNED, parts=parts)
+    exemplars = list(library.exemplars)
+    for exemplar in (exemplars[library.position(name)] for name in names):
+        parts = tuple(
+            replace(part, pixels=part.pixels[::-1, ::-1].copy(), mask=part.mask[::-1, ::-1].copy())
+            for part in exemplar.parts
+        )
+        exemplars.append(replace(exemplar, name=exemplar.name + TURNED, parts=parts))
+    return replace(library, exemplars=exemplars)

@@ -24,9 +24,7 @@ from configural.models.classifiers import Differentiable
 from configural.stimuli import Renderer, Stimulus
 
 _FRACTION_OF_PEAK = 1 - 0.9545
-"""A pixel belongs to the effective receptive field if its gradient is above this fraction of the largest: Luo et
-al.,
-2016."""
+"""A pixel is in the effective receptive field if its gradient is above this fraction of the largest (Luo, 2016)."""
 
 _SHOWN = 224
 """Pixels along a side of an evidence map at least."""
@@ -58,17 +56,11 @@ class ReceptiveField(Inspection):
             return "needs a torch network to take gradients of"
         return "" if last_convolution(classifier.module) is not None else "the network has no convolution"
 
-    def inspect(
-        self,
-        classifier: Any,
-        stimuli: list[Stimulus],
-        *,
-        images: UInt8[np.ndarray, "n size size 3"],
-        renderer: Renderer,
-    ) -> dict[str, np.ndarray]:
+    def inspect(self, classifier: Any, stimuli: list[Stimulus], *, renderer: Renderer) -> dict[str, np.ndarray]:
         """Per image the effective receptive field and the distances between parts, in pixels."""
         positions = part_positions(renderer.library, stimuli) * renderer.size
-        columns = {"theoretical": np.full(len(images), float(_theoretical(classifier.module)))}
+        images = renderer.draw_batch(stimuli)
+        columns = {"theoretical": np.full(len(images), float(receptive_field(classifier.module) or np.nan))}
         columns["effective"] = np.sqrt(_pixels_in_field(classifier, images).astype(float))
         kinds = renderer.library.scheme.part_kinds
         for (a, b), name in zip(combinations(range(len(kinds)), 2), _pairs(kinds), strict=True):
@@ -164,11 +156,6 @@ def _output_of(layer: nn.Module) -> Iterator[list[Tensor]]:
 
 def _pairs(kinds: Sequence[str]) -> list[str]:
     return [f"{first} – {second}" for first, second in combinations(kinds, 2)]
-
-
-def _theoretical(module: nn.Module) -> float:
-    found = receptive_field(module)
-    return float("nan") if found is None else found
 
 
 def _pixels_in_field(classifier: Differentiable, images: UInt8[np.ndarray, "n size size 3"]) -> np.ndarray:
