@@ -16,11 +16,8 @@ from configural.models.torch_modules import Prepare, TorchClassifier, of_floats,
 def open_folder(folder: Path, options: Options) -> TorchClassifier:
     """An image classifier with its preprocessor's settings, or with `prepare` in their place.
 
-    The folder holds config.json, model.safetensors and, for size, scale, mean and deviation of the input,
-    preprocessor_config.json, without which what the network takes would be a guess.
-
-    Raises:
-        ConfiguralError: If transformers is not installed, or the folder holds no image classifier.
+    Without preprocessor_config.json, which holds size, scale, mean and deviation of the input, what the network
+    takes would be a guess.
     """
     transformers = imported("transformers", "huggingface")
     try:

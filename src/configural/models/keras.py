@@ -68,16 +68,19 @@ def load_keras(path: Path | str, image_size: int | None = None) -> StudyNet:
         if zipfile.is_zipfile(path):
             config, content = _unpacked(path)
             with h5py.File(io.BytesIO(content), "r") as file:
-                return _read(file, config, path, image_size)
-        with h5py.File(path, "r") as file:
-            return _read(file, _json(file.attrs.get("model_config", "")), path, image_size)
-    except ConfiguralError:
-        raise
+                network = _read(file, config, image_size)
+        else:
+            with h5py.File(path, "r") as file:
+                network = _read(file, _json(file.attrs.get("model_config", "")), image_size)
+    except ConfiguralError as error:
+        raise ConfiguralError(f"{path}: {error}") from error
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         # h5py has all of these for damaged files.
         raise ConfiguralError(
             f"{path}: not a readable HDF5 file; expected a Keras model saved as .h5 ({error})"
         ) from error
+    check_numbers(network, path)
+    return network.eval()
 
 
 def open_keras(path: Path, options: Options) -> TorchClassifier:
@@ -93,7 +96,7 @@ def _unpacked(path: Path) -> tuple[Any, bytes]:
         members = [archive.getinfo(name) for name in ("config.json", "model.weights.h5")]
         claimed = max(member.file_size for member in members)
         if claimed > _LARGEST_ARCHIVE:
-            raise ConfiguralError(f"{path}: claims {claimed} bytes; no network of the study's is as large")
+            raise ConfiguralError(f"claims {claimed} bytes; no network of the study's is as large")
         config, weights = map(archive.read, members)
         return _json(config), weights
 
@@ -149,23 +152,22 @@ def save_keras(network: nn.Module, path: Path | str) -> None:
     files.write_bytes(Path(path), content.getvalue())
 
 
-def _read(file: h5py.File, config: Any, path: Path, image_size: int | None) -> StudyNet:
+def _read(file: h5py.File, config: Any, image_size: int | None) -> StudyNet:
     layers = _layers(file)
-    chosen = _architecture(layers, path)
-    configured = _size_in_config(config, path)
-    size = _image_size(layers, chosen, configured if image_size is None else image_size, path)
+    chosen = _architecture(layers)
+    configured = _size_in_config(config)
+    size = _image_size(layers, chosen, configured if image_size is None else image_size)
     network = recreate(chosen.name, size)
     assert isinstance(network, StudyNet)
-    _check_config(config, network, path)
+    _check_config(config, network)
     for layer, variable, position, tensor, expected in _weights(network):
-        dataset = _dataset(layers, layer, variable, position, path)
+        dataset = _dataset(layers, layer, variable, position)
         if dataset.shape != expected:
             raise ConfiguralError(
-                f"{path}: the {variable} of {layer} has the shape {dataset.shape}; {chosen.name} expects {expected}"
+                f"the {variable} of {layer} has the shape {dataset.shape}; {chosen.name} expects {expected}"
             )
         tensor.copy_(torch.from_numpy(dataset[()].astype(np.float32)).view(tensor.shape))
-    check_numbers(network, path)
-    return network.eval()
+    return network
 
 
 def _layers(file: h5py.File) -> dict[str, _Variables]:
@@ -213,7 +215,7 @@ def _named(groups: dict[str, _Variables]) -> dict[str, _Variables]:
     return named
 
 
-def _architecture(layers: dict[str, _Variables], path: Path) -> Architecture:
+def _architecture(layers: dict[str, _Variables]) -> Architecture:
     """The network that has just these layers."""
     for candidate in ARCHITECTURES:
         convolutions = {f"Conv_{block}" for block in range(1, candidate.convolutions + 1)}
@@ -223,12 +225,12 @@ def _architecture(layers: dict[str, _Variables], path: Path) -> Architecture:
     names = [repr(name) for name in layers]
     found = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     raise ConfiguralError(
-        f"{path}: not one of the study's networks, which have weights in Conv_1 to Conv_4 or Conv_5, BN_1, "
+        f"not one of the study's networks, which have weights in Conv_1 to Conv_4 or Conv_5, BN_1, "
         f"and D_con or Conv_con; this file has them in {found or 'no layer'}"
     )
 
 
-def _size_in_config(config: Any, path: Path) -> int | None:
+def _size_in_config(config: Any) -> int | None:
     """Rows and columns of the input by the model configuration, None if that says nothing."""
     match shape := _input_shape(config):
         case None | [_, None, None, 3]:
@@ -236,7 +238,7 @@ def _size_in_config(config: Any, path: Path) -> int | None:
         case [_, int(rows), int(columns), 3] if rows == columns:
             return rows
     raise ConfiguralError(
-        f"{path}: the model takes input of the shape {str(shape)[:80]}; expected square colour images, "
+        f"the model takes input of the shape {str(shape)[:80]}; expected square colour images, "
         "[null, size, size, 3]"
     )
 
@@ -253,7 +255,7 @@ def _input_shape(config: Any) -> Any:
     return None
 
 
-def _check_config(config: Any, network: StudyNet, path: Path) -> None:
+def _check_config(config: Any, network: StudyNet) -> None:
     """Raise if the configuration has a layer that the study's network lacks, or one with another setting."""
     wanted = _keras_layers(network)
     found = list(_configured_layers(config))
@@ -264,19 +266,15 @@ def _check_config(config: Any, network: StudyNet, path: Path) -> None:
             # ReLU and softmax may be layers of their own, and dropout changes nothing after training.
             if kind in ("InputLayer", "Dropout") or settings.get("activation") in ("relu", "softmax"):
                 continue
-            raise ConfiguralError(
-                f"{path}: its layer {name!r}, a {str(kind)[:40]}, is not one of the study's network"
-            )
+            raise ConfiguralError(f"its layer {name!r}, a {str(kind)[:40]}, is not one of the study's network")
         if kind != ours["class_name"]:
-            raise ConfiguralError(
-                f"{path}: its layer {name} is a {str(kind)[:40]}, the study's a {ours['class_name']}"
-            )
+            raise ConfiguralError(f"its layer {name} is a {str(kind)[:40]}, the study's a {ours['class_name']}")
         for key, value in {**_DEFAULTS.get(kind, {}), **ours["config"]}.items():
             given = settings.get(key, value)
             after = [(later, also.get("activation")) for later, also in found[position + 1 : position + 3]]
             apart = (key, given) == ("activation", "linear") and ("Activation", value) in after
             if key in _CHECKED and given != value and not apart:
-                raise ConfiguralError(f"{path}: its layer {name} has {key} {str(given)[:40]}, the study's {value}")
+                raise ConfiguralError(f"its layer {name} has {key} {str(given)[:40]}, the study's {value}")
 
 
 _CHECKED = {
@@ -300,17 +298,17 @@ def _configured_layers(config: Any) -> Iterator[tuple[Any, Mapping[str, Any]]]:
             yield layer.get("class_name"), layer["config"]
 
 
-def _image_size(layers: dict[str, _Variables], architecture: Architecture, stated: int | None, path: Path) -> int:
+def _image_size(layers: dict[str, _Variables], architecture: Architecture, stated: int | None) -> int:
     """The stated size if the dense layer allows it; if none is stated, the smallest that it allows."""
     if architecture.fully_convolutional:
         return 224 if stated is None else stated
     last = f"Conv_{architecture.convolutions}"
-    channels = _dataset(layers, last, "bias", 1, path).shape[0]
-    values = _dataset(layers, "D_con", "kernel", 0, path).shape[0]
+    channels = _dataset(layers, last, "bias", 1).shape[0]
+    values = _dataset(layers, "D_con", "kernel", 0).shape[0]
     side = isqrt(values // max(channels, 1))
     if side == 0 or side * side * channels != values:
         raise ConfiguralError(
-            f"{path}: D_con takes {values} values, which are no square of the {channels} channels of {last}"
+            f"D_con takes {values} values, which are no square of the {channels} channels of {last}"
         )
     unit = 2**architecture.convolutions
     smallest, largest = side * unit, (side + 1) * unit - 1
@@ -318,23 +316,23 @@ def _image_size(layers: dict[str, _Variables], architecture: Architecture, state
         return smallest
     if not smallest <= stated <= largest:
         raise ConfiguralError(
-            f"{path}: image size {stated} contradicts its D_con, which takes {values} values: that is "
+            f"image size {stated} contradicts its D_con, which takes {values} values: that is "
             f"{architecture.name} for images of {smallest} to {largest} pixels"
         )
     return stated
 
 
-def _dataset(layers: dict[str, _Variables], layer: str, variable: str, position: int, path: Path) -> h5py.Dataset:
+def _dataset(layers: dict[str, _Variables], layer: str, variable: str, position: int) -> h5py.Dataset:
     """One variable, known to hold floating-point numbers that lie in the file itself."""
     variables = layers[layer]
     dataset = variables.get(variable, variables.get(str(position)))
     if dataset is None:
-        raise ConfiguralError(f"{path}: {layer} has no {variable}, only {', '.join(map(repr, variables))}")
+        raise ConfiguralError(f"{layer} has no {variable}, only {', '.join(map(repr, variables))}")
     if dataset.dtype.kind != "f" or dataset.external or dataset.is_virtual:
-        raise ConfiguralError(f"{path}: the {variable} of {layer} is not an array of floating-point numbers")
+        raise ConfiguralError(f"the {variable} of {layer} is not an array of floating-point numbers")
     # Deflate packs at most about a thousandfold; what claims more would fill the memory with nothing.
     if dataset.nbytes > 1100 * dataset.id.get_storage_size():
-        raise ConfiguralError(f"{path}: the {variable} of {layer} claims more numbers than the file holds")
+        raise ConfiguralError(f"the {variable} of {layer} claims more numbers than the file holds")
     return dataset
 
 
@@ -349,16 +347,13 @@ def _weights(network: StudyNet) -> Iterator[tuple[str, str, int, Tensor, tuple[i
             names = _BATCH_NORM if isinstance(module, nn.BatchNorm2d) else _KERNEL_AND_BIAS
             for position, (keras_name, torch_name) in enumerate(names):
                 tensor = getattr(module, torch_name).detach()
-                if dense := tensor.ndim == 2:
-                    tensor = tensor.unflatten(1, (-1, side, side))
-                seen = tensor.permute(2, 3, 1, 0) if tensor.ndim == 4 else tensor
-                yield (
-                    layer,
-                    keras_name,
-                    position,
-                    seen,
-                    (seen[..., 0].numel(), len(tensor)) if dense else seen.shape,
-                )
+                shape = tuple(tensor.shape[::-1])
+                if tensor.ndim == 2:
+                    tensor = tensor.unflatten(1, (-1, side, side)).permute(2, 3, 1, 0)
+                elif tensor.ndim == 4:
+                    tensor = tensor.permute(2, 3, 1, 0)
+                    shape = tuple(tensor.shape)
+                yield layer, keras_name, position, tensor, shape
 
 
 def _keras_layers(network: StudyNet) -> dict[str, dict[str, Any]]:

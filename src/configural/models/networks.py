@@ -49,17 +49,11 @@ def create(name: str, image_size: int = 224) -> nn.Module:
 def recreate(name: str, image_size: int, *, network: str | None = None) -> nn.Module:
     """Make the network that a file names, without changing PyTorch's global random state.
 
-    Nothing that a file names is ever imported. Where the file names a `module:name`, a person has to name it, too,
-    here or before in this process.
-
-    Args:
-        name: As the file has it.
-        image_size: Rows and columns of its input images.
-        network: The name that a person wrote.
+    Nothing that a file names is ever imported. Where it names a `module:name`, a person has to name that, too, as
+    `network` or before in this process.
 
     Raises:
-        ConfiguralError: As for `create`; if `network` is another one, or the name is a `module:name` that no person
-            has written.
+        ConfiguralError: As for `create`; if `network` is another one, or no person has named a `module:name`.
     """
     if network is not None and network != name:
         raise ConfiguralError(f"network '{network}': the file holds a '{name[:80]}'")

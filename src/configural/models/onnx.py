@@ -19,15 +19,7 @@ _TYPES = {
 
 
 def open_onnx(path: Path, options: Options) -> OpenedClassifier:
-    """A network in an ONNX file.
-
-    Args:
-        path: Takes one input of RGB images, (n, 3, h, w) or (n, h, w, 3), as bytes or floats.
-        options: `scale` is what bytes are multiplied by where it takes floats; 1/255 for images of 0 to 1.
-
-    Raises:
-        ConfiguralError: If onnxruntime is not installed, or the file holds no such network.
-    """
+    """A network of one input of RGB images, (n, 3, h, w) or (n, h, w, 3), as bytes or, times `scale`, as floats."""
     runtime = imported("onnxruntime", "onnx")
     session_options = runtime.SessionOptions()
     session_options.intra_op_num_threads = torch.get_num_threads()

@@ -123,7 +123,6 @@ class Reading:
         if values.shape[1] != self.classes:
             raise ConfiguralError(f"the model's output has {values.shape[1]} columns; there were {self.classes}")
         p = self._position
-        sign = 1 if p == 1 else -1  # of a single number
         if self.given == "probabilities":
             values = values.double()
             outside = values[(values < -_OFF) | (values > 1 + _OFF)]
@@ -132,14 +131,13 @@ class Reading:
                     f"the model gave {float(outside[0]):g}, outside of 0 to 1; wanted are probabilities (are these "
                     "logits? say output='logits')"
                 )
-            if self.classes == 1:
-                return torch.logit(values[:, 0], eps=CLIP) * sign
-            p_class = values[:, p] / values.sum(dim=1) if self._normalised else values[:, p]
-            return torch.logit(p_class, eps=CLIP)
-        if self.classes == 1:
-            return values[:, 0] * sign
-        others = [position for position in range(self.classes) if position != p]
-        return values[:, p] - values[:, others].logsumexp(dim=1)
+            if self._normalised:
+                values = values / values.sum(dim=1, keepdim=True)
+            values = torch.logit(values, eps=CLIP)
+        elif self.classes > 1:
+            others = [position for position in range(self.classes) if position != p]
+            return values[:, p] - values[:, others].logsumexp(dim=1)
+        return values[:, p] if self.classes > 1 else values[:, 0] * (1 if p == 1 else -1)
 
     def describe(self) -> dict[str, Any]:
         """The reading as plain values."""

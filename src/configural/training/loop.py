@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, default_collate
+from torch.utils.data import BatchSampler, Dataset, RandomSampler, SequentialSampler, default_collate
 
 from configural import progress
 from configural.config.recipe import Recipe
@@ -208,10 +208,7 @@ def batches(
     """
     source = cast(Sized, images)
     sampler = SequentialSampler(source) if shuffling is None else RandomSampler(source, generator=shuffling)
-    every = BatchSampler(sampler, batch_size, drop_last=False)
-    if portion is not None:
-        return portion.batches(images, every, _collate)
-    return DataLoader(cast(Any, images), batch_sampler=every, collate_fn=_collate)
+    return (portion or Portion()).batches(images, BatchSampler(sampler, batch_size, drop_last=False), _collate)
 
 
 def _collate(batch: Any) -> Any:
