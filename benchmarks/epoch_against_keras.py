@@ -164,7 +164,7 @@ def main() -> None:
 
     faces = load(arguments.faces)
     table = sample(faces, condition="ffa", count=arguments.count, seed=1)
-    counts = table.positions().counts
+    counts = table.counts()
     turns: dict[str, list[dict[str, float]]] = {"keras": [], "library": []}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "images"

@@ -110,10 +110,11 @@ def test_any_condition(blocks, tmp_path_factory, choices, seed, placement):
     except ConfiguralError as error:  # a spacing that these tiny exemplars have no room for
         assume("can serve as a host" not in str(error))
         raise
-    assert table.as_parquet() == again.as_parquet()
     assert (table.frame["label"] == 0).sum() == (table.frame["label"] == 1).sum() == 10
     path = tmp_path_factory.mktemp("table") / "stimuli.parquet"
     table.save(path)
+    again.save(path.with_name("again.parquet"))
+    assert path.read_bytes() == path.with_name("again.parquet").read_bytes()
     assert list(StimulusTable.load(path)) == list(table)
     for stimulus in table:
         order = tuple(FACE.index(content.kind) for content in stimulus.contents)

@@ -253,11 +253,11 @@ def test_a_table_drawn_in_parts_is_the_same_file(tall, tmp_path, condition, coun
     assert (len(stored), stored.columns, stored.settings()) == (count, table.columns, table.settings())
     assert stored.load().frame.equals(table.frame)
     assert list(stored.files()) == table.frame["file"].tolist()
-    assert stored.positions().counts == table.frame["subset"].value_counts().to_dict()
+    assert stored.counts() == table.frame["subset"].value_counts().to_dict()
     rows = np.random.default_rng(0).permutation(count)[:50]
     for made in (stored, table):
         assert made.take(rows).frame.equals(table.frame.iloc[rows].reset_index(drop=True))
-        assert (made.positions().index == table.frame["index"]).all()
+        assert (made.positions()["index"] == table.frame["index"]).all()
 
 
 def test_placements_take_turns_in_every_subset(blocks):

@@ -45,7 +45,7 @@ def generate(
     table = configural.api.generate(
         placement=placement, size=size, out=out, masks=masks, format=format, pairs=pairs, workers=workers, **given
     )
-    counts = ", ".join(f"{count:,} {name}" for name, count in table.positions().counts.items())
+    counts = ", ".join(f"{count:,} {name}" for name, count in table.counts().items())
     typer.echo(f"{out}: {len(table):,} images ({counts})")
 
 

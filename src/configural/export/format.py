@@ -129,7 +129,7 @@ class ShardedFormat(Format):
         unreadable: What reading a damaged file may raise, besides built-in errors.
     """
 
-    unreadable: ClassVar[tuple[type[Exception], ...]] = ()
+    unreadable: ClassVar[tuple[type[Exception], ...]]
 
     @abstractmethod
     def path(self, shard: Shard) -> str:
@@ -158,10 +158,10 @@ class ShardedFormat(Format):
     def write(self, plan: Plan, folder: Path, *, update: Update, each: Each) -> None:
         """Write all shards that are not there yet."""
         done = 0
-        missing = (shard for shard in plan.shards if not (folder / self.path(shard)).exists())
+        missing = [shard for shard in plan.shards if not (folder / self.path(shard)).exists()]
         packed = each(self.pack, plan.entries(missing))
         for shard in plan.shards:
-            if not (folder / self.path(shard)).exists():
+            if shard in missing:
                 with files.whole_file(folder / self.path(shard)) as out:
                     self.write_shard(out, plan, packed=_counted(islice(packed, len(shard.rows)), update, done))
             done += len(shard.rows)
@@ -208,8 +208,8 @@ def find_format(name: str) -> Format:
     return made
 
 
-def stored_image(content: bytes, where: str, *, file: str, index: int, label: int) -> StoredImage:
-    """An image that a format holds as an image file.
+def stored_image(content: bytes, where: str, /, *, file: str, index: int, label: int, **_: object) -> StoredImage:
+    """An image that a format holds as an image file, with what it says of it.
 
     Raises:
         ConfiguralError: If the content is no whole image; `where` names it.
@@ -217,26 +217,20 @@ def stored_image(content: bytes, where: str, *, file: str, index: int, label: in
     return StoredImage(file, index, label, decode_image(content, where))
 
 
-def compare_bytes(where: str, expected: bytes, *, stored: bytes | None) -> Iterator[Fault]:
-    """The fault of a stored piece, if it has one."""
+def compare_stored(where: str, expected: bytes, *, stored: bytes | None) -> Iterator[Fault]:
+    """The fault of a stored piece, if it has one; of PNG images the pixels count."""
     if stored is None:
         yield Fault("missing", where)
     elif stored != expected:
-        yield Fault("damaged", where, "holds something else than is drawn from stimuli.parquet")
-
-
-def compare_png(where: str, expected: bytes, *, stored: bytes | None) -> Iterator[Fault]:
-    """The fault of a stored PNG image, if it has one."""
-    if stored is None or stored == expected:
-        yield from compare_bytes(where, expected, stored=stored)
-        return
-    found = _decode(stored)
-    if found is None:
-        yield Fault("damaged", where, "is not a readable image")
-    elif np.array_equal(found, _decode(expected)):  # type: ignore[arg-type]
-        yield Fault("repacked", where)
-    else:
-        yield Fault("damaged", where, "shows another image than is drawn from stimuli.parquet")
+        drawn, found = _decode(expected), _decode(stored)
+        if drawn is None:
+            yield Fault("damaged", where, "holds something else than is drawn from stimuli.parquet")
+        elif found is None:
+            yield Fault("damaged", where, "is not a readable image")
+        elif np.array_equal(found, drawn):
+            yield Fault("repacked", where)
+        else:
+            yield Fault("damaged", where, "shows another image than is drawn from stimuli.parquet")
 
 
 def _decode(content: bytes) -> np.ndarray | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
@@ -13,8 +13,6 @@ from configural.io.images import encode_png
 from configural.processes import worker_processes
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.table import SUBSETS, Stimulus, StimulusTable, StoredTable
-
-T = TypeVar("T")
 
 Update = Callable[[int], None]
 """Is called with the number of images done so far."""
@@ -28,15 +26,15 @@ class Entry:
         row: Its position in the whole table.
         columns: Its row in the table, every column, as plain values.
         stimulus: What to draw.
-        renderer: What draws it.
         masks: Whether its label image is wanted, too; both are then drawn at once, when one is first needed.
+        renderer: What draws it.
     """
 
     row: int
     columns: dict[str, Any]
     stimulus: Stimulus
-    renderer: Renderer
     masks: bool
+    renderer: Renderer
 
     def pixels(self) -> UInt8[np.ndarray, "size size 3"]:
         """The image, RGB."""
@@ -49,7 +47,7 @@ class Entry:
     def mask(self) -> bytes:
         """The label image as a PNG file."""
         assert self.masks
-        return encode_png(_labels(self.renderer, self.stimulus, self._drawn[1]))
+        return encode_png(label_image(self.renderer, self.stimulus, masks=self._drawn[1]))
 
     @cached_property
     def _drawn(self) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "slots size size"]]:
@@ -95,11 +93,12 @@ class Plan:
 
         A table holds one class after the other; readers that shuffle only among neighbours need them mixed.
         """
-        places = self.table.positions()
+        positions = self.table.positions()
+        index, subsets = positions["index"].to_numpy(), positions["subset"].cat.codes.to_numpy()
         shards = []
         for position, name in enumerate(SUBSETS):
-            rows = np.flatnonzero(places.subset == position).astype(np.int32)
-            rows = rows[np.argsort(places.index[rows], kind="stable")]
+            rows = np.flatnonzero(subsets == position).astype(np.int32)
+            rows = rows[np.argsort(index[rows], kind="stable")]
             count = -(-len(rows) // self.shard_size)
             for number in range(count):
                 mine = rows[number * self.shard_size : (number + 1) * self.shard_size]
@@ -122,15 +121,11 @@ class Plan:
             table = self.table.take(shard.rows)
             records = table.frame.to_dict("records")
             for position, row in enumerate(shard.rows.tolist()):
-                yield Entry(row, records[position], table[position], self.renderer, self.masks)
+                yield Entry(row, records[position], table[position], self.masks, self.renderer)
 
 
-@runtime_checkable
-class Each(Protocol):
-    """What `map` does with a function of an entry, here or in several processes."""
-
-    def __call__(self, work: Callable[[Entry], T], entries: Iterable[Entry], /) -> Iterator[T]:
-        """The results in the order of the entries, which are taken as they are needed."""
+Each = Callable[[Callable[[Entry], Any], Iterable[Entry]], Iterator[Any]]
+"""What `map` does with a function of an entry, here or in several processes; entries are taken as needed."""
 
 
 @contextmanager
@@ -144,23 +139,26 @@ def entry_map(renderer: Renderer, workers: int) -> Iterator[Each]:
         yield map
         return
     with worker_processes(workers, renderer) as do:
-
-        def each(work: Callable[[Entry], T], entries: Iterable[Entry], /) -> Iterator[T]:
-            packed = ((entry.row, entry.columns, entry.stimulus, entry.masks) for entry in entries)
-            return do(partial(_work_on, work), packed)
-
-        yield each
+        yield lambda work, entries: do(
+            partial(_work_on, work), ((one.row, one.columns, one.stimulus, one.masks) for one in entries)
+        )
 
 
 def _work_on(
-    work: Callable[[Entry], T], renderer: Renderer, packed: tuple[int, dict[str, Any], Stimulus, bool]
-) -> T:
-    row, columns, stimulus, masks = packed
-    return work(Entry(row, columns, stimulus, renderer, masks))
+    work: Callable[[Entry], Any], renderer: Renderer, described: tuple[int, dict[str, Any], Stimulus, bool]
+) -> Any:
+    return work(Entry(*described, renderer))
 
 
-def label_image(renderer: Renderer, stimulus: Stimulus) -> UInt8[np.ndarray, "size size"]:
+def label_image(
+    renderer: Renderer, stimulus: Stimulus, *, masks: Bool[np.ndarray, "slots size size"] | None = None
+) -> UInt8[np.ndarray, "size size"]:
     """The masks of a stimulus as one image: 0 where no part shows, else 1 + the part kind's position in the scheme.
+
+    Args:
+        renderer: What draws the masks.
+        stimulus: Whose.
+        masks: Where they are drawn already.
 
     Example:
         >>> import configural as cf
@@ -170,12 +168,7 @@ def label_image(renderer: Renderer, stimulus: Stimulus) -> UInt8[np.ndarray, "si
         >>> labels.shape, labels.max()
         ((32, 32), np.uint8(4))
     """
-    return _labels(renderer, stimulus, renderer.draw_masks(stimulus))
-
-
-def _labels(
-    renderer: Renderer, stimulus: Stimulus, masks: Bool[np.ndarray, "slots size size"]
-) -> UInt8[np.ndarray, "size size"]:
+    masks = renderer.draw_masks(stimulus) if masks is None else masks
     labels = np.zeros(masks.shape[1:], np.uint8)
     for content, mask in zip(stimulus.contents, masks, strict=True):
         labels[mask] = 1 + renderer.library.scheme.index(content.kind)

@@ -1,20 +1,71 @@
 """Reading a dataset back, whatever its format."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pydantic
 
 from configural import progress
 from configural.errors import ConfiguralError
-from configural.export import description
-from configural.export.description import Description
 from configural.export.format import FORMATS, Format, StoredImage, find_format
 from configural.export.formats.imagefolder import list_images
 from configural.io.images import read_image
-from configural.objects import FACE
+from configural.objects import FACE, ObjectScheme
 
 if TYPE_CHECKING:
     from configural.stimuli.datasets import ImageDataset
+
+FILE = "dataset.json"
+
+
+class Description(pydantic.BaseModel):
+    """What is needed of `dataset.json` to read or verify the dataset; `writing.describe` makes it."""
+
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True)
+
+    format: str
+    source: str
+    object: ObjectScheme
+    class_names: tuple[str, str]
+    image_size: int = pydantic.Field(ge=1)
+    shard_size: int = pydantic.Field(ge=1)
+    masks: dict[str, Any] | None
+    images: dict[str, int]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Description":
+        """Read a dataset's own.
+
+        Raises:
+            ConfiguralError: If there is none, or it is damaged.
+        """
+        if not folder.is_dir():
+            raise ConfiguralError(f"{folder}: there is no such folder")
+        try:
+            return cls.model_validate_json((folder / FILE).read_bytes())
+        except FileNotFoundError as error:
+            raise ConfiguralError(f"{folder}: has no {FILE}; expected a folder that generate wrote") from error
+        except pydantic.ValidationError as error:
+            raise ConfiguralError(f"{folder / FILE}: damaged, or not written by generate; draw it again") from error
+
+    def differing(self, settings: dict[str, Any]) -> list[str]:
+        """The names of settings that are others here."""
+        said = json.loads(self.model_dump_json())
+        return [name for name, value in json.loads(json.dumps(settings)).items() if said.get(name) != value]
+
+    def form(self, named: str | None) -> Format:
+        """The format that somebody names, else the registered or installed one that `dataset.json` names.
+
+        Raises:
+            ConfiguralError: If there is none.
+        """
+        if named is None and self.format not in FORMATS.names():  # never imported because a file says so
+            raise ConfiguralError(
+                f"the dataset's format '{self.format}' is not registered here: name it (format) if you trust it"
+            )
+        return find_format(named or self.format)
 
 
 def read(
@@ -57,42 +108,26 @@ def read(
     folder = Path(folder)
     if not folder.is_dir():
         raise ConfiguralError(f"{folder}: there is no such folder")
-    if not (folder / description.FILE).is_file():
+    if (folder / FILE).is_file():
+        described = Description.load(folder)
+        form, names, count = described.form(format), described.class_names, described.images.get(split, 0)
+        if not count:
+            raise ConfiguralError(f"{folder}: holds no {split} images; choose one of {', '.join(described.images)}")
+        images = form.read(folder, split, class_names=names)
+    else:
         names = class_names or FACE.class_names
-        root = folder / split if (folder / split).is_dir() else folder
-        listed = list_images(root, names)
-        plain = (
-            StoredImage(path.relative_to(folder).as_posix(), i, label, read_image(path))
-            for label, i, path in listed
+        listed = list_images(folder / split if (folder / split).is_dir() else folder, names)
+        count = len(listed)
+        images = (
+            StoredImage(path.relative_to(folder).as_posix(), index, label, read_image(path))
+            for label, index, path in listed
         )
-        return _collected(folder, plain, count=len(listed), size=size, class_names=names)
-    described = Description.load(folder)
-    form = stored_format(described, format)
-    count = described.images.get(split, 0)
-    if not count:
-        raise ConfiguralError(f"{folder}: holds no {split} images; choose one of {', '.join(described.images)}")
-    images = form.read(folder, split, class_names=described.class_names)
-    read_back = _collected(folder, images, count=count, size=size, class_names=described.class_names)
+    read_back = _collected(folder, images, count=count, size=size, class_names=names)
     if len(read_back) != count:
         raise ConfiguralError(
             f"{folder}: {len(read_back):,} {split} images instead of {count:,}; configural verify names the others"
         )
     return read_back
-
-
-def stored_format(described: Description, named: str | None = None) -> Format:
-    """The format that somebody names, else the registered or installed one that `dataset.json` names.
-
-    Raises:
-        ConfiguralError: If there is none.
-    """
-    if named is not None:
-        return find_format(named)
-    if described.format not in FORMATS.names():  # never imported because a file says so
-        raise ConfiguralError(
-            f"the dataset's format '{described.format}' is not registered here: name it (format) if you trust it"
-        )
-    return find_format(described.format)
 
 
 def _collected(

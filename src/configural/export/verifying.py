@@ -9,10 +9,9 @@ import numpy as np
 
 from configural import progress
 from configural.errors import ConfiguralError
-from configural.export.description import FILE, Description
 from configural.export.format import Fault
 from configural.export.plan import Plan
-from configural.export.reading import stored_format
+from configural.export.reading import FILE, Description
 from configural.portraits import Library, load
 from configural.portraits.sources import load_recorded
 from configural.stimuli.rendering import Renderer
@@ -78,7 +77,7 @@ def verify(
         raise ConfiguralError(f"sample {sample} must be at least 1, or all")
     folder = Path(folder)
     described = Description.load(folder)
-    form = stored_format(described, format)
+    form = described.form(format)
     try:
         table = StimulusTable.load(folder / "stimuli.parquet")
     except ConfiguralError as error:

@@ -4,13 +4,14 @@ import json
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from configural import progress
+from configural import __version__, progress
 from configural.errors import ConfiguralError
 from configural.export.card import data_card
-from configural.export.description import FILE, describe
 from configural.export.format import find_format
 from configural.export.plan import Plan, entry_map
+from configural.export.reading import FILE
 from configural.io import files
 from configural.portraits import Library, load
 from configural.stimuli.conditions import Condition
@@ -86,14 +87,26 @@ def write(
     card = data_card(description, form, columns=table.columns, licence=library.licence)
     files.write_text(partial / "README.md", card)
     table.save(partial / "stimuli.parquet")
-    with (
-        entry_map(plan.renderer, workers) as each,
-        progress.bar("drawing", len(table)) as update,
-    ):
+    with entry_map(plan.renderer, workers) as each, progress.bar("drawing", len(table)) as update:
         form.write(plan, partial, update=update, each=each)
     if out.exists():  # an empty folder, checked above
         out.rmdir()
     os.replace(partial, out)
+
+
+def describe(plan: Plan, format: str) -> dict[str, Any]:
+    """What `dataset.json` holds: with the portraits, all that is needed to write the same dataset again."""
+    scheme = plan.table.scheme
+    return {
+        "configural": __version__,
+        "format": format,
+        **plan.table.settings(),
+        "image_size": plan.renderer.size,
+        "shard_size": plan.shard_size,
+        "masks": {"values": dict(enumerate(("none", *scheme.part_kinds)))} if plan.masks else None,
+        "class_names": list(scheme.class_names),
+        "images": plan.table.counts(),
+    }
 
 
 def generate(
@@ -126,7 +139,7 @@ def generate(
         >>> import tempfile, configural as cf
         >>> with cf.progress.hidden(), tempfile.TemporaryDirectory() as folder:
         ...     table = cf.generate("synthetic:2", "fct", out=f"{folder}/set", count=40, size=16, masks=True)
-        ...     table.positions().counts
+        ...     table.counts()
         {'train': 34, 'valid': 0, 'test': 6}
     """
     files.refuse_used(Path(out))

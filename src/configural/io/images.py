@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from configural.errors import PortraitError
 from configural.io import files
@@ -117,6 +117,12 @@ def shrink_to(
             "or the label a smaller one of the same shape"
         )
     return np.asarray(cv2.resize(image, (cols, rows), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def bounding_box(mask: Bool[np.ndarray, "rows cols"]) -> tuple[int, int, int, int]:
+    """The first row and column of what a mask holds, and one past the last ones; all 0 if it holds nothing."""
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return top, left, top + height, left + width
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

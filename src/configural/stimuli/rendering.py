@@ -8,9 +8,9 @@ part before it is added, at the portrait's own resolution; the rest stays the sa
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,13 +19,7 @@ from scipy import ndimage
 
 from configural.errors import ConfiguralError
 from configural.portraits import Library
-from configural.stimuli.layout import (
-    REFERENCE_SIDE,
-    layout_of,
-    require_inside,
-    scaled_sizes,
-    square_padding,
-)
+from configural.stimuli.layout import REFERENCE_SIDE, layout_of, require_inside, scaled_sizes, square_padding
 from configural.stimuli.table import Stimulus
 
 _CANVASES_KEPT = 256
@@ -37,42 +31,43 @@ _GAINS = (0.5, 2.0)
 """Colour transfer makes no part darker or lighter than by these factors, even where it lies on something dark."""
 
 
-class _Material(NamedTuple):
-    """A part at a host's resolution.
-
-    Its pixels, its weight in the mixture, where it counts as seen, and the mean colour of the surface that it
-    covered.
-    """
-
-    pixels: Float32[np.ndarray, "3 rows cols"]
-    alpha: Float32[np.ndarray, "rows cols"]
-    shown: Bool[np.ndarray, "rows cols"]
-    tone: Float32[np.ndarray, "3"]
+_Box = tuple[slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
-class _Paste:
-    """A part that is ready to be put on the surface."""
+class _Part:
+    """A part at a host's resolution: its weight in the mixture, and the mean colour of the surface it covered."""
 
     pixels: Float32[np.ndarray, "3 rows cols"]
     alpha: Float32[np.ndarray, "rows cols"]
-    shown: Bool[np.ndarray, "rows cols"]
-    box: tuple[slice, slice]
+    tone: Float32[np.ndarray, "3"]
+
+    @cached_property
+    def shown(self) -> Bool[np.ndarray, "rows cols"]:
+        """Where it counts as seen."""
+        return self.alpha >= self.alpha.max() / 2
 
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """A stimulus with what is needed to draw it.
-
-    That is the host's position, the surface, the row and column of the square where it begins, and by slot what is
-    put on it.
-    """
+    """A stimulus with what is needed to draw it: where in the square its surface begins, and by slot a part."""
 
     stimulus: Stimulus
     host: int
     surface: Float32[np.ndarray, "3 rows cols"]
     corner: tuple[int, int]
-    pastes: dict[int, _Paste]
+    pastes: dict[int, tuple[_Part, _Box]]
+
+    @cached_property
+    def apart(self) -> bool:
+        """Whether no two parts' boxes have a pixel in common."""
+        return not any(
+            one.start < other.stop
+            and other.start < one.stop
+            and first.start < second.stop
+            and second.start < first.stop
+            for (_, (one, first)), (_, (other, second)) in itertools.combinations(self.pastes.values(), 2)
+        )
 
 
 class Renderer:
@@ -125,17 +120,11 @@ class Renderer:
 
     def draw(self, stimulus: Stimulus) -> UInt8[np.ndarray, "size size 3"]:
         """Draw one image, RGB."""
-        image = np.empty((self.size, self.size, 3), np.uint8)
-        for scene in self._scenes([stimulus]):
-            self._draw_into(image, scene)
-        return image
+        return self._draw_all([stimulus])[0]
 
     def draw_batch(self, stimuli: Sequence[Stimulus]) -> UInt8[np.ndarray, "n size size 3"]:
         """Draw several images into one array, in less time than one by one."""
-        images = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
-        for image, scene in zip(images, self._scenes(stimuli), strict=True):
-            self._draw_into(image, scene)
-        return images
+        return self._draw_all(stimuli)
 
     def draw_masks(self, stimulus: Stimulus) -> Bool[np.ndarray, "slots size size"]:
         """Which pixels show the part in each slot, in slot order.
@@ -145,32 +134,35 @@ class Renderer:
         part is at most. An empty slot's mask is empty.
         """
         (scene,) = self._scenes([stimulus])
-        apart = _are_apart([paste.box for paste in scene.pastes.values()])
-        return self._footprints(scene, self._seen(scene, apart))
+        return self._footprints(scene, self._seen(scene))
 
     def draw_with_masks(
         self, stimulus: Stimulus
     ) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "slots size size"]]:
         """Draw one image and its masks, in less time than by `draw` and `draw_masks`."""
-        image, masks = np.empty((self.size, self.size, 3), np.uint8), self._no_masks(1)[0]
-        for scene in self._scenes([stimulus]):
-            self._draw_into(image, scene, masks)
-        return image, masks
+        images, masks = self.draw_batch_with_masks([stimulus])
+        return images[0], masks[0]
 
     def draw_batch_with_masks(
         self, stimuli: Sequence[Stimulus]
     ) -> tuple[UInt8[np.ndarray, "n size size 3"], Bool[np.ndarray, "n slots size size"]]:
         """Draw several images into one array and their masks into another."""
-        images = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
         masks = self._no_masks(len(stimuli))
-        for image, mask, scene in zip(images, masks, self._scenes(stimuli), strict=True):
-            self._draw_into(image, scene, mask)
-        return images, masks
+        return self._draw_all(stimuli, masks), masks
 
     def draw_footprints(self, stimulus: Stimulus) -> Bool[np.ndarray, "slots size size"]:
         """Where the part in each slot lies, as in `draw_masks`, but including what later parts hide of it."""
         (scene,) = self._scenes([stimulus])
-        return self._footprints(scene, {slot: paste.shown for slot, paste in scene.pastes.items()})
+        return self._footprints(scene, {slot: part.shown for slot, (part, _) in scene.pastes.items()})
+
+    def _draw_all(
+        self, stimuli: Sequence[Stimulus], masks: Bool[np.ndarray, "n slots size size"] | None = None
+    ) -> UInt8[np.ndarray, "n size size 3"]:
+        """The images; and into masks that are all false, where their parts are seen."""
+        images = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
+        for row, scene in enumerate(self._scenes(stimuli)):
+            self._draw_into(images[row], scene, None if masks is None else masks[row])
+        return images
 
     def _no_masks(self, n: int) -> Bool[np.ndarray, "n slots size size"]:
         return np.zeros((n, len(self.library.scheme.part_kinds), self.size, self.size), bool)
@@ -194,31 +186,29 @@ class Renderer:
             for slot in (slot for slot, holds in enumerate(filled[row]) if holds):
                 (top, first), (bottom, last) = lows[row][slot], highs[row][slot]
                 box = (slice(top, bottom), slice(first, last))
-                material = self._part(
+                part = self._part(
                     donors[row][slot], kinds[row][slot], sides[row], condition.blend, condition.feather
                 )
-                pixels, alpha, shown, tone = material
                 if inverse is not None and offset is not None and turned[row]:
                     # One pixel of padding, so that the soft border of the turned part is interpolated, too.
                     way = inverse[row], offset[row, slot], (bottom - top, last - first)
-                    alpha = _interpolate(np.pad(alpha, 1), *way)
-                    shown = alpha >= alpha.max() / 2
-                    planes = np.pad(pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
+                    planes = np.pad(part.pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
                     pixels = np.stack([_interpolate(plane, *way) for plane in planes])
+                    part = _Part(pixels, _interpolate(np.pad(part.alpha, 1), *way), part.tone)
                 if condition.colour_transfer:
-                    under = (surface[:, box[0], box[1]] * alpha).sum(axis=(1, 2)) / alpha.sum()
-                    gain = np.clip(under / np.maximum(tone, 1), *_GAINS)
-                    pixels = np.minimum(pixels * gain[:, None, None].astype(np.float32), 255)
-                pastes[slot] = _Paste(pixels, alpha, shown, box)
+                    under = (surface[:, box[0], box[1]] * part.alpha).sum(axis=(1, 2)) / part.alpha.sum()
+                    gain = np.clip(under / np.maximum(part.tone, 1), *_GAINS)
+                    pixels = np.minimum(part.pixels * gain[:, None, None].astype(np.float32), 255)
+                    part = replace(part, pixels=pixels)
+                pastes[slot] = part, box
             yield _Scene(stimulus, hosts[row], surface, (corners[row][0], corners[row][1]), pastes)
 
     def _draw_into(
         self,
         image: UInt8[np.ndarray, "size size 3"],
         scene: _Scene,
-        masks: Bool[np.ndarray, "slots size size"] | None = None,
+        masks: Bool[np.ndarray, "slots size size"] | None,
     ) -> None:
-        """Draw an image; and into masks that are all false, where its parts are seen."""
         stimulus, large = scene.stimulus, scene.surface
         if stimulus.condition.background == "noise":
             matrix = self._resampling(large.shape[1])[0]
@@ -227,23 +217,22 @@ class Renderer:
         else:
             planes, rounded = self._resized_surface(scene.host, stimulus.condition.background, stimulus.placement)
             image[...] = rounded
-        apart = _are_apart([paste.box for paste in scene.pastes.values()])
-        seen = {} if masks is None else self._seen(scene, apart)
+        apart, seen = scene.apart, {} if masks is None else self._seen(scene)
         changes, touched = [], []
-        for slot, paste in scene.pastes.items():
-            region = large[:, paste.box[0], paste.box[1]]
+        for slot, (part, box) in scene.pastes.items():
+            region = large[:, box[0], box[1]]
             _, rows, cols = region.shape
             # The colours of a row lie beside each other, and its mask beside them: so all are resized at once.
             beside = np.empty((rows, 3 + (masks is not None), cols), np.float32)
             # First on planes that lie apart, since subtracting right into such rows takes three times as long.
-            difference = paste.pixels - region
-            difference = np.multiply(difference, paste.alpha, out=beside[:, :3].transpose(1, 0, 2))
+            difference = part.pixels - region
+            difference = np.multiply(difference, part.alpha, out=beside[:, :3].transpose(1, 0, 2))
             if not apart:  # later parts are put on this one
-                touched.append((paste.box, region.copy()))
+                touched.append((box, region.copy()))
                 region += difference
             if masks is not None:
                 beside[:, 3] = seen[slot]
-            window, small = self._resize_box(beside, scene, paste.box)
+            window, small = self._resize_box(beside, scene, box)
             changes.append((window, small[:, :3].transpose(1, 0, 2)))
             if masks is not None:
                 masks[slot][window] = _at_least_half(small[:, 3])
@@ -262,22 +251,22 @@ class Renderer:
             if masks is not None:
                 masks[...] = masks[:, ::-1, ::-1].copy()
 
-    def _seen(self, scene: _Scene, apart: bool) -> dict[int, Bool[np.ndarray, "rows cols"]]:
-        """Per filled slot, the pixels of its paste that no later one hides; quickly if all lie apart."""
-        if apart:
-            return {slot: paste.shown for slot, paste in scene.pastes.items()}
+    def _seen(self, scene: _Scene) -> dict[int, Bool[np.ndarray, "rows cols"]]:
+        """Per filled slot, the pixels of its part that no later one hides; quickly if all lie apart."""
+        if scene.apart:
+            return {slot: part.shown for slot, (part, _) in scene.pastes.items()}
         owner = np.full(scene.surface.shape[1:], -1, np.int8)
-        for slot, paste in scene.pastes.items():
-            owner[paste.box][paste.shown] = slot
-        return {slot: owner[paste.box] == slot for slot, paste in scene.pastes.items()}
+        for slot, (part, box) in scene.pastes.items():
+            owner[box][part.shown] = slot
+        return {slot: owner[box] == slot for slot, (_, box) in scene.pastes.items()}
 
     def _footprints(
         self, scene: _Scene, shown: dict[int, Bool[np.ndarray, "rows cols"]]
     ) -> Bool[np.ndarray, "slots size size"]:
-        """Per slot, the pixels that these pixels of its paste cover to at least one half."""
+        """Per slot, the pixels that these pixels of its part cover to at least one half."""
         masks = self._no_masks(1)[0]
-        for slot, paste in scene.pastes.items():
-            window, small = self._resize_box(shown[slot].astype(np.float32)[:, None], scene, paste.box)
+        for slot, (_, box) in scene.pastes.items():
+            window, small = self._resize_box(shown[slot].astype(np.float32)[:, None], scene, box)
             masks[slot][window] = _at_least_half(small[:, 0])
         return masks[:, ::-1, ::-1].copy() if scene.stimulus.inverted else masks
 
@@ -295,8 +284,8 @@ class Renderer:
         self,
         box_pixels: Float32[np.ndarray, "rows planes cols"],
         scene: _Scene,
-        box: tuple[slice, slice],
-    ) -> tuple[tuple[slice, slice], Float32[np.ndarray, "r planes c"]]:
+        box: _Box,
+    ) -> tuple[_Box, Float32[np.ndarray, "r planes c"]]:
         """Resize what lies inside a box of the surface; returns where in the image it falls, and its values."""
         matrix, starts, stops, firsts, ends = self._resampling(int(self.library.sides[scene.host]))
         top_row, end_row = box[0].start + scene.corner[0], box[0].stop + scene.corner[0]
@@ -320,10 +309,8 @@ class Renderer:
     ) -> tuple[Float32[np.ndarray, "size side"], list[int], list[int], list[int], list[int]]:
         """The resizing matrix of a square.
 
-        Returns:
-            The matrix; by pixel of the square, the first row of the matrix that it counts in; by one past the last
-            pixel, one past the last row; by row of the matrix, the first pixel that counts in it, and one past the
-            last.
+        With it, by pixel of the square, the first row of the matrix that it counts in; by one past the last pixel,
+        one past the last row; by row of the matrix, the first pixel that counts in it, and one past the last.
         """
         matrix = resampling_matrix(side, self.size)
         counts = matrix != 0
@@ -361,7 +348,7 @@ class Renderer:
         exemplar = self.library[host]
         return np.median(exemplar.canvas[exemplar.segmentation > 0], axis=0).astype(np.float32)
 
-    def _make_part(self, donor: int, kind: int, host_side: int, blend: float, feather: float) -> _Material:
+    def _make_part(self, donor: int, kind: int, host_side: int, blend: float, feather: float) -> _Part:
         exemplar = self.library[donor]
         part = exemplar.parts[kind]
         mask = part.mask
@@ -377,18 +364,7 @@ class Renderer:
             mask = covered >= covered.max() / 2 - 1e-5
         alpha = np.float32(blend) * soft_mask(mask, feather * host_side / REFERENCE_SIDE)
         tone = (under * alpha).sum(axis=(1, 2)) / alpha.sum()
-        return _Material(pixels, alpha, alpha >= alpha.max() / 2, tone)
-
-
-def _are_apart(boxes: Sequence[tuple[slice, slice]]) -> bool:
-    """Whether no two boxes have a pixel in common."""
-    return not any(
-        one.start < other.stop
-        and other.start < one.stop
-        and first.start < second.stop
-        and second.start < first.stop
-        for (one, first), (other, second) in itertools.combinations(boxes, 2)
-    )
+        return _Part(pixels, alpha, tone)
 
 
 def _at_least_half(coverage: Float32[np.ndarray, "r c"]) -> Bool[np.ndarray, "r c"]:

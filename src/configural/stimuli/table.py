@@ -1,18 +1,17 @@
 """Stimuli as data: one row describes one image in full."""
 
-import io
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int, Int8, Int32
+from jaxtyping import Int
 from pydantic import ValidationError
 
 from configural.errors import ConfiguralError
@@ -116,16 +115,37 @@ class TableSettings:
             "source": self.source,
             "object": self.scheme.model_dump(mode="json"),
             "condition": self.condition.model_dump(mode="json"),
-            "placement": self.placement,
-            "split": self.split,
-            "count": self.count,
-            "seed": self.seed,
-            "fingerprint": self.fingerprint,
+            **{name: getattr(self, name) for name in ("placement", "split", "count", "seed", "fingerprint")},
         }
+
+    def with_rows(self, frame: pd.DataFrame) -> "StimulusTable":
+        """A table of these settings with some rows."""
+        known = {field.name: getattr(self, field.name) for field in fields(TableSettings)}
+        return StimulusTable(**known, frame=frame)
+
+
+class _Rows(TableSettings):
+    """What is read of the rows of a table wherever they are, a part at a time, so that few are in memory."""
+
+    def _parts(self, columns: list[str]) -> Iterator[pd.DataFrame]:
+        raise NotImplementedError
+
+    def positions(self) -> pd.DataFrame:
+        """Which row is which stimulus of which subset: the columns index and subset, in five bytes a row."""
+        types = {"index": np.int32, "subset": pd.CategoricalDtype(list(SUBSETS))}
+        return pd.concat([part.astype(types) for part in self._parts(list(types))], ignore_index=True)
+
+    def counts(self) -> dict[str, int]:
+        """How many stimuli train, valid and test have."""
+        return self.positions()["subset"].value_counts(sort=False).to_dict()
+
+    def files(self) -> Iterator[str]:
+        """The names of all images' files."""
+        return (name for part in self._parts(["file"]) for name in part["file"])
 
 
 @dataclass(frozen=True, eq=False)
-class StimulusTable(TableSettings):
+class StimulusTable(_Rows):
     """Stimuli, a row each, with the settings they were sampled by.
 
     Attributes:
@@ -177,7 +197,7 @@ class StimulusTable(TableSettings):
         """The rows of train, valid or test."""
         if name not in SUBSETS:
             raise ConfiguralError(f"unknown subset '{name}': choose one of {', '.join(SUBSETS)}")
-        return replace(self, frame=self.frame[self.frame["subset"] == name].reset_index(drop=True))
+        return self.with_rows(self.frame[self.frame["subset"] == name].reset_index(drop=True))
 
     @property
     def columns(self) -> list[str]:
@@ -186,25 +206,15 @@ class StimulusTable(TableSettings):
 
     def take(self, rows: Int[np.ndarray, " n"]) -> "StimulusTable":
         """The rows at some positions, in that order."""
-        return replace(self, frame=self.frame.take(rows).reset_index(drop=True))
+        return self.with_rows(self.frame.take(rows).reset_index(drop=True))
 
-    def positions(self) -> "Positions":
-        """Which row is which stimulus of which subset."""
-        return _positions([self.frame])
-
-    def files(self) -> Iterator[str]:
-        """The names of all images' files."""
-        return iter(self.frame["file"])
+    def _parts(self, columns: list[str]) -> Iterator[pd.DataFrame]:
+        yield self.frame[columns]
 
     def save(self, path: Path) -> None:
         """Write the table as a Parquet file, settings in its schema's metadata under `configural`."""
-        files.write_bytes(path, self.as_parquet())
-
-    def as_parquet(self) -> bytes:
-        """The bytes of that file."""
-        out = io.BytesIO()
-        write_rows(out, [self.frame], self)
-        return out.getvalue()
+        with files.whole_file(path) as out:
+            write_rows(out, [self.frame], self)
 
     @classmethod
     def load(cls, path: Path) -> "StimulusTable":
@@ -217,7 +227,7 @@ class StimulusTable(TableSettings):
 
 
 @dataclass(frozen=True, eq=False)
-class StoredTable(TableSettings):
+class StoredTable(_Rows):
     """Stimuli in a Parquet file, of which only the rows that are needed come into memory.
 
     Attributes:
@@ -257,74 +267,43 @@ class StoredTable(TableSettings):
 
     def load(self) -> StimulusTable:
         """The whole table in memory."""
-        settings = {field.name: getattr(self, field.name) for field in fields(TableSettings)}
         with _reading(self.path) as file:
-            return StimulusTable(**settings, frame=file.read().to_pandas())
+            return self.with_rows(file.read().to_pandas())
 
     def take(self, rows: Int[np.ndarray, " n"]) -> StimulusTable:
         """The rows at some positions, in that order."""
-        settings = {field.name: getattr(self, field.name) for field in fields(TableSettings)}
         groups = np.searchsorted(self.starts, rows, side="right") - 1
         wanted = np.unique(groups).tolist()
         with _reading(self.path) as file:
             read = pd.concat([file.read_row_group(group).to_pandas() for group in wanted], ignore_index=True)
         before = np.cumsum([0, *np.diff(self.starts)[wanted]])[:-1]
         inside = rows - self.starts[groups] + before[np.searchsorted(wanted, groups)]
-        return StimulusTable(**settings, frame=read.take(inside).reset_index(drop=True))
-
-    def positions(self) -> "Positions":
-        """Which row is which stimulus of which subset."""
-        return _positions(self._groups(["index", "subset"]))
-
-    def files(self) -> Iterator[str]:
-        """The names of all images' files."""
-        return (name for group in self._groups(["file"]) for name in group["file"])
+        return self.with_rows(read.take(inside).reset_index(drop=True))
 
     def save(self, path: Path) -> None:
         """Write the table to another file."""
         with files.whole_file(path) as out, self.path.open("rb") as stored:
             shutil.copyfileobj(stored, out)
 
-    def _groups(self, columns: list[str]) -> Iterator[pd.DataFrame]:
+    def _parts(self, columns: list[str]) -> Iterator[pd.DataFrame]:
         with _reading(self.path) as file:
             for group in range(file.num_row_groups):
                 yield file.read_row_group(group, columns).to_pandas()
 
 
-@dataclass(frozen=True, eq=False)
-class Positions:
-    """Which row of a table is which stimulus, in few bytes per row.
-
-    Attributes:
-        index: The stimuli's numbers within their classes.
-        subset: The positions of their subsets in `SUBSETS`.
-    """
-
-    index: Int32[np.ndarray, " n"]
-    subset: Int8[np.ndarray, " n"]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many stimuli each subset has."""
-        counts = np.bincount(self.subset, minlength=len(SUBSETS)).tolist()
-        return dict(zip(SUBSETS, counts, strict=True))
-
-
-def _positions(frames: Iterable[pd.DataFrame]) -> Positions:
-    parts = [
-        (frame["index"].to_numpy(np.int32), pd.Categorical(frame["subset"], categories=SUBSETS).codes)
-        for frame in frames
-    ]
-    return Positions(np.concatenate([index for index, _ in parts]), np.concatenate([codes for _, codes in parts]))
-
-
-def write_rows(out: BinaryIO | io.BytesIO, frames: Iterable[pd.DataFrame], settings: TableSettings) -> None:
+def write_rows(
+    out: BinaryIO,
+    frames: Iterable[pd.DataFrame],
+    settings: TableSettings,
+    *,
+    update: Callable[[int], None] = lambda done: None,
+) -> None:
     """Write the rows of a table as a Parquet file; the bytes do not depend on how the rows come in parts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with ExitStack() as stack:
-        writer, waiting = None, None
+        writer, waiting, done = None, None, 0
         for frame in frames:
             rows = pa.Table.from_pandas(frame, preserve_index=False)
             if writer is None:
@@ -336,6 +315,7 @@ def write_rows(out: BinaryIO | io.BytesIO, frames: Iterable[pd.DataFrame], setti
             while len(waiting) > _ROW_GROUP:
                 writer.write_table(waiting.slice(0, _ROW_GROUP).combine_chunks())
                 waiting = waiting.slice(_ROW_GROUP)
+            update(done := done + len(frame))
         if writer is not None and waiting is not None:
             writer.write_table(waiting.combine_chunks())
 

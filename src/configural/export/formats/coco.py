@@ -10,11 +10,11 @@ from jaxtyping import Bool
 
 from configural import __version__
 from configural.errors import ConfiguralError
-from configural.export.format import Fault, StoredImage, compare_bytes
+from configural.export.format import Fault, StoredImage, compare_stored
 from configural.export.formats.imagefolder import ImageFolder
 from configural.export.plan import Each, Entry, Plan, Update
 from configural.io import files
-from configural.io.images import read_image
+from configural.io.images import bounding_box, read_image
 
 
 class Coco(ImageFolder):
@@ -148,7 +148,7 @@ def _parts(entry: Entry) -> list[dict[str, Any]]:
     for slot, (content, mask) in enumerate(zip(entry.stimulus.contents, masks, strict=True)):
         if not mask.any():
             continue
-        rows, cols = np.flatnonzero(mask.any(axis=1)).tolist(), np.flatnonzero(mask.any(axis=0)).tolist()
+        top, left, bottom, right = bounding_box(mask)
         parts.append(
             {
                 "id": 1 + len(masks) * entry.row + slot,
@@ -156,7 +156,7 @@ def _parts(entry: Entry) -> list[dict[str, Any]]:
                 "category_id": 1 + scheme.index(content.kind),
                 "iscrowd": 0,
                 "area": int(mask.sum()),
-                "bbox": [cols[0], rows[0], cols[-1] - cols[0] + 1, rows[-1] - rows[0] + 1],
+                "bbox": [left, top, right - left, bottom - top],
                 "segmentation": {"size": list(mask.shape), "counts": run_lengths(mask)},
                 "slot": scheme.part_kinds[slot],
                 "donor": content.donor,
@@ -199,6 +199,6 @@ def _compare_annotations(plan: Plan, folder: Path, subset: str, wanted: frozense
         if entry.row in wanted:
             expected = [_image(plan, entry), *_parts(entry)]
             stored = [images.get(entry.row), *parts.get(entry.row, [])]
-            yield from compare_bytes(
+            yield from compare_stored(
                 f"{where} image {1 + entry.row}", json.dumps(expected).encode(), stored=json.dumps(stored).encode()
             )

@@ -7,7 +7,7 @@ from itertools import pairwise, zip_longest
 from pathlib import Path
 
 from configural.errors import ConfiguralError
-from configural.export.format import Fault, Format, StoredImage, compare_png
+from configural.export.format import Fault, Format, StoredImage, compare_stored
 from configural.export.plan import Each, Entry, Plan, Update
 from configural.io import files
 from configural.io.images import read_image
@@ -33,29 +33,26 @@ ImageFolder) may number the classes the other way round.
         for name in plan.subsets:
             yield f"{name}/metadata.jsonl"
         for file in plan.table.files():
-            yield file
-            if plan.masks:
-                yield f"masks/{file}"
+            yield from _paths(plan.masks, file)
 
     def write(self, plan: Plan, folder: Path, *, update: Update, each: Each) -> None:
         """Write all files that are not there yet."""
 
-        def is_there(file: str) -> bool:
-            return (folder / file).exists() and (not plan.masks or (folder / "masks" / file).exists())
+        def missing(file: str) -> bool:
+            return not all((folder / path).exists() for path in _paths(plan.masks, file))
 
-        there = sum(map(is_there, plan.table.files()))
-        missing = (entry for entry in plan.entries(plan.shards) if not is_there(entry.columns["file"]))
-        for done, (file, image, mask) in enumerate(each(_pack, missing), start=1):
-            if mask is not None and not (folder / "masks" / file).exists():
-                files.write_bytes(folder / "masks" / file, mask)
-            if not (folder / file).exists():
-                files.write_bytes(folder / file, image)
+        there = len(plan.table) - sum(map(missing, plan.table.files()))
+        wanted = (entry for entry in plan.entries(plan.shards) if missing(entry.columns["file"]))
+        for done, contents in enumerate(each(_pack, wanted), start=1):
+            for path, content in contents.items():
+                if not (folder / path).exists():
+                    files.write_bytes(folder / path, content)
             update(there + done)
         for name in plan.subsets:
             # Beside the images, for `datasets` accepts no path that leads out of the metadata file's own folder.
             with files.whole_file(folder / name / "metadata.jsonl") as out:
                 for entry in plan.entries(plan.of_subset(name)):
-                    out.write(_metadata_line(plan, entry))
+                    out.write(_metadata_line(entry))
 
     def read(self, folder: Path, subset: str, *, class_names: tuple[str, str]) -> Iterator[StoredImage]:
         """The images of a subset, by the class folders that they are in."""
@@ -67,18 +64,15 @@ ImageFolder) may number the classes the other way round.
         shards = [shard for shard in plan.shards if not rows.isdisjoint(shard.rows.tolist())]
         chosen = (entry for entry in plan.entries(shards) if entry.row in rows)
         for done, entry in enumerate(chosen, start=1):
-            file = entry.columns["file"]
-            if (folder / file).is_file():
-                yield from compare_png(file, entry.image(), stored=(folder / file).read_bytes())
-            if plan.masks and (folder / "masks" / file).is_file():
-                mask = (folder / "masks" / file).read_bytes()
-                yield from compare_png(f"masks/{file}", entry.mask(), stored=mask)
+            for path, content in _pack(entry).items():
+                if (folder / path).is_file():
+                    yield from compare_stored(path, content, stored=(folder / path).read_bytes())
             update(done)
         for name in plan.subsets:
             where = f"{name}/metadata.jsonl"
             if (folder / where).is_file():
                 with (folder / where).open("rb") as stored:
-                    expected = (_metadata_line(plan, entry) for entry in plan.entries(plan.of_subset(name)))
+                    expected = (_metadata_line(entry) for entry in plan.entries(plan.of_subset(name)))
                     for number, (line, found) in enumerate(zip_longest(expected, stored), start=1):
                         if line != found:
                             yield Fault("damaged", where, f"line {number} is not what stimuli.parquet says")
@@ -117,14 +111,18 @@ def list_images(root: Path, class_names: tuple[str, str]) -> list[tuple[int, int
     return found
 
 
-def _pack(entry: Entry) -> tuple[str, bytes, bytes | None]:
-    """The file's name, the image, and the label image if it is wanted."""
-    return entry.columns["file"], entry.image(), entry.mask() if entry.masks else None
+def _paths(masks: bool, file: str) -> list[str]:
+    """The files of an image: itself, and its label image if that is wanted."""
+    return [file, f"masks/{file}"] if masks else [file]
 
 
-def _metadata_line(plan: Plan, entry: Entry) -> bytes:
-    file = entry.columns["file"]
-    described = {"file_name": file.partition("/")[2], **entry.columns}
-    if plan.masks:
-        described["mask"] = f"masks/{file}"
+def _pack(entry: Entry) -> dict[str, bytes]:
+    """The contents of these files."""
+    contents = [entry.image(), entry.mask()] if entry.masks else [entry.image()]
+    return dict(zip(_paths(entry.masks, entry.columns["file"]), contents, strict=True))
+
+
+def _metadata_line(entry: Entry) -> bytes:
+    file, *mask = _paths(entry.masks, entry.columns["file"])
+    described = {"file_name": file.partition("/")[2], **entry.columns, **({"mask": mask[0]} if mask else {})}
     return (json.dumps(described) + "\n").encode()

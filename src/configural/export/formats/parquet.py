@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configural.export.format import Fault, ShardedFormat, StoredImage, compare_bytes, compare_png, stored_image
+from configural.export.format import Fault, ShardedFormat, StoredImage, compare_stored, stored_image
 from configural.export.plan import Entry, Plan, Shard
 
 _ROW_GROUP = 100
@@ -56,9 +56,7 @@ images = load_dataset("FOLDER")  # train, validation, test
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(_ROW_GROUP, columns=["image", "file", "index", "label"]):
                 for row in batch.to_pylist():
-                    where = f"{path}: {row['file']}"
-                    about = {name: row[name] for name in ("file", "index", "label")}
-                    yield stored_image(row["image"]["bytes"], where, **about)
+                    yield stored_image(row.pop("image")["bytes"], f"{path}: {row['file']}", **row)
 
     def compare_shard(self, path: Path, plan: Plan, *, shard: Shard, rows: frozenset[int]) -> Iterator[Fault]:
         """The faults of the number of rows, the columns, and some rows."""
@@ -67,25 +65,24 @@ images = load_dataset("FOLDER")  # train, validation, test
             if file.metadata.num_rows != len(shard.rows):
                 why = f"holds {file.metadata.num_rows:,} rows instead of {len(shard.rows):,}"
                 yield Fault("damaged", name, why)
-                return
-            if not file.schema_arrow.equals(_schema(plan)):
+            elif not file.schema_arrow.equals(_schema(plan)):
                 yield Fault("damaged", name, "has other columns")
-                return
-            entries = enumerate(plan.entries([shard]))
-            for group in range(file.num_row_groups):
-                here = list(islice(entries, file.metadata.row_group(group).num_rows))
-                if rows.isdisjoint(entry.row for _, entry in here):
-                    continue
-                for (position, entry), found in zip(here, file.read_row_group(group).to_pylist(), strict=True):
-                    if entry.row in rows:
-                        yield from self._compare_row(f"{name} row {position}", entry, found)
+            else:
+                entries = enumerate(plan.entries([shard]))
+                for group in range(file.num_row_groups):
+                    here = list(islice(entries, file.metadata.row_group(group).num_rows))
+                    if not rows.isdisjoint(entry.row for _, entry in here):
+                        found = file.read_row_group(group).to_pylist()
+                        for (position, entry), row in zip(here, found, strict=True):
+                            if entry.row in rows:
+                                yield from self._compare_row(f"{name} row {position}", entry, row)
 
     def _compare_row(self, where: str, entry: Entry, found: dict[str, Any]) -> Iterator[Fault]:
         expected = self.pack(entry)
         for column in ("image", "mask") if entry.masks else ("image",):
             mine, theirs = expected[column].pop("bytes"), (found[column] or {}).pop("bytes", None)
-            yield from compare_png(f"{where}, {column}", mine, stored=theirs)
-        yield from compare_bytes(where, json.dumps(expected).encode(), stored=json.dumps(found).encode())
+            yield from compare_stored(f"{where}, {column}", mine, stored=theirs)
+        yield from compare_stored(where, json.dumps(expected).encode(), stored=json.dumps(found).encode())
 
 
 def _schema(plan: Plan) -> pa.Schema:

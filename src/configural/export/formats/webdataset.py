@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from configural.export.format import Fault, ShardedFormat, StoredImage, compare_bytes, compare_png, stored_image
+from configural.export.format import Fault, ShardedFormat, StoredImage, compare_stored, stored_image
 from configural.export.plan import Entry, Plan, Shard
 
 
@@ -52,9 +52,8 @@ A sample has the members `png`, `cls` (the label), `json` (all columns) and, if 
         with tarfile.open(path, "r:") as archive:
             members = {member.name: member for member in archive if member.isfile()}
             for name in [name for name in members if name.endswith(".json")]:
-                said = json.loads(_content(archive, members[name]))
                 image = f"{name.removesuffix('.json')}.png"
-                about = {key: said[key] for key in ("file", "index", "label")}
+                about = json.loads(_content(archive, members[name]))
                 yield stored_image(_content(archive, members[image]), f"{path}: {image}", **about)
 
     def compare_shard(self, path: Path, plan: Plan, *, shard: Shard, rows: frozenset[int]) -> Iterator[Fault]:
@@ -70,9 +69,8 @@ A sample has the members `png`, `cls` (the label), `json` (all columns) and, if 
                     if member is None:
                         yield Fault("missing", f"{path.name}: {name}")
                     elif name in expected:
-                        compare = compare_png if name.endswith(".png") else compare_bytes
                         content = _content(archive, member)
-                        yield from compare(f"{path.name}: {name}", expected[name], stored=content)
+                        yield from compare_stored(f"{path.name}: {name}", expected[name], stored=content)
         for name in stored:
             yield Fault("extra", f"{path.name}: {name}")
 
