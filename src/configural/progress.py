@@ -1,19 +1,10 @@
 """Progress bars on the terminal and in notebooks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol, runtime_checkable
 
 _SHOWN: ContextVar[bool] = ContextVar("shown", default=True)
-
-
-@runtime_checkable
-class Update(Protocol):
-    """Tell a bar how far the work is."""
-
-    def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Set the units done so far, the total where it was not known before, and a short note behind the bar."""
 
 
 @contextmanager
@@ -38,7 +29,7 @@ def shown() -> bool:
 
 
 @contextmanager
-def bar(task: str, total: int) -> Iterator[Update]:
+def bar(task: str, total: int) -> Iterator[Callable[..., None]]:
     """Show a bar on standard error for a task of `total` units while the block runs, unless bars are `hidden`.
 
     Args:
@@ -46,10 +37,10 @@ def bar(task: str, total: int) -> Iterator[Update]:
         total: Units of work.
 
     Yields:
-        The function to call as the work advances.
+        `update(done, note="")`, to call with the units done so far and a short note behind the bar.
     """
     if not _SHOWN.get():
-        yield lambda done, total=None, note="": None
+        yield lambda done, note="": None
         return
     from importlib.util import find_spec
 
@@ -69,7 +60,7 @@ def bar(task: str, total: int) -> Iterator[Update]:
     with Progress(*columns, console=console, refresh_per_second=5) as progress:
         identifier = progress.add_task(task, total=total, note="")
 
-        def update(done: int, total: int | None = None, note: str = "") -> None:
-            progress.update(identifier, completed=done, total=total, note=note)
+        def update(done: int, note: str = "") -> None:
+            progress.update(identifier, completed=done, note=note)
 
         yield update
