@@ -165,7 +165,7 @@ def test_networks_return_all_sorts_of_things(images):
         (lambda z: {"a": z, "b": z}, None, "the outputs a, b; name one"),
         (lambda z: {"a": z, "b": z}, "c", "'c': the model has the outputs a, b"),
         (lambda z: z, "c", "one output without a name"),
-        (lambda z: (z, z), "2", "has 2 outputs"),
+        (lambda z: (z, z), "2", "has the outputs 0, 1; name one"),
         (lambda z: z[:, None, :, None].expand(-1, 3, -1, 4), None, r"shape \(5, 3, 2, 4\)"),
         (lambda z: "no", None, "returned a str"),
     ):

@@ -215,9 +215,8 @@ def in_turn(works: Sequence[tuple[Work, float]], seconds: float) -> list[Rounds]
 
     In turn, so that whatever else the machine does strikes each alike.
 
-    Args:
-        works: Each with what it gets done.
-        seconds: The rounds that begin within these count, and the first in any case.
+    Of the works, each with the count that it gets done, the rounds that begin within the seconds are taken, and the
+    first in any case.
     """
     for work, _ in works:
         work()
@@ -264,12 +263,7 @@ def training_step(
 ) -> Work:
     """A function that makes one step on images of noise: prepare them, forward, backward, and the optimizer.
 
-    Args:
-        network: In training mode, on the device.
-        optimizer: Of its weights.
-        size: Rows and columns of the images.
-        batch: Images per step.
-        device: Where the images go; the CPU if not given.
+    The network is in training mode and on the device, by default the CPU; images have `size` rows and columns.
     """
     images = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
     labels = (torch.arange(batch) % 2).to(device)

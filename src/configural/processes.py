@@ -48,7 +48,7 @@ def worker_processes(workers: int, shared: Any) -> Iterator[Callable[..., Iterat
 
     Args:
         workers: How many at most; at least 1.
-        shared: What all work is done with. It is pickled once for each process.
+        shared: What all work is done with, pickled once for each process.
 
     Yields:
         `each(work, items)`, which yields `work(shared, item)` of every item in order, and takes items as results
@@ -100,19 +100,16 @@ def _in_order(
 
 @dataclass(frozen=True)
 class Response:
-    """How a piece of work ended in another process.
-
-    Attributes:
-        value: What it returned.
-        error: What it raised, where that speaks for itself: a ConfiguralError, OSError or MemoryError.
-        traceback: Of whatever else it raised.
-        death: How its process ended instead, such as `was ended by SIGKILL, perhaps because the memory is full`.
-    """
+    """How a piece of work ended in another process."""
 
     value: Any = None
-    error: Exception | None = None
-    traceback: str = ""
-    death: str = ""
+    error: Exception | None = (
+        None  # that it raised and that speaks for itself: ConfiguralError, OSError, MemoryError
+    )
+    traceback: str = ""  # of whatever else it raised
+    death: str = (
+        ""  # how its process ended instead, such as `was ended by SIGKILL, perhaps because the memory is full`
+    )
 
     @property
     def failed(self) -> bool:
@@ -121,11 +118,9 @@ class Response:
 
 
 class Worker:
-    """A process that does one piece of work after another.
+    """A process that does one piece of work after another; `environment` is set in it before it imports anything.
 
-    Args:
-        environment: Variables that are set in it before it imports anything.
-        once: Whether it ends after its first piece of work, at once where that fails.
+    With `once` it ends after its first piece of work, at once where that fails.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None, *, once: bool = False) -> None:

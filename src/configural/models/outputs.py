@@ -220,25 +220,17 @@ def _words(label: str) -> tuple[str, ...]:
 def _chosen(outputs: Any, name: str) -> Any:
     """One of several outputs, from a dictionary, a sequence, or an object with attributes."""
     if isinstance(outputs, Mapping):
-        for key in (name, "logits") if name else ("logits",):
-            if key in outputs:
-                return outputs[key]
-        if not name and len(outputs) == 1:
-            return next(iter(outputs.values()))
-        known = ", ".join(map(str, outputs))
-        raise ConfiguralError(f"output{f' {name!r}' if name else ''}: the model has the outputs {known}; name one")
-    if name and hasattr(outputs, name):
-        return getattr(outputs, name)
-    if hasattr(outputs, "logits"):
-        return outputs.logits
-    if isinstance(outputs, Sequence) and not isinstance(outputs, str | bytes):
-        if any(isinstance(one, Tensor | np.ndarray) for one in outputs):
-            position = int(name) if name.isdecimal() else 0
-            if position < len(outputs) and (not name or name.isdecimal()):
-                return outputs[position]
-            raise ConfiguralError(
-                f"output '{name}': the model has {len(outputs)} outputs; name one by its position"
-            )
+        several = {str(key): output for key, output in outputs.items()}
+        usual = "logits" if "logits" in several or len(several) != 1 else next(iter(several))
+    elif hasattr(outputs, name or "logits"):
+        return getattr(outputs, name or "logits")
+    elif isinstance(outputs, Sequence) and any(isinstance(one, Tensor | np.ndarray) for one in outputs):
+        several, usual = {str(position): output for position, output in enumerate(outputs)}, "0"
     elif name:
         raise ConfiguralError(f"output '{name}': the model has one output without a name")
-    return outputs
+    else:
+        return outputs
+    if (name or usual) not in several:
+        known = ", ".join(several)
+        raise ConfiguralError(f"output{f' {name!r}' if name else ''}: the model has the outputs {known}; name one")
+    return several[name or usual]

@@ -160,9 +160,8 @@ def receptive_field(network: nn.Module) -> int | None:
         if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
             if layer.dilation not in (1, (1, 1)):
                 return None
-            kernel, stride = (
-                value if isinstance(value, int) else value[0] for value in (layer.kernel_size, layer.stride)
-            )
+            sizes = (layer.kernel_size, layer.stride)
+            kernel, stride = (size if isinstance(size, int) else size[0] for size in sizes)
             field += (kernel - 1) * jump
             jump *= stride
     return field

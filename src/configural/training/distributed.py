@@ -7,6 +7,7 @@ loss, the statistics of batch normalisation and the masks of dropout.
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ _SYNC_BUFFERS = (  # PyTorch 2.13 changed the name
 )
 
 
+@dataclass(eq=False)
 class Portion:
     """The part of every batch that one of several processes works on; by default all of it.
 
@@ -38,10 +40,9 @@ class Portion:
         images: Images in the batch at hand, in all processes together.
     """
 
-    def __init__(self, rank: int = 0, processes: int = 1) -> None:
-        self.rank = rank
-        self.processes = processes
-        self.images = 0
+    rank: int = 0
+    processes: int = 1
+    images: int = 0
 
     @property
     def rows(self) -> slice:
@@ -181,13 +182,8 @@ def spread(network: nn.Module, portion: Portion) -> None:
 def check_devices(device: torch.device, devices: int, *, batch_size: int) -> None:
     """Raise if a training cannot be split up so.
 
-    Args:
-        device: One of the kind that is meant.
-        devices: How many of them, one process each.
-        batch_size: Images per step.
-
     Raises:
-        ConfiguralError: If this machine has fewer, or the batches have fewer images.
+        ConfiguralError: If this machine has fewer devices of that kind, or the batches have fewer images.
 
     Example:
         >>> check_devices(torch.device("cpu"), 2, batch_size=20)

@@ -30,13 +30,7 @@ class KerasAdam(torch.optim.Adam):
     Before that, weight decay takes lr · weight_decay · w off every weight w. The gradients do not know of it, as in
     Loshchilov and Hutter, *Decoupled weight decay regularization*, 2019, and in Keras.
 
-    Args:
-        params: What to train.
-        lr: Learning rate; the default is the study's.
-        betas: Decay of the two running means.
-        eps: Keras's ε.
-        weight_decay: As Keras's; of all parameters.
-        options: As for `torch.optim.Adam`, such as `foreach` or `fused`.
+    Arguments are those of `torch.optim.Adam`; ε and weight decay are Keras's, the learning rate the study's.
     """
 
     _steps: int | None = None  # taken so far; None where only the state knows
