@@ -27,7 +27,7 @@ import torch
 
 import configural as cf
 from configural.benchmark import operations
-from configural.study import RunConfig
+from configural.config import RunConfig
 
 DATA_SEED, FURTHER_SEED, COUNT = 42, 8, 20000
 

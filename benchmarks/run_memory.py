@@ -28,8 +28,8 @@ import psutil
 import torch
 
 import configural
+from configural.config import RunConfig
 from configural.models import create, load_network
-from configural.study import RunConfig
 from configural.training import Epoch, History, KerasAdam
 from configural.training.history import save_checkpoint
 

@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 from html_page import Page
 
+from configural.config import run_config
 from configural.evaluation import Predictions, accuracy_figure, loss_figure, save_figure
 from configural.report import write_evaluation_report, write_run_report
+from configural.runs import load_run
 from configural.runs.run import write_test
 from configural.stimuli import ImageDataset
-from configural.study import load_run, run_config
 from configural.training.history import Epoch, History
 
 SIZE = 16

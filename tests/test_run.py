@@ -16,6 +16,7 @@ from command_line import halted
 import configural as cf
 from configural.audit import audit_saved
 from configural.benchmark import operations
+from configural.config.run import resumed_config
 from configural.errors import ConfiguralError
 from configural.training import loop
 
@@ -165,10 +166,8 @@ def test_a_run_goes_on_with_or_without_streaming(finished, blocks, tmp_path, mon
     for name in RESULTS:
         assert (out / name).read_bytes() == (finished.folder / name).read_bytes(), name
     stored = finished.settings
-    assert cf.study.resumed_config(stored, {"stream": True}, folder=out) == stored.model_copy(
-        update={"stream": True}
-    )
-    assert cf.study.resumed_config(stored.model_copy(update={"stream": True}), {}, folder=out).stream
+    assert resumed_config(stored, {"stream": True}, folder=out) == stored.model_copy(update={"stream": True})
+    assert resumed_config(stored.model_copy(update={"stream": True}), {}, folder=out).stream
 
 
 def test_a_used_folder_is_refused_and_a_finished_one_resumes_at_once(finished, blocks):
@@ -338,7 +337,7 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, mon
         data_seed=3,
         epochs=1,
     )
-    trained = cf.study.train_and_test(settings, tmp_path / "run", library=blocks)
+    trained = cf.runs.train_and_test(settings, tmp_path / "run", library=blocks)
 
     class BegunError(Exception):
         """The audit begins, with this seed of its images."""

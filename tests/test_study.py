@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 import configural as cf
 from configural.api import plan_study
 from configural.cli.groups import DefaultCommand, GroupWithDefault
+from configural.config import RunConfig, run_config
 from configural.errors import ConfiguralError
 from configural.runs import images
-from configural.study import RESULT_COLUMNS, RunConfig, StudyPlan, run_config
+from configural.study import RESULT_COLUMNS, StudyPlan
 from configural.study.engines import Outcome, attempt, find_engine
 from configural.study.engines.local import _gpus
 from configural.study.jobs import run_job
@@ -148,7 +149,7 @@ def test_every_job_is_a_run_like_any_other(finished, blocks, tmp_path):
     for name in ("cnn-13-fct-1", "fcn-14-baseline-2"):
         run = cf.load_run(finished.folder / "runs" / name)
         assert (run.settings.data_seed, run.settings.seed) == (42, int(name[-1]))
-        alone = cf.study.train_and_test(run.settings, tmp_path / name, library=blocks)
+        alone = cf.runs.train_and_test(run.settings, tmp_path / name, library=blocks)
         for file in ("model.safetensors", "predictions.csv", "stimuli.parquet", "config.yaml"):
             assert (run.folder / file).read_bytes() == (alone.folder / file).read_bytes(), file
         assert "seed of the images" in (run.folder / "report.html").read_text()

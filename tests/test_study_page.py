@@ -8,11 +8,11 @@ import pytest
 from html_page import Page
 from matplotlib.colors import to_rgb
 
+from configural.config import StudyPlan, run_config
 from configural.errors import ConfiguralError
 from configural.evaluation import axis_start, repeats_figure, shade
 from configural.replication.published import published_results
 from configural.report import write_study_report
-from configural.study import StudyPlan, run_config
 from configural.study.record import StudyRecord
 from configural.training.history import Epoch, History
 

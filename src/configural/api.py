@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 
 from configural import audit as audits
 from configural import benchmark, report, runs
+from configural.audit import compare_audits as compare_audits
 from configural.benchmark import Benchmark
 from configural.export import generate as generate
 from configural.export import verify as verify
@@ -23,7 +24,6 @@ from configural.study.running import plan_study as plan_study
 from configural.study.running import run_study as _run_study
 from configural.study.status import study_status as study_status
 
-compare_audits = audits.compare_audits
 fetch = fetch_portraits
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,20 +49,7 @@ def bench(
     seconds: float = 8.0,
     json: Path | str | None = None,
 ) -> Benchmark:
-    """Measure drawing, training and start-up; see `benchmark.measure`.
-
-    Args:
-        source: A source, or a loaded library.
-        network: One of the study's.
-        image_size: Rows and columns of the images.
-        device: auto, cpu, cuda or mps.
-        seconds: For each of five measures.
-        json: A file to write the figures to, too.
-
-    Raises:
-        ConfiguralError: If a setting is not possible.
-        OSError: If the file cannot be written.
-    """
+    """Measure drawing, training and start-up (see `benchmark.measure`), and write the figures to a file as JSON."""
     done = benchmark.measure(load(source), network, image_size=image_size, device=device, seconds=seconds)
     if json is not None:
         files.write_text(Path(json), done.as_json())

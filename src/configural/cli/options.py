@@ -21,15 +21,10 @@ _KNOWN: set[str] = set()
 
 
 def with_settings(fields: Mapping[str, FieldInfo], *names: str) -> Callable[[Command], Command]:
-    """Give a command an option for each field of a model: name, type and help are the field's.
+    """Give a command an option for each of these fields of a model, or all: name, type and help are the field's.
 
-    Args:
-        fields: By name.
-        names: Which of them; all if none is named.
-
-    Returns:
-        A decorator. The command gets the options that were given as its keyword arguments; what was not given is
-        not passed on, so that it stays distinguishable from the default.
+    The command gets the options that were given as its keyword arguments; what was not given is not passed on, so
+    that it stays distinguishable from the default.
     """
     chosen = {name: fields[name] for name in names or fields}
     _KNOWN.update(chosen)

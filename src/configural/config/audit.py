@@ -1,17 +1,14 @@
 """The settings of an audit."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from configural.config.recipe import first_problem
-from configural.errors import ConfiguralError
+from configural.config.recipe import Seed, Settings
 
 
-class AuditConfig(BaseModel):
+class AuditConfig(Settings):
     """What an audit measures on which stimuli, and how a saved model is opened for it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str = Field("synthetic", description="source of the exemplars; of a run its own by default")
     condition: str = Field("baseline", description="condition of the images; of a run its own by default")
@@ -20,9 +17,7 @@ class AuditConfig(BaseModel):
         description="paper: all exemplars; identity: those of the test persons; of a run its own by default",
     )
     pairs: int = Field(500, ge=2, description="matched pairs of a correct and a scrambled arrangement")
-    seed: int = Field(
-        0, ge=0, lt=2**63, description="of the stimuli; of a run one it was not trained with by default"
-    )
+    seed: Seed = Field(0, description="of the stimuli; of a run one it was not trained with by default")
     image_size: int = Field(
         224, ge=8, description="rows and columns of the images, where the model does not say it"
     )
@@ -37,15 +32,3 @@ class AuditConfig(BaseModel):
         None, description="module:name of the network, where that is what the model's file names"
     )
     device: str = Field("cpu", description="cpu, cuda or mps")
-
-    @classmethod
-    def of(cls, **values: Any) -> "AuditConfig":
-        """These settings, checked.
-
-        Raises:
-            ConfiguralError: If one is unknown or impossible; it is named.
-        """
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            raise ConfiguralError(first_problem(error)) from error

@@ -1,20 +1,44 @@
-"""How a network is trained, as data."""
+"""What all models of settings share, and how a network is trained, as data."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from configural.errors import ConfiguralError
+
+Model = TypeVar("Model", bound=BaseModel)
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Precision = Annotated[
     Literal["32", "tf32", "bf16"],
     BeforeValidator(lambda given: str(given) if type(given) is int else given),  # YAML reads 32 as a number
 ]
 
 
-class Recipe(BaseModel):
-    """The settings of one training; the defaults are the study's."""
+class Settings(BaseModel):
+    """Settings of a job; not to be changed, and none beside those that are stated here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def of(cls: type[Model], **values: Any) -> Model:
+        """These settings, checked.
+
+        Raises:
+            ConfiguralError: If one is unknown or impossible; it is named, with what is wrong and what was given.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"] if step != "recipe")
+        said = f" (given: {first['input']!r})" if isinstance(first["input"], str | int | float) else ""
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfiguralError(f"{where}: {message[0].lower()}{message[1:]}{said}" if where else message)
+
+
+class Recipe(Settings):
+    """The settings of one training; the defaults are the study's."""
 
     epochs: int = Field(20, ge=1, description="passes over the training images")
     batch_size: int = Field(20, ge=1, description="images per step; the last, partial batch counts")
@@ -41,7 +65,7 @@ class Recipe(BaseModel):
     dropout: float | None = Field(
         None, ge=0, lt=1, description="fraction of values that dropout sets to zero; the network's own if not given"
     )
-    seed: int = Field(42, ge=0, lt=2**63, description="of the shuffling and of dropout")
+    seed: Seed = Field(42, description="of the shuffling and of dropout")
     precision: Precision = Field("32", description="32, tf32 (faster on GPUs since 2020) or bf16 (mixed)")
 
     def rate(self, step: int, steps: int) -> float:
@@ -57,13 +81,3 @@ class Recipe(BaseModel):
         if step < rise:
             return self.learning_rate * (step + 1) / (rise + 1)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first thing that is wrong with some settings, on one line: key, what is wrong, what was given."""
-    first = error.errors()[0]
-    where = ".".join(str(step) for step in first["loc"] if step != "recipe")
-    given = first["input"]
-    said = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}{said}" if where else message

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
-from configural.config.recipe import Recipe, first_problem
+from configural.config.recipe import Recipe, Seed, Settings
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.io.yamls import Document, parse_document, read_document, validated
@@ -17,14 +17,12 @@ from configural.io.yamls import Document, parse_document, read_document, validat
 PRESETS = ("quick", "paper", "fast")
 """The partial settings that come with the package."""
 
-_EXECUTION = {"execution": True}
-"""Marks how a run is carried out; it may be resumed in another way."""
+EXECUTION = ("device", "devices", "stream", "compile")
+"""Settings that say how a run is carried out; it may be resumed in another way."""
 
 
-class RunConfig(BaseModel):
+class RunConfig(Settings):
     """Everything that a run's result depends on, and how it is carried out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str = Field(
         "synthetic", description="source of the exemplars, such as synthetic, houses or folder:FOLDER"
@@ -40,25 +38,12 @@ class RunConfig(BaseModel):
     image_size: int = Field(64, ge=8, description="rows and columns of the images")
     count: int = Field(4000, ge=42, description="images in train, valid and test together; even")
     recipe: Recipe = Recipe()
-    seed: int = Field(42, ge=0, lt=2**63, description="of everything random")
-    data_seed: int = Field(
-        42, ge=0, lt=2**63, description="of the images, where that shall be another than the seed"
-    )
-    device: str = Field("auto", description="auto, cpu, cuda or mps", json_schema_extra=dict(_EXECUTION))
-    devices: int = Field(
-        1,
-        ge=1,
-        description="train on so many GPUs, or in so many processes on a CPU",
-        json_schema_extra=dict(_EXECUTION),
-    )
-    stream: bool = Field(
-        False, description="draw images when they are needed, and keep none", json_schema_extra=dict(_EXECUTION)
-    )
-    compile: bool = Field(
-        False,
-        description="compile the network first: for long trainings on a GPU",
-        json_schema_extra=dict(_EXECUTION),
-    )
+    seed: Seed = Field(42, description="of everything random")
+    data_seed: Seed = Field(42, description="of the images, where that shall be another than the seed")
+    device: str = Field("auto", description="auto, cpu, cuda or mps")
+    devices: int = Field(1, ge=1, description="train on so many GPUs, or in so many processes on a CPU")
+    stream: bool = Field(False, description="draw images when they are needed, and keep none")
+    compile: bool = Field(False, description="compile the network first: for long trainings on a GPU")
 
     @model_validator(mode="before")
     @classmethod
@@ -97,11 +82,7 @@ def run_fields() -> dict[str, FieldInfo]:
         >>> run_fields()["learning_rate"].description
         'peak learning rate of Adam'
     """
-    of_recipe = {name: field for name, field in Recipe.model_fields.items() if name != "seed"}
-    whole: dict[str, FieldInfo] = {}
-    for name, field in RunConfig.model_fields.items():
-        whole |= of_recipe if name == "recipe" else {name: field}
-    return whole
+    return flat({**RunConfig.model_fields, "recipe": Recipe.model_fields})
 
 
 def run_config(*, config: Path | str | None = None, **given: Any) -> RunConfig:
@@ -120,18 +101,13 @@ def run_config(*, config: Path | str | None = None, **given: Any) -> RunConfig:
         >>> run_config(preset="paper", network="fcn-14").recipe.epochs
         30
     """
-    document = Document("", {})
-    if config is not None:
-        document = read_document(Path(config))
-        document = Document(document.name, flat(document.values), document.tree)
-    stated = {**document.values, **{name: value for name, value in given.items() if value is not None}}
+    document = Document("", {}) if config is None else read_document(Path(config))
+    values = flat(document.values)
     try:
-        return resolved(stated)
-    except ValidationError as error:
-        raise ConfiguralError(first_problem(error)) from None
+        return resolved({**values, **{name: value for name, value in given.items() if value is not None}})
     except ConfiguralError as error:
         key = str(error).partition(":")[0]
-        if key in document.values and given.get(key) is None:
+        if key in values and given.get(key) is None:
             raise ConfiguralError(f"{document.where([key])}: {error}") from None
         raise
 
@@ -154,54 +130,41 @@ def resolved(stated: Mapping[str, Any]) -> RunConfig:
     preset, network = stated.get("preset", "quick"), stated.get("network", "cnn-15")
     if preset not in PRESETS:
         raise ConfiguralError(f"preset: unknown preset '{preset}'; choose one of {', '.join(PRESETS)}")
+    text = (resources.files(__package__) / "presets" / f"{preset}.yaml").read_text("utf-8")
     values: dict[str, Any] = {}
-    for name, value in (*preset_values(preset).items(), *stated.items()):
+    for name, value in (*parse_document(text, f"{preset}.yaml").values.items(), *stated.items()):
         if not isinstance(value, Mapping):
             values[name] = value
         elif network in value:
             values[name] = value[network]
     recipe = {name: values.pop(name) for name in Recipe.model_fields if name != "seed" and name in values}
     recipe |= {"seed": values["seed"]} if "seed" in values else {}
-    try:
-        return RunConfig.model_validate({**values, "preset": preset, "recipe": recipe})
-    except ValidationError as error:
-        raise ConfiguralError(first_problem(error)) from None
+    return RunConfig.of(**{**values, "preset": preset, "recipe": recipe})
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by name, those of the recipe lifted out of it."""
-    nested = values.get("recipe")
-    lifted = (
-        {name: value for name, value in nested.items() if name != "seed"} if isinstance(nested, Mapping) else {}
-    )
-    return {**{name: value for name, value in values.items() if name != "recipe"}, **lifted}
-
-
-def preset_values(preset: str) -> Mapping[str, Any]:
-    """What a preset says."""
-    text = (resources.files(__package__) / "presets" / f"{preset}.yaml").read_text("utf-8")
-    return parse_document(text, f"{preset}.yaml").values
+    """Settings by name, those of the recipe, but for its seed, in the place of the recipe."""
+    lifted: dict[str, Any] = {}
+    for name, value in values.items():
+        if name != "recipe":
+            lifted[name] = value
+        elif isinstance(value, Mapping):
+            lifted |= {key: each for key, each in value.items() if key != "seed"}
+    return lifted
 
 
 def resumed_config(stored: RunConfig, given: Mapping[str, Any], *, folder: Path) -> RunConfig:
-    """The settings to resume with: the stored ones, which those given now must not contradict.
-
-    Args:
-        stored: What the run in the folder was begun with.
-        given: Settings by name. How a run is carried out may differ from what is stored.
-        folder: Named in the error.
+    """The settings to resume the folder's run with: the stored ones, which those given must not contradict.
 
     Raises:
-        ConfiguralError: If another value than the stored one is given.
+        ConfiguralError: If another value than the stored one is given of what is not among `EXECUTION`.
     """
     known = flat(stored.model_dump())
-    changed = {}
     for name, value in given.items():
-        if run_fields()[name].json_schema_extra == _EXECUTION:
-            changed[name] = value
-        elif value != known[name]:
+        if name not in EXECUTION and value != known[name]:
             raise ConfiguralError(
                 f"{folder}: holds a run with {name} {known[name]}, not {value}; repeat its settings or choose "
                 "another out"
             )
-    return RunConfig.model_validate({**stored.model_dump(), **changed})
+    changed = {name: value for name, value in given.items() if name in EXECUTION}
+    return RunConfig.of(**{**stored.model_dump(), **changed})

@@ -6,25 +6,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from configural.config.run import RunConfig, resolved, run_fields
+from configural.config.recipe import Settings
+from configural.config.run import EXECUTION, RunConfig, resolved, run_fields
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.io.yamls import ImpossibleKeyError
 
-_OF_AXES = ("source", "condition", "network", "seed", "device", "devices", "stream", "compile")
+_OF_AXES = ("source", "condition", "network", "seed", *EXECUTION)
 """Settings of a run that a plan's axes, or the study's own options, say."""
 
 
-class StudyPlan(BaseModel):
+class StudyPlan(Settings):
     """A grid of trainings, every network on every condition by every seed, and the tests of each.
 
     In a file, any setting of a run (see `run_fields`) may stand beside the axes: one value for all networks, or a
     mapping such as `epochs: {cnn-15: 4, fcn-14: 8}`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     description: str = Field("", description="what the plan is for")
     networks: tuple[str, ...] = Field(min_length=1, description="names of networks")
@@ -47,9 +46,9 @@ class StudyPlan(BaseModel):
     def _settings_beside_axes(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        beside = {name: value for name, value in values.items() if name in run_fields() and name not in _OF_AXES}
+        beside = [name for name in values if name in run_fields() and name not in _OF_AXES]
+        stated = {name: values[name] for name in beside if values[name] is not None}
         rest = {name: value for name, value in values.items() if name not in beside}
-        stated = {name: value for name, value in beside.items() if value is not None}
         return {**rest, "settings": {**rest.get("settings", {}), **stated}}
 
     @field_validator("networks", "conditions", "seeds", "tests", mode="before")
@@ -108,7 +107,8 @@ class StudyPlan(BaseModel):
     def stated(self) -> dict[str, Any]:
         """All that the plan says, as its file does: the settings of runs beside the axes."""
         axes = self.model_dump(mode="json")
-        return {**{key: value for key, value in axes.items() if key != "settings"}, **axes["settings"]}
+        settings = axes.pop("settings")
+        return {**axes, **settings}
 
     def save(self, path: Path) -> None:
         """Write as YAML, which `study.read_plan` reads."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 
 from configural.config.run import RunConfig
 from configural.errors import ConfiguralError
@@ -48,27 +47,18 @@ def sample_for(settings: RunConfig, library: Library, placement: str | None = No
     )
 
 
-def draw_images(
-    table: StimulusTable,
-    library: Library,
-    settings: RunConfig,
-    device: torch.device | None = None,
-) -> Images:
+def draw_images(table: StimulusTable, library: Library, settings: RunConfig, device: torch.device) -> Images:
     """Draw a run's stimuli into memory, or whenever they are asked for: as it wants, or if they are too many.
 
-    Args:
-        table: The stimuli.
-        library: What they were sampled from.
-        settings: The run's.
-        device: Draw all images there, in batches, and keep them there; see `drawing_device`.
+    The device is where it trains; see `drawing_device`.
     """
-    keep = False if settings.stream else None
-    size = settings.image_size
-    if device is not None:
-        batched = DeviceRenderer(library, size=size, device=device)
+    where, size = drawing_device(settings, device), settings.image_size
+    if where is not None:
+        batched = DeviceRenderer(library, size=size, device=where)
         return Images(table, {name: StimulusDataset(batched, table.subset(name)) for name in SUBSETS})
     # One for all subsets, so that what it remembers of the portraits is in memory once.
     renderer = Renderer(library, size=size)
+    keep = False if settings.stream else None
     sets = {name: dataset(library, table.subset(name), size=size, keep=keep, renderer=renderer) for name in SUBSETS}
     renderer.forget()
     return Images(table, sets)
@@ -77,13 +67,8 @@ def draw_images(
 def drawing_device(settings: RunConfig, device: torch.device) -> torch.device | None:
     """Where a run's images are best drawn and kept: the GPU that trains, if that one has room for them.
 
-    Args:
-        settings: The run's.
-        device: Where it trains.
-
-    Returns:
-        The device, or None where images are to be drawn by the processor: on other devices, for several
-        processes, for a run that keeps no images, or if they would fill more than half of what is free.
+    None where images are to be drawn by the processor: on other devices, for several processes, for a run that
+    keeps no images, or if they would fill more than half of what is free.
     """
     if device.type != "cuda" or settings.devices > 1 or settings.stream:
         return None
@@ -107,34 +92,42 @@ def shared_images(
         folder: Where they lie; it appears when it is whole.
         settings: The run's.
         placement: left, middle, right or shifted.
-        library: The loaded faces, where the caller has them already.
+        library: Loaded already; else it is loaded if images are to be drawn.
         subsets: Which of train, valid and test to draw.
 
     Raises:
         ConfiguralError: If they cannot be drawn, or the folder holds those of other settings.
         OSError: If the disk is full or not writable; what was drawn by then is drawn again.
     """
-    if not _is_whole(folder, settings.image_size, subsets):
+    if (images := _stored(folder, settings.image_size, subsets)) is None:
         with locked(folder.parent, "these images", -1, f".{folder.name}.lock"):
-            if not _is_whole(folder, settings.image_size, subsets):
+            if _stored(folder, settings.image_size, subsets) is None:
                 shutil.rmtree(folder, ignore_errors=True)
                 _draw_into(folder, settings, placement, library or load(settings.source), subsets)
-    table = StimulusTable.load(folder / "stimuli.parquet")
-    asked = (
-        find_condition(settings.condition, scheme=table.scheme),
-        placement,
-        settings.split,
-        settings.count,
-        settings.data_seed,
-    )
+        images = _stored(folder, settings.image_size, subsets)
+        assert images is not None
+    table = images.table
+    condition = find_condition(settings.condition, scheme=table.scheme)
+    asked = (condition, placement, settings.split, settings.count, settings.data_seed)
     if (table.condition, table.placement, table.split, table.count, table.seed) != asked:
         raise ConfiguralError(f"{folder}: holds images of other settings; remove it to have them drawn anew")
+    return images
+
+
+def _stored(folder: Path, size: int, subsets: tuple[str, ...]) -> Images | None:
+    """What the folder holds if it has all its files in full length; somebody may have tidied by hand."""
     sets = {}
-    for name in subsets:
-        # Copy on write, which nobody does: PyTorch warns of arrays that it cannot write to.
-        images = np.load(folder / f"{name}.npy", mmap_mode="c")
-        rows = table.subset(name).frame[["index", "file", "label"]]
-        sets[name] = ImageDataset(rows, settings.image_size, images=images, class_names=table.scheme.class_names)
+    try:
+        table = StimulusTable.load(folder / "stimuli.parquet")
+        for name in subsets:
+            # Copy on write, which nobody does: PyTorch warns of arrays that it cannot write to.
+            images = np.load(folder / f"{name}.npy", mmap_mode="c")
+            rows = table.subset(name).frame[["index", "file", "label"]]
+            if images.shape != (len(rows), size, size, 3):
+                return None
+            sets[name] = ImageDataset(rows, size, images=images, class_names=table.scheme.class_names)
+    except (OSError, EOFError, ValueError):  # NumPy raises the second for an empty file
+        return None
     return Images(table, sets)
 
 
@@ -162,20 +155,5 @@ def _write_images(path: Path, table: StimulusTable, renderer: Renderer) -> None:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(table), _AT_ONCE):
-            stop = min(start + _AT_ONCE, len(table))
-            drawn: UInt8[np.ndarray, "n size size 3"] = renderer.draw_batch(
-                [table[row] for row in range(start, stop)]
-            )
-            file.write(drawn.tobytes())
-
-
-def _is_whole(folder: Path, size: int, subsets: tuple[str, ...]) -> bool:
-    """Whether the folder has all its files in full length; a study's folder may have been tidied by hand."""
-    try:
-        table = StimulusTable.load(folder / "stimuli.parquet")
-        return all(
-            np.load(folder / f"{name}.npy", mmap_mode="r").shape == (len(table.subset(name)), size, size, 3)
-            for name in subsets
-        )
-    except (OSError, EOFError, ValueError):  # NumPy raises the second for an empty file
-        return False
+            rows = range(start, min(start + _AT_ONCE, len(table)))
+            file.write(renderer.draw_batch([table[row] for row in rows]).tobytes())

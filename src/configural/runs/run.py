@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 
 from configural import __version__, models
-from configural.config.run import RunConfig
+from configural.config.run import RunConfig, resumed_config, run_config
 from configural.errors import ConfiguralError
 from configural.evaluation import (
     Predictions,
@@ -28,8 +29,10 @@ from configural.io.files import refuse_used
 from configural.io.images import write_png
 from configural.io.locks import LOCK, locked
 from configural.portraits import Library, load
-from configural.runs.images import Images, draw_images, drawing_device, sample_for
+from configural.portraits.sources import SOURCES
+from configural.runs.images import Images, draw_images, sample_for
 from configural.stimuli import ImageDataset, StimulusTable
+from configural.stimuli.conditions import refuse_unregistered
 from configural.training import History, check_devices, fit, open_device
 
 _KEYS = {"test_accuracy", "test_loss", "confusion_matrix", "parameters", "images", "seconds", "faces_fingerprint"}
@@ -75,22 +78,92 @@ def load_run(folder: Path | str) -> Run:
         ConfiguralError: If it is no run folder, or the run in it is not finished.
     """
     folder = Path(folder)
-    settings = RunConfig.load(folder / "config.yaml")
-    if not (folder / "metrics.json").is_file():
+    settings, path = RunConfig.load(folder / "config.yaml"), folder / "metrics.json"
+    if not path.is_file():
         raise ConfiguralError(f"{folder}: this run is not finished; continue it with --resume --out {folder}")
     try:
-        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+        metrics = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise ConfiguralError(f"{folder / 'metrics.json'}: not readable as JSON") from error
+        raise ConfiguralError(f"{path}: not readable as JSON") from error
     if not isinstance(metrics, dict) or not metrics.keys() >= _KEYS:
-        raise ConfiguralError(f"{folder / 'metrics.json'}: not the metrics of a run; is the file damaged?")
-    return Run(
-        folder,
-        settings,
-        History.load(folder / "history.csv"),
-        Predictions.load(folder / "predictions.csv"),
-        metrics,
-    )
+        raise ConfiguralError(f"{path}: not the metrics of a run; is the file damaged?")
+    history, predictions = History.load(folder / "history.csv"), Predictions.load(folder / "predictions.csv")
+    return Run(folder, settings, history, predictions, metrics)
+
+
+def run(
+    *,
+    source: str | Library | None = None,
+    config: Path | str | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    keras: bool = False,
+    write_page: Callable[[Run], object] | None = None,
+    **given: Any,
+) -> Run:
+    """Draw images, train a network on them, save, load again, test, and report: the main job.
+
+    Args:
+        source: A source such as `synthetic` (the default), `houses` or `fasseg:FOLDER`, or a loaded library.
+        config: A YAML file of settings by name, which arguments overrule.
+        out: The run folder; runs/<date-time> by default.
+        resume: Resume the run that `out` holds; settings not given are taken from it.
+        keras: Also write the network as `model.h5`.
+        write_page: Makes the page in the folder.
+        given: Any setting of `config.run_fields()` by name, such as `condition`, `network`, `preset`, `epochs`,
+            `learning_rate`, `dropout`, `seed` or `device`; what is not given is the preset's.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ConfiguralError: If a setting is unknown or not possible, or `out` holds something else.
+        OSError: If the disk is full or not writable.
+    """
+    library = source if isinstance(source, Library) else None
+    given = {name: value for name, value in given.items() if value is not None}
+    if source is not None:
+        given["source"] = source.source if isinstance(source, Library) else source
+    if resume and out is None:
+        raise ConfiguralError("resume needs out, the folder of the run to resume")
+    if resume and config is not None:
+        raise ConfiguralError("config and resume exclude each other: a run is resumed with its own settings")
+    folder = Path(out) if out is not None else dated_folder()
+    if resume and (folder / "config.yaml").is_file():
+        settings = resumed_config(RunConfig.load(folder / "config.yaml"), given, folder=folder)
+        if not (folder / "metrics.json").is_file():  # else it is only read
+            refuse_modules(
+                networks=[] if "network" in given else [settings.network],
+                conditions=[] if "condition" in given else [settings.condition],
+                source=None if "source" in given else settings.source,
+            )
+    else:
+        settings = run_config(config=config, **given)
+    finished = train_and_test(settings, folder, resume=resume, keras=keras, library=library)
+    if write_page is not None:
+        write_page(finished)
+    return finished
+
+
+def refuse_modules(
+    *, networks: Sequence[str] = (), conditions: Sequence[str] = (), source: str | None = None
+) -> None:
+    """Raise a ConfiguralError if a setting that a folder states would have a module imported that nobody named.
+
+    Example:
+        >>> refuse_modules(networks=["cnn-15"], conditions=["floating+matched"], source="synthetic:3")
+    """
+    for network in networks:
+        models.NETWORKS.known(network)
+    if source is not None and (name := source.partition(":")[0]) not in SOURCES.names():
+        raise ConfiguralError(f"source '{name[:80]}' is not registered here: name it (source) if you trust it")
+    for condition in conditions:
+        refuse_unregistered(condition)
+
+
+def dated_folder() -> Path:
+    """Where a run goes that was given no folder: runs/<date-time>."""
+    return Path("runs") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
 
 
 def train_and_test(
@@ -110,8 +183,8 @@ def train_and_test(
         out: The run folder; new or empty unless resuming.
         resume: Go on with the run that `out` holds, from its last whole epoch. A finished run is only read.
         keras: Also write the network as `model.h5` for Keras.
-        library: The loaded faces, where the caller has them already.
-        images: What the settings say, drawn, where the caller has that already; no faces are loaded then.
+        library: That of the settings, where the caller has loaded it already.
+        images: What the settings say, drawn already; no library is loaded then.
         patience: Seconds to wait for another process that is at work in `out`.
 
     Raises:
@@ -132,9 +205,9 @@ def train_and_test(
             if keras and not (out / "model.h5").is_file():
                 models.save_keras(finished.network, out / "model.h5")
             return finished
-        if resume and not begun and out.is_dir() and any(out.iterdir()):
-            raise ConfiguralError(f"{out}: holds other files and no run to resume (no config.yaml)")
         if not begun:
+            if resume and out.is_dir() and any(out.iterdir()):
+                raise ConfiguralError(f"{out}: holds other files and no run to resume (no config.yaml)")
             refuse_used(out)
 
         # Whatever can be wrong with the settings shows before the first file is written.
@@ -164,8 +237,7 @@ def train_and_test(
         table.save(out / "stimuli.parquet")
         if images is None:
             assert library is not None
-            where = drawing_device(settings, device)
-            images = draw_images(table, library, settings, where)
+            images = draw_images(table, library, settings, device)
         _train_and_test(network, settings, out, keras, images, time.perf_counter() - start)
     return load_run(out)
 

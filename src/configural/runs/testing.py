@@ -18,9 +18,15 @@ from configural.io.files import refuse_used
 from configural.models.classifiers import RespondsToImages
 from configural.portraits import Library, load
 from configural.portraits.sources import load_recorded
-from configural.runs.run import Run, load_run, write_test
-from configural.runs.running import dated_folder
+from configural.runs.run import Run, dated_folder, load_run, write_test
+from configural.stimuli import StimulusTable
 from configural.stimuli.conditions import refuse_unregistered
+
+_BY_DEFAULT: dict[str, Any] = {
+    **{"source": "synthetic", "condition": "ffa", "split": "paper", "count": 20000, "placement": None},
+    "seed": 0,  # not a run's default: with that, some of these images could be those of a training
+}
+"""What images are drawn as for a model that is no run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,35 +100,12 @@ def evaluate(
     folder = Path(out) if out is not None else dated_folder()
     refuse_used(folder)
 
-    network, name, image_size, defaults, trained = _opened(
-        model, image_size, positive=positive, output=output, scale=scale
-    )
+    network, name, image_size, trained = _opened(model, image_size, positive=positive, output=output, scale=scale)
     if data is not None:
         described: dict[str, Any] = {"data": str(data)}
         images = read(data, size=image_size)
     else:
-        described = {**defaults, **drawn}
-        if condition is None:
-            refuse_unregistered(described["condition"])
-        if trained is not None and source is None:
-            library = load_recorded(trained.settings.source)
-        else:
-            library = load(source if source is not None else described["source"])
-        if trained is not None:
-            _refuse_training_material(trained, described, library)
-        if trained is not None and source is None and library.fingerprint != trained.metrics["faces_fingerprint"]:
-            raise ConfiguralError(
-                f"{model}: was trained on other exemplars than {library.source} gives now; name their source"
-            )
-        table = stimuli.sample(
-            library,
-            condition=described["condition"],
-            split=described["split"],
-            count=described["count"],
-            seed=described["seed"],
-            placement=described["placement"],
-        ).subset("test")
-        described["placement"] = table.placement
+        table, library, described = _sampled(source, drawn, trained)
         images = stimuli.dataset(library, table, size=image_size)
     predictions = predict(network, images, device=device)
 
@@ -142,6 +125,33 @@ def evaluate(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return Evaluation(folder, predictions, predictions.metrics())
+
+
+def _sampled(
+    source: str | Library | None, given: dict[str, Any], trained: Run | None
+) -> tuple[StimulusTable, Library, dict[str, Any]]:
+    """Test stimuli as asked for, and where nothing is said as those that the run was trained on."""
+    described = dict(_BY_DEFAULT)
+    if trained is not None:
+        described |= {name: getattr(trained.settings, name) for name in ("source", "condition", "split", "count")}
+        described["seed"] = trained.settings.data_seed
+    described |= given
+    if "condition" not in given:
+        refuse_unregistered(described["condition"])
+    if trained is not None and source is None:
+        library = load_recorded(described["source"])
+    else:
+        library = load(source if isinstance(source, Library) else described["source"])
+    if trained is not None:
+        _refuse_training_material(trained, described, library)
+        if source is None and library.fingerprint != trained.metrics["faces_fingerprint"]:
+            raise ConfiguralError(
+                f"{trained.folder}: was trained on other exemplars than {library.source} gives now; name their "
+                "source"
+            )
+    sampling = {name: value for name, value in described.items() if name != "source"}
+    table = stimuli.sample(library, **sampling).subset("test")
+    return table, library, {**described, "placement": table.placement}
 
 
 def _refuse_training_material(run: Run, described: dict[str, Any], library: Library) -> None:
@@ -166,8 +176,8 @@ def _refuse_training_material(run: Run, described: dict[str, Any], library: Libr
 
 def _opened(
     model: Any, image_size: int | None, **reading: Any
-) -> tuple[nn.Module | RespondsToImages, str, int, dict[str, Any], Run | None]:
-    """A model, its name and image size, what its test images are drawn from where nothing is said, and its run."""
+) -> tuple[nn.Module | RespondsToImages, str, int, Run | None]:
+    """A model, its name, the size of the images it takes, and the run that it was trained in, if that is known."""
     path = Path(model) if isinstance(model, str | Path) else None
     if path is not None and (path / "config.yaml").is_file():
         for name, value in reading.items():
@@ -179,22 +189,11 @@ def _opened(
             raise ConfiguralError(
                 f"image_size {image_size}: {path} was trained on {settings.image_size} pixels, keep that"
             )
-        drawn = {name: getattr(settings, name) for name in ("source", "condition", "split", "count")}
-        drawn |= {"placement": None, "seed": settings.data_seed}
-        return run.network, settings.network, settings.image_size, drawn, run
+        return run.network, settings.network, settings.image_size, run
     opened = models.open(model, image_size=image_size, **reading)
-    # Not a run's default seed: with that, some of these images could be those of its training.
-    drawn = {
-        "source": "synthetic",
-        "condition": "ffa",
-        "split": "paper",
-        "count": 20000,
-        "placement": None,
-        "seed": 0,
-    }
     module = getattr(opened, "module", None)
     if isinstance(module, models.StudyNet) and not any(reading.values()):
-        return module, module.name, module.image_size, drawn, None
+        return module, module.name, module.image_size, None
     if (size := opened.image_size or image_size) is None:
         raise ConfiguralError(f"image_size: {opened.name} does not say which images it takes; name their size")
-    return opened, opened.name, size, drawn, None
+    return opened, opened.name, size, None

@@ -38,12 +38,7 @@ def live(read: Callable[[], StudyStatus]) -> Iterator[Callable[[str], None]]:
     """Show a study's progress on standard error while the block runs.
 
     On a terminal the whole grid is kept up to date; elsewhere, as in a log file, there is a line for each event.
-
-    Args:
-        read: Says how far the study is.
-
-    Yields:
-        A function to tell an event by.
+    `read` says how far the study is; yields a function to tell an event by.
     """
     if not progress.shown():
         yield lambda event: None

@@ -66,12 +66,8 @@ def estimate(status: StudyStatus, library: Library, workers: int) -> Outlook:
     """Estimate time and disk for the jobs that are not finished.
 
     The speed of a network is that of its epochs in the study's folder, or where there are none, that of a few
-    training steps that are taken and timed now, with a worker's part of the threads.
-
-    Args:
-        status: All jobs, and how far each is.
-        library: A few of its images are drawn and timed.
-        workers: Jobs at a time.
+    training steps that are taken and timed now, with a worker's part of the threads. A few images of the library
+    are drawn and timed.
 
     Raises:
         ConfiguralError: If a network cannot be trained here.

@@ -32,13 +32,9 @@ def run_job(
     library: Library | None = None,
     write_page: Callable[[Run], object] | None = None,
 ) -> None:
-    """Train and test into the job's run folder, going on with what is there already.
+    """Train and test into the job's run folder in the study's, going on with what is there already.
 
-    Args:
-        job: What to do.
-        folder: The study's folder.
-        library: Loaded already; else it is loaded if images are to be drawn.
-        write_page: Makes the run's page.
+    The library, where none is given, is loaded if images are to be drawn.
 
     Raises:
         ConfiguralError: If the job cannot be carried out.

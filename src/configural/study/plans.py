@@ -61,10 +61,8 @@ class Job:
     """One training with all its tests, as plain data that can be sent to another process.
 
     Attributes:
-        network: Name of the network.
-        condition: The condition that it is trained under, as the plan writes it.
+        condition: What it is trained under, as the plan writes it.
         repeat: Which of the plan's seeds it is trained by, from 1 on.
-        settings: The training's settings.
         tests: (condition, placement) of every test set, the placement middle or shifted.
         own: (condition, placement) under which images of each condition are trained on.
     """
@@ -100,14 +98,7 @@ def plan_jobs(
 ) -> tuple[Job, ...]:
     """All jobs of a plan: first every cell's first repeat, then every second one, and so on.
 
-    Args:
-        plan: The plan.
-        source: Of the library.
-        device: auto, cpu, cuda or mps.
-        own: By condition, the placement that it is trained under; of the conditions for faces if not given.
-
-    Raises:
-        ConfiguralError: If a setting is not possible.
+    `own` is by condition the placement that it is trained under, of the conditions for faces if not given.
     """
     if own is None:
         own = {name: find_condition(name).placement for name in plan.conditions}

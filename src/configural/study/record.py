@@ -22,9 +22,7 @@ class StudyRecord:
     """What a study was begun with; the folder's `study.yaml`.
 
     Attributes:
-        plan: The plan.
-        source: The source of the face library.
-        fingerprint: The face library's fingerprint.
+        fingerprint: Of the library.
         conditions: By name, what the conditions say in full: a condition's own file may change.
         version: Of configural.
     """
@@ -43,9 +41,8 @@ class StudyRecord:
     @classmethod
     def of(cls, plan: StudyPlan, library: Library) -> "StudyRecord":
         """The record of a plan that is carried out with these faces."""
-        conditions = {
-            name: find_condition(name, scheme=library.scheme).model_dump(mode="json") for name in plan.conditions
-        }
+        found = {name: find_condition(name, scheme=library.scheme) for name in plan.conditions}
+        conditions = {name: each.model_dump(mode="json") for name, each in found.items()}
         return cls(plan, library.source, library.fingerprint, conditions)
 
     def refuse_other(self, given: "StudyRecord", folder: Path) -> None:
@@ -55,15 +52,12 @@ class StudyRecord:
             other = f"source {self.source}, not {given.source}"
         if other is not None:
             raise ConfiguralError(f"{folder}: holds a study with {other}; repeat its plan or choose another --out")
-        if given.fingerprint != self.fingerprint:
-            raise ConfiguralError(
-                f"{folder}: {self.source} gives other exemplars now than when the study was begun"
-            )
+        changed = [f"{self.source} gives other exemplars now"] if given.fingerprint != self.fingerprint else []
         for name, says in self.conditions.items():
             if given.conditions[name] != says:
-                raise ConfiguralError(
-                    f"{folder}: the condition {name} says otherwise than when the study was begun"
-                )
+                changed.append(f"the condition {name} says otherwise")
+        if changed:
+            raise ConfiguralError(f"{folder}: {changed[0]} than when the study was begun")
 
     def save(self, folder: Path) -> None:
         """Write into a study's folder."""
@@ -86,13 +80,8 @@ class StudyRecord:
         path = folder / "study.yaml"
         try:
             says = yaml.safe_load(path.read_text("utf-8"))
-            return cls(
-                StudyPlan(**says["plan"]),
-                says["source"],
-                says["faces_fingerprint"],
-                says["conditions"],
-                says["configural"],
-            )
+            rest = [says[key] for key in ("source", "faces_fingerprint", "conditions", "configural")]
+            return cls(StudyPlan(**says["plan"]), *rest)
         except FileNotFoundError as error:
             raise ConfiguralError(f"{path}: there is no such file; is its folder a study's folder?") from error
         except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:

@@ -68,11 +68,7 @@ def read_tests(job: Job, folder: Path) -> pd.DataFrame:
 
 
 def collect_results(folder: Path, jobs: Sequence[Job]) -> pd.DataFrame:
-    """The test results of all finished jobs, in the order of the jobs.
-
-    Args:
-        folder: The study's folder.
-        jobs: All of its jobs.
+    """The test results of all finished jobs in a study's folder, in the order of the jobs.
 
     Returns:
         One row per network, train_condition, repeat, test_condition and placement, with the columns

@@ -15,8 +15,7 @@ from configural.errors import ConfiguralError
 from configural.io.files import refuse_used
 from configural.io.locks import locked
 from configural.portraits import Library, load
-from configural.runs import Run
-from configural.runs.running import refuse_modules
+from configural.runs.run import Run, refuse_modules
 from configural.study.display import describe_event, live
 from configural.study.engines import Engine, find_engine
 from configural.study.estimate import Outlook, estimate

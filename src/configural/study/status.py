@@ -22,12 +22,10 @@ class JobStatus:
     """How far one job is.
 
     Attributes:
-        job: The job.
         state: waiting, running, finished or failed. A job that was broken off is waiting.
         history: The epochs that it has been trained for.
         accuracy: Of a finished job on its own test images, else on its valid images after the last epoch; None
             before that.
-        failure: Why it failed.
     """
 
     job: Job
@@ -47,7 +45,6 @@ class StudyStatus:
     """How far a study is.
 
     Attributes:
-        folder: Its folder.
         at_work: Whether a process is at work on it.
         jobs: How far each job is, in the plan's order.
     """

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
 
+import torch
+
 from configural import progress
 from configural.errors import ConfiguralError
 from configural.study.plans import Job
@@ -61,22 +63,18 @@ class Engine(Protocol):
         Raises:
             ConfiguralError: If the engine cannot be used here; the message says what is missing.
         """
-        ...
 
 
 def find_engine(name: str, ray_address: str | None = None, gpus_per_job: float | None = None) -> Engine:
-    """The engine of that name; what it needs is imported only now.
+    """The engine of that name, local or ray, of which only the latter has settings; see `engines.ray.run_jobs`.
 
-    Args:
-        name: local or ray.
-        ray_address: Of the Ray cluster; see `engines.ray.run_jobs`, as for the one below.
-        gpus_per_job: GPUs that each job gets there.
+    What it needs is imported only now.
 
     Raises:
         ConfiguralError: If there is none, its packages are not installed, or it has no such settings.
     """
-    settings = {"address": ray_address, "gpus_per_job": gpus_per_job}
-    given = {key: value for key, value in settings.items() if value is not None}
+    given = {"address": ray_address, "gpus_per_job": gpus_per_job}
+    given = {key: value for key, value in given.items() if value is not None}
     if given and name != "ray":
         raise ConfiguralError("--ray-address and --gpus-per-job need --engine ray")
     if gpus_per_job is not None and gpus_per_job < 0:
@@ -90,12 +88,13 @@ def find_engine(name: str, ray_address: str | None = None, gpus_per_job: float |
             f"--engine {name}: the package '{error.name}' is missing; install configural[{name}] or use "
             "--engine local"
         ) from error
-    engine: Engine = partial(module.run_jobs, **given) if given else module.run_jobs
-    return engine
+    return partial(module.run_jobs, **given)
 
 
-def attempt(work: Callable[[Job], None], job: Job) -> Outcome:
-    """Do one job in this process; whatever it raises becomes the reason of a failure."""
+def attempt(work: Callable[[Job], None], job: Job, threads: int | None = None) -> Outcome:
+    """Do one job in this process, by so many threads; whatever it raises becomes the reason of a failure."""
+    if threads is not None:
+        torch.set_num_threads(threads)
     try:
         with progress.hidden():
             work(job)

@@ -35,7 +35,7 @@ def run_jobs(
                     {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if len(gpus) > 1 else {}
                 )
                 busy[worker] = number, job
-                worker.give(_attempt, work, job, threads)
+                worker.give(attempt, work, job, threads)
                 report(job)
             for worker in responding(busy):
                 response = worker.response()
@@ -55,8 +55,3 @@ def _gpus(count: int, visible: str | None) -> list[str]:
     """What `CUDA_VISIBLE_DEVICES` calls each of the GPUs that this process sees, which may not be all there are."""
     names = [name.strip() for name in visible.split(",")] if visible else [str(number) for number in range(count)]
     return names[:count]
-
-
-def _attempt(work: Callable[[Job], None], job: Job, threads: int) -> Outcome:
-    torch.set_num_threads(threads)
-    return attempt(work, job)

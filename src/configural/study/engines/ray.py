@@ -42,20 +42,14 @@ def run_jobs(
     address: str | None = None,
     gpus_per_job: float | None = None,
 ) -> Iterator[tuple[Job, Outcome]]:
-    """Carry out jobs on a Ray cluster; see `Engine`.
+    """Carry out jobs on a Ray cluster, as many at a time as it has room for; see `Engine`.
 
     A job whose worker dies is begun again, twice at most. All machines must see the current folder and the study's
     under the same paths, and have this package and the same versions of Python and Ray.
 
-    Args:
-        jobs: See `Engine`, as the three below.
-        work: What to do.
-        workers: Jobs at a time, at most; as many of them run as the cluster has room for.
-        report: Told of each job that is handed to the cluster.
-        address: Of the cluster, such as 10.0.0.1:6379; by default the environment variable RAY_ADDRESS, and
-            without that a cluster of this machine's own is started.
-        gpus_per_job: GPUs that each job gets, 0.5 for two jobs on each; by default 1 where the cluster has any
-            and the jobs are not told to use the CPU.
+    The address, such as 10.0.0.1:6379, is by default that in the environment variable RAY_ADDRESS, and without that
+    a cluster of this machine's own is started. Of GPUs each job gets as many as asked for, 0.5 for two jobs on
+    each; by default 1 where the cluster has any and the jobs are not told to use the CPU.
 
     Raises:
         ConfiguralError: If there is no cluster at the address, or no machine in it with as many GPUs.
@@ -106,8 +100,7 @@ def _do(work: Callable[[Job], None], job: Job, folder: str, threads: int) -> Out
         os.chdir(folder)  # paths in the plan are meant from there
     except OSError:
         return Outcome(f"{folder}: there is no such folder on {platform.node()}; all machines must share it")
-    torch.set_num_threads(threads)
-    return attempt(work, job)
+    return attempt(work, job, threads)
 
 
 def _gpus(jobs: Sequence[Job], asked: float | None) -> float:
@@ -126,15 +119,7 @@ def _gpus(jobs: Sequence[Job], asked: float | None) -> float:
 
 @contextmanager
 def _cluster(address: str | None, workers: int) -> Iterator[int]:
-    """Be connected with a cluster while the block runs.
-
-    Args:
-        address: Where it is; a new one on this machine if not given.
-        workers: Jobs at a time.
-
-    Yields:
-        Processor cores for each job.
-    """
+    """Be connected with the cluster at an address, or a new one on this machine; yields the cores for each job."""
     # Ray changes both.
     environment, at_sigterm = dict(os.environ), signal.getsignal(signal.SIGTERM)
     others = set(psutil.Process().children(recursive=True))
@@ -145,10 +130,7 @@ def _cluster(address: str | None, workers: int) -> Iterator[int]:
         prefix="configural-ray-", dir="/tmp" if Path("/tmp").is_dir() else None, ignore_cleanup_errors=True
     ) as folder:
         try:
-            if address:
-                _connect(address)
-            else:
-                _start(folder, workers * threads, others)
+            _connect(address, workers * threads, folder, others)
             yield threads
         finally:
             _shut_down(others)
@@ -159,38 +141,24 @@ def _cluster(address: str | None, workers: int) -> Iterator[int]:
                 signal.signal(signal.SIGTERM, at_sigterm)
 
 
-def _connect(address: str) -> None:
+def _connect(address: str | None, cores: int, folder: str, others: set[psutil.Process]) -> None:
+    """Join the cluster at an address, or start one of this machine that keeps its files in a folder."""
+    options: dict[str, Any] = {"address": address}
+    culprit = f"--ray-address {address}: no Ray cluster can be used there"
+    cure = "begin one with 'ray start --head', or leave the address out to use this machine"
+    if not address:
+        options = {"address": "local", "num_cpus": cores, "include_dashboard": False, "_temp_dir": folder}
+        culprit, cure = "--engine ray: Ray does not start on this machine", "use --engine local"
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # which means: listen on 127.0.0.1 alone
     import ray
 
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except Exception as error:
-        raise ConfiguralError(
-            f"--ray-address {address}: no Ray cluster can be used there ({first_line(error)}); begin one with "
-            "'ray start --exemplar', or leave the address out to use this machine"
-        ) from error
-
-
-def _start(folder: str, cores: int, others: set[psutil.Process]) -> None:
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # which means: listen on 127.0.0.1 alone
-    import ray
-
-    for start in range(1, _STARTS + 1):
+    for left in reversed(range(1 if address else _STARTS)):
         try:
-            ray.init(
-                address="local",
-                num_cpus=cores,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                _temp_dir=folder,
-            )
+            ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL)
             return
         except Exception as error:
-            if start == _STARTS:
-                raise ConfiguralError(
-                    f"--engine ray: Ray does not start on this machine ({first_line(error)}); use --engine local"
-                ) from error
+            if not left:
+                raise ConfiguralError(f"{culprit} ({first_line(error)}); {cure}") from error
             _shut_down(others)
 
 
