@@ -486,12 +486,25 @@ def test_what_was_measured_is_kept_when_a_probe_fails(painted, tmp_path, fault, 
             raise fault("no score")
 
     probes = (ForcedChoice(), Faulty(name="faulty"))
-    with pytest.raises(raised or fault, match="no score"):
+    with pytest.raises(raised or fault, match="probe faulty: no score" if raised else "no score"):
         audit(redness, painted, image_size=16, pairs=10, probes=probes, out=tmp_path / "audit")
     kept = Audit.load(tmp_path / "audit")
     assert set(kept.scores["probe"]) == {"forced_choice"}
     assert len(kept.responses["faulty"]) == 20
     assert kept.left_out == {"faulty": "failed"}
+
+
+def test_images_are_of_the_size_that_the_classifier_takes(painted):
+    class Fixed:
+        image_size = 24
+
+        def log_odds(self, images):
+            assert images.shape[1:] == (24, 24, 3)
+            return images.mean(axis=(1, 2, 3)) / 255
+
+    assert audit(Fixed(), painted, pairs=4, probes=["forced_choice"]).settings.image_size == 24
+    with pytest.raises(ConfiguralError, match="image_size 32: this classifier takes images of 24 pixels"):
+        audit(Fixed(), painted, image_size=32, pairs=4, probes=["forced_choice"])
 
 
 def test_probes_without_their_package_are_left_out_and_the_others_asked(painted, monkeypatch):

@@ -13,6 +13,7 @@ from configural.audit.probe import Probe as Probe
 from configural.audit.probe import Score as Score
 from configural.audit.probe import Trials as Trials
 from configural.audit.probe import Which as Which
+from configural.audit.probe import with_columns as with_columns
 from configural.audit.probes import PROBES as PROBES
 from configural.audit.probes import Attribution as Attribution
 from configural.audit.probes import BackgroundRemoval as BackgroundRemoval

@@ -45,7 +45,7 @@ def audit(
     source: str | Library = "synthetic",
     *,
     condition: str | Condition = "baseline",
-    image_size: int = 224,
+    image_size: int | None = None,
     pairs: int = 500,
     seed: int = 0,
     split: str = "paper",
@@ -62,7 +62,7 @@ def audit(
             `models.open` opens.
         source: The exemplars to make images of.
         condition: How they are made; paired with scrambled arrangements in any case.
-        image_size: Rows and columns of the images.
+        image_size: Rows and columns of the images; by default what the classifier takes, else 224.
         pairs: How many matched pairs there are; the other probes use up to a fixed number of them.
         seed: Of all that is drawn.
         split: `paper` uses all exemplars; `identity` those of the test persons alone, which a network that was
@@ -101,6 +101,10 @@ def audit(
     if len(set(names)) < len(names):
         raise ConfiguralError(f"probes {', '.join(names)}: two of them have the same name")
     classifier, library = respondent(predict), load(source)
+    own_size = getattr(classifier, "image_size", None)
+    if own_size is not None and image_size not in (None, own_size):
+        raise ConfiguralError(f"image_size {image_size}: this classifier takes images of {own_size} pixels; leave it out")
+    image_size = image_size or own_size or 224
     condition = find_condition(condition, scheme=library.scheme)
     settings = AuditConfig.of(
         source=library.source,
@@ -159,6 +163,8 @@ def audit(
         except (Exception, KeyboardInterrupt) as error:
             stopped = isinstance(error, KeyboardInterrupt)
             said = str(error) or ("interrupted" if stopped else type(error).__name__)
+            if probe.name not in said:
+                said = f"probe {probe.name}: {said}"
             found.left_out[probe.name] = "interrupted" if stopped else "failed"
             interrupted = closed(said)
             kept = "" if folder is None else f"; what was measured until then is in {folder}"
