@@ -225,7 +225,8 @@ def api() -> str:
         folder = ROOT / "src" / "configural" / package
         file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
         parts.append(f"## configural.{package}\n\n{ast.get_docstring(ast.parse(file.read_text('utf-8'))) or ''}\n")
-        parts += [_entry(f"configural.{package}.{name}") for name in _public(file)]
+        stub = file.with_suffix(".pyi")  # of a package whose names are imported when they are first used
+        parts += [_entry(f"configural.{package}.{name}") for name in _public(stub if stub.is_file() else file)]
     return "\n".join(parts)
 
 
