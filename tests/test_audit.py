@@ -503,7 +503,7 @@ def test_images_are_of_the_size_that_the_classifier_takes(painted):
             return images.mean(axis=(1, 2, 3)) / 255
 
     assert audit(Fixed(), painted, pairs=4, probes=["forced_choice"]).settings.image_size == 24
-    with pytest.raises(ConfiguralError, match="image_size 32: this classifier takes images of 24 pixels"):
+    with pytest.raises(ConfiguralError, match="image_size 32: this classifier takes 24 pixels"):
         audit(Fixed(), painted, image_size=32, pairs=4, probes=["forced_choice"])
 
 

@@ -369,6 +369,12 @@ def test_what_makes_no_network_is_refused(monkeypatch):
     monkeypatch.setitem(NETWORKS, "text", lambda image_size: "a network")
     with pytest.raises(ConfiguralError, match="'text' makes a str; wanted is a torch module"):
         create("text")
+    monkeypatch.setitem(NETWORKS, "fixed", lambda: nn.Linear(2, 2))
+    with pytest.raises(ConfiguralError, match="'fixed' is to be made for an image size alone: too many positional"):
+        create("fixed")
+    monkeypatch.setitem(NETWORKS, "single", lambda size: nn.Sequential(nn.Flatten(), nn.Linear(3 * size**2, 1)))
+    with pytest.raises(ConfiguralError, match=r"'single' gives \(1, 1\) for one image; wanted are logits"):
+        create("single", 8)
     with pytest.raises(ConfiguralError, match=r"a Linear that models\.create has not made"):
         summarise(nn.Linear(2, 2))
 

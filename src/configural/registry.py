@@ -65,7 +65,7 @@ class Registry(UserDict[str, T]):
             return cast(T, entry.load())
         why = f"choose one of {', '.join(self.names())}, or write module:name"
         if ":" in name:
-            why = "a module is imported only where you name it yourself"
+            why = f"a module is imported only where you name it yourself ({self.kind})"
         raise ConfiguralError(f"unknown {self.kind} '{name[:80]}': {why}")
 
     def names(self) -> list[str]:

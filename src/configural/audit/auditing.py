@@ -103,7 +103,7 @@ def audit(
     classifier, library = respondent(predict), load(source)
     own_size = getattr(classifier, "image_size", None)
     if own_size is not None and image_size not in (None, own_size):
-        raise ConfiguralError(f"image_size {image_size}: this classifier takes images of {own_size} pixels; leave it out")
+        raise ConfiguralError(f"image_size {image_size}: this classifier takes {own_size} pixels; leave it out")
     image_size = image_size or own_size or 224
     condition = find_condition(condition, scheme=library.scheme)
     settings = AuditConfig.of(

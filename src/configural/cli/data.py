@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 import configural
-from configural.cli.options import Placement, RequiredOut, with_settings
+from configural.cli.options import Format, Placement, RequiredOut, with_settings
 from configural.cli.tables import print_library
 from configural.config.run import RunConfig
 from configural.errors import ConfiguralError, PortraitSkippedWarning
@@ -59,9 +59,7 @@ def verify(
     *,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that generate wrote")],
     sample: Annotated[str, typer.Option(metavar="N", help="how many images to draw again, or all")] = "200",
-    format: Annotated[
-        str | None, typer.Option(help="module:name of a format that dataset.json names and nobody has registered")
-    ] = None,
+    format: Format = None,
     **given: Any,
 ) -> None:
     """Check a dataset: draw a sample again from its stimuli.parquet and compare the bytes.

@@ -15,6 +15,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Placement = Annotated[str | None, typer.Option("--placement", help="left, middle, right or shifted")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder to write; must be new or empty")]
 RequiredOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="folder to write; must be new or empty")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help="module:name of a format that dataset.json names and nobody has registered"),
+]
 
 _KNOWN: set[str] = set()
 """The names of all settings that are options of some command."""
@@ -56,7 +60,9 @@ def as_options(message: str) -> str:
     names = "|".join(sorted(_KNOWN | {"out", "workers", "sample", "size", "placement", "resume", "data"}, key=len))
     message = re.sub(rf"^({names})(?=[: ])", _dashed, message)
     message = re.sub(rf"\b({'|'.join(name for name in _KNOWN if '_' in name)})\b", _dashed, message)
-    return re.sub(r"(?<=another )(out|seed)\b", _dashed, message)
+    return re.sub(
+        r"(?<=another )(out|seed)\b|(?<=\()(network|source|format)(?=\))", lambda found: "--" + found[0], message
+    )
 
 
 def _dashed(match: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 import configural
-from configural.cli.options import Out, Placement, with_settings
+from configural.cli.options import Format, Out, Placement, with_settings
 from configural.cli.tables import print_evaluation, print_run
 from configural.config.audit import AuditConfig
 from configural.config.run import RunConfig, run_fields
@@ -50,7 +50,7 @@ def run(
     "configural evaluate runs/demo --placement shifted --out runs/demo-shifted\n\n"
     "configural evaluate model.h5 --data images --out runs/old-model"
 )
-@with_settings(AuditConfig.model_fields, "positive", "output", "scale")
+@with_settings(AuditConfig.model_fields, "positive", "output", "scale", "network")
 @with_settings(RunConfig.model_fields, "source", "condition", "split", "count", "seed", "image_size", "device")
 def evaluate(
     *,
@@ -65,6 +65,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", help="images by class or a written dataset, instead of drawing some"),
     ] = None,
+    format: Format = None,
     placement: Placement = None,
     out: Out = None,
     **given: Any,
@@ -74,4 +75,4 @@ def evaluate(
     What is drawn follows the run's own settings wherever no option says otherwise. For a single file that is: the
     3,000 test images of 20,000, synthetic faces, ffa, middle, paper split, seed 0.
     """
-    print_evaluation(configural.api.evaluate(model, data, placement=placement, out=out, **given))
+    print_evaluation(configural.api.evaluate(model, data, format=format, placement=placement, out=out, **given))

@@ -1,5 +1,6 @@
 """Networks by name: the study's, and anybody's."""
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 
@@ -63,9 +64,23 @@ def recreate(name: str, image_size: int, *, network: str | None = None) -> nn.Mo
 
 
 def _made(make: Callable[[int], nn.Module], name: str, image_size: int) -> nn.Module:
+    try:
+        inspect.signature(make).bind(image_size)
+    except TypeError as error:
+        raise ConfiguralError(f"network '{name}' is to be made for an image size alone: {error}") from error
     module = make(image_size)
     if not isinstance(module, nn.Module):
         raise ConfiguralError(f"network '{name}' makes a {type(module).__name__}; wanted is a torch module")
+    if not isinstance(module, StudyNet):
+        with torch.no_grad():
+            logits = module.eval()(prepare(module, torch.zeros(1, 3, image_size, image_size, dtype=torch.uint8)))
+        module.train()
+        if tuple(getattr(logits, "shape", ())) != (1, 2):
+            found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ConfiguralError(
+                f"network '{name}' gives {found} for one image; wanted are logits of the scrambled and the correct "
+                "class, (1, 2)"
+            )
     # What it was made from is kept with it: its file says so, and it is made again from there.
     module.made_from = (name, image_size)  # type: ignore[assignment]
     return module

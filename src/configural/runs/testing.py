@@ -58,6 +58,8 @@ def evaluate(
     positive: str | int | None = None,
     output: str | None = None,
     scale: float | None = None,
+    network: str | None = None,
+    format: str | None = None,
     device: str = "auto",
     out: Path | str | None = None,
     write_page: Callable[[Path], object] | None = None,
@@ -78,6 +80,8 @@ def evaluate(
         positive: See `models.open`, as the two below.
         output: What the outputs are.
         scale: What pixels are multiplied by.
+        network: The `module:name` of the network, where that is what the model's file names.
+        format: The `module:name` of the format, where that is what the dataset's file names.
         device: auto, cpu, cuda or mps.
         out: Where to write; runs/<date-time> by default.
         write_page: Makes the page in the folder.
@@ -100,14 +104,18 @@ def evaluate(
     folder = Path(out) if out is not None else dated_folder()
     refuse_used(folder)
 
-    network, name, image_size, trained = _opened(model, image_size, positive=positive, output=output, scale=scale)
+    if format is not None and data is None:
+        raise ConfiguralError("format: of no use without data; leave it out")
+    opened, name, image_size, trained = _opened(
+        model, image_size, network=network, positive=positive, output=output, scale=scale
+    )
     if data is not None:
         described: dict[str, Any] = {"data": str(data)}
-        images = read(data, size=image_size)
+        images = read(data, size=image_size, format=format)
     else:
         table, library, described = _sampled(source, drawn, trained)
         images = stimuli.dataset(library, table, size=image_size)
-    predictions = predict(network, images, device=device)
+    predictions = predict(opened, images, device=device)
 
     settings = {"model": str(model), "network": name, "image_size": image_size, **described}
     try:
@@ -175,7 +183,7 @@ def _refuse_training_material(run: Run, described: dict[str, Any], library: Libr
 
 
 def _opened(
-    model: Any, image_size: int | None, **reading: Any
+    model: Any, image_size: int | None, network: str | None, **reading: Any
 ) -> tuple[nn.Module | RespondsToImages, str, int, Run | None]:
     """A model, its name, the size of the images it takes, and the run that it was trained in, if that is known."""
     path = Path(model) if isinstance(model, str | Path) else None
@@ -185,12 +193,16 @@ def _opened(
                 raise ConfiguralError(f"{name} {value}: {path} says itself how its network is read; leave it out")
         run = load_run(path)
         settings = run.settings
+        if network not in (None, settings.network):
+            raise ConfiguralError(f"network {network}: {path} holds a run with {settings.network}; name that")
+        if network is not None:
+            models.NETWORKS.find(network)  # known from now on, since a person has named it
         if image_size not in (None, settings.image_size):
             raise ConfiguralError(
                 f"image_size {image_size}: {path} was trained on {settings.image_size} pixels, keep that"
             )
         return run.network, settings.network, settings.image_size, run
-    opened = models.open(model, image_size=image_size, **reading)
+    opened = models.open(model, image_size=image_size, network=network, **reading)
     module = getattr(opened, "module", None)
     if isinstance(module, models.StudyNet) and not any(reading.values()):
         return module, module.name, module.image_size, None
