@@ -6,6 +6,9 @@ from contextvars import ContextVar
 
 _SHOWN: ContextVar[bool] = ContextVar("shown", default=True)
 
+Update = Callable[..., None]
+"""Tells a bar how far the work is; see `bar`."""
+
 
 @contextmanager
 def hidden() -> Iterator[None]:
@@ -29,7 +32,7 @@ def shown() -> bool:
 
 
 @contextmanager
-def bar(task: str, total: int) -> Iterator[Callable[..., None]]:
+def bar(task: str, total: int) -> Iterator[Update]:
     """Show a bar on standard error for a task of `total` units while the block runs, unless bars are `hidden`.
 
     Args:
