@@ -12,7 +12,7 @@ from configural import api
 from configural.errors import ConfiguralError
 from configural.objects import FACE
 from configural.portraits import Library
-from configural.portraits.sheet import sheet
+from configural.portraits.inspecting import sheet
 
 
 def decoded(data):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from configural.objects import FACE
-from configural.portraits import Exemplar, Library
-from configural.portraits.painters.face import paint_face, paint_faces
+from configural.portraits import Exemplar, Library, load
+from configural.portraits.painters.face import paint_face
 
 ROWS = 512
 JITTER = 9
@@ -19,7 +19,7 @@ FURTHEST = [(-20, -10), (-20, 5), (0, 0), (20, 0)]
 
 @pytest.fixture(scope="module")
 def heads() -> list[Exemplar]:
-    return paint_faces(24)
+    return [paint_face(0, index) for index in range(24)]
 
 
 def grey(image: np.ndarray) -> np.ndarray:
@@ -87,13 +87,13 @@ def test_same_seed_same_bytes() -> None:
         images = (head.portrait, head.segmentation, head.canvas)
         return hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest()
 
-    here = [digest(head) for head in paint_faces(2, seed=5)]
+    here = [digest(paint_face(5, index)) for index in (0, 1)]
     assert here == [digest(paint_face(5, index)) for index in (0, 1)]
     # Another process, one thread, another hash seed.
     program = (
         "import cv2, hashlib; cv2.setNumThreads(1)\n"
-        "from configural.portraits.painters.face import paint_faces\n"
-        "for head in paint_faces(2, seed=5):\n"
+        "from configural.portraits.painters.face import paint_face\n"
+        "for head in (paint_face(5, index) for index in (0, 1)):\n"
         "    images = (head.portrait, head.segmentation, head.canvas)\n"
         "    print(hashlib.sha256(b''.join(image.tobytes() for image in images)).hexdigest())\n"
     )
@@ -105,7 +105,7 @@ def test_same_seed_same_bytes() -> None:
 
 
 def test_count_changes_no_exemplar(heads: list[Exemplar]) -> None:
-    for few, many in zip(paint_faces(3), heads, strict=False):
+    for few, many in zip(load("synthetic:3").exemplars, heads, strict=False):
         assert few.name == many.name
         np.testing.assert_array_equal(few.portrait, many.portrait)
         np.testing.assert_array_equal(few.canvas, many.canvas)

@@ -10,8 +10,8 @@ from configural.export.plan import Entry as Entry
 from configural.export.plan import Plan as Plan
 from configural.export.plan import Shard as Shard
 from configural.export.plan import label_image as label_image
+from configural.export.reading import Verification as Verification
 from configural.export.reading import read as read
-from configural.export.verifying import Verification as Verification
-from configural.export.verifying import verify as verify
+from configural.export.reading import verify as verify
 from configural.export.writing import generate as generate
 from configural.export.writing import write as write

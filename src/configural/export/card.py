@@ -1,6 +1,7 @@
 """The data card: a README.md with the fields that the Hugging Face hub shows."""
 
 import json
+from bisect import bisect
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from configural.stimuli.table import SUBSETS
 
 _SPLIT_NAMES = {"train": "train", "valid": "validation", "test": "test"}
 """A subset's name in the `datasets` library."""
+
+_SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M")
+"""The hub's words for numbers of images."""
 
 _PAINTED = (
     "cc0-1.0",
@@ -46,14 +50,13 @@ _UNKNOWN = (
 def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[str], licence: str = "") -> str:
     """The text of a dataset's README.md.
 
+    It is Markdown with a YAML header, and names a source by its kind alone, never by its folder.
+
     Args:
         description: What `dataset.json` holds.
         form: The format.
         columns: The columns of the table of stimuli.
         licence: What is known of the rights in the source images.
-
-    Returns:
-        Markdown with a YAML header. It names a source by its kind alone, never by its folder.
     """
     kind = description["source"].partition(":")[0]
     license, note = _SOURCES.get(kind, ("other", " ".join((licence or "Nothing is known of a licence.", _UNKNOWN))))
@@ -67,7 +70,7 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
         "task_categories": ["image-classification"]
         + (["image-segmentation"] if masked or form.holds_parts else []),
         "tags": [f"picasso-{thing}s", "configural-processing", "explainable-ai", "configural"],
-        "size_categories": [_size_category(total)],
+        "size_categories": [_SIZES[bisect([10**3, 10**4, 10**5, 10**6], total)]],
         "configs": [
             {
                 "config_name": "default",
@@ -93,9 +96,3 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
         condition_in_full=json.dumps(description["condition"]),
         note=note,
     )
-
-
-def _size_category(total: int) -> str:
-    """The hub's word for a number of images."""
-    limits = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")]
-    return next((word for limit, word in limits if total < limit), "1M<n<10M")

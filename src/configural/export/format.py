@@ -209,11 +209,7 @@ def find_format(name: str) -> Format:
 
 
 def stored_image(content: bytes, where: str, /, *, file: str, index: int, label: int, **_: object) -> StoredImage:
-    """An image that a format holds as an image file, with what it says of it.
-
-    Raises:
-        ConfiguralError: If the content is no whole image; `where` names it.
-    """
+    """An image that a format holds as an image file, with what it says of it; `where` is for errors."""
     return StoredImage(file, index, label, decode_image(content, where))
 
 

@@ -130,11 +130,7 @@ Each = Callable[[Callable[[Entry], Any], Iterable[Entry]], Iterator[Any]]
 
 @contextmanager
 def entry_map(renderer: Renderer, workers: int) -> Iterator[Each]:
-    """`map` over the entries of a plan; by so many processes, each with a renderer of its own, if more than one.
-
-    Raises:
-        ConfiguralError: If a process is killed.
-    """
+    """`map` over the entries of a plan; by so many processes, each with a renderer of its own, if more than one."""
     if workers == 1:
         yield map
         return

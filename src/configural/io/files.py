@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,12 +25,13 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
     Raises:
         OSError: If the disk is full or the file cannot be written; `path` is then as it was.
     """
+    temporary_file = partial(tempfile.mkstemp, prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
-        handle, temporary = _temporary(path)
+        handle, temporary = temporary_file()
     except (FileNotFoundError, NotADirectoryError):
         # Only now, since most files go into folders that are there.
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = _temporary(path)
+        handle, temporary = temporary_file()
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -48,16 +50,7 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: Path, content: bytes, durable: bool = False) -> None:
-    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
-
-    Args:
-        path: Where to write; missing parent folders are made.
-        content: The whole content.
-        durable: Wait until the disk holds it, so that it also survives a power cut.
-
-    Raises:
-        OSError: If the disk is full or the file cannot be written; `path` is then as it was.
-    """
+    """Write `content` to `path` so that a reader sees the old or the new file, never a part; see `whole_file`."""
     with whole_file(path, durable) as file:
         file.write(content)
 
@@ -79,16 +72,5 @@ def refuse_used(out: Path) -> None:
         raise ConfiguralError(f"{out}: exists and is not empty; choose another out or remove it")
 
 
-def _temporary(path: Path) -> tuple[int, str]:
-    """A new file beside `path`: its descriptor and its name."""
-    return tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-
-
-def _read_umask() -> int:
-    """The process's file-creation mask, which can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _read_umask()
+_UMASK = os.umask(0o022)  # the process's file-creation mask can only be read by setting it
+os.umask(_UMASK)

@@ -12,16 +12,10 @@ from configural.io import files
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "rows cols 3"]:
-    """Read an image file.
+    """Read an image file in any format that OpenCV reads as RGB; transparency is dropped.
 
     Decoders fill the lost end of a cut-off file with grey or black without a word, so the end of BMP, PNG and
-    JPEG files is checked here. Other formats that OpenCV knows are read as they are.
-
-    Args:
-        path: An image in any format that OpenCV reads; transparency is dropped, grey becomes RGB.
-
-    Returns:
-        The image, RGB.
+    JPEG files is checked here. Other formats are read as they are.
 
     Raises:
         PortraitError: If the file is missing, no image, or cut off; the message names the file.
@@ -34,12 +28,9 @@ def read_image(path: Path) -> UInt8[np.ndarray, "rows cols 3"]:
 
 
 def decode_image(data: bytes, where: str) -> UInt8[np.ndarray, "rows cols 3"]:
-    """The pixels of an image file's content, RGB; see `read_image`.
-
-    Raises:
-        PortraitError: If it is no image, or cut off; the message begins with `where`.
-    """
-    if not _is_whole(data):
+    """The pixels of an image file's content, RGB; see `read_image`."""
+    checks = {b"BM": _bmp_is_whole, b"\x89PNG": _png_is_whole, b"\xff\xd8": _jpeg_is_whole}
+    if not all(is_whole(data) for start, is_whole in checks.items() if data.startswith(start)):
         raise PortraitError(f"{where}: the image is cut off, copy the file again")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -48,16 +39,6 @@ def decode_image(data: bytes, where: str) -> UInt8[np.ndarray, "rows cols 3"]:
     if image is None:
         raise PortraitError(f"{where}: not a readable image")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _is_whole(data: bytes) -> bool:
-    if data.startswith(b"BM"):
-        return _bmp_is_whole(data)
-    if data.startswith(b"\x89PNG"):
-        return _png_is_whole(data)
-    if data.startswith(b"\xff\xd8"):
-        return _jpeg_is_whole(data)
-    return True
 
 
 def _bmp_is_whole(data: bytes) -> bool:
@@ -103,11 +84,7 @@ def _jpeg_is_whole(data: bytes) -> bool:
 def shrink_to(
     image: UInt8[np.ndarray, "large wide 3"], rows: int, cols: int
 ) -> UInt8[np.ndarray, "{rows} {cols} 3"]:
-    """Bring an image to the size of its smaller label, each pixel the mean of the area that it covers.
-
-    Raises:
-        PortraitError: If the image is smaller than that, or has another shape.
-    """
+    """Bring an image to the size of its smaller label of the same shape, each pixel the mean of what it covers."""
     height, width = image.shape[:2]
     if (height, width) == (rows, cols):
         return image

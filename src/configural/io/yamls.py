@@ -41,11 +41,7 @@ class Document:
 
 
 def read_document(path: Path) -> Document:
-    """Read a YAML file of keys and values.
-
-    Raises:
-        ConfiguralError: If the file is missing or no such YAML.
-    """
+    """Read a YAML file of keys and values; a ConfiguralError names what is wrong with it."""
     try:
         return parse_document(path.read_text("utf-8"), str(path))
     except FileNotFoundError as error:
@@ -77,11 +73,6 @@ def parse_document(text: str, name: str) -> Document:
 def validated(model: type[_Model], *documents: Document, context: Mapping[str, Any] | None = None) -> _Model:
     """A model from what documents say; of several, the later wins where two state the same key.
 
-    Args:
-        model: What they must say.
-        documents: At least one.
-        context: For the model's validators.
-
     Raises:
         ConfiguralError: If they say what the model does not allow; the first such key is named by file and line.
     """
@@ -111,16 +102,7 @@ def _steps(problem: Any) -> list[str]:
 
 
 def read_yaml(path: Path, model: type[_Model]) -> _Model:
-    """Read a YAML file into a pydantic model.
-
-    Args:
-        path: The file.
-        model: What it must say.
-
-    Raises:
-        ConfiguralError: If the file is missing, no YAML, or says what the model does not allow; the first such
-            key is named by its line.
-    """
+    """Read a YAML file into a pydantic model; see `read_document` and `validated`."""
     return validated(model, read_document(path))
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Float32, Int, UInt8
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.linalg import solveh_banded
 
+from configural.io.images import bounding_box
 from configural.objects import FACE, ObjectScheme
 
 _GAP = 16  # what lies between two grown parts that are nearer than twice this is replaced as well
@@ -28,6 +29,11 @@ _BLOCK = 8  # side of a block of the field
 _TINT = 0.2  # a colour that differs from the surface's by this fraction is none of it
 _TILE = 256  # side, in pixels, of the patch of grain that is repeated
 _SAMPLE = 4  # side of the pixels that the field is fitted to
+
+_Map = UInt8[np.ndarray, "rows cols"]
+_Mask = Bool[np.ndarray, "rows cols"]
+_Plane = Float32[np.ndarray, "rows cols"]
+_Image = Float32[np.ndarray, "rows cols 3"]
 
 
 def fill_parts(
@@ -60,7 +66,8 @@ def fill_parts(
     if not segmentation.any():
         return canvas
     unit = max(segmentation.shape) / 512
-    box = _surroundings(segmentation, round(_MARGIN * unit))
+    margin, (top, left, bottom, right) = round(_MARGIN * unit), bounding_box(segmentation > 0)
+    box = np.s_[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]
     image, parts = portrait[box].astype(np.float32), np.ascontiguousarray(segmentation[box])
 
     removed = _removed(parts, unit, scheme)
@@ -81,27 +88,17 @@ def fill_parts(
     return canvas
 
 
-def _surroundings(segmentation: UInt8[np.ndarray, "rows cols"], margin: int) -> tuple[slice, slice]:
-    rows, cols = np.flatnonzero(segmentation.any(axis=1)), np.flatnonzero(segmentation.any(axis=0))
-    return (
-        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + margin + 1),
-        slice(max(0, int(cols[0]) - margin), int(cols[-1]) + margin + 1),
-    )
-
-
 def _step(x: Float[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
     """0 up to x = 0, 1 from x = 1 on, smooth in between."""
     x = np.clip(x, 0, 1).astype(np.float32)
     return x * x * (3 - 2 * x)
 
 
-def _light(image: Float32[np.ndarray, "rows cols 3"]) -> Float32[np.ndarray, "rows cols"]:
+def _light(image: _Image) -> _Plane:
     return image @ np.full(3, 1 / 3, np.float32)  # many times faster than .mean(axis=2)
 
 
-def _unlike(
-    image: Float32[np.ndarray, "rows cols 3"], skin: Float32[np.ndarray, "rows cols 3"]
-) -> tuple[Float32[np.ndarray, "rows cols"], Float32[np.ndarray, "rows cols"]]:
+def _unlike(image: _Image, skin: _Image) -> tuple[_Plane, _Plane]:
     """How much darker than the skin each pixel is (negative: lighter), and how different its colour is.
 
     Both are fractions: 0.2 is darker by 20 %, or has a channel too strong or weak by 20 % for its lightness.
@@ -112,7 +109,7 @@ def _unlike(
     return 1 - light / skin_light, tint * np.minimum(light / 30, 1)
 
 
-def _distance(mask: Bool[np.ndarray, "rows cols"], unit: float) -> Float32[np.ndarray, "rows cols"]:
+def _distance(mask: _Mask, unit: float) -> _Plane:
     """Distance to the mask, 0 inside, in units."""
     return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) / unit, np.float32)
 
@@ -126,16 +123,12 @@ def _ellipse(side: float, up: float, down: float) -> UInt8[np.ndarray, "height w
     return ((x / side) ** 2 + (y / np.where(y > 0, up, down)) ** 2 <= 1).astype(np.uint8)
 
 
-def _any_of(
-    parts: UInt8[np.ndarray, "rows cols"], kinds: Iterable[str], scheme: ObjectScheme
-) -> Bool[np.ndarray, "rows cols"]:
+def _any_of(parts: _Map, kinds: Iterable[str], scheme: ObjectScheme) -> _Mask:
     """Where parts of some kinds are."""
     return np.isin(parts, [1 + scheme.index(kind) for kind in kinds])
 
 
-def _removed(
-    parts: UInt8[np.ndarray, "rows cols"], unit: float, scheme: ObjectScheme
-) -> Bool[np.ndarray, "rows cols"]:
+def _removed(parts: _Map, unit: float, scheme: ObjectScheme) -> _Mask:
     """Where nothing of the portrait stays: the parts with everything that shows where they were."""
     fill, removed = scheme.fill, np.zeros_like(parts)
     for position, kind in enumerate(scheme.part_kinds, start=1):
@@ -151,13 +144,8 @@ def _removed(
 
 
 def _skin_field(
-    image: Float32[np.ndarray, "rows cols 3"],
-    parts: UInt8[np.ndarray, "rows cols"],
-    removed: Bool[np.ndarray, "rows cols"],
-    distance: Float32[np.ndarray, "rows cols"],
-    unit: float,
-    scheme: ObjectScheme,
-) -> tuple[Float32[np.ndarray, "rows cols 3"], Float32[np.ndarray, "rows cols"]]:
+    image: _Image, parts: _Map, removed: _Mask, distance: _Plane, unit: float, scheme: ObjectScheme
+) -> tuple[_Image, _Plane]:
     """The skin's colour without details, and how far each pixel counts as skin (0 to 1).
 
     Iteratively reweighted least squares with Tukey's biweight: a stiff field finds out what is skin, then a
@@ -204,7 +192,7 @@ def _fit(
     grid: tuple[int, int],
     stiffness: float,
     tension: float,
-) -> Float32[np.ndarray, "rows cols 3"]:
+) -> _Image:
     """The field f that minimises Σ weight · (f − samples)² + stiffness · (Σ (Δf)² + tension · Σ |∇f|²).
 
     A thin plate under tension: the first term of the penalty continues gradients, the second one keeps the
@@ -230,12 +218,7 @@ def _plate(rows: int, cols: int, tension: float) -> Float[np.ndarray, "band coun
 
     def shifted(values: Float[np.ndarray, " count"], by: int) -> Float[np.ndarray, " count"]:
         """Row i of the result is row i + by of `values`."""
-        result = np.zeros(count)
-        if by >= 0:
-            result[: count - by] = values[by:]
-        else:
-            result[-by:] = values[:by]
-        return result
+        return np.pad(values, abs(by))[abs(by) + by :][:count]
 
     # −Δ has `degree` on its diagonal and −1 for each neighbour.
     degree = right + shifted(right, -1) + down + shifted(down, -cols)
@@ -250,9 +233,7 @@ def _plate(rows: int, cols: int, tension: float) -> Float[np.ndarray, "band coun
     return band
 
 
-def _brows(
-    darkness: Float32[np.ndarray, "rows cols"], eyes: Bool[np.ndarray, "rows cols"], unit: float
-) -> tuple[Float32[np.ndarray, "rows cols"], Float32[np.ndarray, "rows cols"], Float[np.ndarray, " cols"]]:
+def _brows(darkness: _Plane, eyes: _Mask, unit: float) -> tuple[_Plane, _Plane, Float[np.ndarray, " cols"]]:
     """Find the brows above the eyes.
 
     A path from left to right through the first dark band above the eyes marks the brows' middle; a brow
@@ -346,12 +327,7 @@ def _bridged(
     return np.clip(np.rint(top - row).astype(int), 0, last), _step((24 - between) / 14)
 
 
-def _hair_and_background(
-    darkness: Float32[np.ndarray, "rows cols"],
-    tint: Float32[np.ndarray, "rows cols"],
-    parts: UInt8[np.ndarray, "rows cols"],
-    unit: float,
-) -> Float32[np.ndarray, "rows cols"]:
+def _hair_and_background(darkness: _Plane, tint: _Plane, parts: _Map, unit: float) -> _Plane:
     """Where no skin is (0 to 1): too dark, light or coloured for it, thick, and extending far from the parts."""
     distance = _distance(parts > 0, unit)
     unlike = np.maximum(np.maximum(darkness / 0.55, -darkness / 0.4), tint / _TINT)
@@ -365,13 +341,8 @@ def _hair_and_background(
 
 
 def _levelled(
-    image: Float32[np.ndarray, "rows cols 3"],
-    skin: Float32[np.ndarray, "rows cols 3"],
-    distance: Float32[np.ndarray, "rows cols"],
-    brow_rows: Float[np.ndarray, " cols"],
-    kept: Float32[np.ndarray, "rows cols"],
-    unit: float,
-) -> Float32[np.ndarray, "rows cols 3"]:
+    image: _Image, skin: _Image, distance: _Plane, brow_rows: Float[np.ndarray, " cols"], kept: _Plane, unit: float
+) -> _Image:
     """The image with soft shadows and highlights near the parts drawn to the skin field, details untouched.
 
     These (rings under the eyes, folds beside the mouth) extend further than the fill and would show where the
@@ -384,12 +355,7 @@ def _levelled(
     return image + missing * weight[..., None]
 
 
-def _grain(
-    image: Float32[np.ndarray, "rows cols 3"],
-    trust: Float32[np.ndarray, "rows cols"],
-    unit: float,
-    seed: int,
-) -> Float32[np.ndarray, "rows cols 3"]:
+def _grain(image: _Image, trust: _Plane, unit: float, seed: int) -> _Image:
     """Noise with the colours, the strength and the direction-averaged spectrum of the skin's fine detail."""
     rows, cols = trust.shape
     skin = cv2.erode((trust > 0.6).astype(np.uint8), _ellipse(2 * unit, 2 * unit, 2 * unit)).astype(np.float32)

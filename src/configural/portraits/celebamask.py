@@ -6,19 +6,12 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
 
 from configural.errors import ConfiguralError, PortraitError
-from configural.io.images import read_image, shrink_to
+from configural.io.images import read_image
 from configural.objects import FACE
-from configural.portraits.canvas import fill_parts
 from configural.portraits.library import Exemplar
-from configural.portraits.regions import assemble, middle_column
-
-LICENCE = (
-    "CelebAMask-HQ (Lee, Liu, Wu and Luo, CVPR 2020), photographs of people from the internet: for non-commercial "
-    "research and education only, under the terms of its authors and of CelebA's"
-)
+from configural.portraits.regions import cut_exemplar, middle_column
 
 _IMAGES, _MASKS = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno"
 _EYES = {"l_eye": "left", "r_eye": "right"}
@@ -34,14 +27,15 @@ class CelebAMask:
     person's sides. Portraits are brought down to the size of their masks.
     """
 
+    scheme = FACE
+    licence = (
+        "CelebAMask-HQ (Lee, Liu, Wu and Luo, CVPR 2020), photographs of people from the internet: for "
+        "non-commercial research and education only, under the terms of its authors and of CelebA's"
+    )
     recipe = f"celebamask {FACE.model_dump_json()}"
 
     def __init__(self, folder: Path) -> None:
-        """List the portraits and masks.
-
-        Raises:
-            ConfiguralError: If the folder is missing or holds none.
-        """
+        """List the portraits; a ConfiguralError if there are none."""
         expected = f"expected {_IMAGES} with 0.jpg, 1.jpg … and {_MASKS} with the masks"
         for sub in ("", _IMAGES, _MASKS):
             if not (folder / sub).is_dir():
@@ -66,34 +60,24 @@ class CelebAMask:
         return [self._image(name), *(self._mask_path(name, part) for part in (*_EYES, "nose", *_MOUTH))]
 
     def read(self, name: str) -> Exemplar:
-        """Make an exemplar; its person is not known here.
-
-        Raises:
-            PortraitError: If a part has no mask or is not to be seen, or a file cannot be read.
-        """
+        """Make an exemplar; its person is not known here."""
+        paths = {part: self._mask_path(name, part) for part in (*_EYES, "nose", *_MOUTH)}
+        drawn = {part: read_image(path)[..., 0] > 127 for part, path in paths.items() if path.exists()}
         for part, side in _EYES.items():
-            if not self._mask_path(name, part).exists():
+            if part not in drawn:
                 raise PortraitError(f"the person's {side} eye has no mask, it is not to be seen")
-        if not self._mask_path(name, "nose").exists():
+            if not drawn[part].any():
+                raise PortraitError(f"the mask of the person's {side} eye is empty")
+        if "nose" not in drawn:
             raise PortraitError("its nose has no mask, it is not to be seen")
-        mouth = [self._mask(name, part) for part in _MOUTH if self._mask_path(name, part).exists()]
+        mouth = [drawn[part] for part in _MOUTH if part in drawn]
         if not mouth:
             raise PortraitError("neither mouth nor lips have a mask, they are not to be seen")
-        eyes = [self._mask(name, part) for part in _EYES]
-        for mask, side in zip(eyes, _EYES.values(), strict=True):
-            if not mask.any():
-                raise PortraitError(f"the mask of the person's {side} eye is empty")
-        nose = self._mask(name, "nose")
-        if len({mask.shape for mask in (nose, *eyes, *mouth)}) > 1:
+        if len({mask.shape for mask in drawn.values()}) > 1:
             raise PortraitError("its masks are of different sizes")
-        left, right = sorted(eyes, key=middle_column)
-        segmentation = assemble(
-            {"left_eye": left, "right_eye": right, "nose": nose, "mouth": np.any(mouth, axis=0)}
-        )
-        rows, cols = segmentation.shape
-        portrait = shrink_to(read_image(self._image(name)), rows, cols)
-        canvas = fill_parts(portrait, segmentation)
-        return Exemplar.cut(name, portrait, segmentation=segmentation, canvas=canvas)
+        left, right = sorted((drawn[part] for part in _EYES), key=middle_column)
+        masks = {"left_eye": left, "right_eye": right, "nose": drawn["nose"], "mouth": np.any(mouth, axis=0)}
+        return cut_exemplar(name, read_image(self._image(name)), masks=masks)
 
     def persons(self, portraits: Mapping[str, int]) -> Mapping[str, str]:
         """By CelebA's identities where both lists are in the folder, else everybody is someone else."""
@@ -114,9 +98,6 @@ class CelebAMask:
         number = int(name.split("/")[1])
         file = f"{number:05d}_{part}.png"
         return self.folder / _MASKS / self._subfolders.get(file, str(number // 2000)) / file
-
-    def _mask(self, name: str, part: str) -> Bool[np.ndarray, "rows cols"]:
-        return np.asarray(read_image(self._mask_path(name, part))[..., 0] > 127)
 
 
 def _table(path: Path, key: int, value: int) -> list[tuple[str, str]]:

@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 
 from configural.errors import ConfiguralError, PortraitError
 from configural.io.images import natural, read_image
 from configural.objects import FACE
-from configural.portraits.canvas import fill_parts
 from configural.portraits.library import Exemplar
-from configural.portraits.regions import assemble
+from configural.portraits.regions import cut_exemplar
 
 _SETS = ("Train", "Test")
 
@@ -41,12 +39,6 @@ _SAME_PERSON = (
 )
 
 
-LICENCE = (
-    "FASSEG (Khan, Mauro and Leonardi, ICIP 2015), photographs of people, published without a licence "
-    "text: for research, with citation; do not pass images on without asking its authors"
-)
-
-
 class Fasseg:
     """Portraits and their drawn segmentations.
 
@@ -56,16 +48,29 @@ class Fasseg:
     Exemplars are named as `Train/7`, Train first and by number.
     """
 
+    scheme = FACE
+    licence = (
+        "FASSEG (Khan, Mauro and Leonardi, ICIP 2015), photographs of people, published without a licence "
+        "text: for research, with citation; do not pass images on without asking its authors"
+    )
     recipe = f"fasseg {FACE.model_dump_json()}"
 
     def __init__(self, folder: Path) -> None:
-        """List the portraits.
-
-        Raises:
-            ConfiguralError: If the folder is missing or holds no such portraits.
-        """
+        """List the portraits; a ConfiguralError if there are none."""
+        expected = "expected the folders Train_RGB and Train_Labels, Test_RGB and Test_Labels with .bmp files"
+        if not folder.is_dir():
+            raise ConfiguralError(f"{folder}: no such folder; {expected}")
+        if not any((folder / f"{s}_RGB").is_dir() and (folder / f"{s}_Labels").is_dir() for s in _SETS):
+            raise ConfiguralError(f"{folder}: not in the layout of FASSEG; {expected}")
         self.folder = folder
-        self.names: Sequence[str] = _portrait_names(folder)
+        self.names: Sequence[str] = []
+        for portrait_set in _SETS:
+            # An image without a label or a label without an image is listed too, to be reported as skipped.
+            found = [file for kind in ("RGB", "Labels") for file in folder.glob(f"{portrait_set}_{kind}/*.bmp")]
+            stems = {file.stem for file in found if not file.name.startswith(".")}
+            self.names = [*self.names, *(f"{portrait_set}/{stem}" for stem in sorted(stems, key=natural))]
+        if not self.names:
+            raise ConfiguralError(f"{folder}: no portraits; {expected}")
 
     def files(self, name: str) -> Sequence[Path]:
         """Image and label, whether they exist or not."""
@@ -73,67 +78,28 @@ class Fasseg:
         return [self.folder / f"{portrait_set}_{kind}" / f"{stem}.bmp" for kind in ("RGB", "Labels")]
 
     def read(self, name: str) -> Exemplar:
-        """Make an exemplar; its person is not known here.
-
-        Raises:
-            PortraitError: If this portrait cannot be used.
-        """
-        return _read_exemplar(self.folder, name)
+        """Make an exemplar; its person is not known here."""
+        files = self.files(name)
+        for kind, file in zip(("image", "label"), files, strict=True):
+            if not file.exists():
+                raise PortraitError(f"its {kind} {file.relative_to(self.folder)} is missing")
+        portrait, label = map(read_image, files)
+        if portrait.shape != label.shape:
+            image_size, label_size = (f"{cols}×{rows}" for rows, cols, _ in (portrait.shape, label.shape))
+            raise PortraitError(
+                f"the image is {image_size} pixels, its label {files[1].relative_to(self.folder)} {label_size}; "
+                "they must be equal"
+            )
+        # |pixel − colour|² without |pixel|², which is the same for all colours
+        colours = np.array(list(_PALETTE.values()), np.float32)
+        distances = np.square(colours).sum(axis=1) - 2 * label.astype(np.float32) @ colours.T
+        nearest = np.argmin(distances, axis=2)
+        drawn = {region: nearest == position for position, region in enumerate(_PALETTE)}
+        masks = {"eyes": drawn["eye"] | drawn["right eye"], "nose": drawn["nose"], "mouth": drawn["mouth"]}
+        return cut_exemplar(name, portrait, masks=masks)
 
     def persons(self, portraits: Mapping[str, int]) -> Mapping[str, str]:
         """In the published set some people are shown twice: these are named after the first of their exemplars."""
         same = {fingerprint: group[0] for group in _SAME_PERSON for fingerprint in group}
         first: dict[int, str] = {}
         return {name: first.setdefault(same.get(crc, crc), name) for name, crc in portraits.items()}
-
-
-def _portrait_names(folder: Path) -> list[str]:
-    expected = "expected the folders Train_RGB and Train_Labels, Test_RGB and Test_Labels with .bmp files"
-    if not folder.is_dir():
-        raise ConfiguralError(f"{folder}: no such folder; {expected}")
-    if not any((folder / f"{s}_RGB").is_dir() and (folder / f"{s}_Labels").is_dir() for s in _SETS):
-        raise ConfiguralError(f"{folder}: not in the layout of FASSEG; {expected}")
-    names = []
-    for portrait_set in _SETS:
-        # An image without a label or a label without an image is listed too, to be reported as skipped.
-        stems = {
-            file.stem
-            for kind in ("RGB", "Labels")
-            for file in folder.glob(f"{portrait_set}_{kind}/*.bmp")
-            if not file.name.startswith(".")
-        }
-        names += [f"{portrait_set}/{stem}" for stem in sorted(stems, key=natural)]
-    if not names:
-        raise ConfiguralError(f"{folder}: no portraits; {expected}")
-    return names
-
-
-def _read_exemplar(folder: Path, name: str) -> Exemplar:
-    portrait_set, stem = name.split("/", 1)
-    files = {
-        kind: Path(f"{portrait_set}_{sub}", f"{stem}.bmp") for kind, sub in (("image", "RGB"), ("label", "Labels"))
-    }
-    for kind, file in files.items():
-        if not (folder / file).exists():
-            raise PortraitError(f"its {kind} {file} is missing")
-    portrait, label = (read_image(folder / file) for file in files.values())
-    if portrait.shape != label.shape:
-        sizes = [f"{cols}×{rows}" for rows, cols, _ in (portrait.shape, label.shape)]
-        raise PortraitError(
-            f"the image is {sizes[0]} pixels, its label {files['label']} {sizes[1]}; they must be equal"
-        )
-    segmentation = _segment(label)
-    canvas = fill_parts(portrait, segmentation)
-    return Exemplar.cut(name, portrait, segmentation=segmentation, canvas=canvas)
-
-
-def _segment(label: UInt8[np.ndarray, "rows cols 3"]) -> UInt8[np.ndarray, "rows cols"]:
-    """The label's colours as 0 where no part is, else 1 + the position of its kind in the face's scheme."""
-    # |pixel − colour|² without |pixel|², which is the same for all colours
-    colours = np.array(list(_PALETTE.values()), np.float32)
-    distances = np.square(colours).sum(axis=1) - 2 * label.astype(np.float32) @ colours.T
-    nearest = np.argmin(distances, axis=2)
-    drawn = dict(zip(_PALETTE, (nearest == position for position in range(len(_PALETTE))), strict=True))
-
-    eyes = drawn["eye"] | drawn["right eye"]
-    return assemble({"eyes": eyes, "nose": drawn["nose"], "mouth": drawn["mouth"]})

@@ -29,11 +29,7 @@ def fasseg_registry() -> Mapping[str, str]:
 
 
 def fetched_fasseg() -> Path:
-    """The folder of the downloaded portraits.
-
-    Raises:
-        ConfiguralError: If they have not been fetched, or not all of them.
-    """
+    """The folder of the downloaded portraits; a ConfiguralError if not all of them are there."""
     folder, wanted = fasseg_folder(), fasseg_registry()
     there = sum((folder / name).is_file() for name in wanted)
     if there < len(wanted):
@@ -70,17 +66,10 @@ def fetch_portraits(name: str, *, base_url: str | None = None) -> Path:
     return fasseg_folder()
 
 
-def download(folder: Path, base_url: str, *, registry: Mapping[str, str], task: str = "fetching") -> int:
+def download(folder: Path, base_url: str, *, registry: Mapping[str, str], task: str = "fetching") -> None:
     """Download files one by one; those that are there and have the expected SHA-256 are kept.
 
-    Args:
-        folder: Where to put them.
-        base_url: What the names are appended to.
-        registry: Names, with / between folders, and each file's SHA-256.
-        task: Names the bar.
-
-    Returns:
-        How many files were downloaded.
+    The registry has their names, to be appended to the address, and each one's SHA-256.
 
     Raises:
         ConfiguralError: If a file cannot be had, or is not the one wanted. What was downloaded before stays.
@@ -94,13 +83,7 @@ def download(folder: Path, base_url: str, *, registry: Mapping[str, str], task: 
     store = pooch.create(
         folder, base_url=base_url.rstrip("/") + "/", registry=dict(registry), retry_if_failed=_RETRIES
     )
-    http = pooch.HTTPDownloader(timeout=_TIMEOUT, hooks={"response": _close_refusal})
-    downloaded: set[str] = set()
-
-    def get(url: str, *arguments: Any, **options: Any) -> None:
-        http(url, *arguments, **options)
-        downloaded.add(url)
-
+    get = pooch.HTTPDownloader(timeout=_TIMEOUT, hooks={"response": _close_refusal})
     with progress.bar(task, len(registry)) as update:
         for done, name in enumerate(registry, start=1):
             try:
@@ -113,7 +96,6 @@ def download(folder: Path, base_url: str, *, registry: Mapping[str, str], task: 
             except OSError as error:  # what requests raises is an OSError too
                 raise ConfiguralError(_failure(store.get_url(name), error, done - 1, len(registry))) from error
             update(done)
-    return len(downloaded)
 
 
 def _close_refusal(response: Any, **_: object) -> None:

@@ -10,12 +10,11 @@ from jaxtyping import Bool, UInt8
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from configural.errors import ConfiguralError, PortraitError
-from configural.io.images import natural, read_image, shrink_to
+from configural.io.images import natural, read_image
 from configural.io.yamls import Document, read_document, read_yaml, validated
 from configural.objects import OBJECTS, ObjectScheme
-from configural.portraits.canvas import fill_parts
 from configural.portraits.library import Exemplar
-from configural.portraits.regions import assemble
+from configural.portraits.regions import cut_exemplar
 
 DESCRIPTION = "portraits.yaml"
 
@@ -103,11 +102,7 @@ class LabelFolder:
     """Images beside label images or part masks, as `portraits.yaml` in their folder says; see `Description`."""
 
     def __init__(self, folder: Path) -> None:
-        """Read the description and list the images.
-
-        Raises:
-            ConfiguralError: If the description is missing or not understood, or there are no such images.
-        """
+        """Read the description and list the images; a ConfiguralError if either is not understood."""
         if not folder.is_dir():
             raise ConfiguralError(f"{folder}: no such folder")
         if not (folder / DESCRIPTION).is_file():
@@ -115,6 +110,7 @@ class LabelFolder:
         document = read_document(folder / DESCRIPTION)
         self.folder = folder
         self.description = validated(Description, document)
+        self.licence = self.description.licence
         self.scheme = _scheme(folder, self.description.object, document)
         _check_parts(self.description, self.scheme, document)
         described = self.description.model_dump_json(exclude={"object", "person", "licence"})
@@ -142,25 +138,16 @@ class LabelFolder:
         return [*self._images[name], *(self._path(pattern, name) for pattern in patterns)]
 
     def read(self, name: str) -> Exemplar:
-        """Make an exemplar; its person is not known here.
-
-        Raises:
-            PortraitError: If this portrait cannot be used.
-        """
+        """Make an exemplar; its person is not known here."""
         first, *others = self._images[name]
         if others:
             raise PortraitError(f"{first.name} and {others[0].name} have the same name; rename one of them")
         masks = self._from_masks(name) if self.description.masks is not None else self._from_label(name)
         if self.description.sides == "person":
             masks = {self.scheme.mirrored.get(kind, kind): mask for kind, mask in masks.items()}
-        segmentation = assemble(masks, scheme=self.scheme)
-        rows, cols = segmentation.shape
-        portrait = shrink_to(read_image(first), rows, cols)
-        if self.description.canvases is None:
-            canvas = fill_parts(portrait, segmentation, scheme=self.scheme)
-        else:
-            canvas = shrink_to(self._read(self.description.canvases, name, "canvas"), rows, cols)
-        return Exemplar.cut(name, portrait, segmentation=segmentation, canvas=canvas, scheme=self.scheme)
+        canvases = self.description.canvases
+        canvas = None if canvases is None else self._read(canvases, name, "canvas")
+        return cut_exemplar(name, read_image(first), masks=masks, canvas=canvas, scheme=self.scheme)
 
     def persons(self, portraits: Mapping[str, int]) -> Mapping[str, str]:
         """By `person` of the description, else everybody is someone else."""

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from configural.errors import ConfiguralError, PortraitError
+from configural.io.images import bounding_box
 from configural.objects import FACE, ObjectScheme
 
 
@@ -85,15 +86,7 @@ class Exemplar:
         person: str | None = None,
         scheme: ObjectScheme = FACE,
     ) -> "Exemplar":
-        """Cut the parts out of a portrait by its segmentation.
-
-        Args:
-            name: Unique within a library.
-            portrait: RGB.
-            segmentation: 0 where no part is, else 1 + the position of its kind in the scheme.
-            canvas: The portrait without its parts, RGB.
-            person: Who, or which object, is shown; `name` if not given.
-            scheme: What the object consists of.
+        """Cut the parts out of a portrait by its segmentation; the person is the `name` if not given.
 
         Raises:
             PortraitError: If a part kind is missing from the segmentation.
@@ -106,11 +99,11 @@ def _cut_part(
     kind: str, number: int, portrait: UInt8[np.ndarray, "h w 3"], segmentation: UInt8[np.ndarray, "h w"]
 ) -> Part:
     mask = segmentation == number
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
+    if not mask.any():
         raise PortraitError(f"its segmentation shows no {kind.replace('_', ' ')}")
-    box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    return Part(kind, portrait[box].copy(), mask[box].copy(), (int(rows[0]), int(cols[0])))
+    top, left, bottom, right = bounding_box(mask)
+    box = np.s_[top:bottom, left:right]
+    return Part(kind, portrait[box].copy(), mask[box].copy(), (top, left))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""From part masks, as people draw them, to a segmentation."""
+"""From part masks, as people draw them, to an exemplar."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,32 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from configural.errors import PortraitError
+from configural.io.images import shrink_to
 from configural.objects import FACE, ObjectScheme
+from configural.portraits.canvas import fill_parts
+from configural.portraits.library import Exemplar
 
 _SMALLEST_PIECE = 1e-4  # of the image's area; smaller pieces are where the edges of two colours mix
-
-
 _HARDLY = 0.1  # of the area of the other part of an interchangeable pair; what is smaller is hardly to be seen
+
+
+def cut_exemplar(
+    name: str,
+    portrait: UInt8[np.ndarray, "large wide 3"],
+    *,
+    masks: Mapping[str, Bool[np.ndarray, "rows cols"]],
+    canvas: UInt8[np.ndarray, "_ _ 3"] | None = None,
+    scheme: ObjectScheme = FACE,
+) -> Exemplar:
+    """Make an exemplar of a portrait and its parts' masks (see `assemble`), at the masks' size.
+
+    Without a canvas of its own, the parts are filled in. A PortraitError says what cannot be used.
+    """
+    segmentation = assemble(masks, scheme=scheme)
+    rows, cols = segmentation.shape
+    portrait = shrink_to(portrait, rows, cols)
+    filled = fill_parts(portrait, segmentation, scheme=scheme) if canvas is None else shrink_to(canvas, rows, cols)
+    return Exemplar.cut(name, portrait, segmentation=segmentation, canvas=filled, scheme=scheme)
 
 
 def assemble(
@@ -22,10 +42,8 @@ def assemble(
 
     Specks are left out and holes filled. Where two parts overlap, the later in paste order wins.
 
-    Args:
-        masks: A mask per part kind. A joint name of an interchangeable pair, such as `eyes`, may stand for both of
-            its part kinds; the first of the pair is then the one on the left.
-        scheme: What the object consists of.
+    Instead of the masks of an interchangeable pair there may be one under their joint name, such as `eyes`; the
+    first of the pair is then the one on the left.
 
     Returns:
         0 where no part is, else 1 + the position of its kind in the scheme.

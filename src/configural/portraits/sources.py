@@ -10,7 +10,6 @@ from pathlib import Path
 from configural import progress
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.objects import FACE, HOUSE, ObjectScheme
-from configural.portraits import celebamask, fasseg
 from configural.portraits.celebamask import CelebAMask
 from configural.portraits.fasseg import Fasseg
 from configural.portraits.fetch import fetched_fasseg
@@ -64,8 +63,9 @@ def load(source: str | Library = "synthetic", *, seed: int = 0) -> Library:
     if isinstance(source, Library):
         return source
     name, _, rest = source.partition(":")
-    if name not in SOURCES.names():
-        name, rest = source, ""
+    if name not in SOURCES.names():  # module:name, or module:name:rest
+        attribute, _, rest = rest.partition(":")
+        name = f"{name}:{attribute}" if attribute else name
     try:
         made = SOURCES.find(name)
     except ConfiguralError as error:
@@ -94,45 +94,32 @@ def load_recorded(source: str) -> Library:
 
 @SOURCES.register("synthetic")
 def _synthetic(rest: str, *, seed: int) -> Library:
-    return painted("synthetic", rest, seed=seed, paint=paint_face, scheme=FACE)
+    return _painted("synthetic", rest, seed, paint_face, FACE)
 
 
 @SOURCES.register("houses")
 def _houses(rest: str, *, seed: int) -> Library:
-    return painted("houses", rest, seed=seed, paint=paint_house, scheme=HOUSE)
+    return _painted("houses", rest, seed, paint_house, HOUSE)
 
 
 @SOURCES.register("fasseg")
 def _fasseg(rest: str, *, seed: int) -> Library:
-    return _stored("fasseg", rest, Fasseg(Path(rest).expanduser() if rest else fetched_fasseg()), fasseg.LICENCE)
+    return _stored("fasseg", rest, Fasseg(Path(rest).expanduser() if rest else fetched_fasseg()))
 
 
 @SOURCES.register("celebamask")
 def _celebamask(rest: str, *, seed: int) -> Library:
-    return _stored("celebamask", rest, CelebAMask(_folder("celebamask", rest)), celebamask.LICENCE)
+    return _stored("celebamask", rest, CelebAMask(_folder("celebamask", rest)))
 
 
 @SOURCES.register("folder")
 def _label_folder(rest: str, *, seed: int) -> Library:
-    portraits = LabelFolder(_folder("folder", rest))
-    return _stored("folder", rest, portraits, portraits.description.licence, portraits.scheme)
+    return _stored("folder", rest, LabelFolder(_folder("folder", rest)))
 
 
-def painted(
-    name: str, number: str, *, seed: int, paint: Callable[[int, int], Exemplar], scheme: ObjectScheme
+def _painted(
+    name: str, number: str, seed: int, paint: Callable[[int, int], Exemplar], scheme: ObjectScheme
 ) -> Library:
-    """A library of painted exemplars.
-
-    Args:
-        name: Of the source, such as `synthetic`.
-        number: How many, as the user wrote it; empty for 48.
-        seed: Which.
-        paint: Paints one, by the seed and its number from 0.
-        scheme: What the object consists of.
-
-    Raises:
-        ConfiguralError: If the number is none.
-    """
     source = f"{name}:{number}" if number else name
     if number and not (number.isascii() and number.isdecimal() and int(number) >= 2):
         raise ConfiguralError(f"source '{source}': the number of exemplars must be a whole number of at least 2")
@@ -152,8 +139,11 @@ def _folder(name: str, rest: str) -> Path:
     return Path(rest).expanduser()
 
 
-def _stored(name: str, rest: str, portraits: PortraitFolder, licence: str, scheme: ObjectScheme = FACE) -> Library:
-    exemplars, skipped = prepare(portraits, _cache(name, portraits.folder))
+def _stored(name: str, rest: str, portraits: PortraitFolder) -> Library:
+    path = portraits.folder.resolve()
+    digest = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    part = f"{name}-{re.sub(r'[^A-Za-z0-9]+', '-', path.name)}-{digest}"
+    exemplars, skipped = prepare(portraits, cache_folder() / "exemplars" / part)
     for portrait, reason in skipped[:_WARNED]:
         warnings.warn(f"{portraits.folder}: skipped {portrait}: {reason}", PortraitSkippedWarning, stacklevel=4)
     if len(skipped) > _WARNED:
@@ -163,11 +153,4 @@ def _stored(name: str, rest: str, portraits: PortraitFolder, licence: str, schem
             stacklevel=4,
         )
     source = f"{name}:{rest}" if rest else name
-    return Library(source, exemplars, skipped=tuple(skipped), licence=licence, scheme=scheme)
-
-
-def _cache(name: str, folder: Path) -> Path:
-    """The part of the cache that belongs to one folder of portraits."""
-    path = str(folder.resolve())
-    digest = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    return cache_folder() / "exemplars" / f"{name}-{re.sub(r'[^A-Za-z0-9]+', '-', folder.resolve().name)}-{digest}"
+    return Library(source, exemplars, skipped=tuple(skipped), licence=portraits.licence, scheme=portraits.scheme)

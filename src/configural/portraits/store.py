@@ -27,6 +27,8 @@ from pydantic import BaseModel, ConfigDict
 from configural import progress
 from configural.errors import ConfiguralError, PortraitError
 from configural.io import files
+from configural.io.images import bounding_box
+from configural.objects import ObjectScheme
 from configural.portraits.library import Exemplar, Part
 
 _PREPARATION = 2  # raise it whenever the same files are made into other pixels
@@ -42,21 +44,21 @@ class PortraitFolder(Protocol):
         folder: Where they are.
         names: One per portrait, in the order of the library; usable or not.
         recipe: Settings that the exemplars' pixels and parts depend on, beside the files.
+        scheme: What the object consists of.
+        licence: What is known of the rights in the portraits.
     """
 
     folder: Path
     names: Sequence[str]
     recipe: str
+    scheme: ObjectScheme
+    licence: str
 
     def files(self, name: str) -> Sequence[Path]:
         """The files that a portrait is read from, whether they exist or not."""
 
     def read(self, name: str) -> Exemplar:
-        """Make an exemplar.
-
-        Raises:
-            PortraitError: If this portrait cannot be used.
-        """
+        """Make an exemplar; a PortraitError if this portrait cannot be used."""
 
     def persons(self, portraits: Mapping[str, int]) -> Mapping[str, str]:
         """Who is shown: from the CRC-32 of each usable exemplar's portrait, in order, to each one's person."""
@@ -76,16 +78,10 @@ class Entry(BaseModel):
     """What is known of a prepared exemplar without its pixels.
 
     Attributes:
-        name: The exemplar's.
         key: Fingerprint of what it was made from; its file is named by it.
         bytes: Of that file.
-        person: The exemplar's.
         portrait: CRC-32 of the portrait's pixels.
-        digest: The exemplar's.
-        size: Rows and columns.
         part_kinds: In paste order.
-        anchors: Of the parts.
-        part_sizes: Rows and columns of the parts.
         box: (top, left, bottom, right) outside of which the portrait is its canvas and no part is.
     """
 
@@ -104,6 +100,10 @@ class Entry(BaseModel):
     box: tuple[int, int, int, int]
 
 
+_OF_EXEMPLAR = ("name", "person", "digest", "size", "anchors", "part_sizes")
+"""What an entry has from its exemplar, under the same names."""
+
+
 class _Index(BaseModel):
     """All exemplars of a folder of the cache, and for those that cannot be used, the reasons by key."""
 
@@ -112,11 +112,7 @@ class _Index(BaseModel):
 
 
 def prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars", list[tuple[str, str]]]:
-    """Prepare all exemplars of a folder of portraits that are not in the cache yet.
-
-    Args:
-        portraits: Where the exemplars come from.
-        folder: Of the cache, for these portraits alone.
+    """Prepare what a folder of portraits has and its own folder of the cache has not.
 
     Returns:
         The exemplars, and (name, reason) for each portrait that could not be used.
@@ -134,7 +130,10 @@ def prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars",
 
 
 def _prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars", list[tuple[str, str]]]:
-    code, before, there = _code_digest(), _read_index(folder / _INDEX), _sizes(folder)
+    # Whoever changes how parts are filled in must not be shown the old canvases.
+    content = resources.files("configural.portraits").joinpath("canvas.py").read_bytes()
+    code = f"{_PREPARATION} {hashlib.sha256(content).hexdigest()}"
+    before, there = _read_index(folder / _INDEX), _sizes(folder)
     known = {entry.key: entry for entry in before.exemplars}
     entries: list[Entry] = []
     unusable: dict[str, str] = {}
@@ -153,7 +152,7 @@ def _prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars"
                 entries.append(entry)
             except PortraitError as error:
                 unusable[key] = str(error)
-                skipped.append((name, str(error)))
+                skipped.append((name, unusable[key]))
             update(done)
     persons = portraits.persons({entry.name: entry.portrait for entry in entries})
     entries = [entry.model_copy(update={"person": persons[entry.name]}) for entry in entries]
@@ -165,12 +164,6 @@ def _prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars"
         if name.endswith(".zip") and name not in wanted:  # of a portrait that is gone or has changed
             (folder / name).unlink(missing_ok=True)
     return StoredExemplars(portraits, folder, entries), skipped
-
-
-def _code_digest() -> str:
-    # Whoever changes how parts are filled in must not be shown the old canvases.
-    content = resources.files("configural.portraits").joinpath("canvas.py").read_bytes()
-    return f"{_PREPARATION} {hashlib.sha256(content).hexdigest()}"
 
 
 def _key(portraits: PortraitFolder, name: str, code: str) -> str:
@@ -203,19 +196,13 @@ def _read_index(path: Path) -> _Index:
 
 def _write(folder: Path, key: str, exemplar: Exemplar) -> Entry:
     different = (exemplar.portrait != exemplar.canvas).any(axis=2) | (exemplar.segmentation > 0)
-    rows, cols = np.flatnonzero(different.any(axis=1)), np.flatnonzero(different.any(axis=0))
-    top, left, bottom, right = int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
+    top, left, bottom, right = box = bounding_box(different)
     entry = Entry(
-        name=exemplar.name,
+        **{name: getattr(exemplar, name) for name in _OF_EXEMPLAR},
         key=key,
-        person=exemplar.person,
         portrait=zlib.crc32(exemplar.portrait.tobytes()),
-        digest=exemplar.digest,
-        size=exemplar.size,
         part_kinds=tuple(part.kind for part in exemplar.parts),
-        anchors=exemplar.anchors,
-        part_sizes=exemplar.part_sizes,
-        box=(top, left, bottom, right),
+        box=box,
     )
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -282,7 +269,7 @@ class StoredExemplars(Sequence):  # of Exemplar; naming it here would make type 
         return len(self.entries)
 
     def __iter__(self) -> Iterator[Exemplar]:
-        return (StoredExemplar.of(self, position) for position in range(len(self)))
+        return (_StoredExemplar.of(self, position) for position in range(len(self)))
 
     @overload
     def __getitem__(self, position: int) -> Exemplar: ...
@@ -291,7 +278,7 @@ class StoredExemplars(Sequence):  # of Exemplar; naming it here would make type 
     def __getitem__(self, position: int | slice) -> Exemplar | Sequence[Exemplar]:
         if isinstance(position, slice):
             return StoredExemplars(self._portraits, self._folder, self.entries[position])
-        return StoredExemplar.of(self, range(len(self))[position])
+        return _StoredExemplar.of(self, range(len(self))[position])
 
     def _canvas(self, position: int) -> UInt8[np.ndarray, "rows cols 3"]:
         return self._pixels(position, "canvas.png", (*self.entries[position].size, 3))
@@ -333,46 +320,34 @@ def _decode(data: bytes, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
     return np.asarray(pixels, np.uint8)
 
 
-class StoredExemplar(Exemplar):
+class _StoredExemplar(Exemplar):
     """An exemplar of `StoredExemplars`: its pixels are read when they are first needed."""
 
     _exemplars: StoredExemplars
     _position: int
 
     @classmethod
-    def of(cls, exemplars: StoredExemplars, position: int) -> "StoredExemplar":
+    def of(cls, exemplars: StoredExemplars, position: int) -> "_StoredExemplar":
         """The exemplar at a position that is known to exist."""
         exemplar, entry = object.__new__(cls), exemplars.entries[position]
-        vars(exemplar).update(
-            name=entry.name,
-            person=entry.person,
-            size=entry.size,
-            anchors=entry.anchors,
-            part_sizes=entry.part_sizes,
-            digest=entry.digest,
-            _exemplars=exemplars,
-            _position=position,
-        )
+        vars(exemplar).update({name: getattr(entry, name) for name in _OF_EXEMPLAR})
+        vars(exemplar).update(_exemplars=exemplars, _position=position)
         return exemplar
 
     @cached_property
     def canvas(self) -> UInt8[np.ndarray, "rows cols 3"]:
-        """The portrait with its parts removed and the surface filled in, RGB."""
         return self._exemplars.canvas(self._position)
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        """The parts in paste order."""
         return self._exemplars.inside(self._position).parts
 
     @cached_property
     def portrait(self) -> UInt8[np.ndarray, "rows cols 3"]:
-        """The image as it was, RGB."""
         return self._whole(self.canvas.copy(), self._exemplars.inside(self._position).portrait)
 
     @cached_property
     def segmentation(self) -> UInt8[np.ndarray, "rows cols"]:
-        """0 where no part is, else 1 + the position in the part kinds."""
         return self._whole(np.zeros(self.size, np.uint8), self._exemplars.inside(self._position).segmentation)
 
     def _whole(self, outside: np.ndarray, inside: np.ndarray) -> np.ndarray:

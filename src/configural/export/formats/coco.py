@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import chain, pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -95,8 +96,7 @@ def run_lengths(mask: Bool[np.ndarray, "rows cols"]) -> str:
     return "".join(text)
 
 
-def _annotations(subset: str) -> str:
-    return f"annotations/{subset}.json"
+_annotations = "annotations/{}.json".format
 
 
 def _frame(plan: Plan) -> tuple[bytes, ...]:
@@ -127,13 +127,8 @@ def _lines(plan: Plan, subset: str, each: Each) -> Iterator[bytes]:
 
 def _separated(items: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     """A line for each item, a comma at the end of all but the last."""
-    before = None
-    for item in items:
-        if before is not None:
-            yield before + b",\n"
-        before = json.dumps(item).encode()
-    if before is not None:
-        yield before + b"\n"
+    for item, following in pairwise(chain(items, [None])):
+        yield (json.dumps(item) + ("\n" if following is None else ",\n")).encode()
 
 
 def _image(plan: Plan, entry: Entry) -> dict[str, Any]:

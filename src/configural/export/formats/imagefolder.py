@@ -82,10 +82,6 @@ ImageFolder) may number the classes the other way round.
 def list_images(root: Path, class_names: tuple[str, str]) -> list[tuple[int, int, Path]]:
     """The images in a folder of class folders, whoever made it.
 
-    Args:
-        root: Holds a folder for each class.
-        class_names: The folders' names, by label.
-
     Returns:
         Label, index and file of each image, by label and name. The index is the number at the end of the file's
         name, such as 8001 in pic_08001.png, or else the position among its class.

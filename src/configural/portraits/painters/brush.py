@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Int, Num, Shaped, UInt8
-from scipy.interpolate import CubicSpline
 
 ROWS = 512
 """Height of every synthetic portrait."""
@@ -48,12 +47,7 @@ class Light:
         warmth = rng.normal(0, 0.03)
         return cls((x, y, z), rng.uniform(0.26, 0.42), (1 + warmth, 1.0, 1 - warmth))
 
-    def on(
-        self,
-        right: Float32[np.ndarray, "rows cols"],
-        down: Float32[np.ndarray, "rows cols"],
-        lit: Plane | None = None,
-    ) -> tuple[Planes, Plane]:
+    def on(self, right: Plane, down: Plane, lit: Plane | None = None) -> tuple[Planes, Plane]:
         """Light on a relief: the diffuse part per channel, and a soft highlight.
 
         Lambert's cosine law, wrapped around the terminator and further in red than in blue, as light that has
@@ -106,7 +100,7 @@ def grid(
     return down[:, None], right[None, :]
 
 
-def mottle(rng: np.random.Generator, rows: int, cols: int, size: float) -> Float32[np.ndarray, "rows cols"]:
+def mottle(rng: np.random.Generator, rows: int, cols: int, size: float) -> Plane:
     """Smooth noise of about unit variance with spots `size` pixels wide."""
     coarse = rng.standard_normal((int(rows / size) + 4, int(cols / size) + 4), dtype=np.float32)
     wide = cv2.resize(
@@ -122,7 +116,7 @@ def fibres(
     along: Float[np.ndarray, "..."],
     width: float,
     length: float,
-) -> Float32[np.ndarray, "rows cols"]:
+) -> Plane:
     """White noise drawn out into fibres `width` pixels wide and `length` pixels long.
 
     Args:
@@ -139,6 +133,8 @@ def fibres(
 
 def smooth_outline(points: Sequence[tuple[float, float]], count: int = 240) -> Float[np.ndarray, "count 2"]:
     """A closed smooth curve through (column, row) points."""
+    from scipy.interpolate import CubicSpline  # a third of a second, which only painting needs
+
     corners = np.array([*points, points[0]], dtype=float)
     chord = np.hypot(*np.diff(corners, axis=0).T) ** 0.5
     places = np.concatenate([[0], np.cumsum(chord)])
@@ -152,7 +148,7 @@ def mirrored(axis: float, side: Sequence[tuple[float, float]]) -> list[tuple[flo
     return right + left
 
 
-def fill(outline: Float[np.ndarray, "points 2"], rows: int, cols: int) -> Float32[np.ndarray, "rows cols"]:
+def fill(outline: Float[np.ndarray, "points 2"], rows: int, cols: int) -> Plane:
     """How much of each pixel the outline covers, 0 to 1, from twice as many samples per side."""
     covered = np.zeros((2 * rows, 2 * cols), np.uint8)
     cv2.fillPoly(covered, [np.round(outline * 32).astype(np.int32)], 255, cv2.LINE_AA, 4)
@@ -184,27 +180,25 @@ def draw_hairs(
     return drawn.astype(np.float32) * np.float32(1 / 255)
 
 
-def shrink(
-    fine: Shaped[np.ndarray, "fine_rows fine_cols"], rows: int, cols: int
-) -> Float32[np.ndarray, "rows cols"]:
+def shrink(fine: Shaped[np.ndarray, "fine_rows fine_cols"], rows: int, cols: int) -> Plane:
     """The mean of the samples in each pixel."""
     return cv2.resize(np.asarray(fine, np.float32), (cols, rows), interpolation=cv2.INTER_AREA)
 
 
-def enlarge(planes: Float32[np.ndarray, "3 rows cols"], scale: int) -> Float32[np.ndarray, "3 fine_rows fine_cols"]:
+def enlarge(planes: Planes, scale: int) -> Float32[np.ndarray, "3 fine_rows fine_cols"]:
     """The planes with `scale` samples per pixel and side."""
     return np.stack(
         [cv2.resize(plane, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR) for plane in planes]
     )
 
 
-def signed_depth(covered: Float32[np.ndarray, "rows cols"]) -> Float32[np.ndarray, "rows cols"]:
+def signed_depth(covered: Plane) -> Plane:
     """Distance in pixels to the edge, positive inside."""
     inside = (covered > 0.5).astype(np.uint8)
     return cv2.distanceTransform(inside, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3)
 
 
-def blur(plane: Float32[np.ndarray, "rows cols"], sigma: float) -> Float32[np.ndarray, "rows cols"]:
+def blur(plane: Plane, sigma: float) -> Plane:
     """Gaussian blur; one of many pixels is done at a quarter of the size."""
     if sigma < 6:
         return cv2.GaussianBlur(plane, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
@@ -215,13 +209,13 @@ def blur(plane: Float32[np.ndarray, "rows cols"], sigma: float) -> Float32[np.nd
     return cv2.resize(small, (cols, rows), interpolation=cv2.INTER_LINEAR)
 
 
-def shifted(plane: Float32[np.ndarray, "rows cols"], right: float, down: float) -> Float32[np.ndarray, "rows cols"]:
+def shifted(plane: Plane, right: float, down: float) -> Plane:
     """The plane moved by some pixels, its edges drawn out."""
     move = np.array([[1, 0, right], [0, 1, down]], np.float32)
     return cv2.warpAffine(plane, move, plane.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
 
 
-def slopes(relief: Float32[np.ndarray, "rows cols"]) -> tuple[Plane, Plane]:
+def slopes(relief: Plane) -> tuple[Plane, Plane]:
     """How fast a relief rises towards the right and downwards."""
     kernel = np.array([[-0.5, 0, 0.5]], np.float32)
     return (
@@ -235,19 +229,15 @@ def planes(colour: Sequence[float] | Float[np.ndarray, "3"]) -> Float32[np.ndarr
     return np.array(colour, np.float32)[:, None, None]
 
 
-def cover(
-    image: Float32[np.ndarray, "3 rows cols"],
-    paint: Float32[np.ndarray, "3 rows cols"],
-    alpha: Float32[np.ndarray, "rows cols"],
-) -> None:
+def cover(image: Planes, paint: Planes, alpha: Plane) -> None:
     """Lay paint over the image."""
     for below, above in zip(image, paint, strict=True):
         below += alpha * (above - below)
 
 
 def photographed(
-    portrait: Float32[np.ndarray, "3 rows cols"],
-    canvas: Float32[np.ndarray, "3 rows cols"],
+    portrait: Planes,
+    canvas: Planes,
     segmentation: UInt8[np.ndarray, "rows cols"],
     turn: Float[np.ndarray, "2 3"],
     rng: np.random.Generator,
@@ -290,9 +280,7 @@ def _grain(rng: np.random.Generator, cols: int) -> Planes:
     return np.stack([grey + 0.004 * noise[at : at + ROWS, at : at + cols] for at in (0, 19, 41)])
 
 
-def _exposed(
-    image: Float32[np.ndarray, "3 rows cols"], grain: Float32[np.ndarray, "3 rows cols"]
-) -> UInt8[np.ndarray, "rows cols 3"]:
+def _exposed(image: Planes, grain: Planes) -> UInt8[np.ndarray, "rows cols 3"]:
     """Light as 8-bit display values: a soft shoulder, a display gamma of 2, the sensor's grain."""
     values = np.maximum(image, 0)
     values *= 1.1 / (1 + 0.12 * values)

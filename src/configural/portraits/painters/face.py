@@ -49,16 +49,6 @@ _CLOTHES = np.array(
 )
 
 
-def paint_faces(count: int, seed: int = 0) -> list[Exemplar]:
-    """Paint the first `count` heads of a seed.
-
-    Args:
-        count: How many; the first heads are the same for every count.
-        seed: 0 or more.
-    """
-    return [paint_face(seed, index) for index in range(count)]
-
-
 def paint_face(seed: int, index: int) -> Exemplar:
     """Paint one head, 512 rows by 354 to 408 columns; the same seed and index give the same bytes.
 
@@ -66,7 +56,7 @@ def paint_face(seed: int, index: int) -> Exemplar:
 
     Args:
         seed: 0 or more.
-        index: The head's place in `paint_faces`, 0 or more.
+        index: The head's position among those of the seed, 0 or more.
     """
     rng = np.random.default_rng([seed, index])
     # The golden ratio spreads the skin tones of any number of first heads evenly.
@@ -130,13 +120,7 @@ def _wall(sitter: Sitter, light: Light, rng: np.random.Generator) -> Planes:
     return planes(colour) * (1 - 0.16 * fall + 0.012 * mottle(rng, ROWS, sitter.cols, 90))
 
 
-def _paint_neck(
-    image: Planes,
-    sitter: Sitter,
-    light: Light,
-    rng: np.random.Generator,
-    face: Float32[np.ndarray, "rows cols"],
-) -> None:
+def _paint_neck(image: Planes, sitter: Sitter, light: Light, rng: np.random.Generator, face: Plane) -> None:
     top = 296  # nothing of the neck is seen above
     rows, cols = ROWS - top, sitter.cols
     y, x = grid(rows, cols, top)
@@ -222,7 +206,7 @@ def _relief(
     y: Float32[np.ndarray, "rows 1"],
     x: Float32[np.ndarray, "1 cols"],
     rng: np.random.Generator,
-) -> Float32[np.ndarray, "rows cols"]:
+) -> Plane:
     """Height of a face without eyes, nose and lips, in pixels."""
     right = shape[shape[:, 0] >= sitter.axis]
     right = right[np.argsort(right[:, 1])]
@@ -250,7 +234,7 @@ def _paint_face(
     sitter: Sitter,
     light: Light,
     rng: np.random.Generator,
-    face: Float32[np.ndarray, "rows cols"],
+    face: Plane,
     shape: Float[np.ndarray, "points 2"],
     hair: Hair | None,
 ) -> Plane:

@@ -49,15 +49,13 @@ class Hair:
         back_paint: Colour of the hair behind the neck.
     """
 
-    front: Float32[np.ndarray, "rows cols"]
-    behind: Float32[np.ndarray, "rows cols"]
-    paint: Float32[np.ndarray, "3 rows cols"]
-    back_paint: Float32[np.ndarray, "3 rows cols"]
+    front: Plane
+    behind: Plane
+    paint: Planes
+    back_paint: Planes
 
 
-def paint_hair(
-    sitter: Sitter, light: Light, face: Float32[np.ndarray, "rows cols"], rng: np.random.Generator
-) -> Hair | None:
+def paint_hair(sitter: Sitter, light: Light, face: Plane, rng: np.random.Generator) -> Hair | None:
     """Paint the hair; a bald head has none.
 
     Args:
@@ -112,9 +110,9 @@ class _Growth:
         flow: Slopes of a coordinate across the strands; none on curls and stubble.
     """
 
-    streak: Float32[np.ndarray, "rows cols"]
-    ragged: Float32[np.ndarray, "rows cols"]
-    edge: Float32[np.ndarray, "rows cols"]
+    streak: Plane
+    ragged: Plane
+    edge: Plane
     flow: tuple[Plane, Plane] | None
 
 
@@ -123,8 +121,8 @@ def _growth(
     noise: Float32[np.ndarray, "n n"],
     part: float,
     outline: Float[np.ndarray, "points 2"],
-    inner: Float32[np.ndarray, "rows cols"],
-    outer: Float32[np.ndarray, "rows cols"],
+    inner: Plane,
+    outer: Plane,
     rng: np.random.Generator,
 ) -> _Growth:
     rows, cols = inner.shape
@@ -236,12 +234,7 @@ def _opening(sitter: Sitter, part: float, rng: np.random.Generator) -> Float[np.
     return smooth_outline(mirrored(a, half))
 
 
-def _strands(
-    noise: Float32[np.ndarray, "n n"],
-    across: Float32[np.ndarray, "rows cols"],
-    along: Float32[np.ndarray, "rows cols"],
-    length: float,
-) -> tuple[Plane, Plane]:
+def _strands(noise: Float32[np.ndarray, "n n"], across: Plane, along: Plane, length: float) -> tuple[Plane, Plane]:
     """Brightness of strands that follow a flow, and how far each reaches over the edge."""
     # Each strand starts its brighter and darker stretches elsewhere, or they would line up as bands.
     along = along + 9 * across
@@ -252,11 +245,7 @@ def _strands(
 
 
 def _draped(
-    sitter: Sitter,
-    part: float,
-    inner: Float32[np.ndarray, "rows cols"],
-    outer: Float32[np.ndarray, "rows cols"],
-    rng: np.random.Generator,
+    sitter: Sitter, part: float, inner: Plane, outer: Plane, rng: np.random.Generator
 ) -> tuple[Plane, Plane]:
     """Flow of long hair: from the parting along the hair's two edges down to the shoulders."""
     rows, cols = inner.shape
@@ -295,7 +284,7 @@ def _stray_strands(outline: Float[np.ndarray, "points 2"], rows: int, cols: int,
     return draw_hairs(places + out * away[..., None], rng.integers(50, 130, len(start)), rows, cols)
 
 
-def _lit(sitter: Sitter, light: Light, growth: _Growth, depth: Float32[np.ndarray, "rows cols"]) -> Planes:
+def _lit(sitter: Sitter, light: Light, growth: _Growth, depth: Plane) -> Planes:
     """Colour of the hair in light: Kajiya and Kay's model along strands, or plain light on curls and stubble.
 
     Args:

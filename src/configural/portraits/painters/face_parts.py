@@ -39,11 +39,7 @@ _IRIS = np.array(
 
 
 def paint_parts(
-    canvas: Float32[np.ndarray, "3 rows cols"],
-    stubble: Float32[np.ndarray, "rows cols"],
-    sitter: Sitter,
-    light: Light,
-    rng: np.random.Generator,
+    canvas: Planes, stubble: Plane, sitter: Sitter, light: Light, rng: np.random.Generator
 ) -> tuple[Planes, UInt8[np.ndarray, "rows cols"]]:
     """The canvas with the four parts painted in, and their masks as a segmentation.
 
@@ -151,7 +147,7 @@ def _paint_eye(
 
 
 def _merge(
-    box: Float32[np.ndarray, "3 rows cols"],
+    box: Planes,
     labels: UInt8[np.ndarray, "rows cols"],
     label: int,
     change: Float[np.ndarray, "3 fine_rows fine_cols"],

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool
 
 from configural.objects import HOUSE
 from configural.portraits.library import Exemplar
@@ -132,7 +132,7 @@ def paint_house(seed: int, index: int) -> Exemplar:
     turn = cv2.getRotationMatrix2D((facade.axis, 300.0), float(np.clip(rng.normal(0, 0.5), -1.2, 1.2)), 1.0)
     shown, bare, segmentation = photographed(portrait, canvas, segmentation, turn, rng)
     name = f"houses/{index:02d}"
-    return Exemplar.cut(name, shown, segmentation=segmentation, canvas=bare, person=name, scheme=HOUSE)
+    return Exemplar.cut(name, shown, segmentation=segmentation, canvas=bare, scheme=HOUSE)
 
 
 def _shape(rows: int, cols: int, arched: bool) -> Bool[np.ndarray, "rows cols"]:
@@ -174,9 +174,7 @@ def _paint_trees(image: Planes, facade: Facade, light: Light, rng: np.random.Gen
             cover(image, planes(green) * diffuse * (0.8 + 0.25 * leaves), np.asarray(step(-0.06, 0.1, crown)))
 
 
-def _blocks(
-    facade: Facade, rng: np.random.Generator, tall: float, wide: float
-) -> tuple[Float32[np.ndarray, "rows cols"], Float32[np.ndarray, "rows cols"]]:
+def _blocks(facade: Facade, rng: np.random.Generator, tall: float, wide: float) -> tuple[Plane, Plane]:
     """Relief and shade of masonry: joints lie deeper, every block has a shade of its own."""
     y, x = grid(ROWS, facade.cols)
     course = np.floor(y / tall)
@@ -274,7 +272,7 @@ def _panel(relief: Plane, colour: np.ndarray, light: Light, gloss: float) -> Pla
     return np.asarray(planes(colour) * diffuse + gloss * shine, np.float32)
 
 
-def _border(rows: int, cols: int) -> Float32[np.ndarray, "rows cols"]:
+def _border(rows: int, cols: int) -> Plane:
     """Pixels to the nearest edge of a box."""
     y, x = grid(rows, cols)
     return np.asarray(np.minimum(np.minimum(y, rows - y), np.minimum(x, cols - x)), np.float32)
