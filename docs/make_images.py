@@ -18,7 +18,7 @@ from PIL import Image
 from configural.evaluation import save_figure
 from configural.objects import FACE, HOUSE
 from configural.portraits import Exemplar, Library, load
-from configural.portraits.sheet import sheet
+from configural.portraits.inspecting import sheet
 from configural.stimuli import STUDY_CONDITIONS, Renderer, preset_names, sample
 
 FOLDER = Path(__file__).parent / "images"

@@ -8,7 +8,7 @@ import torch
 
 from configural.errors import ConfiguralError
 from configural.portraits import Library
-from configural.stimuli import Condition, Renderer, pixel_store, preset_names, sample
+from configural.stimuli import Condition, Renderer, device_rendering, preset_names, sample
 from configural.stimuli.conditions import condition
 from configural.stimuli.device_rendering import DeviceRenderer
 
@@ -50,7 +50,7 @@ def test_exemplars_of_other_resolutions_and_conditions_mixed(blocks, painted):
 def test_batches_in_any_order_and_a_store_that_overflows(blocks, monkeypatch):
     table = list(sample(blocks, condition="ffa", count=60))
     expected = Renderer(blocks, size=40).draw_batch(table).transpose(0, 3, 1, 2).astype(int)
-    monkeypatch.setattr(pixel_store, "_FLOATS_KEPT", 50_000)
+    monkeypatch.setattr(device_rendering, "_FLOATS_KEPT", 50_000)
     renderer = DeviceRenderer(blocks, size=40)
     for places in (range(60), range(59, -1, -1), range(0, 60, 7), [3, 3], []):
         drawn = renderer.draw_there([table[place] for place in places]).numpy()

@@ -5,7 +5,7 @@ per image, all of one size, and all tiles are resized by two batched products wi
 finds where parts go; the pixels of parts, canvases and resized surfaces stay on the device.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,11 +17,42 @@ from torch import Tensor
 from configural.portraits import Library
 from configural.stimuli.conditions import Condition
 from configural.stimuli.layout import Layout, layout_of, require_inside
-from configural.stimuli.pixel_store import PixelStore
 from configural.stimuli.rendering import _GAINS, Renderer
 from configural.stimuli.table import Stimulus
 
 _TOGETHER = 64
+_FLOATS_KEPT = 2**28
+
+
+class _PixelStore:
+    """Arrays end to end in one tensor on the device, so that pieces of many are fetched at once."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._all: Float32[Tensor, " n"] = torch.empty(0, device=device)
+        self._starts: dict[tuple[Hashable, ...], int] = {}
+
+    def starts(self, wanted: Sequence[tuple[Any, ...]]) -> Int[np.ndarray, " n"]:
+        """Where each array begins until the next call; one that is not there is made, by function and arguments."""
+        new = [key for key in dict.fromkeys(wanted) if key not in self._starts]
+        if new and self._all.numel() > _FLOATS_KEPT:  # all but what is wanted goes
+            self._all, self._starts, new = self._all[:0], {}, list(dict.fromkeys(wanted))
+        pieces, end = [self._all], self._all.numel()
+        for key in new:
+            array = key[0](*key[1:])
+            self._starts[key] = end
+            end += array.size
+            pieces.append(torch.from_numpy(array.ravel()).to(self._all.device))
+        self._all = torch.cat(pieces) if new else self._all
+        return np.array([self._starts[key] for key in wanted])
+
+    def take(
+        self, starts: Int[Tensor, " n"], sizes: Int[np.ndarray, "n 2"], planes: int, rows: Tensor, cols: Tensor
+    ) -> Float32[Tensor, "n planes r c"]:
+        """Pixels of n arrays by row and column; outside of an array, those of its border."""
+        high, wide = torch.from_numpy(sizes).to(starts.device).T[:, :, None, None]
+        index = starts[:, None, None] + rows.minimum(high - 1) * wide + cols.minimum(wide - 1)
+        plane = torch.arange(planes, device=starts.device)[:, None, None]
+        return self._all[index[:, None] + plane * (high * wide)[:, None]]
 
 
 class DeviceRenderer(Renderer):
@@ -32,19 +63,10 @@ class DeviceRenderer(Renderer):
     """
 
     def __init__(self, library: Library, *, size: int = 224, device: str | torch.device = "cpu") -> None:
-        """Prepare to draw.
-
-        Args:
-            library: The library that the stimuli name.
-            size: Rows and columns of the images; at least 8.
-            device: Where to draw, as torch names it.
-
-        Raises:
-            ConfiguralError: If the size is too small.
-        """
+        """Prepare to draw as a `Renderer`, on the device that torch names so."""
         super().__init__(library, size=size)
         self.device = torch.device(device)
-        self._store = PixelStore(self.device)
+        self._store = _PixelStore(self.device)
         self._matrices: dict[int, Float32[Tensor, "side size"]] = {}
 
     def __reduce__(self) -> tuple[Any, tuple[Library]]:
