@@ -26,12 +26,6 @@ Flag = Annotated[bool, Strict()]
 Pair = tuple[Length, Length]
 
 
-def _rising(pair: Pair) -> Pair:
-    if pair[0] > pair[1]:
-        raise ValueError(f"the range [{pair[0]:g}, {pair[1]:g}] must not fall")
-    return pair
-
-
 def _scheme(info: Any) -> ObjectScheme:
     """The object that a condition is meant for."""
     scheme: ObjectScheme = (info.context or {}).get("scheme", FACE)
@@ -138,17 +132,16 @@ class Condition(BaseModel):
             return shift["rows"], shift["cols"]
         return shift
 
-    @field_validator("shift")
+    @field_validator("shift", "rotation", "scale")
     @classmethod
-    def _rising_shift(cls, shift: Any) -> Any:
-        return tuple(map(_rising, shift)) if isinstance(shift, tuple) else shift
-
-    @field_validator("rotation", "scale")
-    @classmethod
-    def _rising_range(cls, pair: Pair, info: Any) -> Pair:
-        if info.field_name == "scale" and not 0.1 <= min(pair) <= max(pair) <= 10:
-            raise ValueError(f"[{pair[0]:g}, {pair[1]:g}] must be from 0.1 to 10")
-        return _rising(pair)
+    def _rising(cls, stated: Any, info: Any) -> Any:
+        pairs = (stated,) if info.field_name != "shift" else stated if isinstance(stated, tuple) else ()
+        for least, most in pairs:
+            if info.field_name == "scale" and not 0.1 <= min(least, most) <= max(least, most) <= 10:
+                raise ValueError(f"[{least:g}, {most:g}] must be from 0.1 to 10")
+            if least > most:
+                raise ValueError(f"the range [{least:g}, {most:g}] must not fall")
+        return stated
 
     @field_validator("filled", mode="before")
     @classmethod

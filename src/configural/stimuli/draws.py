@@ -1,6 +1,6 @@
 """The random choices behind stimuli: hosts, arrangements, donors, jitter, poses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from configural.errors import ConfiguralError
 from configural.portraits import Library
 from configural.stimuli.conditions import Condition, MovedPart
-from configural.stimuli.layout import REFERENCE_SIDE, Layout, lay_out
+from configural.stimuli.layout import REFERENCE_SIDE, Draws, Layout, lay_out
 from configural.stimuli.table import SUBSETS
 
 # Random numbers are drawn in blocks of fixed length, each block from a generator of its own, so that a
@@ -23,13 +23,7 @@ _GAP = 2
 
 @dataclass(frozen=True)
 class Rows:
-    """Some stimuli of a class, before anything is drawn.
-
-    Attributes:
-        index: Their numbers within the class, from 0.
-        subsets: The positions of their subsets in `SUBSETS`.
-        placement: Left, middle or right.
-    """
+    """Numbers within the class, positions in `SUBSETS` and placements of some stimuli, before anything is drawn."""
 
     index: Int[np.ndarray, " n"]
     subsets: Int[np.ndarray, " n"]
@@ -43,26 +37,8 @@ class Rows:
         return Rows(self.index[positions], self.subsets[positions], self.placement[positions])
 
 
-@dataclass(frozen=True)
-class Draws:
-    """Random choices of one class: per stimulus, and per slot."""
-
-    host: Int[np.ndarray, " n"]
-    kind: Int[np.ndarray, "n slots"]
-    donor: Int[np.ndarray, "n slots"]
-    jitter: Int[np.ndarray, "n slots 2"]
-    shift: Int[np.ndarray, "n 2"]
-    rotation: Float[np.ndarray, " n"]
-    scale: Float[np.ndarray, " n"]
-
-
 class HostUnfitError(Exception):
-    """Nothing fits onto an exemplar's canvas.
-
-    Attributes:
-        host: The exemplar's position in its library.
-        reason: What does not fit.
-    """
+    """Nothing fits onto the canvas of the exemplar at that position in its library."""
 
     def __init__(self, host: int, reason: str) -> None:
         self.host, self.reason = host, reason
@@ -73,10 +49,7 @@ class Drawing:
     """What stimuli are drawn from, and how.
 
     Attributes:
-        library: The exemplars.
-        condition: How the images are made.
         pools: For each subset, the positions of the exemplars it draws from.
-        seed: 0 or above.
         unfit: Positions of exemplars that do not serve as hosts.
     """
 
@@ -94,12 +67,7 @@ class Drawing:
     def draw(self, rows: Rows, labels: tuple[int, ...]) -> list[Draws]:
         """Draw the same rows of some classes; what is drawn for a row is the same whatever other rows are drawn.
 
-        Returns:
-            The choices, for each of `labels`.
-
-        Raises:
-            HostUnfitError: If nothing fits onto a host that was drawn.
-            ConfiguralError: If no exemplar is left to serve as a host.
+        A HostUnfitError says that nothing fits onto a host that was drawn.
         """
         condition = self.condition
         if condition.matched:
@@ -132,7 +100,7 @@ class Drawing:
                 raise HostUnfitError(int(host[row]), what)
             rng = np.random.default_rng([self.seed, label, int(rows.index[row]), int(slot), _ATTEMPTS])
             donor[row, slot], *jitter[row, slot] = choice[rng.integers(len(choice))]
-        return Draws(host, kind, donor, jitter, np.zeros((n, 2), int), np.zeros(n), np.ones(n))
+        return _unposed(host, kind, donor, jitter)
 
     def _draw_whole(self, everyone: Rows, labels: tuple[int, ...]) -> list[Draws]:
         """Draw the classes in `labels` together, stimulus by stimulus from the same material.
@@ -159,17 +127,9 @@ class Drawing:
                 kind[position, left] = order
                 donor[position, left] = np.take_along_axis(by_kind, order, axis=1)
                 jitter[position, left] = tremble + self._displacement(label, here, pose[:, 4])
-                layout = lay_out(
-                    self.library,
-                    condition,
-                    host=here,
-                    kind=order,
-                    donor=donor[position, left],
-                    jitter=jitter[position, left],
-                    placement=rows.placement,
-                    rotation=rotation[left],
-                    scale=scale[left],
-                )
+                draws = _unposed(here, order, donor[position, left], jitter[position, left])
+                draws = replace(draws, rotation=rotation[left], scale=scale[left])
+                layout = lay_out(self.library, condition, draws=draws, placement=rows.placement)
                 layouts.append(layout)
                 if condition.spacing == "apart":
                     fits &= ~_overlap(layout)
@@ -217,9 +177,8 @@ class Drawing:
 
     def _jitter_steps(self, host: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 1 1"]:
         """How many values a part's jitter can take along one side of its host."""
-        return (
-            np.rint(self.condition.jitter * self.library.sides[host, None, None] / REFERENCE_SIDE).astype(int) + 1
-        )
+        steps = self.condition.jitter * self.library.sides[host, None, None] / REFERENCE_SIDE
+        return np.rint(steps).astype(int) + 1
 
     def _displacement(
         self, label: int, host: Int[np.ndarray, " n"], chance: Float[np.ndarray, " n"]
@@ -241,10 +200,8 @@ class Drawing:
         jitter: Int[np.ndarray, "n slots 2"],
     ) -> Bool[np.ndarray, "n slots"]:
         """Whether each part's box lies inside its host's canvas, or its slot stays empty."""
-        anywhere = np.full(len(host), "middle")
-        layout = lay_out(
-            self.library, self.condition, host=host, kind=kind, donor=donor, jitter=jitter, placement=anywhere
-        )
+        draws, anywhere = _unposed(host, kind, donor, jitter), np.full(len(host), "middle")
+        layout = lay_out(self.library, self.condition, draws=draws, placement=anywhere)
         first = layout.canvas[:, None]
         inside = (layout.low >= first) & (layout.high <= first + self.library.canvas_sizes[host][:, None])
         return inside.all(axis=2) | ~layout.filled
@@ -259,6 +216,11 @@ class Drawing:
         donors = np.repeat(donor[:, None], self.slots, axis=1)
         jitter = np.repeat(np.stack([row, col], axis=1)[:, None], self.slots, axis=1)
         return np.stack([donor, row, col], axis=1)[self._fits(hosts, kinds, donors, jitter)[:, slot]]
+
+
+def _unposed(host: np.ndarray, kind: np.ndarray, donor: np.ndarray, jitter: np.ndarray) -> Draws:
+    n = len(host)
+    return Draws(host, kind, donor, jitter, np.zeros((n, 2), int), np.zeros(n), np.ones(n))
 
 
 def _overlap(layout: Layout) -> Bool[np.ndarray, " n"]:

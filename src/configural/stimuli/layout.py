@@ -22,43 +22,58 @@ REFERENCE_SIDE = 512
 _ALIGNED = {"top": 0, "left": 0, "middle": 1, "bottom": 2, "right": 2}
 """Twice the fraction of the spare room above or left of a part that is smaller than its slot."""
 
+_Numbers = Float[np.ndarray, " n"]
+_Points = Float[np.ndarray, "n points 2"]
+_Boxes = Int[np.ndarray, "n slots 2"]
+
 
 @dataclass(frozen=True, eq=False)
-class Layout:
-    """Where the parts of n stimuli lie, in pixels of their hosts.
+class Draws:
+    """What is drawn of n stimuli.
 
     Attributes:
         host: Positions of the exemplars in the library.
         kind: Positions of the part kinds in the scheme, by slot.
         donor: Positions of the exemplars that the parts come from.
+        jitter: Rows down and columns to the right by which each part is moved, in pixels of the host.
+        shift: Rows down and columns to the right by which the constellation is moved.
+        rotation: Degrees clockwise.
+        scale: Factor of size.
+    """
+
+    host: Int[np.ndarray, " n"]
+    kind: Int[np.ndarray, "n slots"]
+    donor: Int[np.ndarray, "n slots"]
+    jitter: Int[np.ndarray, "n slots 2"]
+    shift: Int[np.ndarray, "n 2"]
+    rotation: Float[np.ndarray, " n"]
+    scale: Float[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout(Draws):
+    """Where the parts of n stimuli lie, in pixels of their hosts.
+
+    Attributes:
         filled: Whether the slot holds a part.
         start: First row and column of each part's box on the surface before the constellation is posed.
         size: Rows and columns of that box. Parts of a donor of other resolution are resampled to the host's.
         middle: What the constellation turns about, on the surface: the mean of the middles of the host's own parts,
             where the middle of pixel 0 is 0.
-        rotation: Degrees clockwise.
-        scale: Factor of size.
         low: First row and column that each part covers once turned, enlarged and shifted.
         high: One past the last row and column.
-        shift: Rows down and columns to the right by which the constellation is moved.
         surface: Rows and columns of the surface.
         canvas: Row and column of the surface at which the host's canvas begins.
         corner: Row and column of the square at which the surface begins.
         side: Rows and columns of the square.
     """
 
-    host: Int[np.ndarray, " n"]
-    kind: Int[np.ndarray, "n slots"]
-    donor: Int[np.ndarray, "n slots"]
     filled: Bool[np.ndarray, "n slots"]
-    start: Int[np.ndarray, "n slots 2"]
-    size: Int[np.ndarray, "n slots 2"]
+    start: _Boxes
+    size: _Boxes
     middle: Float[np.ndarray, "n 2"]
-    rotation: Float[np.ndarray, " n"]
-    scale: Float[np.ndarray, " n"]
-    low: Int[np.ndarray, "n slots 2"]
-    high: Int[np.ndarray, "n slots 2"]
-    shift: Int[np.ndarray, "n 2"]
+    low: _Boxes
+    high: _Boxes
     surface: Int[np.ndarray, "n 2"]
     canvas: Int[np.ndarray, "n 2"]
     corner: Int[np.ndarray, "n 2"]
@@ -93,38 +108,10 @@ class Layout:
         return inverse, np.einsum("nij,nsj->nsi", inverse, away) + middle - self.start + 1
 
 
-def lay_out(
-    library: Library,
-    condition: Condition,
-    *,
-    host: Int[np.ndarray, " n"],
-    kind: Int[np.ndarray, "n slots"],
-    donor: Int[np.ndarray, "n slots"],
-    jitter: Int[np.ndarray, "n slots 2"],
-    placement: np.ndarray,
-    shift: Int[np.ndarray, "n 2"] | None = None,
-    rotation: Float[np.ndarray, " n"] | None = None,
-    scale: Float[np.ndarray, " n"] | None = None,
-) -> Layout:
-    """Where the parts of stimuli of one condition lie, wherever that is.
-
-    Args:
-        library: The exemplars.
-        condition: How the images are made.
-        host: Positions of exemplars in the library.
-        kind: Positions of part kinds in the library's scheme, by slot.
-        donor: Positions of exemplars.
-        jitter: Rows down and columns to the right, in pixels of the host.
-        placement: left, middle or right, as strings.
-        shift: Of the constellation; none if not given, as below.
-        rotation: In degrees.
-        scale: Factor.
-    """
-    n, scheme = len(host), library.scheme
+def lay_out(library: Library, condition: Condition, *, draws: Draws, placement: np.ndarray) -> Layout:
+    """Where the parts of stimuli of one condition lie, wherever that is; placements are strings."""
+    n, scheme, host = len(draws.host), library.scheme, draws.host
     side, sizes = library.sides[host], library.canvas_sizes[host]
-    shift = np.zeros((n, 2), int) if shift is None else shift
-    rotation = np.zeros(n) if rotation is None else rotation
-    scale = np.ones(n) if scale is None else scale
     padding = square_padding(sizes, placement)
     nothing = np.zeros_like(padding)
     on_canvas = condition.background == "canvas"
@@ -138,27 +125,24 @@ def lay_out(
         one, other = ((own_start + own_size / 2)[:, scheme.index(part)] for part in scheme.unit.between)
         unit = np.linalg.norm(other - one, axis=1)
     offset = np.rint(np.array(condition.offsets, float) * unit[:, None, None]).astype(int)
-    size = scaled_sizes(library.part_sizes[donor, kind], side[:, None, None], library.sides[donor][..., None])
-    start = own_start + offset + jitter
+    size = scaled_sizes(
+        library.part_sizes[draws.donor, draws.kind], side[:, None, None], library.sides[draws.donor][..., None]
+    )
+    start = own_start + offset + draws.jitter
     if condition.spacing == "apart":
         hang = [[_ALIGNED[way] for way in scheme.hangs_by(part)] for part in scheme.part_kinds]
         start = start + (own_size - size) * np.array(hang) // 2
     start = start + canvas[:, None]
     middle = (own_start + (own_size - 1) / 2).mean(axis=1) + canvas
-    low, high = _extent(start, size, middle, rotation, scale)
+    low, high = _extent(start, size, middle, draws.rotation, draws.scale)
     return Layout(
-        host=host,
-        kind=kind,
-        donor=donor,
+        **vars(draws),
         filled=np.tile(np.isin(scheme.part_kinds, condition.filled), (n, 1)),
         start=start,
         size=size,
         middle=middle,
-        rotation=rotation,
-        scale=scale,
-        low=low + shift[:, None],
-        high=high + shift[:, None],
-        shift=shift,
+        low=low + draws.shift[:, None],
+        high=high + draws.shift[:, None],
         surface=surface,
         canvas=canvas,
         corner=corner,
@@ -169,12 +153,7 @@ def lay_out(
 def layout_of(
     library: Library, stimuli: Sequence[Stimulus], *, position: Callable[[str], int] | None = None
 ) -> Layout:
-    """Where the parts of some stimuli, of whatever conditions, lie.
-
-    Args:
-        library: The exemplars.
-        stimuli: Those whose parts are looked for.
-        position: From an exemplar's name to its position in the library, if not `library.position`.
+    """Where the parts of some stimuli, of whatever conditions, lie; `position` may look for exemplars otherwise.
 
     Raises:
         ConfiguralError: If a stimulus names an exemplar that the library does not hold.
@@ -190,19 +169,17 @@ def layout_of(
     for condition, rows in alike.items():
         some = [stimuli[row] for row in rows]
         contents = [content for one in some for content in one.contents]
-        layout = lay_out(
-            library,
-            condition,
+        draws = Draws(
             host=np.array([find(one.host) for one in some], int),
             kind=np.array([index(content.kind) for content in contents], int).reshape(-1, slots),
             donor=np.array([find(content.donor) for content in contents], int).reshape(-1, slots),
             jitter=np.array([content.jitter for content in contents], int).reshape(-1, slots, 2),
-            placement=np.array([one.placement for one in some]),
             shift=np.array([one.shift for one in some], int).reshape(-1, 2),
             rotation=np.array([one.rotation for one in some], float),
             scale=np.array([one.scale for one in some], float),
         )
-        found.append(layout)
+        placement = np.array([one.placement for one in some])
+        found.append(lay_out(library, condition, draws=draws, placement=placement))
     if len(found) == 1:
         return found[0]
     back = np.argsort(np.concatenate(list(alike.values())))
@@ -212,11 +189,7 @@ def layout_of(
 
 
 def require_inside(library: Library, stimuli: Sequence[Stimulus], layout: Layout) -> None:
-    """Refuse stimuli of which a part leaves the surface.
-
-    Raises:
-        ConfiguralError: It names the first of them.
-    """
+    """Raise a ConfiguralError that names the first stimulus of which a part leaves the surface."""
     outside = np.argwhere(~layout.inside)
     if len(outside):
         row, slot = outside[0].tolist()
@@ -246,26 +219,20 @@ def square_padding(sizes: Int[np.ndarray, "n 2"], placement: np.ndarray) -> Int[
     return np.select([where == "left", where == "middle"], [0 * spare, spare // 2], default=spare)
 
 
-def _pose_matrix(rotation: Float[np.ndarray, " n"], scale: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2 2"]:
+def _pose_matrix(rotation: _Numbers, scale: _Numbers) -> Float[np.ndarray, "n 2 2"]:
     """The matrices that turn (row, column) vectors clockwise by so many degrees and enlarge them."""
     angle = np.deg2rad(rotation)
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     return np.stack([np.stack([cos, sin], axis=-1), np.stack([-sin, cos], axis=-1)], axis=-2)
 
 
-def _posed(
-    points: Float[np.ndarray, "n points 2"], rotation: Float[np.ndarray, " n"], scale: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, "n points 2"]:
+def _posed(points: _Points, rotation: _Numbers, scale: _Numbers) -> _Points:
     return np.einsum("nij,nsj->nsi", _pose_matrix(rotation, scale), points)
 
 
 def _extent(
-    start: Int[np.ndarray, "n slots 2"],
-    size: Int[np.ndarray, "n slots 2"],
-    middle: Float[np.ndarray, "n 2"],
-    rotation: Float[np.ndarray, " n"],
-    scale: Float[np.ndarray, " n"],
-) -> tuple[Int[np.ndarray, "n slots 2"], Int[np.ndarray, "n slots 2"]]:
+    start: _Boxes, size: _Boxes, middle: Float[np.ndarray, "n 2"], rotation: _Numbers, scale: _Numbers
+) -> tuple[_Boxes, _Boxes]:
     """First and one past the last row and column that each part covers once turned and enlarged, before any shift.
 
     A part that is neither is covered exactly; else its soft border of one pixel counts, too.

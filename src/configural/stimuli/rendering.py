@@ -281,10 +281,7 @@ class Renderer:
         return np.tile(levels[np.ix_(block, block)].astype(np.float32), (3, 1, 1))
 
     def _resize_box(
-        self,
-        box_pixels: Float32[np.ndarray, "rows planes cols"],
-        scene: _Scene,
-        box: _Box,
+        self, box_pixels: Float32[np.ndarray, "rows planes cols"], scene: _Scene, box: _Box
     ) -> tuple[_Box, Float32[np.ndarray, "r planes c"]]:
         """Resize what lies inside a box of the surface; returns where in the image it falls, and its values."""
         matrix, starts, stops, firsts, ends = self._resampling(int(self.library.sides[scene.host]))

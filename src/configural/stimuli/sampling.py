@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +15,9 @@ from configural.io import files
 from configural.portraits import Library
 from configural.stimuli.conditions import PLACEMENTS, Condition
 from configural.stimuli.conditions import condition as find_condition
-from configural.stimuli.draws import BLOCK, Drawing, Draws, HostUnfitError, Rows, uniform
-from configural.stimuli.table import (
-    POSE_COLUMNS,
-    SUBSETS,
-    StimulusTable,
-    StoredTable,
-    TableSettings,
-    write_rows,
-)
+from configural.stimuli.draws import BLOCK, Drawing, HostUnfitError, Rows, uniform
+from configural.stimuli.layout import Draws
+from configural.stimuli.table import SUBSETS, StimulusTable, StoredTable, TableSettings, write_rows
 
 SPLITS = ("paper", "identity")
 
@@ -75,9 +69,8 @@ def sample(
         >>> len(table.subset("train")), table[0].label, table[19].label
         (18, 0, 1)
     """
-    sampling = _prepare(library, condition, split, count, seed, placement, pairs)
-    frame = pd.concat(sampling.parts(), ignore_index=True)
-    return StimulusTable(**vars(sampling.settings), frame=frame)
+    settings, drawing = _prepare(library, condition, split, count, seed, placement, pairs)
+    return settings.with_rows(pd.concat(_frames(settings, drawing), ignore_index=True))
 
 
 def sample_to(
@@ -93,15 +86,7 @@ def sample_to(
 ) -> StoredTable:
     """Sample stimuli into a Parquet file, a part at a time, so that a million need no more memory than a few.
 
-    Args:
-        path: The file; it is the one that the table of `sample` would save.
-        library: See `sample`, as for all below.
-        condition: The condition.
-        split: The split.
-        count: How many stimuli.
-        seed: The seed.
-        placement: The placement.
-        pairs: Whether to match the classes.
+    The file is the one that the table of `sample`, with the same arguments, would save.
 
     Returns:
         The table in that file.
@@ -110,34 +95,10 @@ def sample_to(
         ConfiguralError: See `sample`.
         OSError: If the file cannot be written.
     """
-    sampling = _prepare(library, condition, split, count, seed, placement, pairs)
+    settings, drawing = _prepare(library, condition, split, count, seed, placement, pairs)
     with files.whole_file(path) as out, progress.bar("sampling", count) as update:
-        write_rows(out, _counted(sampling.parts(), update), sampling.settings)
+        write_rows(out, _frames(settings, drawing), settings, update=update)
     return StoredTable.open(path)
-
-
-def _counted(parts: Iterator[pd.DataFrame], update: progress.Update) -> Iterator[pd.DataFrame]:
-    done = 0
-    for part in parts:
-        yield part
-        done += len(part)
-        update(done)
-
-
-@dataclass(frozen=True)
-class _Sampling:
-    """What is to be drawn, checked."""
-
-    settings: TableSettings
-    drawing: Drawing
-
-    def parts(self) -> Iterator[pd.DataFrame]:
-        """The rows of the table, some thousand at a time."""
-        for label in (0, 1):
-            for rows in _rows(self.settings):
-                (draws,) = self.drawing.draw(rows, (label,))
-                extras = _extras(self.settings.condition, self.settings.seed, label, rows.index)
-                yield _frame(self.drawing.library, draws, rows, label, extras)
 
 
 def _prepare(
@@ -148,7 +109,8 @@ def _prepare(
     seed: int,
     placement: str | None,
     pairs: bool,
-) -> _Sampling:
+) -> tuple[TableSettings, Drawing]:
+    """What is to be drawn, checked."""
     condition = find_condition(condition, scheme=library.scheme)
     if pairs:
         condition = condition.model_copy(update={"matched": True})
@@ -170,7 +132,7 @@ def _prepare(
         try:
             for rows in _rows(settings):
                 drawing.draw(rows, (0, 1))
-            return _Sampling(settings, drawing)
+            return settings, drawing
         except HostUnfitError as failure:
             drawing = replace(drawing, unfit=(*drawing.unfit, failure.host))
             warnings.warn(
@@ -226,20 +188,16 @@ def _pools(library: Library, split: str, seed: int) -> list[Int[np.ndarray, " _"
     return [np.sort(pools[name]) for name in SUBSETS]
 
 
-def _extras(condition: Condition, seed: int, label: int, index: Int[np.ndarray, " n"]) -> dict[str, np.ndarray]:
-    """What is drawn apart from the parts and their pose."""
-    stream = 0 if condition.matched else label
-    noise = uniform(seed, stream, "noise", 0, index, 1)[:, 0] * (condition.background == "noise")
-    return {
-        "pair": index if condition.matched else np.full(len(index), -1),
-        "inverted": uniform(seed, stream, "inverted", 0, index, 1)[:, 0] < condition.inverted,
-        "noise": (noise * 2**31).astype(int),
-    }
+def _frames(settings: TableSettings, drawing: Drawing) -> Iterator[pd.DataFrame]:
+    """The rows of the table, some thousand at a time."""
+    names = np.array([exemplar.name for exemplar in drawing.library.exemplars], dtype=object)
+    for label in (0, 1):
+        for rows in _rows(settings):
+            yield _frame(settings, rows, drawing.draw(rows, (label,))[0], label, names)
 
 
-def _frame(library: Library, draws: Draws, rows: Rows, label: int, extras: dict[str, np.ndarray]) -> pd.DataFrame:
-    scheme = library.scheme
-    names = np.array([exemplar.name for exemplar in library.exemplars], dtype=object)
+def _frame(settings: TableSettings, rows: Rows, draws: Draws, label: int, names: np.ndarray) -> pd.DataFrame:
+    scheme, condition, n = settings.scheme, settings.condition, len(rows)
     kinds = np.array(scheme.part_kinds, dtype=object)
     subset = np.array(SUBSETS, dtype=object)[rows.subsets]
     class_name = scheme.class_names[label]
@@ -257,11 +215,17 @@ def _frame(library: Library, draws: Draws, rows: Rows, label: int, extras: dict[
         columns[f"{slot}_donor"] = names[draws.donor[:, position]]
         columns[f"{slot}_row"] = draws.jitter[:, position, 0]
         columns[f"{slot}_col"] = draws.jitter[:, position, 1]
+    inverted, noise = (
+        uniform(settings.seed, 0 if condition.matched else label, stream, 0, rows.index, 1)[:, 0]
+        for stream in ("inverted", "noise")
+    )
     pose = {
+        "pair": rows.index if condition.matched else np.full(n, -1),
         "shift_row": draws.shift[:, 0],
         "shift_col": draws.shift[:, 1],
         "rotation": draws.rotation,
         "scale": draws.scale,
-        **extras,
+        "inverted": inverted < condition.inverted,
+        "noise": (noise * (condition.background == "noise") * 2**31).astype(int),
     }
-    return pd.DataFrame(columns | {name: pose[name] for name in POSE_COLUMNS})
+    return pd.DataFrame({**columns, **pose})

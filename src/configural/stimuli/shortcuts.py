@@ -78,14 +78,8 @@ def part_geometry(
 ) -> Float[np.ndarray, " features"]:
     """Overlaps, sizes and distances to the edges, without saying which part lies in which slot.
 
-    Args:
-        footprints: Where each slot's part lies, what hides it left aside; empty for an empty slot.
-        kinds: The part kind in each slot.
-        part_kinds: All of them in the order of the scheme.
-
-    Returns:
-        Pixels shared by any two parts; per part kind its size and how much of it is hidden; the distance of the
-        constellation from each edge of the image.
+    Of each slot's footprint and part kind, these are: pixels shared by any two parts; in the order of all part
+    kinds each one's size and how much of it is hidden; the constellation's distance from each edge.
     """
     hidden_by_later = [part & footprints[slot + 1 :].any(axis=0) for slot, part in enumerate(footprints)]
     order = [kinds.index(kind) for kind in part_kinds]

@@ -322,11 +322,7 @@ def write_rows(
 
 @contextmanager
 def _reading(path: Path) -> Iterator[Any]:
-    """A Parquet file to read from.
-
-    Raises:
-        ConfiguralError: If the file is missing or damaged.
-    """
+    """A Parquet file to read from; a ConfiguralError if it is missing or damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
