@@ -170,7 +170,7 @@ def print_library(library: "Library", sheets: list[Path]) -> None:
     _print_table(
         [
             ("exemplars", f"{len(library):,}"),
-            ("persons", f"{len({exemplar.person for exemplar in library.exemplars}):,}"),
+            ("persons", f"{len(set(library.persons)):,}"),
             ("rows, columns", f"{rows}; {cols}"),
             *(
                 (kind, f"{high:.0f} × {wide:.0f} pixels on average")

@@ -1,44 +1,144 @@
 """Reading image files, whole or not at all, and in their natural order."""
 
+import io
+import os
 import re
+import struct
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Shaped, UInt8
+from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from configural.errors import PortraitError
 from configural.io import files
 
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP", "AVIF")
+_JPEG = b"\xff\xd8"
+_ORIENTATION = 0x0112  # EXIF's
+_LIMIT, _MEGAPIXELS = "CONFIGURAL_MEGAPIXELS", 100.0
+_NO_IMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, OverflowError, struct.error)
+"""What Pillow's readers raise for content that they do not understand."""
+
 
 def read_image(path: Path) -> UInt8[np.ndarray, "rows cols 3"]:
-    """Read an image file in any format that OpenCV reads as RGB; transparency is dropped.
+    """Read an image file as RGB, as its EXIF orientation shows it; transparency is dropped.
 
-    Decoders fill the lost end of a cut-off file with grey or black without a word, so the end of BMP, PNG and
-    JPEG files is checked here. Other formats are read as they are.
+    Decoders fill what is lost of a damaged file with grey or black without a word. So it is refused if its end is
+    missing, or if OpenCV or Pillow complains of its pixels; changes that leave a valid file cannot be noticed.
 
     Raises:
-        PortraitError: If the file is missing, no image, or cut off; the message names the file.
+        PortraitError: If the file is missing, no image, damaged, or claims more than 100 megapixels, or as many as
+            the environment variable CONFIGURAL_MEGAPIXELS says; the message names the file.
     """
+    return decode_image(read_content(path), str(path))
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of an image file; a PortraitError that names it if it cannot be read."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise PortraitError(f"{path}: cannot be read ({error.strerror})") from error
-    return decode_image(data, str(path))
 
 
 def decode_image(data: bytes, where: str) -> UInt8[np.ndarray, "rows cols 3"]:
     """The pixels of an image file's content, RGB; see `read_image`."""
-    checks = {b"BM": _bmp_is_whole, b"\x89PNG": _png_is_whole, b"\xff\xd8": _jpeg_is_whole}
-    if not all(is_whole(data) for start, is_whole in checks.items() if data.startswith(start)):
-        raise PortraitError(f"{where}: the image is cut off, copy the file again")
+    file = open_image(data, where)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        image = None
+        if data.startswith(_JPEG):
+            data += b"\xff\xd9"  # some cameras leave the end marker out; where more is missing, libjpeg warns
+        elif file.format not in ("PNG", "BMP"):  # whose checks above need no second decoding
+            file.load()
+        with _libjpeg_warnings(data) as said:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except (cv2.error, *_NO_IMAGE):
+        raise PortraitError(f"{where}: the image is damaged or cut off, copy the file again") from None
+    if said:
+        raise PortraitError(f"{where}: the image is damaged ({said[0].lower()}), copy the file again")
     if image is None:
         raise PortraitError(f"{where}: not a readable image")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return turned(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), orientation(file))
+
+
+def open_image(data: bytes, where: str) -> ImageFile:
+    """An image file's content with size and kind known and no pixel decoded yet; errors as `read_image` raises."""
+    Image.init()
+    for name in _FORMATS:
+        factory, accept = Image.OPEN.get(name, (None, None))
+        # Image.open has a limit of its own that only a global setting raises.
+        if factory is None or accept is None or accept(data[:16]) is not True:
+            continue
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                file = factory(io.BytesIO(data), "")
+        except _NO_IMAGE:
+            continue
+        try:
+            limit = float(os.environ.get(_LIMIT, _MEGAPIXELS))
+        except ValueError:
+            raise PortraitError(f"{_LIMIT}={os.environ[_LIMIT]}: expected a number of megapixels") from None
+        if file.width * file.height > limit * 1e6:
+            raise PortraitError(
+                f"{where}: claims {file.width:,}×{file.height:,} pixels, more than {limit:g} megapixels; if it "
+                f"does have them, raise the limit by the environment variable {_LIMIT}"
+            )
+        whole = {"BMP": _bmp_is_whole, "PNG": _png_is_whole}.get(name)
+        if whole and not whole(data):
+            raise PortraitError(f"{where}: the image is cut off, copy the file again")
+        return file
+    raise PortraitError(f"{where}: not a readable image")
+
+
+def orientation(file: ImageFile) -> int:
+    """1 to 8 as EXIF counts them; 1 for TIFF, which OpenCV turns by itself."""
+    with warnings.catch_warnings(action="ignore"):
+        found = 1 if file.format == "TIFF" else file.getexif().get(_ORIENTATION, 1)
+    return found if found in range(1, 9) else 1
+
+
+def turned(image: Shaped[np.ndarray, "..."], by: int) -> Shaped[np.ndarray, "..."]:
+    """Stored pixels as an EXIF orientation shows them."""
+    image = np.swapaxes(image, 0, 1) if by >= 5 else image
+    upwards, leftwards = by in (3, 4, 7, 8), by in (2, 3, 6, 7)
+    return np.ascontiguousarray(image[:: -1 if upwards else 1, :: -1 if leftwards else 1])
+
+
+@contextmanager
+def _libjpeg_warnings(data: bytes) -> Iterator[list[str]]:
+    """What libjpeg warns of in the block, known at its end; it tells nobody but the process's standard error."""
+    warned: list[str] = []
+    try:
+        before = os.dup(2) if data.startswith(_JPEG) else None
+    except OSError:  # there is no standard error
+        before = None
+    if before is None:
+        yield warned
+        return
+    with _ONE_AT_A_TIME, tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield warned
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            kept.seek(0)
+            for line in kept:
+                if line.startswith((b"Corrupt JPEG", b"Premature end", b"Inconsistent progression")):
+                    warned.append(line.decode("ascii", "replace").strip())
+                else:  # another thread's
+                    os.write(2, line)
+
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def _bmp_is_whole(data: bytes) -> bool:
@@ -68,17 +168,10 @@ def _png_is_whole(data: bytes) -> bool:
     return False
 
 
-def _jpeg_is_whole(data: bytes) -> bool:
-    # A thumbnail in the header has an end marker of its own, so the search starts at the first scan.
-    start = 2
-    while start + 4 <= len(data) and data[start] == 0xFF:
-        if data[start + 1] == 0xDA:
-            return data.find(b"\xff\xd9", start) >= 0
-        if data[start + 1] == 0xFF:  # fill byte
-            start += 1
-            continue
-        start += 2 + int.from_bytes(data[start + 2 : start + 4], "big")
-    return False
+def fits(image: UInt8[np.ndarray, "large wide 3"], label: tuple[int, ...]) -> bool:
+    """Whether a label of so many rows and columns is of the image's size, or smaller and of its shape."""
+    (height, width), (rows, cols) = image.shape[:2], label
+    return height >= rows and abs(height * cols - width * rows) <= max(rows, cols)
 
 
 def shrink_to(
@@ -88,7 +181,7 @@ def shrink_to(
     height, width = image.shape[:2]
     if (height, width) == (rows, cols):
         return image
-    if height < rows or abs(height * cols - width * rows) > max(rows, cols):
+    if not fits(image, (rows, cols)):
         raise PortraitError(
             f"the image is {width}×{height} pixels, its label {cols}×{rows}; they must be equal, "
             "or the label a smaller one of the same shape"

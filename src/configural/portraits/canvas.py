@@ -383,7 +383,7 @@ def _grain(image: _Image, trust: _Plane, unit: float, seed: int) -> _Image:
     # Median-like strength: wrinkles and stubble among the skin would make the fill rougher than a cheek.
     window = (max(3, round(15 * unit)),) * 2
     covered = cv2.blur(skin, window)
-    strength = np.sqrt(cv2.blur(_light(detail**2), window) / np.maximum(covered, 0.5))
+    strength = np.sqrt(np.maximum(cv2.blur(_light(detail**2), window), 0) / np.maximum(covered, 0.5))
     tile *= np.percentile(strength[skin > 0], 35) / max(np.sqrt(np.mean(tile**2)), 1e-6)
     return np.tile(tile, (rows // _TILE + 1, cols // _TILE + 1, 1))[:rows, :cols]
 

@@ -10,6 +10,7 @@ import numpy as np
 from configural.errors import ConfiguralError, PortraitError
 from configural.io.images import read_image
 from configural.objects import FACE
+from configural.portraits.drawings import read_mask
 from configural.portraits.library import Exemplar
 from configural.portraits.regions import cut_exemplar, middle_column
 
@@ -62,7 +63,7 @@ class CelebAMask:
     def read(self, name: str) -> Exemplar:
         """Make an exemplar; its person is not known here."""
         paths = {part: self._mask_path(name, part) for part in (*_EYES, "nose", *_MOUTH)}
-        drawn = {part: read_image(path)[..., 0] > 127 for part, path in paths.items() if path.exists()}
+        drawn = {part: read_mask(path) for part, path in paths.items() if path.exists()}
         for part, side in _EYES.items():
             if part not in drawn:
                 raise PortraitError(f"the person's {side} eye has no mask, it is not to be seen")

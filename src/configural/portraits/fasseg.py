@@ -43,7 +43,8 @@ class Fasseg:
     """Portraits and their drawn segmentations.
 
     The layout is that of FASSEG's frontal01 and frontal02 (Khan, Mauro and Leonardi, "Multi-class semantic
-    segmentation of faces", ICIP 2015), which are its folders V1 and V2: `Train_RGB/7.bmp` is a portrait,
+    segmentation of faces", ICIP 2015), which are its folders V1 and V2 (use V2: the nose of V1's labels is only the
+    band of the nostrils): `Train_RGB/7.bmp` is a portrait,
     `Train_Labels/7.bmp` its segmentation in colours; the same for `Test`. Either of the two sets may be absent.
     Exemplars are named as `Train/7`, Train first and by number.
     """

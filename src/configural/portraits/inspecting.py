@@ -62,7 +62,7 @@ def inspect(source: str | Library, out: Path | str, *, count: int = 120) -> tupl
             update(page)
     columns = {
         "name": [exemplar.name for exemplar in library.exemplars],
-        "person": [exemplar.person for exemplar in library.exemplars],
+        "person": library.persons,
         **dict(zip(("rows", "cols"), library.canvas_sizes.T, strict=True)),
     }
     for position, kind in enumerate(library.scheme.part_kinds):

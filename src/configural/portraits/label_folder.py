@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from configural.errors import ConfiguralError, PortraitError
-from configural.io.images import natural, read_image
+from configural.io.images import decode_image, natural, open_image, orientation, read_content, read_image
 from configural.io.yamls import Document, read_document, read_yaml, validated
 from configural.objects import OBJECTS, ObjectScheme
+from configural.portraits.drawings import Label, read_mask
 from configural.portraits.library import Exemplar
 from configural.portraits.regions import cut_exemplar
 
@@ -25,8 +27,12 @@ def _as_list(value: Any) -> Any:
     return [value] if single else value
 
 
+def _inside(pattern: str) -> bool:
+    return bool(pattern) and not PurePath(pattern).is_absolute() and ".." not in PurePath(pattern).parts
+
+
 def _relative(pattern: str) -> str:
-    if not pattern or PurePath(pattern).is_absolute() or "{name}" in pattern:
+    if not _inside(pattern) or "{name}" in pattern:
         raise ValueError("write a pattern relative to this file's folder, such as photos/*.jpg")
     return pattern
 
@@ -34,6 +40,10 @@ def _relative(pattern: str) -> str:
 def _named(pattern: str) -> str:
     if "{name}" not in pattern:
         raise ValueError(f"'{pattern}' has no {{name}} in it, which stands for the image's name")
+    if not _inside(pattern):
+        raise ValueError(f"'{pattern}' leads out of this file's folder; move or link the files into it")
+    if "*" in pattern:
+        raise ValueError(f"'{pattern}': write {{folder}} instead of * here and in images, for the same in both")
     return pattern
 
 
@@ -48,29 +58,37 @@ def _with_a_group(person: str) -> str:
 
 
 _Level = Annotated[int, Field(ge=0, le=255, strict=True)]
+_Id = Annotated[int, Field(ge=0, le=2**31, strict=True)]
+_Ids = Annotated[tuple[_Id, ...], BeforeValidator(lambda value: [value] if isinstance(value, int) else value)]
 _Colours = Annotated[tuple[tuple[_Level, _Level, _Level], ...], BeforeValidator(_as_list)]
 _Pattern = Annotated[str, AfterValidator(_named)]
 _Patterns = Annotated[tuple[_Pattern, ...], BeforeValidator(_as_list)]
 
 
 class Description(BaseModel):
-    """What `portraits.yaml` says; all paths are relative to its folder, and `{name}` is an image's name.
+    """What `portraits.yaml` says; all paths are below its folder, and `{name}` is an image's name.
 
     Attributes:
         object: What the portraits show: the name of a registered object, or a scheme's .yaml in the folder.
-        images: Pattern of the portraits' files, such as `photos/*.jpg`. A portrait is named by its file
-            without the suffix.
-        labels: Where each portrait's label image is; with `colours`.
+        images: Pattern of the portraits' files, such as `photos/*.jpg`. A portrait is named by its path from the
+            first `*` on, without the suffix: `photos/*/*.jpg` gives ada/1. A word in braces stands for a name as
+            `*` does, but the same one in the other patterns: `{split}/images/*.jpg` with
+            `{split}/labels/{name}.png`. Files that are the label, mask or canvas of another are no portraits.
+        labels: Where each portrait's label image is; with `colours` or `ids`.
         colours: Per part kind the colour, or list of colours, in the label images: [red, green, blue] of 0 to
             255. A joint name, such as `eyes` instead of left_eye and right_eye, if both have one colour: the one on
             the left is the first of them.
+        ids: Instead of colours: per part kind the number, or list of numbers, that is stored in a label of grey
+            levels (of any depth) or of a palette.
         tolerance: By how much each channel of a label's pixel may differ from a colour, such as for labels
             saved as JPEG. The nearest colour wins.
         masks: Instead of labels and colours: per part kind where its mask is, or a list of several that are
-            taken together. What is brighter than half of a mask's brightest pixel belongs to the part.
+            taken together. What is brighter than half of a mask's brightest pixel belongs to the part; in a mask
+            that is transparent somewhere, what is opaque.
         sides: Whose left and right the names of interchangeable parts mean: the image's, or the person's.
-        person: A regular expression whose first group, searched in a portrait's name, says who is shown; exemplars
-            of one person are never on two sides of the identity split. By default everybody is someone else.
+        person: A regular expression whose first group, searched in a portrait's name, else in its file's, says who
+            is shown; exemplars of one person are never on two sides of the identity split. By default everybody is
+            someone else.
         canvases: Where each portrait without its parts is; by default the parts are filled in.
         licence: What is known of the rights in the portraits, to be passed on with images made of them.
     """
@@ -81,6 +99,7 @@ class Description(BaseModel):
     images: Annotated[str, AfterValidator(_relative)]
     labels: _Pattern | None = None
     colours: Mapping[str, _Colours] | None = None
+    ids: Mapping[str, _Ids] | None = None
     tolerance: Annotated[int, Field(ge=0, le=254, strict=True)] = 0
     masks: Mapping[str, _Patterns] | None = None
     sides: Literal["image", "person"] = "image"
@@ -91,10 +110,10 @@ class Description(BaseModel):
     @model_validator(mode="after")
     def _one_kind(self) -> "Description":
         if self.masks is not None:
-            if self.labels is not None or self.colours is not None:
+            if (self.labels, self.colours, self.ids) != (None, None, None):
                 raise ValueError("give either masks, or labels and colours, not both")
-        elif self.labels is None or self.colours is None:
-            raise ValueError("give either masks, or labels and colours")
+        elif self.labels is None or (self.colours is None) == (self.ids is None):
+            raise ValueError("give either masks, or labels and colours, or labels and ids")
         return self
 
 
@@ -115,13 +134,9 @@ class LabelFolder:
         _check_parts(self.description, self.scheme, document)
         described = self.description.model_dump_json(exclude={"object", "person", "licence"})
         self.recipe = f"{described} {self.scheme.model_dump_json()}"
-        pattern = self.description.images
-        found = [path for path in folder.glob(pattern) if path.is_file() and not path.name.startswith(".")]
-        if not found:
-            raise ConfiguralError(f"{folder / DESCRIPTION}: no files match images: {pattern}")
-        self._images: dict[str, list[Path]] = {}
-        for path in sorted(found, key=lambda path: natural(str(path.relative_to(folder)))):
-            self._images.setdefault(path.stem, []).append(path)
+        self._images: dict[str, list[_Image]] = {}
+        for image in _images(folder, self.description):
+            self._images.setdefault(image.name, []).append(image)
         self.names: Sequence[str] = list(self._images)
         nobody = [name for name in self.names if self._person(name) is None]
         if nobody:
@@ -135,19 +150,30 @@ class LabelFolder:
         described = self.description
         patterns = [pattern for pattern in (described.labels, described.canvases) if pattern is not None]
         patterns += [pattern for several in (described.masks or {}).values() for pattern in several]
-        return [*self._images[name], *(self._path(pattern, name) for pattern in patterns)]
+        images = self._images[name]
+        return [*(image.path for image in images), *(images[0].beside(pattern) for pattern in patterns)]
 
     def read(self, name: str) -> Exemplar:
         """Make an exemplar; its person is not known here."""
-        first, *others = self._images[name]
+        image, *others = self._images[name]
         if others:
-            raise PortraitError(f"{first.name} and {others[0].name} have the same name; rename one of them")
-        masks = self._from_masks(name) if self.description.masks is not None else self._from_label(name)
+            raise PortraitError(
+                f"{image.path.name} and {others[0].path.name} have the same name; rename one of them"
+            )
+        masks = self._from_masks(image) if self.description.masks is not None else self._from_label(image)
         if self.description.sides == "person":
             masks = {self.scheme.mirrored.get(kind, kind): mask for kind, mask in masks.items()}
         canvases = self.description.canvases
-        canvas = None if canvases is None else self._read(canvases, name, "canvas")
-        return cut_exemplar(name, read_image(first), masks=masks, canvas=canvas, scheme=self.scheme)
+        canvas = None if canvases is None else read_image(self._there(canvases, image, "canvas"))
+        data = read_content(image.path)
+        return cut_exemplar(
+            name,
+            decode_image(data, str(image.path)),
+            masks=masks,
+            canvas=canvas,
+            orientation=orientation(open_image(data, str(image.path))),
+            scheme=self.scheme,
+        )
 
     def persons(self, portraits: Mapping[str, int]) -> Mapping[str, str]:
         """By `person` of the description, else everybody is someone else."""
@@ -156,39 +182,112 @@ class LabelFolder:
     def _person(self, name: str) -> str | None:
         if self.description.person is None:
             return name
-        found = re.search(self.description.person, name)
+        pattern = re.compile(self.description.person)
+        found = pattern.search(name) or pattern.search(name.rpartition("/")[2])
         return (found.group(1) or None) if found else None
 
-    def _path(self, pattern: str, name: str) -> Path:
-        return self.folder / pattern.replace("{name}", name)
-
-    def _read(self, pattern: str, name: str, what: str) -> UInt8[np.ndarray, "rows cols 3"]:
-        path = self._path(pattern, name)
+    def _there(self, pattern: str, image: "_Image", what: str) -> Path:
+        path = image.beside(pattern)
         if not path.exists():
             raise PortraitError(f"its {what} {path.relative_to(self.folder)} is missing")
-        return read_image(path)
+        return path
 
-    def _from_masks(self, name: str) -> dict[str, Bool[np.ndarray, "_ _"]]:
+    def _from_masks(self, image: "_Image") -> dict[str, Bool[np.ndarray, "_ _"]]:
         masks: dict[str, Bool[np.ndarray, "_ _"]] = {}
         for kind, patterns in (self.description.masks or {}).items():
-            several = [_bright(self._read(pattern, name, "mask")) for pattern in patterns]
+            several = [read_mask(self._there(pattern, image, "mask")) for pattern in patterns]
             if len({mask.shape for mask in (*several, *masks.values())}) > 1:
                 raise PortraitError("its masks are of different sizes")
             masks[kind] = np.any(several, axis=0)
+            if masks[kind][:: masks[kind].shape[0] - 1 or 1, :: masks[kind].shape[1] - 1 or 1].all():
+                raise PortraitError(
+                    f"the mask of its {kind.replace('_', ' ')} covers all four corners of the image: the part must "
+                    "be bright, or opaque, and all else dark, or transparent"
+                )
         return masks
 
-    def _from_label(self, name: str) -> dict[str, Bool[np.ndarray, "_ _"]]:
-        assert self.description.labels is not None
-        label = self._read(self.description.labels, name, "label").astype(np.int16)
-        away = {
-            kind: np.min([np.abs(label - np.array(colour)).max(axis=2) for colour in colours], axis=0)
-            for kind, colours in (self.description.colours or {}).items()
-        }
-        nearest = np.argmin(list(away.values()), axis=0)
-        return {
-            kind: (nearest == position) & (distance <= self.description.tolerance)
-            for position, (kind, distance) in enumerate(away.items())
-        }
+    def _from_label(self, image: "_Image") -> dict[str, Bool[np.ndarray, "_ _"]]:
+        described = self.description
+        assert described.labels is not None
+        label = Label.read(self._there(described.labels, image, "label"))
+        found = (
+            label.with_colours(described.colours, described.tolerance)
+            if described.colours is not None
+            else label.with_ids(described.ids or {})
+        )
+        absent = [kind.replace("_", " ") for kind, mask in found.items() if not mask.any()]
+        if absent:
+            raise PortraitError(f"its label shows no {' and no '.join(absent)}; it has {label.described}")
+        return found
+
+
+@dataclass(frozen=True)
+class _Image:
+    """A portrait's file.
+
+    Attributes:
+        path: Where it is.
+        name: The portrait's.
+        stands_for: What `{name}` and other words in braces are.
+    """
+
+    path: Path
+    name: str
+    stands_for: Mapping[str, str]
+    folder: Path
+
+    def beside(self, pattern: str) -> Path:
+        """The file of that pattern that belongs to the image."""
+        return self.folder / _WORD.sub(lambda word: self.stands_for.get(word[1], word[0]), pattern)
+
+
+_WORD = re.compile(r"{(\w+)}")
+
+
+def _images(folder: Path, described: Description) -> list[_Image]:
+    """The portraits' files in natural order, without those that belong to others."""
+    segments = PurePath(described.images).parts
+    varying, starred = (
+        next((at for at, part in enumerate(segments) if re.search(signs, part)), len(segments) - 1)
+        for signs in (r"[*?[{]", r"[*?[]")
+    )
+    shape, found = _as_expression(described.images), []
+    for path in folder.glob(_WORD.sub("*", described.images)):
+        below = path.relative_to(folder)
+        words = shape.fullmatch(below.as_posix())  # None: a word stands for two different names
+        if words and path.is_file() and not path.name.startswith("."):
+            parts = below.with_suffix("").parts
+            stands_for = {**words.groupdict(), "name": "/".join(parts[starred:])}
+            found.append(_Image(path, "/".join(parts[varying:]), stands_for, folder))
+    if not found:
+        raise ConfiguralError(f"{folder / DESCRIPTION}: no files match images: {described.images}")
+    patterns = [pattern for pattern in (described.labels, described.canvases) if pattern is not None]
+    patterns += [pattern for several in (described.masks or {}).values() for pattern in several]
+    others = {image.beside(pattern) for image in found for pattern in patterns}
+    for image in found:
+        for pattern in patterns:
+            if image.beside(pattern) == image.path:
+                raise ConfiguralError(
+                    f"{folder / DESCRIPTION}: {pattern} stands for the image itself, {image.path}"
+                )
+    found = [image for image in found if image.path not in others]
+    return sorted(found, key=lambda image: natural(str(image.path.relative_to(folder))))
+
+
+def _as_expression(pattern: str) -> re.Pattern[str]:
+    """What `Path.glob` finds for a pattern, with a group for each word in braces."""
+    seen: set[str] = set()
+    expression = ""
+    for plain, word in re.findall(r"([^{]+|{(?!\w+}))|{(\w+)}", pattern):
+        # Path.glob has matched all but the words, so that anything may stand where it has wildcards.
+        expression += re.sub(r"\\\*|\\\?|\\\[.*?\\\]", lambda sign: _ANY[sign[0][1]], re.escape(plain))
+        if word:
+            expression += f"(?P={word})" if word in seen else f"(?P<{word}>[^/]+)"
+            seen.add(word)
+    return re.compile(expression.replace("[^/]*[^/]*/", "(?:.*/)?"), re.DOTALL)
+
+
+_ANY = {"*": "[^/]*", "?": "[^/]", "[": "[^/]"}
 
 
 def _scheme(folder: Path, name: str, document: Document) -> ObjectScheme:
@@ -207,7 +306,7 @@ def _scheme(folder: Path, name: str, document: Document) -> ObjectScheme:
 def _check_parts(description: Description, scheme: ObjectScheme, document: Document) -> None:
     """Refuse colours or masks that are not those of all part kinds."""
     joint = scheme.joint_names
-    for key in ("colours", "masks"):
+    for key in ("colours", "ids", "masks"):
         given: Mapping[str, Any] = getattr(description, key) or {}
         for kind in given:
             if kind not in (*scheme.part_kinds, *joint):
@@ -220,8 +319,3 @@ def _check_parts(description: Description, scheme: ObjectScheme, document: Docum
             names = ", ".join(scheme.part_kinds)
             instead = "".join(f", or {name} for {one} and {other}" for name, (one, other) in joint.items())
             raise ConfiguralError(f"{document.where([key])}: {key}: give {names}{instead}")
-
-
-def _bright(mask: UInt8[np.ndarray, "rows cols 3"]) -> Bool[np.ndarray, "rows cols"]:
-    light = mask.max(axis=2)
-    return np.asarray((light > light.max() / 2) & (light > 0))

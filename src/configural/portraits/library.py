@@ -1,6 +1,7 @@
 """Exemplars and the library that holds them."""
 
 import hashlib
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -66,6 +67,11 @@ class Exemplar:
     def part_sizes(self) -> tuple[tuple[int, int], ...]:
         """Rows and columns of every part."""
         return tuple((part.mask.shape[0], part.mask.shape[1]) for part in self.parts)
+
+    @cached_property
+    def portrait_crc(self) -> int:
+        """CRC-32 of the portrait's pixels."""
+        return zlib.crc32(self.portrait.tobytes())
 
     @cached_property
     def digest(self) -> str:
@@ -169,6 +175,26 @@ class Library:
         for exemplar in self.exemplars:
             digest.update(f"{exemplar.name}\0{exemplar.person}\0{exemplar.digest}\0".encode())
         return digest.hexdigest()
+
+    @cached_property
+    def persons(self) -> tuple[str, ...]:
+        """Who is shown by each exemplar; whoever share an image, pixel for pixel, are one person.
+
+        All are named after the first of them.
+        """
+        known: dict[tuple[int, tuple[int, int]], str] = {}
+        named: dict[str, str] = {}
+
+        def first(person: str) -> str:
+            while named[person] != person:
+                person = named[person]
+            return person
+
+        for exemplar in self.exemplars:
+            named.setdefault(exemplar.person, exemplar.person)
+            image = (exemplar.portrait_crc, exemplar.size)
+            named[first(exemplar.person)] = first(known.setdefault(image, exemplar.person))
+        return tuple(first(exemplar.person) for exemplar in self.exemplars)
 
     @cached_property
     def canvas_sizes(self) -> Int[np.ndarray, "exemplars 2"]:

@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from configural.errors import PortraitError
-from configural.io.images import shrink_to
+from configural.io.images import fits, shrink_to, turned
 from configural.objects import FACE, ObjectScheme
 from configural.portraits.canvas import fill_parts
 from configural.portraits.library import Exemplar
+from configural.portraits.plausibility import implausible
 
 _SMALLEST_PIECE = 1e-4  # of the image's area; smaller pieces are where the edges of two colours mix
 _HARDLY = 0.1  # of the area of the other part of an interchangeable pair; what is smaller is hardly to be seen
@@ -22,13 +23,30 @@ def cut_exemplar(
     *,
     masks: Mapping[str, Bool[np.ndarray, "rows cols"]],
     canvas: UInt8[np.ndarray, "_ _ 3"] | None = None,
+    orientation: int = 1,
     scheme: ObjectScheme = FACE,
 ) -> Exemplar:
     """Make an exemplar of a portrait and its parts' masks (see `assemble`), at the masks' size.
 
-    Without a canvas of its own, the parts are filled in. A PortraitError says what cannot be used.
+    Without a canvas of its own, the parts are filled in. Where the portrait's file has an EXIF orientation other
+    than 1, the masks are those of the stored or of the shown pixels, whichever fits. A PortraitError says what
+    cannot be used; of faces, also parts that lie as in no upright face.
     """
-    segmentation = assemble(masks, scheme=scheme)
+    drawn = [masks]
+    if orientation != 1:
+        drawn += [{kind: turned(mask, orientation) for kind, mask in masks.items()}]
+        drawn = [one for one in drawn if fits(portrait, next(iter(one.values())).shape)] or [masks]
+    found = [assemble(one, scheme=scheme) for one in drawn]
+    if len(found) > 1:
+        found = [one for one in found if scheme == FACE and not implausible(one)]
+        if len(found) != 1:
+            raise PortraitError(
+                f"the image has the EXIF orientation {orientation}, and whether its label is drawn on the pixels "
+                "as stored or as shown cannot be seen; turn the image itself and remove the entry"
+            )
+    (segmentation,) = found
+    if scheme == FACE and (why := implausible(segmentation)):
+        raise PortraitError(f"{why}; correct its label")
     rows, cols = segmentation.shape
     portrait = shrink_to(portrait, rows, cols)
     filled = fill_parts(portrait, segmentation, scheme=scheme) if canvas is None else shrink_to(canvas, rows, cols)

@@ -31,7 +31,7 @@ from configural.io.images import bounding_box
 from configural.objects import ObjectScheme
 from configural.portraits.library import Exemplar, Part
 
-_PREPARATION = 2  # raise it whenever the same files are made into other pixels
+_PREPARATION = 3  # raise it whenever the same files are made into other pixels
 _PIXELS_KEPT = 256 << 20  # bytes of pixels that a library keeps in memory
 _INDEX = "index.json"
 
@@ -80,7 +80,7 @@ class Entry(BaseModel):
     Attributes:
         key: Fingerprint of what it was made from; its file is named by it.
         bytes: Of that file.
-        portrait: CRC-32 of the portrait's pixels.
+        portrait_crc: Of the portrait's pixels.
         part_kinds: In paste order.
         box: (top, left, bottom, right) outside of which the portrait is its canvas and no part is.
     """
@@ -91,7 +91,7 @@ class Entry(BaseModel):
     key: str
     bytes: int = 0
     person: str
-    portrait: int
+    portrait_crc: int
     digest: str
     size: tuple[int, int]
     part_kinds: tuple[str, ...]
@@ -100,15 +100,22 @@ class Entry(BaseModel):
     box: tuple[int, int, int, int]
 
 
-_OF_EXEMPLAR = ("name", "person", "digest", "size", "anchors", "part_sizes")
+_OF_EXEMPLAR = ("name", "person", "portrait_crc", "digest", "size", "anchors", "part_sizes")
 """What an entry has from its exemplar, under the same names."""
 
 
 class _Index(BaseModel):
-    """All exemplars of a folder of the cache, and for those that cannot be used, the reasons by key."""
+    """All exemplars of a folder of the cache.
+
+    Attributes:
+        exemplars: Those that can be used.
+        unusable: The reasons why others cannot be, by key.
+        keys: The keys by what the file system says of the files, so that they need not be read again.
+    """
 
     exemplars: list[Entry] = []
     unusable: dict[str, str] = {}
+    keys: dict[str, str] = {}
 
 
 def prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars", list[tuple[str, str]]]:
@@ -137,10 +144,12 @@ def _prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars"
     known = {entry.key: entry for entry in before.exemplars}
     entries: list[Entry] = []
     unusable: dict[str, str] = {}
+    keys: dict[str, str] = {}
     skipped: list[tuple[str, str]] = []
     with progress.bar("preparing exemplars", len(portraits.names)) as update:
         for done, name in enumerate(portraits.names, start=1):
-            key = _key(portraits, name, code)
+            stamp = _stamp(portraits, name, code)
+            key = keys[stamp] = before.keys.get(stamp) or _key(portraits, name, code)
             try:
                 if key in before.unusable:
                     raise PortraitError(before.unusable[key])
@@ -154,9 +163,9 @@ def _prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars"
                 unusable[key] = str(error)
                 skipped.append((name, unusable[key]))
             update(done)
-    persons = portraits.persons({entry.name: entry.portrait for entry in entries})
+    persons = portraits.persons({entry.name: entry.portrait_crc for entry in entries})
     entries = [entry.model_copy(update={"person": persons[entry.name]}) for entry in entries]
-    index = _Index(exemplars=entries, unusable=unusable)
+    index = _Index(exemplars=entries, unusable=unusable, keys=keys)
     if index != before or _INDEX not in there:
         files.write_text(folder / _INDEX, index.model_dump_json())
     wanted = {f"{entry.key}.zip" for entry in entries}
@@ -166,16 +175,31 @@ def _prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars"
     return StoredExemplars(portraits, folder, entries), skipped
 
 
-def _key(portraits: PortraitFolder, name: str, code: str) -> str:
-    stamps: list[tuple[str, int, int]] = []
+def _stamp(portraits: PortraitFolder, name: str, code: str) -> str:
+    """Changes whenever a portrait's files do: the last number is the time that no program can set."""
+    stamps: list[tuple[str, int, int, int]] = []
     for path in portraits.files(name):
         try:
             found = os.stat(path)
-            stamps.append((str(path), found.st_size, found.st_mtime_ns))
+            stamps.append((str(path), found.st_size, found.st_mtime_ns, found.st_ctime_ns))
         except OSError:
-            stamps.append((str(path), -1, 0))
-    described = json.dumps([code, portraits.recipe, name, stamps])
-    return hashlib.sha256(described.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+            stamps.append((str(path), -1, 0, 0))
+    return _fingerprint([code, portraits.recipe, name, stamps])
+
+
+def _key(portraits: PortraitFolder, name: str, code: str) -> str:
+    """Changes whenever the content of a portrait's files does."""
+    digests: list[str | None] = []
+    for path in portraits.files(name):
+        try:
+            digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+        except OSError:
+            digests.append(None)
+    return _fingerprint([code, portraits.recipe, name, digests])
+
+
+def _fingerprint(described: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(described).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def _sizes(folder: Path) -> dict[str, int]:
@@ -200,7 +224,6 @@ def _write(folder: Path, key: str, exemplar: Exemplar) -> Entry:
     entry = Entry(
         **{name: getattr(exemplar, name) for name in _OF_EXEMPLAR},
         key=key,
-        portrait=zlib.crc32(exemplar.portrait.tobytes()),
         part_kinds=tuple(part.kind for part in exemplar.parts),
         box=box,
     )

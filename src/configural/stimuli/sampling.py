@@ -171,15 +171,15 @@ def _pools(library: Library, split: str, seed: int) -> list[Int[np.ndarray, " _"
     if split == "paper":
         return [np.arange(len(library))] * len(SUBSETS)
     by_person: dict[str, list[int]] = {}
-    for position, exemplar in enumerate(library.exemplars):
-        by_person.setdefault(exemplar.person, []).append(position)
+    for position, person in enumerate(library.persons):
+        by_person.setdefault(person, []).append(position)
     persons = list(by_person.values())
     order = np.random.default_rng([seed, len(persons)]).permutation(len(persons))
     wanted = {"test": max(2, round(0.2 * len(library))), "valid": max(2, round(0.1 * len(library)))}
     pools: dict[str, list[int]] = {name: [] for name in SUBSETS}
-    for person in order:
+    for number in order:
         short = next((name for name in wanted if len(pools[name]) < wanted[name]), "train")
-        pools[short].extend(persons[person])
+        pools[short].extend(persons[number])
     if len(pools["train"]) < 2:
         raise ConfiguralError(
             f"{library.source}: {len(persons)} persons are too few for the identity split, which needs at "
