@@ -1,6 +1,5 @@
-"""Pages about runs, tests and audits, made from their folders."""
+"""Pages about runs, tests, studies and audits, made from their folders; each is imported when it is written."""
 
-from configural.report.audit_page import write_audit_report as write_audit_report
-from configural.report.page import write_evaluation_report as write_evaluation_report
-from configural.report.page import write_run_report as write_run_report
-from configural.report.study_page import write_study_report as write_study_report
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # what __init__.pyi lists

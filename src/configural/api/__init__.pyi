@@ -1,0 +1,17 @@
+from .audits import audit as audit
+from .audits import compare_audits as compare_audits
+from .bench import bench as bench
+from .data import fetch as fetch
+from .data import generate as generate
+from .data import inspect as inspect
+from .data import verify as verify
+from .runs import Run as Run
+from .runs import dated_folder as dated_folder
+from .runs import evaluate as evaluate
+from .runs import load_run as load_run
+from .runs import run as run
+from .studies import compare as compare
+from .studies import comparison_text as comparison_text
+from .studies import plan_study as plan_study
+from .studies import run_study as run_study
+from .studies import study_status as study_status

@@ -1,0 +1,24 @@
+"""Jobs joined with their pages."""
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
+
+from configural import report
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def with_page(job: Callable[P, T], **pages: str) -> Callable[P, T]:
+    """The job with its pages, under the job's own name, signature and description.
+
+    Args:
+        job: Takes what writes a page.
+        pages: For each such argument the name of a function of `report`, imported when there is a page to write.
+    """
+    return wraps(job)(partial(job, **{name: partial(_write, page) for name, page in pages.items()}))  # type: ignore[arg-type]
+
+
+def _write(page: str, of: Any) -> object:
+    return getattr(report, page)(of)

@@ -1,0 +1,10 @@
+from .figures import accuracy_figure as accuracy_figure
+from .figures import axis_start as axis_start
+from .figures import confusion_matrix_figure as confusion_matrix_figure
+from .figures import loss_figure as loss_figure
+from .figures import repeats_figure as repeats_figure
+from .figures import save_figure as save_figure
+from .figures import shade as shade
+from .predictions import Metrics as Metrics
+from .predictions import Predictions as Predictions
+from .predictions import predict as predict
