@@ -1,23 +1,44 @@
 """Folders that transformers' `save_pretrained` wrote, as classifiers."""
 
-import json
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from jaxtyping import Float, Shaped, UInt8
+from torch import Tensor
 
 from configural.errors import ConfiguralError, first_line
 from configural.models.opening import Options, imported
-from configural.models.outputs import Reading
+from configural.models.outputs import OpenedClassifier, Reading, noise
 from configural.models.torch_modules import Prepare, TorchClassifier, of_floats, torch_classifier
+from configural.models.weights import check_numbers
+
+_TRIED = 499
+"""Rows and columns of the image that tells which size an image processor resizes to; none resizes to it."""
+
+_LINES, _WIDTH = (0.4, 0.6), 0.02
+"""Where that image's lines lie, and how wide they are, in parts of its rows."""
+
+_EQUAL = 0.02
+"""Of the prepared images' range; what differs by more is another preparation."""
 
 
-def open_folder(folder: Path, options: Options) -> TorchClassifier:
-    """An image classifier with its preprocessor's settings, or with `prepare` in their place.
+def open_folder(folder: Path, options: Options) -> OpenedClassifier:
+    """An image classifier with its own image processor, or with `prepare` in its place.
 
-    Without preprocessor_config.json, which holds size, scale, mean and deviation of the input, what the network
-    takes would be a guess.
+    Unless `image_size` says another one, images have the size that the processor resizes to, so that it resamples
+    nothing. Gradients can be taken where it then does no more than crop or pad, mix channels and scale.
+
+    Args:
+        folder: Holds config.json, model.safetensors and preprocessor_config.json, without which what the network
+            takes would be a guess.
+        options: What a user said of it.
+
+    Raises:
+        ConfiguralError: If transformers is not installed, the folder holds no image classifier with its processor,
+            or they do not fit each other.
     """
     transformers = imported("transformers", "huggingface")
     try:
@@ -35,55 +56,125 @@ def open_folder(folder: Path, options: Options) -> TorchClassifier:
     # What a file lacks, such as the last layer of a network without one, transformers fills at random.
     if absent := sorted(loaded["missing_keys"]):
         raise ConfiguralError(f"{folder}: its file lacks the weights {absent[0]}; is it an image classifier's?")
-    size, own = None, of_floats(options.prepare or nn.Identity())
-    if not options.prepare:
-        size, own = _preprocessor(folder, getattr(module.config, "image_size", None))
-    labels = {int(position): str(label) for position, label in module.config.id2label.items()}
-    return torch_classifier(
-        module,
-        own,
-        options=options,
-        size=size,
-        reading=Reading(options.positive, options.output, labels, known="logits"),
-        kind="a folder that transformers saved",
-        preparation="yours" if options.prepare else "preprocessor_config.json, without its crop",
+    check_numbers(module, folder)
+    config = module.config
+    reading = Reading(
+        options.positive,
+        options.output,
+        {int(position): str(label) for position, label in (config.id2label or {}).items()} or None,
+        known="" if config.problem_type == "regression" else "logits",
+        # As transformers' pipeline for image classification has it.
+        apart=config.problem_type == "multi_label_classification" or config.num_labels == 1,
     )
-
-
-def _preprocessor(folder: Path, image_size: Any) -> tuple[int | None, Prepare]:
-    """The rows that it takes, and what transformers' image processors do: resize, flip channels, scale, normalise.
-
-    A crop after resizing is left out, since the images are square and whole.
-    """
-    path = folder / "preprocessor_config.json"
-    if not path.is_file():
-        raise ConfiguralError(
-            f"{folder}: lacks preprocessor_config.json, which says how images are scaled; save the image "
-            "processor into the folder, too"
-        )
+    opened = partial(torch_classifier, module, options=options, reading=reading, kind="a folder of transformers")
+    if options.prepare is not None:
+        return opened(of_floats(options.prepare), size=None, preparation="yours")
+    processor = _processor(transformers, folder)
+    preparation = _Preparation(processor)
+    known = options.image_size or preparation.size or getattr(config, "image_size", None)
+    size = known if isinstance(known, int) else None
+    words = type(processor).__name__
+    classifier: TorchClassifier = opened(preparation, size=size, preparation=words)
+    shown = noise(size or _TRIED, 1)
     try:
-        settings: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ConfiguralError(f"{path}: not readable as JSON") from error
-    crop = settings.get("crop_size") if settings.get("do_center_crop") else None
-    size = crop or (settings.get("size") if settings.get("do_resize", True) else None) or image_size
-    if isinstance(size, dict):
-        edge = size.get("shortest_edge")
-        size = (size.get("height", edge), size.get("width", edge))
-    size = (size, size) if isinstance(size, int) else tuple(size or ())
-    factor = settings.get("rescale_factor", 1 / 255) if settings.get("do_rescale", True) else 1.0
-    offset = -1.0 if settings.get("rescale_offset") else 0.0
-    mean, deviation = torch.zeros(1), torch.ones(1)
-    if settings.get("do_normalize", "image_mean" in settings):
-        mean, deviation = (torch.tensor(settings.get(name, [0.5] * 3)) for name in ("image_mean", "image_std"))
+        classifier.log_odds(shown)
+    except ConfiguralError:
+        raise
+    except Exception as error:  # whatever the network raises
+        raise ConfiguralError(
+            f"{folder}: its network does not take what its {words} makes of images of {len(shown[0])} pixels "
+            f"({first_line(error)})"
+        ) from error
+    if preparation.picked(len(shown[0])):
+        return classifier
+    told = {name: value for name, value in vars(classifier).items() if name in OpenedClassifier.__annotations__}
+    return OpenedClassifier(**told | {"preparation": f"{words}, of which there are no gradients at this size"})
 
-    def prepare(images: Tensor) -> Tensor:
-        images = images.float()
-        if size and tuple(images.shape[2:]) != size:
-            images = nn.functional.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
-        if settings.get("do_flip_channel_order"):
-            images = images.flip(1)
-        subtracted, divisor = (values.to(images.device).view(1, -1, 1, 1) for values in (mean, deviation))
-        return (images * factor + offset - subtracted) / divisor
 
-    return size[0] if size else None, prepare
+def _processor(transformers: Any, folder: Path) -> Any:
+    try:
+        return transformers.AutoImageProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        raise ConfiguralError(
+            f"{folder}: lacks a usable preprocessor_config.json, which says how images are scaled; save the image "
+            f"processor into the folder, too ({first_line(error)})"
+        ) from error
+
+
+class _Preparation:
+    """What an image processor does.
+
+    Processors of each class have rules of their own, so none of their settings is read: the processor itself is
+    called. Where what it does to images of a size is simple, a few images tell it: for gradients, and in less time.
+
+    Attributes:
+        size: Rows of the images that it resamples least; None if that is not known, or any.
+    """
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+        self.picked = cache(self._pick)
+        self.size = self._resized_to()
+
+    def __call__(self, images: Shaped[Tensor, "n 3 h w"]) -> Any:
+        rows, columns = images.shape[2:]
+        if rows == columns and (picked := self.picked(rows)):
+            return picked(images)
+        if images.requires_grad:
+            raise ConfiguralError(
+                f"images of {rows} × {columns} pixels: {type(self._processor).__name__} has no gradients there"
+            )
+        prepared = self._process(images.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy()).to(images.device)
+        # Unscaled bytes are no numbers that a network takes.
+        return {name: value.float() if value.dtype == torch.uint8 else value for name, value in prepared.items()}
+
+    def _process(self, images: UInt8[np.ndarray, "n h w 3"]) -> Any:
+        return self._processor(list(images), return_tensors="pt", input_data_format="channels_last")
+
+    def _resized_to(self) -> int | None:
+        """From the distance of two blurred lines, since there is no setting for it that all classes share."""
+        across = np.arange(_TRIED)[:, None, None] / _TRIED
+        lines = sum(255 * np.exp(-(((across - line) / _WIDTH) ** 2)) for line in _LINES)
+        black, shown = self._prepared(_TRIED, 0, lines)
+        if black.ndim != 3:
+            return None
+        strength = (shown - black)[0, :, black.shape[2] // 2].double()
+        rows = torch.arange(len(strength), dtype=torch.double)
+        below = rows > (strength * rows).sum() / strength.sum()
+        low, high = ((strength * rows)[half].sum() / strength[half].sum() for half in (~below, below))
+        distance = (high - low) / (_LINES[1] - _LINES[0])
+        sizes = [round(float(distance)) if distance.isfinite() else _TRIED, len(rows)]
+        return next((size for size in sizes if size != _TRIED and self.picked(size)), None)
+
+    def _prepared(self, size: int, *values: Any) -> Float[Tensor, "n ..."]:
+        images = [np.broadcast_to(value, (size, size, 3)).astype(np.uint8) for value in values]
+        return next(iter(self._process(np.stack(images)).values())).float()
+
+    @torch.inference_mode(False)  # for gradients later, even if it is first called without them
+    def _pick(self, size: int) -> Prepare | None:
+        """The same for images of one size, if it only picks pixels, mixes their channels and shifts them."""
+        black, *colours = self._prepared(size, 0, *(255 * np.eye(3)))
+        if black.ndim != 3:
+            return None
+        weights = torch.stack([colour - black for colour in colours]) / 255
+        # Where a pixel comes from, as two digits to the base of 256: images that grow downwards, then to the right.
+        across = np.arange(size)[:, None, None]
+        down = np.arange(size)[None, :, None]
+        digits = self._prepared(size, across // 256, across % 256, down // 256, down % 256)[:, 0] - black[0]
+        digits = (digits / weights.sum(dim=0)[0]).nan_to_num(0, 0, 0).round().clamp(0, 255).long()
+        middle = tuple(edge // 2 for edge in black.shape[1:])
+        high, low = digits[0::2], digits[1::2]
+        found = (256 * high + low).clamp(max=size - 1)
+        rows, columns = found[0][:, middle[1]], found[1][middle[0]]
+
+        def pick(images: Shaped[Tensor, "n 3 h w"]) -> Float[Tensor, "n c rows columns"]:
+            images = images[:, :, rows.to(images.device)][..., columns.to(images.device)].float()
+            mixed = (weights[channel].to(images.device) * images[:, channel, None] for channel in range(3))
+            return sum(mixed, start=black.to(images.device))
+
+        shown = noise(size, 4)
+        real = next(iter(self._process(shown).values()))
+        off = (pick(torch.from_numpy(shown).permute(0, 3, 1, 2)) - real).abs().max()
+        return pick if off <= _EQUAL * (real.max() - real.min()) else None

@@ -36,6 +36,7 @@ class Reading:
             for the one named logits, or the first.
         labels: Of its classes, where it says them.
         known: `logits` or `probabilities`, where the kind of model tells it; else it is seen from the outputs.
+        apart: Whether each class has a sigmoid of its own, so that a single number is of class 0.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class Reading:
         labels: Mapping[int, str] | None = None,
         *,
         known: str = "",
+        apart: bool = False,
     ) -> None:
         name, _, given = (output or "").rpartition(":")
         self.output, self.given = (name, given) if given in GIVEN else (output or "", known)
-        self.positive, self.labels = positive, labels or {}
+        self.positive, self.labels, self.apart = positive, labels or {}, apart
         self.guessed: list[str] = []  # what nobody has said
         self.classes = 0  # columns of the outputs; 0 until it is decided what they are
         self._position, self._normalised = 1, False
@@ -66,10 +68,12 @@ class Reading:
         if self.classes:
             return
         columns = self.numbers(outputs).shape[1]
+        if self.labels and columns not in (1, len(self.labels)):
+            raise ConfiguralError(f"the model's output has {columns} columns, but {len(self.labels)} labels")
         self._find_position(max(2, columns))
         if not self.given or (self.given == "probabilities" and columns > 1):
             with torch.inference_mode():
-                self._see(self.numbers(respond(_noise(image_size))))
+                self._see(self.numbers(respond(noise(image_size))))
         self.classes = columns
 
     def _see(self, values: Float[Tensor, "n classes"]) -> None:
@@ -134,10 +138,10 @@ class Reading:
             if self._normalised:
                 values = values / values.sum(dim=1, keepdim=True)
             values = torch.logit(values, eps=CLIP)
-        elif self.classes > 1:
+        elif self.classes > 1 and not self.apart:
             others = [position for position in range(self.classes) if position != p]
             return values[:, p] - values[:, others].logsumexp(dim=1)
-        return values[:, p] if self.classes > 1 else values[:, 0] * (1 if p == 1 else -1)
+        return values[:, p] if self.classes > 1 else values[:, 0] * (1 if p == 1 or self.apart else -1)
 
     def describe(self) -> dict[str, Any]:
         """The reading as plain values."""
@@ -154,15 +158,19 @@ class Reading:
         shown = ", ".join(f"{position} ({labels[position]})" for position in labels) or f"0 to {classes - 1}"
         if self.positive is not None:
             wanted = str(self.positive)
-            found = [position for position, label in labels.items() if label == wanted]
-            found += [position for position in range(classes) if wanted == str(position)]
-            if not found:
-                raise ConfiguralError(f"positive '{wanted}': there is no such class; choose from {shown}")
+            # From Python, a number is a position, whatever the labels are.
+            named = (
+                [] if isinstance(self.positive, int) else [at for at, label in labels.items() if label == wanted]
+            )
+            found = named or [position for position in range(classes) if wanted == str(position)]
+            if len(found) != 1:
+                why = "two classes are called so" if found else "there is no such class"
+                raise ConfiguralError(f"positive '{wanted}': {why}; choose from {shown}")
             self._position = found[0]
             return
         correct = [_words(scheme.class_names[1]) for scheme in OBJECTS.values()]
         named = [position for position, label in labels.items() if _words(label) in correct]
-        nameless = not labels or all(re.fullmatch(r"LABEL_\d+|\d+", label) for label in labels.values())
+        nameless = not labels or all(label.isdecimal() for label in labels.values())
         if len(named) == 1:
             self._position = named[0]
         elif not (nameless and classes == 2):
@@ -204,12 +212,12 @@ class OpenedClassifier:
         return {"kind": self.kind, "preparation": self.preparation, **self.reading.describe()}
 
 
-def _noise(size: int) -> UInt8[np.ndarray, "n size size 3"]:
+def noise(size: int, count: int = _TRIED) -> UInt8[np.ndarray, "count size size 3"]:
     """Images of every colour and contrast, the same ones each time."""
     rng = np.random.default_rng(0)
-    colours, contrasts = rng.integers(0, 256, (_TRIED, 1, 1, 3)), rng.uniform(0, 128, (_TRIED, 1, 1, 1))
-    noise = colours + contrasts * rng.standard_normal((_TRIED, size, size, 3))
-    return noise.clip(0, 255).astype(np.uint8)
+    colours, contrasts = rng.integers(0, 256, (count, 1, 1, 3)), rng.uniform(0, 128, (count, 1, 1, 1))
+    values = colours + contrasts * rng.standard_normal((count, size, size, 3))
+    return values.clip(0, 255).astype(np.uint8)
 
 
 def _words(label: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Torch networks as classifiers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -48,9 +48,13 @@ def torch_classifier(
     def outputs(images: Tensor) -> Any:
         prepared = prepare(images.to(options.device))
         first = next((one for one in module.parameters() if one.is_floating_point()), None)
-        if first is not None and prepared.is_floating_point():
-            prepared = prepared.to(first.dtype)  # of a network in half or double precision
-        return module(prepared)
+
+        def fitted(value: Tensor) -> Tensor:  # to a network in half or double precision
+            return value if first is None or not value.is_floating_point() else value.to(first.dtype)
+
+        if isinstance(prepared, Mapping):
+            return module(**{name: fitted(value) for name, value in prepared.items()})
+        return module(fitted(prepared))
 
     def respond(images: UInt8[np.ndarray, "n h w 3"]) -> Any:
         with torch.inference_mode():
