@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import configural as cf
+from configural.config.study import StudyPlan
 from configural.errors import ConfiguralError
 from configural.objects import HOUSE
 
@@ -63,3 +64,16 @@ def test_a_dataset_of_houses_has_their_classes_and_parts(houses, tmp_path):
     assert cf.verify(tmp_path / "set", source=houses).sound
     images = cf.export.read(tmp_path / "set", size=32)
     assert images.class_names == ("no_house", "house")
+
+
+def test_a_study_of_houses_is_set_against_nothing_published(tmp_path):
+    plan = {"networks": ("fcn-14",), "conditions": ("baseline",), "seeds": (1,), "tests": ("middle",)}
+    small = {"image_size": 32, "count": 42, "epochs": 1, "batch_size": 20}
+    done = cf.run_study(StudyPlan(**plan, **small), "houses:3", out=tmp_path / "s", workers=1)
+    assert not done.failed
+    assert {"house_as_no_house", "no_house_as_house"} < set(done.results)
+    page = (tmp_path / "s" / "report.html").read_text("utf-8")
+    assert "trainings are finished" in page
+    assert "published finding" not in page
+    with pytest.raises(ConfiguralError, match="the published results are of faces"):
+        cf.api.compare(tmp_path / "s")

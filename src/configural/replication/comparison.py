@@ -84,16 +84,17 @@ def compare_results(results: pd.DataFrame, image_size: int) -> Comparison:
     """Set results against the published ones.
 
     Args:
-        results: Columns as `RESULT_COLUMNS`; may have only some of the cells, or no row.
+        results: Columns as `RESULT_COLUMNS`; may have only some of the cells, or no row. Nothing is published of
+            other objects than faces, so of these there are no findings either.
         image_size: Rows and columns of the images that the results are of.
 
     Raises:
         ConfiguralError: If a column is missing.
     """
-    missing = [name for name in RESULT_COLUMNS if name not in results]
-    if missing:
+    if missing := [name for name in (*CELL, "repeat", "accuracy") if name not in results]:
         raise ConfiguralError(f"the results have no column {missing[0]}: are they the table of a study?")
-    published = published_results()
+    of_faces = set(RESULT_COLUMNS) <= set(results)  # those of another object count other confusions
+    published = published_results() if of_faces else published_results().iloc[:0]
     theirs = _summaries(pd.concat([published, estimated_shifted_only(published)]), "published")
     cells = _summaries(results, "own").merge(theirs, on=list(CELL), how="outer")
     for name in ("own_repeats", "published_repeats"):
@@ -106,8 +107,8 @@ def compare_results(results: pd.DataFrame, image_size: int) -> Comparison:
     return Comparison(
         cells,
         published,
-        findings(results, image_size),
-        findings(published, PUBLISHED_SIZE),
+        findings(results, image_size) if of_faces else (),
+        findings(published, PUBLISHED_SIZE) if of_faces else (),
         receptive_fields(image_size),
         image_size,
     )

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from configural.errors import ConfiguralError
 from configural.io import files
 from configural.replication.comparison import CELL, PUBLISHED_SIZE, Comparison, compare_results, study_image_size
 from configural.replication.findings import Check, Finding, Verdict
@@ -63,12 +64,14 @@ def compare(folder: Path | str) -> Comparison:
         folder: A study's folder, finished or not.
 
     Raises:
-        ConfiguralError: If the folder has no results yet, or no study.
+        ConfiguralError: If the folder has no results yet, or no study, or one of another object than faces.
         OSError: If the disk is full or not writable.
     """
     folder = Path(folder)
     results = load_results(folder)
     comparison = compare_results(results, study_image_size(folder))
+    if not comparison.findings:
+        raise ConfiguralError(f"{folder}: the published results are of faces; this study is not")
     files.write_text(folder / "comparison.csv", comparison.cells.to_csv(index=False))
     files.write_text(folder / "comparison.md", markdown(comparison))
     return comparison
