@@ -114,6 +114,7 @@ def test_only_schemes_and_painters_know_the_face(word):
         "portraits/painters",
         "portraits/fasseg",
         "portraits/celebamask",
+        "portraits/plausibility",
         "stimuli/presets",
         "replication",
     )
