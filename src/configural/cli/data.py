@@ -34,6 +34,7 @@ def generate(
     format: Annotated[
         str, typer.Option(help="imagefolder, coco, parquet, webdataset or module:name")
     ] = "imagefolder",
+    shard_size: Annotated[int, typer.Option(metavar="N", help="images per file of parquet and webdataset")] = 2000,
     workers: Annotated[int, typer.Option(metavar="N", help="processes that draw; the files are the same")] = 1,
     **given: Any,
 ) -> None:
@@ -43,7 +44,15 @@ def generate(
     Interrupted, the same command resumes where it stopped.
     """
     table = configural.api.generate(
-        placement=placement, size=size, out=out, masks=masks, format=format, pairs=pairs, workers=workers, **given
+        placement=placement,
+        size=size,
+        out=out,
+        masks=masks,
+        format=format,
+        pairs=pairs,
+        shard_size=shard_size,
+        workers=workers,
+        **given,
     )
     counts = ", ".join(f"{count:,} {name}" for name, count in table.counts().items())
     typer.echo(f"{out}: {len(table):,} images ({counts})")

@@ -37,8 +37,9 @@ def write(
     (the data card). A label image is 0 where no part shows, else 1 to the number of part kinds, in the order of the
     object scheme, by the kind of the part that is seen.
 
-    The folder is built beside `out` as `OUT.partial` and renamed when it is whole. If that is interrupted, the
-    same call resumes it: files that are there are whole and are not written again.
+    The folder is built beside `out` as `OUT.partial` and renamed when it is whole; where a disk is mounted at
+    `out`, it is built there as `.partial`. A link is followed. If that is interrupted, the same call resumes it:
+    files that are there are whole and are not written again.
 
     Args:
         table: The stimuli, in memory or in a file. Further columns than its own are written along.
@@ -73,11 +74,15 @@ def write(
         raise ConfiguralError(f"out {out}: choose a folder with a name of its own, such as {out / 'images'}")
     form = find_format(format)
     check_workers(workers)
-    partial = out.with_name(out.name + ".partial")
+    if shard_size < 1:
+        raise ConfiguralError(f"shard_size {shard_size}: at least one image must be in a file")
+    if out.is_symlink():
+        out = out.resolve()
+    partial = _partial(out)
     plan = Plan(table, Renderer(library, size=size), masks, shard_size)
     description = describe(plan, format)
     text = json.dumps(description, indent=2) + "\n"
-    files.refuse_used(out)
+    _refuse_used(out, partial)
     if partial.exists() and (not (partial / FILE).is_file() or (partial / FILE).read_text("utf-8") != text):
         raise ConfiguralError(
             f"{partial}: was begun with other settings; remove it, or repeat the command that began it"
@@ -89,9 +94,24 @@ def write(
     table.save(partial / "stimuli.parquet")
     with entry_map(plan.renderer, workers) as each, progress.bar("drawing", len(table)) as update:
         form.write(plan, partial, update=update, each=each)
+    if partial.parent == out:
+        for path in sorted(partial.iterdir(), key=lambda path: path.name == FILE):
+            os.replace(path, out / path.name)
+        partial.rmdir()
+        return
     if out.exists():  # an empty folder, checked above
         out.rmdir()
     os.replace(partial, out)
+
+
+def _partial(out: Path) -> Path:
+    """Where a dataset is while it is not whole: beside its folder, or in it if another disk is mounted there."""
+    return out / ".partial" if os.path.ismount(out) else out.with_name(out.name + ".partial")
+
+
+def _refuse_used(out: Path, partial: Path) -> None:
+    if not (out.is_dir() and all(path == partial or path.name == "lost+found" for path in out.iterdir())):
+        files.refuse_used(out)
 
 
 def describe(plan: Plan, format: str) -> dict[str, Any]:
@@ -122,6 +142,7 @@ def generate(
     masks: bool = False,
     format: str = "imagefolder",
     pairs: bool = False,
+    shard_size: int = 2000,
     workers: int = 1,
 ) -> StoredTable:
     """Sample stimuli and write them as a dataset; see `stimuli.sample` and `write`.
@@ -142,7 +163,7 @@ def generate(
         ...     table.counts()
         {'train': 34, 'valid': 0, 'test': 6}
     """
-    files.refuse_used(Path(out))
+    _refuse_used(Path(out), _partial(Path(out)))
     find_format(format)  # before the work begins
     check_workers(workers)
     library = load(source)
@@ -157,7 +178,16 @@ def generate(
             placement=placement,
             pairs=pairs,
         )
-        write(table, out, library=library, size=size, masks=masks, format=format, workers=workers)
+        write(
+            table,
+            out,
+            library=library,
+            size=size,
+            masks=masks,
+            format=format,
+            shard_size=shard_size,
+            workers=workers,
+        )
     return StoredTable.open(Path(out) / "stimuli.parquet")
 
 
