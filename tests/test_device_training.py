@@ -121,7 +121,8 @@ def broken(graph, inputs):
 
 # As far as PyTorch translates the network, without the minutes of making machine code.
 backend = {"good": "aot_eager", "broken": broken}[sys.argv[1]]
-loop._compiled = lambda network: torch.compile(network, backend=backend, dynamic=False)
+compiled = torch.compile
+loop.torch.compile = lambda network, **options: compiled(network, backend=backend, dynamic=False)
 library = portraits.load("synthetic:4")
 table = sample(library, condition="ffa", count=120, seed=1)
 sets = [dataset(library, table.subset(name), size=32) for name in ("train", "valid")]

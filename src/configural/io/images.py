@@ -21,7 +21,7 @@ from configural.errors import PortraitError
 from configural.io import files
 
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP", "AVIF")
-_JPEG = b"\xff\xd8"
+_JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _ORIENTATION = 0x0112  # EXIF's
 _LIMIT, _MEGAPIXELS = "CONFIGURAL_MEGAPIXELS", 100.0
 _NO_IMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, OverflowError, struct.error)
@@ -55,15 +55,17 @@ def decode_image(data: bytes, where: str) -> UInt8[np.ndarray, "rows cols 3"]:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         if data.startswith(_JPEG):
-            data += b"\xff\xd9"  # some cameras leave the end marker out; where more is missing, libjpeg warns
+            ended = data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)  # a thumbnail's end stands before the scan
+            data += _JPEG_END  # with which OpenCV decodes what there is, and libjpeg warns of what is missing
         elif file.format not in ("PNG", "BMP"):  # whose checks above need no second decoding
             file.load()
         with _libjpeg_warnings(data) as said:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, *_NO_IMAGE):
         raise PortraitError(f"{where}: the image is damaged or cut off, copy the file again") from None
-    if said:
-        raise PortraitError(f"{where}: the image is damaged ({said[0].lower()}), copy the file again")
+    if said or (data.startswith(_JPEG) and not ended):
+        why = said[0].lower() if said else "no end marker"
+        raise PortraitError(f"{where}: the image is damaged or cut off ({why}), copy the file again")
     if image is None:
         raise PortraitError(f"{where}: not a readable image")
     return turned(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), orientation(file))
@@ -95,7 +97,7 @@ def open_image(data: bytes, where: str) -> ImageFile:
         if whole and not whole(data):
             raise PortraitError(f"{where}: the image is cut off, copy the file again")
         return file
-    raise PortraitError(f"{where}: not a readable image")
+    raise PortraitError(f"{where}: not a readable image, or one that is cut off")
 
 
 def orientation(file: ImageFile) -> int:
