@@ -1,6 +1,7 @@
 """The audit: every probe asked of one classifier."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from configural.audit.probe import Inspection, Material, Probe, ProbeCard, Score
 from configural.audit.probes import PROBES, find_probe
 from configural.audit.respondents import Observer, Predict, Respondent, checked, described, respondent
 from configural.audit.result import Audit, Example, Facts, save_responses
+from configural.audit.resuming import UNFINISHED, audit_folder, kept_responses, refuse_other
 from configural.config.audit import AuditConfig
 from configural.errors import ConfiguralError
-from configural.io.files import refuse_used
 from configural.portraits import Library, load
 from configural.stimuli import Condition, Renderer, sample
 from configural.stimuli import condition as find_condition
@@ -53,6 +54,7 @@ def audit(
     name: str = "",
     batch_size: int = 100,
     out: Path | str | None = None,
+    resume: bool = False,
 ) -> Audit:
     """Ask whether a classifier uses how the parts of an object relate.
 
@@ -71,7 +73,11 @@ def audit(
             by default.
         name: Of the classifier, for tables and the page.
         batch_size: Images at a time.
-        out: A folder for the responses, which are written probe by probe, and the results; new or empty.
+        out: A folder for the responses, which are written probe by probe, and the results; new or empty unless
+            resuming.
+        resume: Continue the audit that `out` holds, which must be of the same classifier, exemplars and settings:
+            the classifier is asked only about images that it has not responded to, and the result is the same as
+            that of an audit without an interruption. A finished audit is only read.
 
     Returns:
         Scores with intervals, and all responses.
@@ -80,7 +86,8 @@ def audit(
         AuditInterruptedError: If the classifier fails half-way or gives what is no response; its `audit`, and
             `out`, hold what was measured until then.
         KeyboardInterrupt: On Ctrl-C; `out` holds what was measured until then.
-        ConfiguralError: If an argument is not possible.
+        ConfiguralError: If an argument is not possible, or `out` holds something else or is in use.
+        OSError: If the disk is full or not writable; `resume` continues from there.
 
     Example:
         >>> import configural as cf
@@ -93,18 +100,15 @@ def audit(
         >>> float(found.score("forced_choice", "accuracy")["value"])
         0.5
     """
-    folder = Path(out) if out is not None else None
-    if folder is not None:
-        refuse_used(folder)
+    if out is not None:
+        refuse_other(Path(out), resume=resume)
+    elif resume:
+        raise ConfiguralError("resume needs out, the folder of the audit to resume")
     chosen = [find_probe(probe) for probe in (PROBES.names() if probes is None else probes)]
-    names = tuple(probe.name for probe in chosen)
-    if len(set(names)) < len(names):
-        raise ConfiguralError(f"probes {', '.join(names)}: two of them have the same name")
     classifier, library = respondent(predict), load(source)
     own_size = getattr(classifier, "image_size", None)
     if own_size is not None and image_size not in (None, own_size):
         raise ConfiguralError(f"image_size {image_size}: this classifier takes {own_size} pixels; leave it out")
-    image_size = image_size or own_size or 224
     condition = find_condition(condition, scheme=library.scheme)
     settings = AuditConfig.of(
         source=library.source,
@@ -112,68 +116,137 @@ def audit(
         split=split,
         pairs=pairs,
         seed=seed,
-        image_size=image_size,
-        probes=names,
+        image_size=image_size or own_size or 224,
+        probes=tuple(probe.name for probe in chosen),
         batch_size=batch_size,
     )
-    material = make_material(library, condition, pairs=pairs, seed=seed, split=split)
+    name = name or getattr(predict, "__name__", type(predict).__name__)
+    folder = None if out is None else Path(out)
+    return carry_out(settings, classifier, library, condition, chosen, name=name, out=folder, resume=resume)
+
+
+def carry_out(
+    settings: AuditConfig,
+    classifier: Respondent,
+    library: Library,
+    condition: str | Condition,
+    probes: Sequence[Probe],
+    *,
+    name: str,
+    out: Path | None,
+    resume: bool,
+) -> Audit:
+    """An audit with settings that say all, of what they name; see `audit`."""
+    if len(set(settings.probes)) < len(probes):
+        raise ConfiguralError(f"probes {', '.join(settings.probes)}: two of them have the same name")
+    condition = find_condition(condition, scheme=library.scheme)
+    material = make_material(library, condition, pairs=settings.pairs, seed=settings.seed, split=settings.split)
     facts = Facts(
-        name=name or getattr(predict, "__name__", type(predict).__name__),
+        name=name,
         object=library.scheme.name,
         class_names=library.scheme.class_names,
         fingerprint=library.fingerprint,
         background=condition.background,
         configural=__version__,
     )
-    scores: dict[str, list[Score]] = {}
-    found = Audit(settings, facts, {probe.name: ProbeCard.of(probe) for probe in chosen}, scores_frame(scores))
+    new = Audit(settings, facts, {probe.name: ProbeCard.of(probe) for probe in probes}, scores_frame({}))
+    with nullcontext() if out is None else audit_folder(out, new, resume=resume) as stored:
+        if stored is not None and not stored.interruption:
+            return stored
+        return _measured(new, classifier, probes, material, out=out, stored=stored)
 
-    def closed(interruption: str = "") -> Audit:
+
+def _measured(
+    new: Audit,
+    classifier: Respondent,
+    probes: Sequence[Probe],
+    material: Material,
+    *,
+    out: Path | None,
+    stored: Audit | None,
+) -> Audit:
+    """All that an audit measures, in a folder that this process holds, which may hold a part of it already."""
+    size = new.settings.image_size
+    scores: dict[str, list[Score]] = {}
+
+    def closed(interruption: str, *written: str) -> Audit:
         # Only after its responses does a classifier know all about its outputs.
-        known = facts.model_copy(update={"classifier": described(classifier)})
-        done = replace(found, facts=known, scores=scores_frame(scores), interruption=interruption)
-        if folder is not None:
-            done.save(folder)
+        known = new.facts.model_copy(update={"classifier": described(classifier)})
+        done = replace(new, facts=known, scores=scores_frame(scores), interruption=interruption)
+        if out is not None:
+            done.save(out, written)
         return done
 
-    for probe in chosen:
+    kept: dict[str, pd.DataFrame] = {}
+    if stored is not None:
+        possible = [probe for probe in probes if not probe.obstacle(classifier)]
+        all_trials = {probe.name: probe.trials(material) for probe in possible}
+        kept = kept_responses(stored, {name: trials.notes for name, trials in all_trials.items()}, folder=out)
+        _refuse_another_classifier(
+            classifier, [probe for probe in possible if probe.name in kept], all_trials, kept, settings=new.settings
+        )
+    for probe in probes:
         if why := probe.obstacle(classifier):
-            found.left_out[probe.name] = why
+            new.left_out[probe.name] = why
             continue
         try:
-            trials, answered = probe.trials(material), [pd.DataFrame()]
+            trials = probe.trials(material)
+            answered = [kept.get(probe.name, pd.DataFrame())]
+            begin = len(answered[0])
             try:
                 with progress.bar(probe.name.replace("_", " "), len(trials)) as update:
-                    for columns in _query(
-                        classifier, probe, trials=trials, image_size=image_size, batch_size=batch_size
-                    ):
+                    update(begin)
+                    for columns in _query(classifier, probe, trials, settings=new.settings, begin=begin):
                         answered.append(pd.DataFrame(columns))
                         update(sum(map(len, answered)))
             finally:
                 given = pd.concat(answered, ignore_index=True)
                 responses = pd.concat([trials.notes.head(len(given)), given], axis=1)
-                found.responses[probe.name] = responses
-            if folder is not None:
-                save_responses(folder, probe.name, responses)
+                new.responses[probe.name] = responses
+            if out is not None:
+                save_responses(out, probe.name, responses)
             scores[probe.name] = probe.score(responses, material)
-            found.examples[probe.name] = list(_examples(probe, trials, responses, image_size))
-            for caption, image in probe.maps(classifier, trials, image_size=image_size):
-                found.examples[probe.name].append(Example(caption, image, np.nan))
-            found.figures[probe.name] = probe.figure(scores_frame({probe.name: scores[probe.name]}))
+            new.examples[probe.name] = list(_examples(probe, trials, responses, size))
+            for caption, image in probe.maps(classifier, trials, image_size=size):
+                new.examples[probe.name].append(Example(caption, image, np.nan))
+            new.figures[probe.name] = probe.figure(scores_frame({probe.name: scores[probe.name]}))
+            closed(UNFINISHED, probe.name)
+        except OSError:
+            raise  # of the folder, for a classifier's own is a ConfiguralError; so there is no use in writing more
         except (Exception, KeyboardInterrupt) as error:
             stopped = isinstance(error, KeyboardInterrupt)
             said = str(error) or ("interrupted" if stopped else type(error).__name__)
             if probe.name not in said:
                 said = f"probe {probe.name}: {said}"
-            found.left_out[probe.name] = "interrupted" if stopped else "failed"
-            interrupted = closed(said)
-            kept = "" if folder is None else f"; what was measured until then is in {folder}"
+            new.left_out[probe.name] = "interrupted" if stopped else "failed"
+            interrupted = closed(said, probe.name)
+            measured = "" if out is None else f"; what was measured until then is in {out}, repeat it with resume"
             if stopped:
-                raise KeyboardInterrupt(f"{said}{kept}") from error
+                raise KeyboardInterrupt(f"{said}{measured}") from error
             if not isinstance(error, ConfiguralError):
                 raise  # no fault of the user's
-            raise AuditInterruptedError(f"{said}{kept}", interrupted) from error
-    return closed()
+            raise AuditInterruptedError(f"{said}{measured}", interrupted) from error
+    return closed("")
+
+
+def _refuse_another_classifier(
+    classifier: Respondent,
+    probes: Sequence[Probe],
+    trials: dict[str, Trials],
+    kept: dict[str, pd.DataFrame],
+    *,
+    settings: AuditConfig,
+) -> None:
+    """Raise if a classifier no longer responds to some images as an interrupted audit says."""
+    for probe in probes[:1]:
+        before = kept[probe.name]
+        for column, now in next(_query(classifier, probe, trials[probe.name], settings=settings)).items():
+            rows = min(len(now), len(before))
+            if column not in before or not np.allclose(before[column][:rows], now[:rows], rtol=1e-3, atol=1e-3):
+                raise ConfiguralError(
+                    f"the classifier gives other responses to the probe {probe.name} now than when the audit was "
+                    "begun; resume with the same one, or choose another out"
+                )
 
 
 def make_material(
@@ -200,9 +273,9 @@ def make_material(
 
 
 def _query(
-    classifier: Respondent, probe: Probe, *, trials: Trials, image_size: int, batch_size: int
+    classifier: Respondent, probe: Probe, trials: Trials, *, settings: AuditConfig, begin: int = 0
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Query a classifier about every stimulus of a probe.
+    """Query a classifier about the stimuli of a probe, from one of them on.
 
     An observer is given the stimuli as they are, any other classifier their images; an `Inspection` looks into the
     classifier itself.
@@ -214,10 +287,10 @@ def _query(
         ConfiguralError: If the classifier raises, or gives anything but one finite number per stimulus.
         KeyboardInterrupt: On Ctrl-C.
     """
-    renderer = Renderer(trials.library, size=image_size)
+    renderer, batch_size = Renderer(trials.library, size=settings.image_size), settings.batch_size
     if isinstance(probe, Inspection):
         batch_size = min(batch_size, _INSPECTED)
-    for start in range(0, len(trials), batch_size):
+    for start in range(begin, len(trials), batch_size):
         stimuli = trials.stimuli[start : start + batch_size]
         where = f"of {len(trials):,} of the probe {probe.name}"
         try:

@@ -233,8 +233,12 @@ class Inspection(Probe):
         """Columns of numbers, one for the image that `renderer` draws of each stimulus."""
 
 
+_PLAIN = bool | int | float | str | tuple
+"""Kinds of a probe's attributes that are settings of it."""
+
+
 class ProbeCard(BaseModel):
-    """What a page needs to know of a probe, kept with an audit's results: see `Probe`."""
+    """What a page needs to know of a probe, kept with an audit's results, and its settings: see `Probe`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -243,12 +247,14 @@ class ProbeCard(BaseModel):
     how_to_read: str = ""
     fractions: tuple[str, ...] = ()
     summary: Mapping[str, Which] = {}
+    settings: Mapping[str, str] = {}
 
     @classmethod
     def of(cls, probe: Probe) -> "ProbeCard":
         """What a probe says of itself."""
-        said = {name: getattr(probe, name) for name in cls.model_fields}
-        return cls(**said | {"summary": probe.summary()})
+        said = {name: getattr(probe, name) for name in cls.model_fields.keys() - {"settings", "summary"}}
+        plain = {name: repr(value) for name, value in vars(probe).items() if isinstance(value, _PLAIN)}
+        return cls(**said, summary=probe.summary(), settings=plain)
 
     def is_fraction(self, score: str) -> bool:
         """Whether a score of that name is shown as per cent."""

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,21 +122,29 @@ class Audit:
         """The relation index at the distance that the displacement probe names; nan with a note if undefined."""
         return self.headed("index")
 
-    def save(self, folder: Path) -> None:
-        """Write audit.csv, responses/, figures/, examples/ and audit.json, which comes last."""
-        files.write_text(folder / "audit.csv", self.scores.to_csv(index=False))
-        for probe, responses in self.responses.items():
-            save_responses(folder, probe, responses)
-        for probe, figure in self.figures.items():
-            save_figure(figure, folder / "figures" / f"{probe}.png")
-        for probe, examples in self.examples.items():
+    def save(self, folder: Path, probes: Collection[str] | None = None) -> None:
+        """Write responses/, figures/, examples/, audit.csv and audit.json, which comes last.
+
+        Args:
+            folder: Where.
+            probes: Write the responses, figures and examples of these alone, as the folder has the others'.
+        """
+        wanted = self.probes if probes is None else probes
+        for probe in wanted:
+            if probe in self.responses:
+                save_responses(folder, probe, self.responses[probe])
+            if probe in self.figures:
+                save_figure(self.figures[probe], folder / "figures" / f"{probe}.png")
+            if probe not in self.examples:
+                continue
             listed = []
-            for number, example in enumerate(examples, 1):
+            for number, example in enumerate(self.examples[probe], 1):
                 file = f"{probe}_{number}.png"
                 write_png(folder / "examples" / file, example.image)
                 log_odds = None if np.isnan(example.log_odds) else example.log_odds
                 listed.append({"file": file, "caption": example.caption, "log_odds": log_odds})
             files.write_text(folder / "examples" / f"{probe}.json", json.dumps(listed, indent=1) + "\n")
+        files.write_text(folder / "audit.csv", self.scores.to_csv(index=False))
         rows = [
             {key: None if isinstance(v, float) and np.isnan(v) else v for key, v in row.items()}
             for row in self.scores.to_dict("records")
@@ -178,7 +186,12 @@ class Audit:
             raise ConfiguralError(f"{folder}: its audit.json or audit.csv is damaged; audit again") from error
         if missing := [name for name in SCORE_COLUMNS if name not in scores.columns]:
             raise ConfiguralError(f"{folder / 'audit.csv'}: lacks the column {missing[0]}")
-        responses = {path.stem: pd.read_parquet(path) for path in sorted((folder / "responses").glob("*.parquet"))}
+        responses = {}
+        for path in sorted((folder / "responses").glob("*.parquet")):
+            try:
+                responses[path.stem] = pd.read_parquet(path)
+            except (OSError, ValueError) as error:  # Arrow's own is one of them
+                raise ConfiguralError(f"{path}: damaged; remove it and audit with resume") from error
         return cls(settings, facts, probes, scores, responses, left_out=left_out, interruption=interruption)
 
 

@@ -23,6 +23,7 @@ app = typer.Typer(
     epilog="Examples:\n\n"
     "configural audit runs/demo --out audits/demo\n\n"
     "configural audit model.onnx --source fasseg --condition floating --image-size 224 --out audits/mine\n\n"
+    "configural audit runs/demo --out audits/demo --resume\n\n"
     "configural audit compare audits/demo audits/mine",
 )
 @with_settings(
@@ -50,6 +51,7 @@ def audit(
         list[str] | None, typer.Option(metavar="NAME", help="one probe, by name or module:name; may be repeated")
     ] = None,
     out: Out = None,
+    resume: Annotated[bool, typer.Option("--resume", help="resume the audit that DIR holds")] = False,
     **given: Any,
 ) -> None:
     """Ask whether a classifier uses how the parts of an object relate, by probes with intervals.
@@ -62,8 +64,10 @@ def audit(
     if out is None:
         raise ConfiguralError("--out is missing: name the folder to write")
     names = [*(name.strip() for name in (probes or "").split(",") if name.strip()), *(probe or [])]
+    if resume and not (out / "audit.json").is_file():
+        typer.echo(f"{out}: holds no audit to resume, so a new one begins", err=True)
     try:
-        done = configural.api.audit(models[0], out, probes=names or None, **given)
+        done = configural.api.audit(models[0], out, probes=names or None, resume=resume, **given)
     except KeyboardInterrupt as stopped:
         if str(stopped):
             typer.secho(str(stopped), fg="yellow", err=True)

@@ -81,16 +81,15 @@ def main() -> None:
     except OSError as error:
         _fail(_describe(error))
     except (KeyboardInterrupt, typer.Abort):
-        typer.secho(
-            "stopped; repeat the command to resume, a run with --resume and --out its folder", fg="yellow", err=True
-        )
+        how = "a run or an audit with --resume and --out its folder"
+        typer.secho(f"stopped; repeat the command to resume, {how}", fg="yellow", err=True)
         sys.exit(_STOPPED)
 
 
 def _describe(error: OSError) -> str:
     said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        said += "; make room and repeat the command to resume, a run with --resume"
+        said += "; make room and repeat the command to resume, a run or an audit with --resume"
     return said
 
 

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from configural.config.recipe import Seed, Settings
 
+EXECUTION = ("batch_size", "device")
+"""Settings that say how an audit is carried out; it may be resumed in another way."""
+
 
 class AuditConfig(Settings):
     """What an audit measures on which stimuli, and how a saved model is opened for it."""

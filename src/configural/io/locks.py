@@ -43,6 +43,16 @@ def locked(folder: Path, doing: str, patience: float = 0, name: str = LOCK) -> I
         lock.release()
 
 
+def refuse_held(folder: Path, doing: str, patience: float = 0) -> None:
+    """Raise a ConfiguralError if another process holds a folder; see `locked`.
+
+    The file of a process that was killed is gone afterwards, so that the folder counts as empty if it is.
+    """
+    if (folder / LOCK).is_file():
+        with locked(folder, doing, patience):
+            pass
+
+
 def is_locked(folder: Path) -> bool:
     """Whether some process holds the folder at this moment."""
     if not (folder / LOCK).is_file():

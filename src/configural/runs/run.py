@@ -27,7 +27,7 @@ from configural.evaluation import (
 from configural.io import files
 from configural.io.files import refuse_used
 from configural.io.images import write_png
-from configural.io.locks import LOCK, locked
+from configural.io.locks import locked, refuse_held
 from configural.portraits import Library, load
 from configural.portraits.sources import SOURCES
 from configural.runs.images import Images, draw_images, sample_for
@@ -192,9 +192,7 @@ def train_and_test(
         OSError: If the disk is full or not writable; `resume` continues from there.
     """
     begun = resume and (out / "config.yaml").is_file()
-    if (out / LOCK).is_file():
-        with locked(out, "this run", patience):
-            pass  # nobody is at work, and a file that a killed process left is gone now
+    refuse_held(out, "this run", patience)
     with ExitStack() as held:
         if begun:
             held.enter_context(locked(out, "this run", patience))

@@ -1,0 +1,133 @@
+"""The folder of an audit, which one process at a time writes, and which is continued after an interruption."""
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from configural.audit.result import Audit
+from configural.config.audit import EXECUTION
+from configural.errors import ConfiguralError
+from configural.io import files
+from configural.io.locks import LOCK, locked, refuse_held
+
+UNFINISHED = "it has not come to its end; resume continues it"
+"""The interruption of an audit that is at work, or was killed."""
+
+_FILE, _WORK = "audit.json", "this audit"
+
+
+def refuse_other(folder: Path, *, resume: bool) -> None:
+    """Raise if an audit cannot be written into a folder, before the work begins.
+
+    Raises:
+        ConfiguralError: If another process is at work there, or it holds anything, but for an audit to resume.
+    """
+    refuse_held(folder, _WORK)
+    if (folder / _FILE).is_file():
+        if resume:
+            return
+        if Audit.load(folder).interruption:
+            raise ConfiguralError(
+                f"{folder}: holds an interrupted audit; continue it with resume, or choose another out"
+            )
+    elif folder.is_dir():
+        for name in (_FILE, "audit.csv"):  # of a process that was killed while it wrote its first files
+            files.remove_leftovers(folder, name)
+        if [path.name for path in folder.iterdir()] == ["audit.csv"]:
+            (folder / "audit.csv").unlink()
+        if resume and any(folder.iterdir()):
+            raise ConfiguralError(f"{folder}: holds other files and no audit to resume (no {_FILE})")
+    files.refuse_used(folder)
+
+
+@contextmanager
+def audit_folder(folder: Path, new: Audit, *, resume: bool) -> Iterator[Audit | None]:
+    """Hold the folder of an audit while the block runs.
+
+    Args:
+        folder: As `refuse_other` lets pass.
+        new: The audit, of which nothing has been measured.
+        resume: Whether the folder may hold a part of it, or all.
+
+    Yields:
+        What the folder holds, if it is to be resumed.
+
+    Raises:
+        ConfiguralError: If the folder is in use or holds an audit with other settings, exemplars or probes.
+    """
+    with locked(folder, _WORK):
+        stored = Audit.load(folder) if resume and (folder / _FILE).is_file() else None
+        if stored is not None:
+            refuse_contradiction(stored, new.settings.model_dump(), folder=folder)
+            if stored.interruption:
+                _refuse_other_material(stored, new, folder)
+            files.remove_leftovers(folder)
+        elif any(path.name != LOCK for path in folder.iterdir()):
+            raise ConfiguralError(f"{folder}: another process has begun an audit there; choose another out")
+        else:
+            replace(new, interruption=UNFINISHED).save(folder)
+        yield stored
+
+
+def refuse_contradiction(stored: Audit, given: Mapping[str, object], *, folder: Path) -> None:
+    """Raise a ConfiguralError if a setting is given that an audit which is to be resumed has another value of."""
+    for name, value in given.items():
+        before = getattr(stored.settings, name)
+        if name not in EXECUTION and value != before:
+            raise ConfiguralError(
+                f"{folder}: holds an audit with {name} {before}, not {value}; repeat its settings or choose "
+                "another out"
+            )
+
+
+def _refuse_other_material(stored: Audit, new: Audit, folder: Path) -> None:
+    if stored.facts.fingerprint != new.facts.fingerprint:
+        raise ConfiguralError(
+            f"{folder}: was begun with other exemplars than {new.settings.source} gives now; restore those or "
+            "choose another out"
+        )
+    for name, card in new.probes.items():
+        if stored.probes[name] != type(card).model_validate(card.model_dump(mode="json")):
+            raise ConfiguralError(
+                f"{folder}: was begun with other settings of the probe {name}; repeat them or choose another out"
+            )
+
+
+def kept_responses(
+    stored: Audit, notes: Mapping[str, pd.DataFrame], *, folder: Path | None
+) -> dict[str, pd.DataFrame]:
+    """What an interrupted audit has of the responses to some probes, without the notes of their trials.
+
+    Args:
+        stored: The audit.
+        notes: By probe, those of its trials.
+        folder: Where it lies.
+
+    Raises:
+        ConfiguralError: If they are responses to other trials.
+    """
+    kept = {}
+    for name, expected in notes.items():
+        if name not in stored.responses:
+            continue
+        found = stored.responses[name]
+        asked = _as_stored(expected.head(len(found)))
+        if len(found) > len(expected) or not found.reindex(columns=asked.columns).equals(asked):
+            raise ConfiguralError(
+                f"{folder}: responses/{name}.parquet is of other images than this audit asks about; remove it, and "
+                "they are asked about again"
+            )
+        if len(found):
+            kept[name] = found.drop(columns=asked.columns)
+    return kept
+
+
+def _as_stored(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table as it comes back from a file."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return pd.read_parquet(buffer)
