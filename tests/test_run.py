@@ -18,6 +18,9 @@ from configural.audit import audit_saved
 from configural.benchmark import operations
 from configural.config.run import resumed_config
 from configural.errors import ConfiguralError
+from configural.io.locks import locked
+from configural.report import write_evaluation_report
+from configural.runs import evaluate
 from configural.training import loop
 
 SMALL = {"image_size": 32, "count": 240, "epochs": 3, "batch_size": 20, "network": "cnn-13"}
@@ -453,3 +456,36 @@ def test_nothing_that_a_folder_names_is_imported_to_test_or_audit_it(finished, t
         with pytest.raises(ConfiguralError, match="evil"):
             job(run, out=tmp_path / str(number))
     assert "evil" not in sys.modules
+
+
+def test_an_evaluation_that_fails_removes_only_what_it_made(finished, blocks, tmp_path):
+    out = tmp_path / "test"
+    asked = {"source": blocks, "count": 60, "seed": 1, "out": out}
+
+    def put(folder):
+        (out / "thesis.tex").write_text("mine")
+
+    def put_and_fail(folder):
+        put(folder)
+        fail(folder)
+
+    def fail(folder):
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        evaluate(finished.folder, write_page=fail, **asked)
+    assert not out.exists()
+    for write_page, error in ((put_and_fail, OSError), (put, ConfiguralError)):
+        with pytest.raises(error):
+            evaluate(finished.folder, write_page=write_page, **asked)
+        assert [path.name for path in out.iterdir()] == ["thesis.tex"]
+        shutil.rmtree(out)
+    with locked(out, "this evaluation"), pytest.raises(ConfiguralError, match="another process is at work"):
+        evaluate(finished.folder, **asked)
+    # What a killed process leaves.
+    (out / ".unfinished" / "test").mkdir(parents=True)
+    (out / ".lock").touch()
+    evaluate(finished.folder, write_page=write_evaluation_report, **asked)
+    names = ["figures", "metrics.json", "misclassified", "predictions.csv", "report.html", "samples"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert "<title>test" in (out / "report.html").read_text("utf-8")

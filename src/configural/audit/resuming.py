@@ -66,9 +66,8 @@ def audit_folder(folder: Path, new: Audit, *, resume: bool) -> Iterator[Audit | 
             if stored.interruption:
                 _refuse_other_material(stored, new, folder)
             files.remove_leftovers(folder)
-        elif any(path.name != LOCK for path in folder.iterdir()):
-            raise ConfiguralError(f"{folder}: another process has begun an audit there; choose another out")
         else:
+            files.refuse_used(folder, but=(LOCK,))  # somebody may have been quicker
             replace(new, interruption=UNFINISHED).save(folder)
         yield stored
 

@@ -64,6 +64,8 @@ def audit_saved(
         device=config.device,
     )
     run = RunConfig.load(path / "config.yaml") if (path / "config.yaml").is_file() else None
+    if run is not None and "condition" not in given:
+        refuse_unregistered(run.condition)
     recorded = stored.settings.source if stored is not None else run.source if run is not None else None
     if source is None and recorded is not None:
         library = load_recorded(recorded)
@@ -117,8 +119,6 @@ def _unlike_the_training(
     Raises:
         ConfiguralError: If what is given makes images that it was trained on.
     """
-    if "condition" not in given:
-        refuse_unregistered(run.condition)
     same = library.fingerprint == _trained_on(folder)
     if own and not same:
         raise ConfiguralError(

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -66,9 +66,9 @@ def remove_leftovers(folder: Path, name: str = "*") -> None:
         path.unlink(missing_ok=True)
 
 
-def refuse_used(out: Path) -> None:
-    """Raise a ConfiguralError if `out` is a file or a folder that holds anything."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+def refuse_used(out: Path, but: Collection[str] = ()) -> None:
+    """Raise a ConfiguralError if `out` is a file or a folder that holds anything but files of these names."""
+    if out.is_file() or (out.is_dir() and any(path.name not in but for path in out.iterdir())):
         raise ConfiguralError(f"{out}: exists and is not empty; choose another out or remove it")
 
 

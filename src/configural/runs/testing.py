@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from configural.evaluation import Metrics, Predictions, predict
 from configural.export import read
 from configural.io import files
 from configural.io.files import refuse_used
+from configural.io.locks import LOCK, locked, refuse_held
 from configural.models.classifiers import RespondsToImages
 from configural.portraits import Library, load
 from configural.portraits.sources import load_recorded
@@ -87,7 +89,7 @@ def evaluate(
         write_page: Makes the page in the folder.
 
     Raises:
-        ConfiguralError: If the model or the data cannot be used, or `out` holds something else.
+        ConfiguralError: If the model or the data cannot be used, or `out` holds something else or is in use.
     """
     drawn = {
         "source": source.source if isinstance(source, Library) else source,
@@ -102,6 +104,8 @@ def evaluate(
         option = next(iter(drawn))
         raise ConfiguralError(f"data and {option} exclude each other: give a folder or say what to draw")
     folder = Path(out) if out is not None else dated_folder()
+    refuse_held(folder, _WORK)
+    shutil.rmtree(folder / _UNFINISHED, ignore_errors=True)  # of a process that was killed
     refuse_used(folder)
 
     if format is not None and data is None:
@@ -115,24 +119,48 @@ def evaluate(
     else:
         table, library, described = _sampled(source, drawn, trained)
         images = stimuli.dataset(library, table, size=image_size)
-    predictions = predict(opened, images, device=device)
-
     settings = {"model": str(model), "network": name, "image_size": image_size, **described}
-    try:
+    with _whole(folder) as made:
+        predictions = predict(opened, images, device=device)
         metrics = {
-            **write_test(folder, predictions, images=images),
+            **write_test(made, predictions, images=images),
             "settings": settings,
             "images": {"test": len(images)},
             "configural": __version__,
         }
-        files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        files.write_text(made / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         if write_page is not None:
-            write_page(folder)
-    except BaseException:
-        # The folder was new or empty, so all in it is ours; without it the same command can be repeated.
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+            write_page(made)
     return Evaluation(folder, predictions, predictions.metrics())
+
+
+_WORK = "this evaluation"
+_UNFINISHED = ".unfinished"
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """Hold a new or empty folder for the block, and yield one in it whose content it gets when the block ends well.
+
+    Otherwise, all that was made is removed, so that the same command can be repeated, and nothing else.
+    """
+    new = not folder.exists()
+    try:
+        with locked(folder, _WORK):
+            made = folder / _UNFINISHED / folder.resolve().name  # pages are called as their folder
+            try:
+                made.mkdir(parents=True)
+                yield made
+                refuse_used(folder, but=(LOCK, _UNFINISHED))
+                for path in sorted(made.iterdir(), key=lambda path: path.name == "metrics.json"):
+                    path.rename(folder / path.name)
+            finally:
+                shutil.rmtree(folder / _UNFINISHED, ignore_errors=True)
+    except BaseException:
+        if new:
+            with suppress(OSError):  # somebody else has put something there
+                folder.rmdir()
+        raise
 
 
 def _sampled(
