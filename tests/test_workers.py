@@ -1,11 +1,13 @@
 """Processes that work for another one: what comes back, and how they end."""
 
+import ctypes
 import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from configural.errors import ConfiguralError
 from configural.processes import worker_processes
 from configural.stimuli import Renderer
+
+TESTS = str(Path(__file__).parent)
 
 
 def add(shared, item):
@@ -31,6 +35,15 @@ def fail(shared, item):
     if item == 20:
         raise ConfiguralError("twenty is one too many")
     return item
+
+
+def broken(shared, item):
+    raise KeyError("a mistake")
+
+
+def hold():
+    """Hold the interpreter's lock, as the loading of a library does."""
+    ctypes.PyDLL(None).sleep(600)
 
 
 def test_results_come_in_order_and_items_are_taken_a_few_ahead():
@@ -60,16 +73,49 @@ def test_an_error_there_is_one_here():
         results = each(fail, itertools.count())
         with pytest.raises(ConfiguralError, match="twenty is one too many"):
             list(results)
+    with worker_processes(1, None) as each, pytest.raises(RuntimeError, match="KeyError: 'a mistake'"):
+        list(each(broken, [1]))
     ended = "a worker process was ended, perhaps because the memory is full"
     with pytest.raises(ConfiguralError, match=ended), worker_processes(2, None) as each:
         list(each(die, range(100)))
     assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
 
 
+GIVES = """
+import time
+from configural.processes import Worker
+from test_workers import hold
+worker = Worker()
+worker.give(time.sleep, 0)
+worker.response()
+worker.give(hold)
+print(worker.process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker first has to come to itself")
+def test_a_worker_ends_at_once_when_its_parent_is_killed():
+    parent = subprocess.Popen(
+        [sys.executable, "-c", GIVES], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": TESTS}
+    )
+    worker = psutil.Process(int(parent.stdout.readline()))
+    time.sleep(0.2)
+    parent.kill()
+    parent.communicate()
+    until = time.monotonic() + 20
+    while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:  # whose parent may not ask how it ended
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
-def test_all_end_with_the_command(tmp_path, sent):
-    """Ctrl-C, which the terminal sends to all of them, and kill -9, which the command cannot pass on."""
+@pytest.mark.parametrize(
+    ("sent", "to_all"), [(signal.SIGINT, True), (signal.SIGKILL, False), (signal.SIGKILL, True)]
+)
+def test_all_end_with_the_command(tmp_path, sent, to_all):
+    """Ctrl-C, which the terminal sends to all of them, and kill -9 to the command alone, and to all of them."""
+    shared_memory = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
     out, partial = tmp_path / "set", tmp_path / "set.partial"
     words = ["generate", "--source", "synthetic:2", "--size", "32", "--count", "100000", "--workers", "2"]
     command = subprocess.Popen(
@@ -87,15 +133,19 @@ def test_all_end_with_the_command(tmp_path, sent):
         time.sleep(0.05)
     children = psutil.Process(command.pid).children()
     assert len([child for child in children if "spawn_main" in " ".join(child.cmdline())]) == 2
-    if sent == signal.SIGINT:
+    if to_all:
         os.killpg(command.pid, sent)
     else:
         command.send_signal(sent)
     _, said = command.communicate(timeout=240)
     assert command.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in said
     if sent == signal.SIGINT:
         assert "stopped; repeat the command to resume" in said
-        assert "Traceback" not in said
     _, alive = psutil.wait_procs(children, timeout=240)
     assert not alive
     assert not out.exists()
+    # Not even names of semaphores, which nobody would be left to remove.
+    assert not os.path.isdir("/dev/shm") or not {
+        name for name in set(os.listdir("/dev/shm")) - shared_memory if name.startswith("sem.")
+    }

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from configural import __version__, progress
 from configural.errors import ConfiguralError
 from configural.export import FORMATS, Plan
+from configural.io.temporary import temporary_folder
 from configural.models import create, fast_on_cpu, prepare
 from configural.portraits import Library
 from configural.stimuli import Renderer, sample
@@ -160,7 +161,7 @@ def measure(
     table = sample(library, condition="ffa", count=_DRAWN, seed=1)
     stimuli, renderer = list(table), Renderer(library, size=image_size)
     measures: list[Measure] = []
-    with tempfile.TemporaryDirectory() as temporary, progress.bar("measuring", 5) as update:
+    with temporary_folder() as temporary, progress.bar("measuring", 5) as update:
 
         def write_folder() -> None:
             folder = Path(tempfile.mkdtemp(dir=temporary))

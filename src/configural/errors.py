@@ -9,7 +9,15 @@ class PortraitError(ConfiguralError):
     """One portrait cannot become an exemplar; the rest of its source may still be usable."""
 
 
-class PortraitSkippedWarning(UserWarning):
+class ConfiguralWarning(UserWarning):
+    """Something goes on otherwise than the user may think; the message is one line."""
+
+
+class UnlockedWarning(ConfiguralWarning):
+    """A folder could not be kept from other processes; the message names it and says why."""
+
+
+class PortraitSkippedWarning(ConfiguralWarning):
     """A portrait was left out of a face library; the message names it and says why."""
 
 

@@ -5,6 +5,7 @@ process, whichever way it ends, and leave Ctrl-C to it; each responds, or dies w
 """
 
 import contextlib
+import ctypes
 import itertools
 import math
 import multiprocessing
@@ -12,22 +13,20 @@ import os
 import pickle
 import signal
 import sys
-import tempfile
 import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from configural import progress
 from configural.errors import ConfiguralError
+from configural.io.temporary import temporary_folder
 
 T = TypeVar("T")
 
@@ -59,43 +58,89 @@ def worker_processes(workers: int, shared: Any) -> Iterator[Callable[..., Iterat
         ConfiguralError: If a process is killed, as it is when the memory is full.
     """
     # Pickled here, so that a process can first set its threads and then import what is in it.
-    pool = ProcessPoolExecutor(workers, _SPAWN, _begin, (pickle.dumps(shared),))
+    team = _Team(workers, pickle.dumps(shared))
     try:
-        yield partial(_in_order, pool, 2 * workers + 1)
-    except BrokenProcessPool as error:
+        yield team.in_order
+    finally:
+        team.end()
+
+
+class _Team:
+    """Workers and as many threads, each of which hands work to one of them and waits for it.
+
+    Unlike the processes' pool of `concurrent.futures`, it has no semaphores, which in shared memory would outlive a
+    killed group.
+    """
+
+    def __init__(self, workers: int, shared: bytes) -> None:
+        self.workers, self.shared = workers, shared
+        self.threads = ThreadPoolExecutor(workers)
+        self.started: list[Worker] = []
+        self.fresh: list[Worker] = []
+        self.idle: SimpleQueue[Worker] = SimpleQueue()
+
+    def in_order(self, work: Callable[[Any, Any], T], items: Iterable[Any]) -> Iterator[T]:
+        waiting: deque[Future[list[T]]] = deque()
+        rest = iter(items)
+        while True:
+            while len(waiting) <= 2 * self.workers and (some := list(itertools.islice(rest, _AT_ONCE))):
+                if len(self.started) < self.workers:
+                    self._start()
+                waiting.append(self.threads.submit(self._hand_over, work, some))
+            if not waiting:
+                return
+            yield from waiting.popleft().result()
+
+    def end(self) -> None:
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self.started:
+            worker.process.kill()  # which also ends the wait of its thread
+        self.threads.shutdown()
+        end(self.started)
+
+    def _start(self) -> None:
+        worker = Worker({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")})
+        self.started.append(worker)
+        self.fresh.append(worker)
+        self.idle.put(worker)
+
+    def _hand_over(self, work: Callable[[Any, Any], T], items: list[Any]) -> list[T]:
+        worker = self.idle.get()
+        try:
+            if worker in self.fresh:
+                self.fresh.remove(worker)
+                _value_of(worker, _share, self.shared)
+            done: list[T] = _value_of(worker, _on_shared, work, items)
+        finally:
+            self.idle.put(worker)
+        return done
+
+
+def _value_of(worker: "Worker", work: Callable[..., Any], *arguments: Any) -> Any:
+    worker.give(work, *arguments)
+    response = worker.response()
+    if response.death:
         raise ConfiguralError(
             "a worker process was ended, perhaps because the memory is full; repeat the command to continue, or "
             "use fewer workers"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+        )
+    if response.error is not None:
+        raise response.error
+    if response.traceback:
+        raise RuntimeError(f"a worker process failed:\n{response.traceback}")
+    return response.value
 
 
 _shared: list[Any] = []
 """In a worker process, and nowhere else: what all its work is done with."""
 
 
-def _begin(shared: bytes) -> None:
-    _prepare({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")})
-    _shared.append(pickle.loads(shared))
+def _share(pickled: bytes) -> None:
+    _shared.append(pickle.loads(pickled))
 
 
 def _on_shared(work: Callable[[Any, Any], T], items: list[Any]) -> list[T]:
     return [work(_shared[0], item) for item in items]
-
-
-def _in_order(
-    pool: ProcessPoolExecutor, ahead: int, work: Callable[[Any, Any], T], items: Iterable[Any]
-) -> Iterator[T]:
-    waiting: deque[Future[list[T]]] = deque()
-    rest = iter(items)
-    while True:
-        while len(waiting) < ahead and (some := list(itertools.islice(rest, _AT_ONCE))):
-            with _interrupt_kept_back():  # the pool starts its processes while it is given work
-                waiting.append(pool.submit(_on_shared, work, some))
-        if not waiting:
-            return
-        yield from waiting.popleft().result()
 
 
 @dataclass(frozen=True)
@@ -171,7 +216,7 @@ def end(workers: Sequence[Worker]) -> None:
 def _serve(line: Connection, environment: Mapping[str, str], once: bool) -> None:
     """What a worker's process does until the line to it breaks."""
     _prepare(environment)
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, OSError):  # the line is broken: its own process has ended
         while True:
             response = _response_to(line.recv_bytes())
             line.send(response)
@@ -214,12 +259,12 @@ def in_processes(processes: int, work: Callable[..., T], *arguments: Any) -> T:
         RuntimeError: If a process raised anything else; the message is its traceback.
     """
     team: list[Worker] = []
-    with tempfile.TemporaryDirectory(prefix="configural-") as folder:
+    with temporary_folder() as folder:
         try:
             team.extend(Worker(once=True) for _ in range(processes))
             for rank, worker in enumerate(team):
                 with contextlib.nullcontext() if rank == 0 else progress.hidden():  # one of them shows progress
-                    worker.give(work, rank, processes, Path(folder) / "meeting", *arguments)
+                    worker.give(work, rank, processes, folder / "meeting", *arguments)
             result: T = _together(team)[0]
         except RuntimeError as error:
             if "unable to allocate shared memory" not in str(error):
@@ -259,9 +304,16 @@ def _together(team: Sequence[Worker]) -> list[Any]:
     return [responses[worker].value for worker in team]
 
 
+_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of linux/prctl.h: which signal a process gets when the thread that started it has ended."""
+
+
 def _prepare(environment: Mapping[str, str]) -> None:
     """What every process does first: be ready to end with the one that started it."""
     os.environ.update(environment)
+    if sys.platform == "linux":
+        # The kernel ends it, whatever it is at; the thread below would wait for a library that is being loaded.
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -11,7 +11,7 @@ import typer
 from configural import __version__
 from configural.cli import audits, data, networks, runs, studies
 from configural.cli.options import as_options
-from configural.errors import ConfiguralError, PortraitSkippedWarning
+from configural.errors import ConfiguralError, ConfiguralWarning
 
 app = typer.Typer(
     add_completion=False,
@@ -52,11 +52,11 @@ _STOPPED = 130
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit status 2."""
-    warnings.simplefilter("always", PortraitSkippedWarning)
+    warnings.simplefilter("always", ConfiguralWarning)
     show_others = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if issubclass(category, PortraitSkippedWarning):
+        if issubclass(category, ConfiguralWarning):
             typer.secho(f"warning: {message}", fg="yellow", err=True)
         else:
             show_others(message, category, *where)

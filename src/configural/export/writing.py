@@ -3,7 +3,6 @@
 import json
 import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from configural import __version__, progress
@@ -13,6 +12,7 @@ from configural.export.format import find_format
 from configural.export.plan import Plan, entry_map
 from configural.export.reading import FILE
 from configural.io import files
+from configural.io.temporary import temporary_folder
 from configural.portraits import Library, load
 from configural.stimuli.conditions import Condition
 from configural.stimuli.rendering import Renderer
@@ -167,9 +167,9 @@ def generate(
     find_format(format)  # before the work begins
     check_workers(workers)
     library = load(source)
-    with TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         table = sample_to(
-            Path(folder) / "stimuli.parquet",
+            folder / "stimuli.parquet",
             library,
             condition=condition,
             split=split,

@@ -1,14 +1,19 @@
 """Folders that one process at a time works in."""
 
+import errno
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from configural.errors import ConfiguralError
+from configural.errors import ConfiguralError, UnlockedWarning
 
 LOCK = ".lock"
+
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+"""What flock says on file systems without locks, or whose server for them does not run (NFS, FUSE)."""
 
 
 @contextmanager
@@ -26,6 +31,9 @@ def locked(folder: Path, doing: str, patience: float = 0, name: str = LOCK) -> I
     Raises:
         ConfiguralError: If another process holds it.
         OSError: If the folder cannot be written to.
+
+    Warns:
+        UnlockedWarning: If the file system has no locks; the block then runs without.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / name)
@@ -35,6 +43,14 @@ def locked(folder: Path, doing: str, patience: float = 0, name: str = LOCK) -> I
         raise ConfiguralError(
             f"{folder}: another process is at work on {doing}; wait until it has ended, or choose another folder"
         ) from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        warnings.warn(
+            f"{folder}: its file system has no locks ({error.strerror}); let one process alone work on {doing}",
+            UnlockedWarning,
+            stacklevel=3,
+        )
     try:
         yield
     finally:

@@ -4,7 +4,6 @@ import logging
 import os
 import platform
 import signal
-import tempfile
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ import psutil
 import torch
 
 from configural.errors import ConfiguralError, first_line
+from configural.io.temporary import temporary_folder
 from configural.study.engines import Outcome, attempt
 from configural.study.plans import Job
 
@@ -126,11 +126,9 @@ def _cluster(address: str | None, workers: int) -> Iterator[int]:
     threads = 1 if address else max(1, torch.get_num_threads() // workers)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Under /tmp, as the paths of sockets may have only a hundred characters.
-    with tempfile.TemporaryDirectory(
-        prefix="configural-ray-", dir="/tmp" if Path("/tmp").is_dir() else None, ignore_cleanup_errors=True
-    ) as folder:
+    with temporary_folder(Path("/tmp") if Path("/tmp").is_dir() else None) as folder:
         try:
-            _connect(address, workers * threads, folder, others)
+            _connect(address, workers * threads, str(folder), others)
             yield threads
         finally:
             _shut_down(others)
