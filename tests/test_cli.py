@@ -170,3 +170,22 @@ def test_no_command_shows_the_help_and_version_the_version():
 def test_sizes_beyond_the_memory_end_in_one_line(tmp_path):
     done = configural("networks", "cnn-15", "--image-size", 1_000_000)
     assert_one_line(done, "not enough memory", "--image-size")
+
+
+@pytest.mark.parametrize("terminal", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_a_terminal_that_lacks_characters_shows_others(terminal):
+    """A log or terminal that is not UTF-8: the tables have rules and products in them."""
+    done = configural_process("networks", "fcn-14", PYTHONCOERCECLOCALE="0", **terminal)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "3?3" in done.stdout
+
+
+def test_in_an_allocation_of_several_tasks_one_process_trains(tmp_path, monkeypatch):
+    """SLURM tells each process of its tasks, also one that was not started by srun and is to train alone."""
+    told = {"JOB_ID": 77, "JOB_NAME": "train", "NTASKS": 2, "NNODES": 1, "NODELIST": "node1"}
+    told |= {"PROCID": 0, "LOCALID": 0, "NODEID": 0, "STEP_NUM_TASKS": 2, "NTASKS_PER_NODE": 2}
+    for name, value in told.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    done = configural("run", *SMALL, "--source", "synthetic:2", "--device", "cpu", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "metrics.json").is_file()

@@ -1,6 +1,7 @@
 """The whole command line, and how it ends."""
 
 import errno
+import io
 import re
 import sys
 import warnings
@@ -52,6 +53,9 @@ _STOPPED = 130
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # it may not know a table's rules, a minus or a file's name
+            stream.reconfigure(errors="replace")
     warnings.simplefilter("always", ConfiguralWarning)
     show_others = warnings.showwarning
 
