@@ -345,10 +345,10 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, mon
     class BegunError(Exception):
         """The audit begins, with this seed of its images."""
 
-    def begin(*given, **named):
-        raise BegunError(named["seed"])
+    def begin(config, *rest, **named):
+        raise BegunError(config.seed)
 
-    monkeypatch.setattr(saved, "audit", begin)
+    monkeypatch.setattr(saved, "carry_out", begin)
 
     def audit(seed):
         saved.audit_saved(trained.folder, tmp_path / "a", source=blocks, seed=seed)

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -148,13 +149,9 @@ class Response:
     """How a piece of work ended in another process."""
 
     value: Any = None
-    error: Exception | None = (
-        None  # that it raised and that speaks for itself: ConfiguralError, OSError, MemoryError
-    )
+    error: Exception | None = None  # that speaks for itself: ConfiguralError, OSError, MemoryError
     traceback: str = ""  # of whatever else it raised
-    death: str = (
-        ""  # how its process ended instead, such as `was ended by SIGKILL, perhaps because the memory is full`
-    )
+    death: str = ""  # how its process ended instead, such as `was ended by SIGKILL, perhaps ...`
 
     @property
     def failed(self) -> bool:
@@ -330,6 +327,7 @@ def _interrupt_kept_back() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # its start, part of the first process's, would let Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
