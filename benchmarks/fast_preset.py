@@ -34,7 +34,7 @@ DATA_SEED, FURTHER_SEED, COUNT = 42, 8, 20000
 
 def trained(options: list[str], out: Path) -> dict[str, Any]:
     """Run the command; its metrics, and its seconds by the clock."""
-    command = [sys.executable, "-m", "configural.cli", "run", "--preset", "fast", *options, "--out", str(out)]
+    command = [sys.executable, "-m", "configural", "run", "--preset", "fast", *options, "--out", str(out)]
     started = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True)
     seconds = time.perf_counter() - started

@@ -51,7 +51,7 @@ def watched(options: list[str], steps: int | None) -> dict[str, float]:
     """
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "150"}
-    command = [sys.executable, "-m", "configural.cli", "run", *options]
+    command = [sys.executable, "-m", "configural", "run", *options]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL, env=environment)
     os.close(theirs)

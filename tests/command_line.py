@@ -41,7 +41,7 @@ def configural(*arguments: object, **environment: str) -> subprocess.CompletedPr
 def configural_process(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "configural.cli", *map(str, arguments)],
+        [sys.executable, "-m", "configural", *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=300,

@@ -119,7 +119,7 @@ def test_all_end_with_the_command(tmp_path, sent, to_all):
     out, partial = tmp_path / "set", tmp_path / "set.partial"
     words = ["generate", "--source", "synthetic:2", "--size", "32", "--count", "100000", "--workers", "2"]
     command = subprocess.Popen(
-        [sys.executable, "-m", "configural.cli", *words, "--out", str(out)],
+        [sys.executable, "-m", "configural", *words, "--out", str(out)],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

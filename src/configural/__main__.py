@@ -1,4 +1,4 @@
-"""`python -m configural.cli` is the command `configural`."""
+"""`python -m configural` is the command `configural`."""
 
 from configural.cli import main
 
