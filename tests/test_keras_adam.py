@@ -11,7 +11,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from configural.models import create, preprocess
-from configural.models.study_networks import BatchNorm
 from configural.training import KerasAdam, keras_adam
 
 IMPLEMENTATIONS = ({"foreach": False}, {"foreach": True}, {"fused": True})
@@ -156,10 +155,14 @@ def test_a_step_leaves_the_settings_as_they_were_and_returns_the_loss():
 
 
 def test_batch_normalisation_follows_keras():
+    """Keras 3 but for the running variance, which takes a batch's plain variance there, n / (n − 1) of it in Keras 2."""
     keras = keras_study.import_keras()
     theirs = keras.layers.BatchNormalization()
     theirs.build((None, None, None, 5))
-    ours = BatchNorm(5)
+    study = create("fcn-14", 16).BN_1
+    assert type(study) is nn.BatchNorm2d
+    unbiased = plain = np.ones(5)
+    ours = nn.BatchNorm2d(5, eps=study.eps, momentum=study.momentum)
     rng = np.random.default_rng(0)
     scale, shift = rng.uniform(0.5, 2, (2, 5)).astype(np.float32)
     theirs.set_weights([scale, shift, *theirs.get_weights()[2:]])
@@ -171,14 +174,19 @@ def test_batch_normalisation_follows_keras():
         expected = keras.ops.convert_to_numpy(theirs(batch, training=training))
         got = ours.train(training)(torch.from_numpy(batch).permute(0, 3, 1, 2))
         np.testing.assert_allclose(got.permute(0, 2, 3, 1).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
-        mean, variance = theirs.get_weights()[2:]
-        np.testing.assert_allclose(ours.running_mean.numpy(), mean, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(ours.running_var.numpy(), variance, rtol=1e-5)
+        np.testing.assert_allclose(ours.running_mean.numpy(), theirs.get_weights()[2], rtol=1e-5, atol=1e-6)
 
     # Few numbers per channel, so that dividing by n and by n − 1 differ much.
     for shape in [(2, 3, 1, 5), (3, 2, 2, 5), (1, 1, 5, 5)] * 20:
         batch = rng.normal(rng.normal(0, 2, 5), rng.uniform(1, 3, 5), shape).astype(np.float32)
         assert_same(batch, training=True)
+        values = batch.reshape(-1, 5).astype(float)
+        unbiased = 0.99 * unbiased + 0.01 * values.var(axis=0, ddof=1)
+        plain = 0.99 * plain + 0.01 * values.var(axis=0)
+        np.testing.assert_allclose(ours.running_var.numpy(), unbiased, rtol=1e-5)
+        np.testing.assert_allclose(theirs.get_weights()[3], plain, rtol=1e-5)
+        theirs.set_weights([*theirs.get_weights()[:3], ours.running_var.numpy()])
+        plain = unbiased
     before = ours.running_var.clone()
     assert_same(batch, training=False)
     assert ours.running_var.equal(before)
@@ -203,12 +211,17 @@ def differences_after_training(name, dtype, steps, seed):
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     optimizer = KerasAdam(network.parameters(), fused=True)
+    normalisation, n = model.get_layer("BN_1"), 8 * 16 * 16
 
     rng = np.random.default_rng(seed)
     for _ in range(steps):
         rgb = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
         labels = np.arange(8) % 2
+        before = normalisation.moving_variance.numpy().copy()
         their_loss = model.train_on_batch(keras_study.prepared(rgb), np.eye(2)[labels])
+        # Keras 3 has taken the plain variance of n values, the study's Keras 2 takes n / (n − 1) of it.
+        taken = normalisation.moving_variance.numpy() - 0.99 * before
+        normalisation.moving_variance.assign(0.99 * before + taken * (n / (n - 1)))
         batch = preprocess(torch.from_numpy(rgb).permute(0, 3, 1, 2)).to(getattr(torch, dtype))
         optimizer.zero_grad()
         loss = F.cross_entropy(network(batch), torch.from_numpy(labels))

@@ -21,7 +21,6 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from configural.errors import ConfiguralError
-from configural.models.study_networks import BatchNorm
 
 _SYNC_BUFFERS = (  # PyTorch 2.13 changed the name
     "forward_sync_buffers"
@@ -101,8 +100,6 @@ class GlobalBatchNorm(_BatchNorm):
         self.weight, self.bias = local.weight, local.bias
         self.running_mean, self.running_var = local.running_mean, local.running_var
         self.num_batches_tracked = local.num_batches_tracked
-        # PyTorch's own layers keep n / (n − 1) times the variance, the study's the variance.
-        self._bessel = not isinstance(local, BatchNorm)
         self._portion = portion
 
     def _check_input_dim(self, input: Tensor) -> None:
@@ -125,7 +122,7 @@ class GlobalBatchNorm(_BatchNorm):
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, momentum)
-            self.running_var.lerp_(variance * (n / (n - 1)) if self._bessel else variance, momentum)
+            self.running_var.lerp_(variance * (n / (n - 1)), momentum)
         scale = (variance + self.eps).rsqrt()
         if not self.affine:
             return (centred * scale.view(column)).to(input.dtype)
