@@ -104,7 +104,7 @@ def end_training(folder: Path, weights: Path | None) -> None:
     torch.manual_seed(0)
     network = load_network(weights) if weights else create(settings.network, settings.image_size)
     network.to(memory_format=torch.channels_last).train()
-    optimizer = KerasAdam(network.parameters(), lr=0.0, fused=True)
+    optimizer = KerasAdam(network.parameters(), lr=0.0)
     sum(weights.sum() for weights in network.parameters()).backward()
     optimizer.step()
     epochs = (Epoch(number, 1.0, 0.5, 1.0, 0.5, 1.0) for number in range(1, settings.recipe.epochs + 1))

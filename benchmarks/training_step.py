@@ -44,7 +44,7 @@ def variant_step(
         blocks: Take convolution, pool and ReLU as one, instead of layer by layer.
         winograd: Use Winograd convolutions where the library does, instead of direct ones.
         dropout: Take the library's dropout instead of PyTorch's.
-        fused: Let Adam change all weights in one pass.
+        fused: Take the library's Adam instead of PyTorch's.
         channels_last: Keep colours and channels of a pixel beside each other.
     """
     torch.manual_seed(0)
@@ -53,7 +53,9 @@ def variant_step(
         network.to(memory_format=torch.channels_last)
     else:
         network.prepare = lambda images: preprocess(images).contiguous()
-    step = training_step(network, KerasAdam(network.parameters(), fused=fused), size=size, batch=batch)
+    weights = network.parameters()
+    adam = KerasAdam(weights) if fused else torch.optim.Adam(weights, lr=1e-4)
+    step = training_step(network, adam, size=size, batch=batch)
 
     def variant() -> None:
         with contextlib.ExitStack() as changed:

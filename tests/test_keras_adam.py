@@ -1,7 +1,6 @@
 """Training as in Keras: its Adam, its batch normalisation, and whole steps of the networks."""
 
-import copy
-import pickle
+import math
 
 import keras_study
 import numpy as np
@@ -12,8 +11,6 @@ from torch.nn import functional as F
 
 from configural.models import create, preprocess
 from configural.training import KerasAdam, keras_adam
-
-IMPLEMENTATIONS = ({"foreach": False}, {"foreach": True}, {"fused": True})
 
 
 def gradients(steps, seed=0):
@@ -32,24 +29,22 @@ def descend(optimizer_class, all_gradients, **options):
     return weights.detach().numpy()
 
 
-@pytest.mark.parametrize("options", IMPLEMENTATIONS)
 @pytest.mark.parametrize("steps", [1, 3, 40])
-def test_adam_follows_the_formula(steps, options):
+def test_adam_follows_the_formula(steps):
     lr, beta_1, beta_2, epsilon = 1e-4, 0.9, 0.999, 1e-7
     weights, m, v = np.zeros((3, 300))
     for t, gradient in enumerate(gradients(steps).astype(np.float64), start=1):
         m = beta_1 * m + (1 - beta_1) * gradient
         v = beta_2 * v + (1 - beta_2) * gradient**2
         weights -= lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (np.sqrt(v) + epsilon)
-    ours = descend(KerasAdam, gradients(steps), **options)
+    ours = descend(KerasAdam, gradients(steps))
     np.testing.assert_allclose(ours, weights, rtol=1e-5, atol=1e-9)
-    plain = descend(torch.optim.Adam, gradients(steps), lr=lr, eps=epsilon, **options)
+    plain = descend(torch.optim.Adam, gradients(steps), lr=lr, eps=epsilon)
     assert np.abs(plain - weights).max() > 0.2 * lr  # the difference that KerasAdam is for
 
 
 @pytest.mark.parametrize("weight_decay", [0, 4])
-@pytest.mark.parametrize("options", IMPLEMENTATIONS)
-def test_adam_follows_keras(options, weight_decay):
+def test_adam_follows_keras(weight_decay):
     keras = keras_study.import_keras()
     weights = keras.Variable(np.zeros(300, np.float32))
     optimizer = keras.optimizers.Adam(
@@ -57,7 +52,7 @@ def test_adam_follows_keras(options, weight_decay):
     )
     for gradient in gradients(20):
         optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weights])
-    options = {**options, "lr": 3e-3, "betas": (0.8, 0.99), "eps": 1e-6}
+    options = {"lr": 3e-3, "betas": (0.8, 0.99), "eps": 1e-6}
     ours = descend(KerasAdam, gradients(20), weight_decay=weight_decay, **options)
     np.testing.assert_allclose(ours, weights.numpy(), rtol=2e-5, atol=1e-8)
     without = descend(KerasAdam, gradients(20), **options)
@@ -65,93 +60,64 @@ def test_adam_follows_keras(options, weight_decay):
 
 
 def test_defaults_are_those_of_the_study():
-    group = KerasAdam([nn.Parameter(torch.zeros(1))]).param_groups[0]
-    assert (group["lr"], group["betas"], group["eps"]) == (1e-4, (0.9, 0.999), 1e-7)
-    assert (group["weight_decay"], group["amsgrad"]) == (0, False)
+    adam = KerasAdam([nn.Parameter(torch.zeros(1))])
+    assert (adam.lr, adam.betas, adam.eps, adam.weight_decay) == (1e-4, (0.9, 0.999), 1e-7, 0)
 
 
-def from_state_dict(weights, optimizer, options):
-    result = KerasAdam([weights], **options)
-    result.load_state_dict(optimizer.state_dict())
-    return result
+@pytest.mark.parametrize("gone_on", [False, True])
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_resuming_is_exact(memory, gone_on):
+    """From tensors as a file has them, without a memory format; also by one that is set back."""
+    all_gradients = torch.from_numpy(gradients(9)).reshape(9, 5, 5, 4, 3)
 
-
-def from_moments_alone(weights, optimizer, options):
-    """As a checkpoint that keeps what the optimizer learned, but not its settings."""
-    result = KerasAdam([weights], **options)
-    settings = result.state_dict()["param_groups"]
-    result.load_state_dict({"state": optimizer.state_dict()["state"], "param_groups": settings})
-    return result
-
-
-def from_pickle(weights, optimizer, options):
-    result = pickle.loads(pickle.dumps(optimizer))
-    result.param_groups[0]["params"][0].data.copy_(weights)
-    return result
-
-
-def the_same_with_an_older_state(weights, optimizer, options):
-    """As when a training is set back: the optimizer has gone on before it is given the state."""
-    state = copy.deepcopy(optimizer.state_dict())
-    weights.grad = torch.ones(300)
-    kept = weights.detach().clone()
-    optimizer.step()
-    weights.data.copy_(kept)
-    optimizer.load_state_dict(state)
-    return optimizer
-
-
-@pytest.mark.parametrize("resume", [from_state_dict, from_moments_alone, from_pickle, the_same_with_an_older_state])
-@pytest.mark.parametrize("options", IMPLEMENTATIONS)
-def test_resuming_is_exact(options, resume):
-    undisturbed = descend(KerasAdam, gradients(9), **options)
-    weights = nn.Parameter(torch.zeros(300))
-    optimizer = KerasAdam([weights], **options)
-    for gradient in gradients(9)[:4]:
-        weights.grad = torch.from_numpy(gradient)
-        optimizer.step()
-    optimizer = resume(weights, optimizer, options)
-    weights = optimizer.param_groups[0]["params"][0]
-    for gradient in gradients(9)[4:]:
-        weights.grad = torch.from_numpy(gradient)
-        optimizer.step()
-    np.testing.assert_array_equal(weights.detach().numpy(), undisturbed)
-
-
-@pytest.mark.parametrize("options", IMPLEMENTATIONS)
-def test_resuming_is_exact_whatever_the_memory_format_of_the_state(options):
-    all_gradients = torch.from_numpy(gradients(6)).reshape(6, 5, 5, 4, 3)
-
-    def descend_in_channels_last(break_after):
-        weights = nn.Parameter(torch.zeros(5, 5, 4, 3).to(memory_format=torch.channels_last))
-        optimizer = KerasAdam([weights], **options)
+    def descend_with_a_break(after):
+        weights = nn.Parameter(torch.zeros(5, 5, 4, 3).to(memory_format=memory))
+        optimizer = KerasAdam([weights])
         for step, gradient in enumerate(all_gradients):
-            if step == break_after:
-                state = optimizer.state_dict()
-                moments = {name: value.contiguous() for name, value in state["state"][0].items()}
-                optimizer = KerasAdam([weights], **options)
-                optimizer.load_state_dict(state | {"state": {0: moments}})
-            weights.grad = gradient.to(memory_format=torch.channels_last)
+            if step == after:
+                stored = {name: value.clone().contiguous() for name, value in optimizer.tensors().items()}
+                kept = weights.detach().clone()
+                if gone_on:
+                    weights.grad = torch.ones_like(weights)
+                    optimizer.step()
+                    weights.data.copy_(kept)
+                else:
+                    optimizer = KerasAdam([weights])
+                optimizer.load(stored)
+            weights.grad = gradient.to(memory_format=memory)
             optimizer.step()
         return weights.detach()
 
-    assert descend_in_channels_last(break_after=3).equal(descend_in_channels_last(break_after=None))
+    assert descend_with_a_break(after=4).equal(descend_with_a_break(after=None))
 
 
-def test_a_step_leaves_the_settings_as_they_were_and_returns_the_loss():
-    weights = nn.Parameter(torch.ones(2))
-    optimizer = KerasAdam([weights])
-    settings = copy.deepcopy(optimizer.state_dict()["param_groups"])
+def test_tensors_of_other_weights_are_refused():
+    adam, other = KerasAdam([nn.Parameter(torch.ones(2))]), KerasAdam([nn.Parameter(torch.ones(1))])
+    with pytest.raises(ValueError, match="0/exp_avg is of other weights"):
+        adam.load(other.tensors())
+    with pytest.raises(ValueError, match="step must be 0 or more"):
+        adam.load({**adam.tensors(), "step": torch.tensor(-3)})
+    with pytest.raises(KeyError):
+        adam.load({})
 
-    def loss():
-        optimizer.zero_grad()
-        result = (weights**2).sum()
-        result.backward()
-        return result
 
-    assert optimizer.step(loss) == 2
-    assert optimizer.state_dict()["param_groups"] == settings
-    assert weights.detach().numpy() == pytest.approx(1 - 1e-4, abs=1e-7)
+def test_it_is_pytorchs_adam_with_another_epsilon():
+    """Bit by bit, also of two types, and of weights that have no gradient."""
+    start = [torch.randn(7, 3, 3, 3), torch.randn(5, dtype=torch.float64), torch.randn(4)]
+    ours, theirs = ([nn.Parameter(each.clone()) for each in start] for _ in range(2))
+    adam = KerasAdam(ours, lr=1e-2, weight_decay=0.1)
+    plain = torch.optim.AdamW(theirs, lr=1e-2, eps=1e-7, weight_decay=0.1, fused=True)
+    for step in range(1, 6):
+        for both in list(zip(ours, theirs, strict=True))[:2]:
+            both[0].grad = both[1].grad = torch.randn_like(both[0])
+        plain.param_groups[0]["eps"] = 1e-7 / math.sqrt(1 - 0.999**step)
+        adam.step()
+        plain.step()
+    assert all(torch.equal(*both) for both in zip(ours, theirs, strict=True))
+    assert torch.equal(ours[2], start[2])
+    assert not torch.equal(ours[1], start[1])
+    adam.zero_grad()
+    assert ours[0].grad is None
 
 
 def test_batch_normalisation_follows_keras():
@@ -210,7 +176,7 @@ def differences_after_training(name, dtype, steps, seed):
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    optimizer = KerasAdam(network.parameters(), fused=True)
+    optimizer = KerasAdam(network.parameters())
     normalisation, n = model.get_layer("BN_1"), 8 * 16 * 16
 
     rng = np.random.default_rng(seed)
@@ -261,10 +227,10 @@ def test_moments_that_fade_become_zero_and_no_weight_notices(monkeypatch):
     """What a gradient that was there but once leaves is never too small for full precision."""
     tiny = torch.finfo(torch.float32).tiny
 
-    def train(steps: int) -> tuple[torch.Tensor, dict[str, torch.Tensor], int]:
+    def train(steps: int) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor], int]:
         torch.manual_seed(0)
         weights = torch.nn.Parameter(torch.randn(6, 5, 3, 3).to(memory_format=torch.channels_last))
-        optimizer = KerasAdam([weights], lr=1e-2, betas=(0.9, 0.9), fused=True)
+        optimizer = KerasAdam([weights], lr=1e-2, betas=(0.9, 0.9))
         slow = 0
         for step in range(steps):
             gradient = torch.randn_like(weights) * (torch.rand(6)[:, None, None, None] * 1e-3)
@@ -272,15 +238,14 @@ def test_moments_that_fade_become_zero_and_no_weight_notices(monkeypatch):
                 gradient[3:] = 0
             weights.grad = gradient
             optimizer.step()
-            state = optimizer.state[weights]
-            slow += sum(int(((m != 0) & (m.abs() < tiny)).sum()) for m in (state["exp_avg"], state["exp_avg_sq"]))
-        return weights.detach(), state, slow
+            slow += sum(int(((m != 0) & (m.abs() < tiny)).sum()) for m in optimizer.moments[0])
+        return weights.detach(), optimizer.moments[0], slow
 
-    swept, state, slow = train(1200)
+    swept, (first, second), slow = train(1200)
     assert slow == 0
-    assert not state["exp_avg"][3:].any()
-    assert not state["exp_avg_sq"][3:].any()
-    assert state["exp_avg"][:3].all()
+    assert not first[3:].any()
+    assert not second[3:].any()
+    assert first[:3].all()
     monkeypatch.setattr(keras_adam, "_SWEPT_EVERY", 10**9)
     plain, _, slow = train(1200)
     assert slow > 0  # or the test could not fail

@@ -54,3 +54,16 @@ def test_the_table_of_networks_imports_torch_and_little_else():
 def test_what_tells_processes_what_to_do_is_light():
     code = "import sys, configural.processes; sys.exit(any(name in sys.modules for name in ('numpy', 'torch')))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_training_does_without_the_compiler_of_torch():
+    code = (
+        "import sys, torch\n"
+        "from configural.training import KerasAdam\n"
+        "weights = torch.nn.Parameter(torch.ones(2))\n"
+        "adam = KerasAdam([weights])\n"
+        "weights.sum().backward()\n"
+        "adam.step()\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -38,7 +38,7 @@ def test_the_recipe_of_the_paper():
     )
     assert [recipe("paper", name).epochs for name in ("cnn-15", "cnn-13", "fcn-16", "fcn-14")] == [20, 30, 20, 30]
     adam = KerasAdam(_network().parameters())
-    assert adam.param_groups[0]["betas"] == (0.9, 0.999)
+    assert adam.betas == (0.9, 0.999)
 
 
 def test_learning_rates():

@@ -156,7 +156,7 @@ def measure(
         torch.manual_seed(0)
         model = create(network, image_size).train()
         model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        adam = KerasAdam(model.parameters(), fused=True)
+        adam = KerasAdam(model.parameters())
         step = training_step(model, adam, size=image_size, batch=BATCH, device=where)
     table = sample(library, condition="ffa", count=_DRAWN, seed=1)
     stimuli, renderer = list(table), Renderer(library, size=image_size)
@@ -256,7 +256,7 @@ def matrix_product(side: int = _SIDE, device: torch.device | None = None) -> Wor
 
 def training_step(
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: KerasAdam | torch.optim.Optimizer,
     *,
     size: int,
     batch: int,

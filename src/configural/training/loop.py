@@ -115,7 +115,6 @@ def _fit(
         lr=recipe.learning_rate,
         betas=(0.9, recipe.beta_2),
         weight_decay=recipe.weight_decay,
-        fused=True,
     )
     model = network
     if compile:
@@ -152,8 +151,7 @@ def _fit(
                 for step, (batch, labels) in enumerate(
                     batches(train, recipe.batch_size, shuffling=shuffling, portion=portion)
                 ):
-                    for group in optimizer.param_groups:
-                        group["lr"] = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
+                    optimizer.lr = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
                     labels = labels.to(device)
                     optimizer.zero_grad()
                     if compile:
