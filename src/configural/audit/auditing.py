@@ -1,6 +1,6 @@
 """The audit: every probe asked of one classifier."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,8 @@ from configural.audit.result import Audit, Example, Facts, save_responses
 from configural.audit.resuming import UNFINISHED, audit_folder, kept_responses, refuse_other
 from configural.config.audit import AuditConfig
 from configural.errors import ConfiguralError
+from configural.io import manifest
+from configural.io.reading import reading
 from configural.portraits import Library, load
 from configural.stimuli import Condition, Renderer, sample
 from configural.stimuli import condition as find_condition
@@ -135,8 +137,9 @@ def carry_out(
     name: str,
     out: Path | None,
     resume: bool,
+    write_page: Callable[[Path], object] | None = None,
 ) -> Audit:
-    """An audit with settings that say all, of what they name; see `audit`."""
+    """An audit with settings that say all, of what they name; see `audit`, and its page if that is wanted."""
     if len(set(settings.probes)) < len(probes):
         raise ConfiguralError(f"probes {', '.join(settings.probes)}: two of them have the same name")
     condition = find_condition(condition, scheme=library.scheme)
@@ -152,8 +155,15 @@ def carry_out(
     new = Audit(settings, facts, {probe.name: ProbeCard.of(probe) for probe in probes}, scores_frame({}))
     with nullcontext() if out is None else audit_folder(out, new, resume=resume) as stored:
         if stored is not None and not stored.interruption:
-            return stored
-        return _measured(new, classifier, probes, material, out=out, stored=stored)
+            done = stored
+        else:
+            done = _measured(new, classifier, probes, material, out=out, stored=stored)
+        if out is not None:
+            if write_page is not None:
+                write_page(out)
+            if not manifest.is_sealed(out):
+                manifest.seal(out)
+        return done
 
 
 def _measured(
@@ -205,7 +215,10 @@ def _measured(
                 new.responses[probe.name] = responses
             if out is not None:
                 save_responses(out, probe.name, responses)
-            scores[probe.name] = probe.score(responses, material)
+            kept_in = Path(out or "") / "responses" / f"{probe.name}.parquet"
+            blamed = reading(kept_in, "responses that can be scored", "; remove it and resume")
+            with blamed if begin else nullcontext():
+                scores[probe.name] = _scored(probe, responses, material)
             new.examples[probe.name] = list(_examples(probe, trials, responses, size))
             for caption, image in probe.maps(classifier, trials, image_size=size):
                 new.examples[probe.name].append(Example(caption, image, np.nan))
@@ -247,6 +260,14 @@ def _refuse_another_classifier(
                     f"the classifier gives other responses to the probe {probe.name} now than when the audit was "
                     "begun; resume with the same one, or choose another out"
                 )
+
+
+def _scored(probe: Probe, responses: pd.DataFrame, material: Material) -> list[Score]:
+    scores = probe.score(responses, material)
+    other = [score for score in scores if not isinstance(score, Score)] if isinstance(scores, list) else [scores]
+    if other:
+        raise ConfiguralError(f"probe {probe.name}: it gave {type(other[0]).__name__} instead of a list of Score")
+    return scores
 
 
 def make_material(

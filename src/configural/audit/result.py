@@ -5,20 +5,21 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from configural.audit.probe import SCORE_COLUMNS, ProbeCard, Which
 from configural.config.audit import AuditConfig
 from configural.errors import ConfiguralError
 from configural.evaluation import save_figure
-from configural.io import files
+from configural.io import files, manifest
 from configural.io.images import write_png
+from configural.io.reading import read_csv, read_json, reading
 
 NOT_MEASURED = "not measured"
 
@@ -144,7 +145,7 @@ class Audit:
                 log_odds = None if np.isnan(example.log_odds) else example.log_odds
                 listed.append({"file": file, "caption": example.caption, "log_odds": log_odds})
             files.write_text(folder / "examples" / f"{probe}.json", json.dumps(listed, indent=1) + "\n")
-        files.write_text(folder / "audit.csv", self.scores.to_csv(index=False))
+        files.write_text(folder / "audit.csv", self.scores.to_csv(index=False), durable=True)
         rows = [
             {key: None if isinstance(v, float) and np.isnan(v) else v for key, v in row.items()}
             for row in self.scores.to_dict("records")
@@ -157,46 +158,48 @@ class Audit:
             "interruption": self.interruption,
             "scores": rows,
         }
-        files.write_text(folder / "audit.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+        files.write_text(folder / "audit.json", json.dumps(content, indent=1, allow_nan=False) + "\n", durable=True)
 
     @classmethod
     def load(cls, folder: Path | str) -> "Audit":
         """Read what `save` wrote; figures and examples stay in the folder.
 
         Raises:
-            ConfiguralError: If it is no audit's folder.
+            ConfiguralError: If it is no audit's folder, or a file of a finished one is not what was written.
         """
         folder = Path(folder)
-        try:
-            content = json.loads((folder / "audit.json").read_text("utf-8"))
-            settings = AuditConfig.model_validate(content["settings"])
-            facts = Facts.model_validate(content["facts"])
-            probes = {name: ProbeCard.model_validate(card) for name, card in content["probes"].items()}
-            if not all(name.isidentifier() for name in probes):  # they name files
-                raise ValueError("a probe's name is none")
-            left_out, interruption = content["left_out"], content["interruption"]
-            scores = pd.read_csv(
-                io.StringIO((folder / "audit.csv").read_text("utf-8")),
-                keep_default_na=False,
-                na_values={name: [""] for name in ("at", "value", "low", "high")},
-            )
-        except FileNotFoundError as error:
-            raise ConfiguralError(f"{folder}: holds no audit ({Path(error.filename).name} is missing)") from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConfiguralError(f"{folder}: its audit.json or audit.csv is damaged; audit again") from error
-        if missing := [name for name in SCORE_COLUMNS if name not in scores.columns]:
-            raise ConfiguralError(f"{folder / 'audit.csv'}: lacks the column {missing[0]}")
+        for name in ("audit.json", "audit.csv"):
+            if not (folder / name).is_file():
+                raise ConfiguralError(f"{folder}: holds no audit ({name} is missing)")
+        said = read_json(folder / "audit.json", _Stored, "the record of an audit", "; it is damaged, audit again")
+        scores = read_csv(folder / "audit.csv", _SCORES, "the scores of an audit")
         responses = {}
         for path in sorted((folder / "responses").glob("*.parquet")):
-            try:
+            with reading(path, "the responses to a probe", "; damaged: remove it and audit with resume"):
                 responses[path.stem] = pd.read_parquet(path)
-            except (OSError, ValueError) as error:  # Arrow's own is one of them
-                raise ConfiguralError(f"{path}: damaged; remove it and audit with resume") from error
-        return cls(settings, facts, probes, scores, responses, left_out=left_out, interruption=interruption)
+        manifest.refuse_changed(folder, "audit.json", "audit.csv", "responses/*")
+        told = said.settings, said.facts, said.probes
+        return cls(*told, scores, responses, left_out=said.left_out, interruption=said.interruption)
+
+
+class _Stored(BaseModel):
+    """What is read of `audit.json`."""
+
+    settings: AuditConfig
+    facts: Facts
+    probes: dict[Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w*$")], ProbeCard]  # its name names files
+    left_out: dict[str, str]
+    interruption: str
+
+
+_SCORES = dict.fromkeys(SCORE_COLUMNS, "text") | {
+    **dict.fromkeys(("at", "value", "low", "high"), "score"),
+    **{"exemplars": "whole", "images": "whole"},
+}
 
 
 def save_responses(folder: Path, probe: str, responses: pd.DataFrame) -> None:
     """Write the responses to one probe as Parquet."""
     buffer = io.BytesIO()
     responses.to_parquet(buffer, index=False)
-    files.write_bytes(folder / "responses" / f"{probe}.parquet", buffer.getvalue())
+    files.write_bytes(folder / "responses" / f"{probe}.parquet", buffer.getvalue(), durable=True)

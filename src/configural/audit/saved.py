@@ -1,6 +1,5 @@
 """Audits of saved models."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from configural.config.run import RunConfig
 from configural.errors import ConfiguralError
 from configural.portraits import Library, load
 from configural.portraits.sources import load_recorded
+from configural.runs.metrics import read_metrics
 from configural.stimuli.conditions import refuse_unregistered
 
 
@@ -59,6 +59,7 @@ def audit_saved(
         positive=config.positive,
         output=config.output,
         scale=config.scale,
+        layout=config.layout,
         image_size=given.get("image_size"),
         network=config.network,
         device=config.device,
@@ -82,16 +83,21 @@ def audit_saved(
         }
     )
     try:
-        done = carry_out(
-            config, opened, library, config.condition, probes, name=opened.name, out=folder, resume=resume
+        return carry_out(
+            config,
+            opened,
+            library,
+            config.condition,
+            probes,
+            name=opened.name,
+            out=folder,
+            resume=resume,
+            write_page=write_page,
         )
     except (AuditInterruptedError, KeyboardInterrupt):
         if write_page is not None and (folder / "audit.json").is_file():
             write_page(folder)
         raise
-    if write_page is not None:
-        write_page(folder)
-    return done
 
 
 def _refuse_modules(stored: AuditConfig, given: Mapping[str, Any]) -> None:
@@ -146,7 +152,4 @@ def _trained_on(run: Path) -> str:
     path = run / "metrics.json"
     if not path.is_file():
         raise ConfiguralError(f"{run}: this run is not finished; continue it with resume")
-    try:
-        return str(json.loads(path.read_text("utf-8"))["faces_fingerprint"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfiguralError(f"{path}: not the metrics of a run; is the file damaged?") from error
+    return str(read_metrics(path)["faces_fingerprint"])

@@ -11,6 +11,7 @@ from configural.cli.options import Format, Placement, RequiredOut, with_settings
 from configural.cli.tables import print_library
 from configural.config.run import RunConfig
 from configural.errors import ConfiguralError, PortraitSkippedWarning
+from configural.io.manifest import MANIFEST
 
 app = typer.Typer()
 
@@ -61,20 +62,22 @@ def generate(
 @app.command(
     epilog="Examples:\n\n"
     "configural verify images/ffa\n\n"
-    "configural verify images/shifted --sample all --source fasseg:FASSEG/V2"
+    "configural verify images/shifted --sample all --source fasseg:FASSEG/V2\n\n"
+    "configural verify runs/demo"
 )
 @with_settings(RunConfig.model_fields, "source")
 def verify(
     *,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that generate wrote")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a finished folder of any command")],
     sample: Annotated[str, typer.Option(metavar="N", help="how many images to draw again, or all")] = "200",
     format: Format = None,
     **given: Any,
 ) -> None:
-    """Check a dataset: draw a sample again from its stimuli.parquet and compare the bytes.
+    """Check a dataset, run, evaluation, study or audit: name missing, extra, changed and damaged files.
 
-    Names missing, extra and damaged files; exit status 1 if there are any. The exemplars are loaded from where
-    dataset.json says, unless --source names another one.
+    Compares every file with its SHA-256 in SHA256SUMS; exit status 1 if there are any. Of a dataset, also draws a
+    sample again from its stimuli.parquet and compares the bytes. The exemplars are loaded from where dataset.json
+    says, unless --source names another one.
     """
     if sample != "all" and not sample.isdecimal():
         raise ConfiguralError(f"--sample '{sample}' must be a whole number of at least 1, or all")
@@ -84,7 +87,9 @@ def verify(
     repacked = f"; {done.repacked:,} were packed by another PNG library, pixels the same" if done.repacked else ""
     number = len(done.faults)
     found = {0: "nothing is wrong", 1: "1 fault"}.get(number, f"{number:,} faults")
-    typer.echo(f"{folder}: {done.sampled:,} of {done.images:,} images drawn again, {found}{repacked}")
+    drawn = f"{done.sampled:,} of {done.images:,} images drawn again"
+    what = drawn if done.images else f"{done.files:,} files compared with {MANIFEST}"
+    typer.echo(f"{folder}: {what}, {found}{repacked}")
     if not done.sound:
         raise typer.Exit(1)
 

@@ -13,6 +13,7 @@ from configural import __version__
 from configural.cli import audits, data, networks, runs, studies
 from configural.cli.options import as_options
 from configural.errors import ConfiguralError, ConfiguralWarning
+from configural.io.files import refuse_no_text
 
 app = typer.Typer(
     add_completion=False,
@@ -67,6 +68,8 @@ def main() -> None:
 
     warnings.showwarning = show  # type: ignore[assignment]
     try:
+        for word in sys.argv[1:]:
+            refuse_no_text(word)
         status = app(standalone_mode=False)
         if status == _STOPPED:  # Typer's answer to Ctrl-C
             raise KeyboardInterrupt

@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
-from configural.config.recipe import Recipe, Seed, Settings
+from configural.config.recipe import ImageSize, Recipe, Seed, Settings
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.io.yamls import Document, parse_document, read_document, validated
@@ -35,8 +35,8 @@ class RunConfig(Settings):
     preset: Literal["quick", "paper", "fast"] = Field(
         "quick", description="quick (two CPU cores), paper (as in the study) or fast (least compute)"
     )
-    image_size: int = Field(64, ge=8, description="rows and columns of the images")
-    count: int = Field(4000, ge=42, description="images in train, valid and test together; even")
+    image_size: ImageSize = Field(64, description="rows and columns of the images")
+    count: int = Field(4000, ge=42, le=10**8, description="images in train, valid and test together; even")
     recipe: Recipe = Recipe()
     seed: Seed = Field(42, description="of everything random")
     data_seed: Seed = Field(42, description="of the images, where that shall be another than the seed")
@@ -61,7 +61,7 @@ class RunConfig(Settings):
 
     def save(self, path: Path) -> None:
         """Write as YAML."""
-        files.write_text(path, yaml.safe_dump(self.model_dump(), sort_keys=False))
+        files.write_text(path, yaml.safe_dump(self.model_dump(), sort_keys=False), durable=True)
 
     @classmethod
     def load(cls, path: Path) -> "RunConfig":
@@ -135,7 +135,7 @@ def resolved(stated: Mapping[str, Any]) -> RunConfig:
     for name, value in (*parse_document(text, f"{preset}.yaml").values.items(), *stated.items()):
         if not isinstance(value, Mapping):
             values[name] = value
-        elif network in value:
+        elif isinstance(network, str) and network in value:
             values[name] = value[network]
     recipe = {name: values.pop(name) for name in Recipe.model_fields if name != "seed" and name in values}
     recipe |= {"seed": values["seed"]} if "seed" in values else {}

@@ -2,7 +2,6 @@
 
 from configural.export import formats as formats
 from configural.export.format import FORMATS as FORMATS
-from configural.export.format import Fault as Fault
 from configural.export.format import Format as Format
 from configural.export.format import ShardedFormat as ShardedFormat
 from configural.export.format import StoredImage as StoredImage
@@ -15,3 +14,4 @@ from configural.export.reading import read as read
 from configural.export.reading import verify as verify
 from configural.export.writing import generate as generate
 from configural.export.writing import write as write
+from configural.io.manifest import Fault as Fault

@@ -1,7 +1,7 @@
 """What a dataset format is, and what can be wrong with a dataset on disk."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,27 +11,13 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from configural.errors import ConfiguralError, first_line
+from configural.errors import ConfiguralError
 from configural.export.plan import Each, Entry, Plan, Shard, Update
 from configural.io import files
 from configural.io.images import decode_image
-from configural.registry import Registry
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One difference between what is on disk and what should be.
-
-    Attributes:
-        kind: missing, extra, damaged, or repacked: an image of the same pixels in other bytes, as another version
-            of the PNG library writes them, which is no harm.
-        where: The file, or the file and the position in it.
-        why: What differs, if the kind alone does not say it.
-    """
-
-    kind: str
-    where: str
-    why: str = ""
+from configural.io.manifest import Fault
+from configural.io.reading import reading
+from configural.registry import Registry, made_by
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +48,13 @@ class Format(ABC):
         data_files: Pattern of the files of a subset, `{}` for its name; the data card's header states it.
         usage: Markdown for the data card: how other tools read the folder, `FOLDER` for its name.
         holds_parts: Whether the parts' masks are in it even without label images.
+        writes_masks: Whether it writes label images where they are wanted; else to want them is refused.
     """
 
     data_files: ClassVar[str]
     usage: ClassVar[str] = ""
     holds_parts: ClassVar[bool] = False
+    writes_masks: ClassVar[bool] = False
 
     @abstractmethod
     def paths(self, plan: Plan) -> Iterator[str]:
@@ -121,15 +109,15 @@ class Format(ABC):
             else:
                 yield from (Fault("missing", file) for file in expected)
 
+    def rows(self, plan: Plan, paths: Collection[str]) -> Iterator[int]:
+        """The positions in the table of the stimuli that some files hold, as far as the format knows."""
+        if paths:
+            listed = enumerate(plan.table.files())
+            yield from (row for row, file in listed if file in paths or f"masks/{file}" in paths)
+
 
 class ShardedFormat(Format):
-    """A format that packs a shard of the images into each of its files.
-
-    Attributes:
-        unreadable: What reading a damaged file may raise, besides built-in errors.
-    """
-
-    unreadable: ClassVar[tuple[type[Exception], ...]]
+    """A format that packs a shard of the images into each of its files."""
 
     @abstractmethod
     def path(self, shard: Shard) -> str:
@@ -167,15 +155,17 @@ class ShardedFormat(Format):
             done += len(shard.rows)
             update(done)
 
+    def rows(self, plan: Plan, paths: Collection[str]) -> Iterator[int]:
+        """The positions of the stimuli in some shards."""
+        for shard in plan.shards:
+            if self.path(shard) in paths:
+                yield from shard.rows.tolist()
+
     def read(self, folder: Path, subset: str, *, class_names: tuple[str, str]) -> Iterator[StoredImage]:
         """The images of a subset, shard by shard."""
         for path in sorted(folder.glob(self.data_files.format(subset))):
-            try:
+            with reading(path, "a readable shard"):
                 yield from self.read_shard(path)
-            except ConfiguralError:
-                raise
-            except (OSError, KeyError, TypeError, ValueError, *self.unreadable) as error:  # type: ignore[misc]
-                raise ConfiguralError(f"{path}: damaged: {first_line(error)}") from error
 
     def compare(self, plan: Plan, folder: Path, *, rows: frozenset[int], update: Update) -> Iterator[Fault]:
         """The faults of the rows, and of what each shard holds in all; a missing shard is passed over."""
@@ -184,14 +174,15 @@ class ShardedFormat(Format):
             path = folder / self.path(shard)
             if path.is_file():
                 try:
-                    yield from self.compare_shard(path, plan, shard=shard, rows=rows)
-                except (OSError, *self.unreadable) as error:  # type: ignore[misc]
-                    yield Fault("damaged", self.path(shard), f"cannot be read: {first_line(error)}")
+                    with reading(path, "a readable shard"):
+                        yield from self.compare_shard(path, plan, shard=shard, rows=rows)
+                except ConfiguralError as error:
+                    yield Fault("damaged", self.path(shard), str(error))
             done += len(rows.intersection(shard.rows.tolist()))
             update(done)
 
 
-FORMATS: Registry[Format] = Registry("format", "configural.formats")
+FORMATS: Registry[Format] = Registry("format", "configural.formats", Format)
 """The dataset formats by name."""
 
 
@@ -202,7 +193,7 @@ def find_format(name: str) -> Format:
         ConfiguralError: If there is none.
     """
     found: Any = FORMATS.find(name)
-    made = found() if isinstance(found, type) else found
+    made = made_by(found, f"format '{name}'") if isinstance(found, type) else found
     if not isinstance(made, Format):
         raise ConfiguralError(f"format '{name}': expected a configural.export.Format, found {type(made).__name__}")
     return made
@@ -210,6 +201,8 @@ def find_format(name: str) -> Format:
 
 def stored_image(content: bytes, where: str, /, *, file: str, index: int, label: int, **_: object) -> StoredImage:
     """An image that a format holds as an image file, with what it says of it; `where` is for errors."""
+    if [type(said) for said in (file, index, label)] != [str, int, int] or not 0 <= index < 2**63:
+        raise ConfiguralError(f"{where}: index {index!r} and label {label!r} of file {file!r} are none")
     return StoredImage(file, index, label, decode_image(content, where))
 
 

@@ -1,7 +1,6 @@
 """Reading a dataset back, whatever its format, and checking it against its own table of stimuli."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from configural.errors import ConfiguralError
 from configural.export.format import FORMATS, Fault, Format, StoredImage, find_format
 from configural.export.formats.imagefolder import list_images
 from configural.export.plan import Plan
+from configural.io import manifest
 from configural.io.images import read_image
 from configural.objects import FACE, ObjectScheme
 from configural.portraits import Library, load
@@ -94,11 +94,14 @@ def read(
         format: A format as `write` takes it, where `dataset.json` names one that is not registered.
 
     Returns:
-        The images by class and index. An index is that on disk, such as 8001 for pic_08001.png.
+        The images by class and index. An index is that on disk, such as 8001 for pic_08001.png. Those of a
+        folder without a `dataset.json` are those that Keras's `flow_from_directory` finds, in its order; where the
+        numbers at the ends of names do not distinguish all images of a class, their indices are positions in it.
 
     Raises:
         ConfiguralError: If a folder is missing or empty, the format is unknown, images are missing, or an image is
-            unreadable or of another size.
+            unreadable or of another size; also if a class's folder holds a link to a folder, which Keras passes over
+            and torchvision follows.
 
     Example:
         >>> import tempfile, configural as cf
@@ -125,7 +128,9 @@ def read(
             StoredImage(path.relative_to(folder).as_posix(), index, label, read_image(path))
             for label, index, path in listed
         )
-    read_back = _collected(folder, images, count=count, size=size, class_names=names)
+    read_back = _collected(
+        folder, images, by_index=(folder / FILE).is_file(), count=count, size=size, class_names=names
+    )
     if len(read_back) != count:
         raise ConfiguralError(
             f"{folder}: {len(read_back):,} {split} images instead of {count:,}; configural verify names the others"
@@ -134,7 +139,13 @@ def read(
 
 
 def _collected(
-    folder: Path, stored: Iterable[StoredImage], *, count: int, size: int, class_names: tuple[str, str]
+    folder: Path,
+    stored: Iterable[StoredImage],
+    *,
+    by_index: bool,
+    count: int,
+    size: int,
+    class_names: tuple[str, str],
 ) -> "ImageDataset":
     from configural.stimuli.datasets import ImageDataset
 
@@ -148,7 +159,8 @@ def _collected(
                 raise ConfiguralError(f"{folder / image.file}: label {image.label} instead of 0 or 1")
             found.append(image)
             update(len(found))
-    found.sort(key=lambda image: (image.label, image.index), reverse=True)
+    found.sort(key=lambda image: (image.label, image.index if by_index else 0))
+    found.reverse()
     pixels = np.empty((len(found), size, size, 3), np.uint8)
     about: list[tuple[int, str, int]] = []
     while found:  # one after the other, so that the images are not held twice
@@ -161,19 +173,21 @@ def _collected(
 
 @dataclass(frozen=True)
 class Verification:
-    """What a check of a dataset found.
+    """What a check of a folder found.
 
     Attributes:
-        images: Images that the dataset should hold.
+        images: Images that a dataset should hold.
         sampled: How many of them were drawn again and compared.
-        faults: What is missing, extra or damaged, in this order.
+        faults: What is missing, extra, changed or damaged, in this order.
         repacked: Sampled images of the same pixels in other bytes than this machine's PNG library writes.
+        files: How many files were compared with their SHA-256.
     """
 
     images: int
     sampled: int
     faults: tuple[Fault, ...]
     repacked: int
+    files: int = 0
 
     @property
     def sound(self) -> bool:
@@ -184,33 +198,36 @@ class Verification:
 def verify(
     folder: Path | str, *, sample: int | None = 200, source: str | Library | None = None, format: str | None = None
 ) -> Verification:
-    """Compare a dataset that `write` wrote with what its table of stimuli says.
+    """Compare a finished folder with what was written: of a run, evaluation, study, audit or dataset.
 
-    Every file's presence is checked, and so are the metadata files and the lists of what the archives hold. Of a
-    sample of images, always the same for the same number, the image, the mask and all that is said of them
-    are made again and compared. The text of README.md is not compared, and hidden files are passed over, so that
-    a card can be edited and the folder put under version control.
+    Every file is compared with the SHA-256 in the folder's `SHA256SUMS`, those of a study's runs too. Of a dataset,
+    every file's presence is checked, and so are the metadata files and the lists of what the archives hold. Of a
+    sample of images, always the same for the same number, and of those in files that have changed, the image, the
+    mask and all that is said of them are made again and compared. The text of README.md is not compared, and hidden
+    files are passed over, so that a card can be edited and the folder put under version control.
 
     Args:
-        folder: The dataset.
+        folder: The folder.
         sample: How many images to draw again; all if None.
         source: Where the portraits are now, or their library; what `dataset.json` names if not given.
         format: A format as `write` takes it, where `dataset.json` names one that is not registered.
 
     Raises:
-        ConfiguralError: If the folder holds no dataset, its format is unknown, or the exemplars are not those that
-            it was drawn from.
+        ConfiguralError: If the folder holds nothing of the kind, its format is unknown, or the exemplars are not
+            those that it was drawn from.
 
     Example:
         >>> import tempfile, configural as cf
         >>> with cf.progress.hidden(), tempfile.TemporaryDirectory() as folder:
         ...     _ = cf.generate("synthetic:2", "ffa", out=f"{folder}/set", count=40, size=16, format="webdataset")
         ...     cf.verify(f"{folder}/set", sample=5)
-        Verification(images=40, sampled=5, faults=(), repacked=0)
+        Verification(images=40, sampled=5, faults=(), repacked=0, files=5)
     """
     if sample is not None and sample < 1:
         raise ConfiguralError(f"sample {sample} must be at least 1, or all")
     folder = Path(folder)
+    if folder.is_dir() and not (folder / FILE).is_file():
+        return _verify_files(folder, {"source": source, "format": format})
     described = Description.load(folder)
     form = described.form(format)
     try:
@@ -233,28 +250,41 @@ def verify(
         Fault("damaged", FILE, f"its {name} is not that of stimuli.parquet")
         for name in described.differing(table.settings())
     ]
-    expected, present = {*_COMMON, *form.paths(plan)}, _present(folder)
+    expected, present = {*_COMMON, *form.paths(plan)}, manifest.present(folder)
     faults += [Fault("missing", path) for path in sorted(expected - present)]
     faults += [Fault("extra", path) for path in sorted(present - expected)]
     count = len(table) if sample is None else min(sample, len(table))
-    rows = np.random.default_rng(0).choice(len(table), count, replace=False)
-    with progress.bar("comparing", count) as update:
-        faults += form.compare(plan, folder, rows=frozenset(rows.tolist()), update=update)
+    number, changed = manifest.compare(folder) if manifest.is_sealed(folder) else (0, [])
+    suspect = {fault.where for fault in changed if fault.kind == "changed"}
+    rows = {*np.random.default_rng(0).choice(len(table), count, replace=False).tolist(), *form.rows(plan, suspect)}
+    with progress.bar("comparing", len(rows)) as update:
+        faults += form.compare(plan, folder, rows=frozenset(rows), update=update)
+    told = tuple(fault.where for fault in faults)
+    faults += [
+        fault
+        for fault in changed
+        if fault.where in suspect - {"README.md"} and not any(where.startswith(fault.where) for where in told)
+    ]
     kinds = Counter(fault.kind for fault in faults)
-    order = ("missing", "extra", "damaged")
+    order = ("missing", "extra", "changed", "damaged")
     return Verification(
         len(table),
-        count,
+        len(rows),
         tuple(fault for kind in order for fault in faults if fault.kind == kind),
         kinds["repacked"],
+        number,
     )
 
 
-def _present(folder: Path) -> set[str]:
-    """All files but hidden ones, relative to the folder."""
-    found: set[str] = set()
-    for where, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        below = Path(where).relative_to(folder)
-        found.update((below / name).as_posix() for name in names if not name.startswith("."))
-    return found
+def _verify_files(folder: Path, options: dict[str, Any]) -> Verification:
+    """The verification of a folder that is no dataset."""
+    if not manifest.is_sealed(folder):
+        raise ConfiguralError(
+            f"{folder}: has no {FILE} and no {manifest.MANIFEST}; expected a finished folder of generate, run, "
+            "evaluate, study or audit"
+        )
+    for name, value in options.items():
+        if value is not None:
+            raise ConfiguralError(f"{name}: {folder} holds no dataset; leave it out")
+    number, faults = manifest.compare(folder)
+    return Verification(0, 0, tuple(faults), 0, number)

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,21 @@ from configural import __version__, progress
 from configural.errors import ConfiguralError
 from configural.export.card import data_card
 from configural.export.format import find_format
-from configural.export.plan import Plan, entry_map
+from configural.export.plan import Plan, Update, entry_map
 from configural.export.reading import FILE
-from configural.io import files
+from configural.io import files, manifest
+from configural.io.manifest import Journal
 from configural.io.temporary import temporary_folder
 from configural.portraits import Library, load
 from configural.stimuli.conditions import Condition
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.sampling import sample_to
 from configural.stimuli.table import StimulusTable, StoredTable
+
+_INSIDE = ".partial"
+
+_TOGETHER = 500
+"""Images whose files go to the disk together, and may have to be drawn again after the process was killed."""
 
 
 def write(
@@ -37,9 +45,10 @@ def write(
     (the data card). A label image is 0 where no part shows, else 1 to the number of part kinds, in the order of the
     object scheme, by the kind of the part that is seen.
 
-    The folder is built beside `out` as `OUT.partial` and renamed when it is whole; where a disk is mounted at
-    `out`, it is built there as `.partial`. A link is followed. If that is interrupted, the same call resumes it:
-    files that are there are whole and are not written again.
+    The folder is built beside `out` as `OUT.partial` and renamed when the disk holds all of it; where a disk is
+    mounted at `out`, or its parent is not writable, it is built there as `.partial`. A link is followed. If that is
+    interrupted, the same call resumes it: what is there and has the SHA-256 that it was written with is not written
+    again. At last `SHA256SUMS` lists every file.
 
     Args:
         table: The stimuli, in memory or in a file. Further columns than its own are written along.
@@ -48,8 +57,8 @@ def write(
         size: Rows and columns of the images.
         masks: Also write a label image for every image.
         format: `imagefolder`: `{train,valid,test}/{no_face,face}/pic_08001.png`, label images of the same name
-            under `masks/`, and `{train,valid,test}/metadata.jsonl`. `coco`: the same and
-            `annotations/{train,valid,test}.json`. `parquet`: `data/train-00000-of-00009.parquet` and so on.
+            under `masks/`, and `{train,valid,test}/metadata.parquet`. `coco`: the same, with names such as
+            `face_08001.png`, and `annotations/{train,valid,test}.json`. `parquet`: `data/train-00000-of-00009.parquet` and so on.
             `webdataset`: `train-000000.tar` and so on. Or another registered format, or `module:name`.
         shard_size: Images per Parquet file or tar archive.
         workers: Processes that draw and pack; what is written does not depend on their number. A script that asks
@@ -73,44 +82,83 @@ def write(
     if out.name in ("", ".."):
         raise ConfiguralError(f"out {out}: choose a folder with a name of its own, such as {out / 'images'}")
     form = find_format(format)
+    if masks and not form.writes_masks:
+        raise ConfiguralError(f"masks: the format {format} writes no label images; leave it out")
     check_workers(workers)
     if shard_size < 1:
         raise ConfiguralError(f"shard_size {shard_size}: at least one image must be in a file")
-    if out.is_symlink():
-        out = out.resolve()
+    out = out.resolve() if out.is_symlink() else out
+    _refuse_used(out)
     partial = _partial(out)
     plan = Plan(table, Renderer(library, size=size), masks, shard_size)
     description = describe(plan, format)
     text = json.dumps(description, indent=2) + "\n"
-    _refuse_used(out, partial)
-    if partial.exists() and (not (partial / FILE).is_file() or (partial / FILE).read_text("utf-8") != text):
+    files.remove_leftovers(partial)  # of a process that was killed while it wrote
+    begun = (partial / FILE).read_text("utf-8", "replace") if (partial / FILE).is_file() else ""
+    if begun != text and (begun or manifest.present(partial) - {FILE}):
         raise ConfiguralError(
             f"{partial}: was begun with other settings; remove it, or repeat the command that began it"
         )
-    files.remove_leftovers(partial)  # of a process that was killed while it wrote
-    files.write_text(partial / FILE, text)
+    files.write_text(partial / FILE, text, durable=True)
+    journal = Journal(partial, but=[FILE])
     card = data_card(description, form, columns=table.columns, licence=library.licence)
     files.write_text(partial / "README.md", card)
     table.save(partial / "stimuli.parquet")
-    with entry_map(plan.renderer, workers) as each, progress.bar("drawing", len(table)) as update:
-        form.write(plan, partial, update=update, each=each)
+    with (
+        entry_map(plan.renderer, workers) as each,
+        progress.bar("drawing", len(table)) as update,
+        _settled(journal, update) as settle,
+    ):
+        form.write(plan, partial, update=settle, each=each)
+    journal.add([partial / name for name in (FILE, "README.md", "stimuli.parquet")])
+    journal.close()
     if partial.parent == out:
         for path in sorted(partial.iterdir(), key=lambda path: path.name == FILE):
             os.replace(path, out / path.name)
         partial.rmdir()
-        return
-    if out.exists():  # an empty folder, checked above
-        out.rmdir()
-    os.replace(partial, out)
+    else:
+        os.replace(partial, out)
+    files.sync([], out)
+
+
+@contextmanager
+def _settled(journal: Journal, update: Update) -> Iterator[Update]:
+    """Let a journal know the files that are written in the block, some at a time."""
+    before = 0
+    with files.noted() as written:
+
+        def settle(done: int) -> None:
+            nonlocal before
+            update(done)
+            if written and done - before >= _TOGETHER:
+                before = done
+                journal.add(written)
+                written.clear()
+
+        try:
+            yield settle
+        except BaseException:
+            with suppress(OSError):  # the disk may be full
+                journal.add(written)
+            raise
+        journal.add(written)
 
 
 def _partial(out: Path) -> Path:
-    """Where a dataset is while it is not whole: beside its folder, or in it if another disk is mounted there."""
-    return out / ".partial" if os.path.ismount(out) else out.with_name(out.name + ".partial")
+    """Where a dataset is while it is not whole: beside its folder, or in it if the folder cannot be replaced."""
+    beside, inside = out.with_name(out.name + ".partial"), out / _INSIDE
+    if beside.exists() or not out.exists():
+        return beside
+    if any(out.iterdir()):
+        return inside
+    try:
+        return out.rename(beside)
+    except OSError:  # a disk is mounted there, or the folder that it is in is somebody else's
+        return inside
 
 
-def _refuse_used(out: Path, partial: Path) -> None:
-    if not (out.is_dir() and all(path == partial or path.name == "lost+found" for path in out.iterdir())):
+def _refuse_used(out: Path) -> None:
+    if not (out.is_dir() and all(path.name in (_INSIDE, "lost+found") for path in out.iterdir())):
         files.refuse_used(out)
 
 
@@ -163,7 +211,7 @@ def generate(
         ...     table.counts()
         {'train': 34, 'valid': 0, 'test': 6}
     """
-    _refuse_used(Path(out), _partial(Path(out)))
+    _refuse_used(Path(out))
     find_format(format)  # before the work begins
     check_workers(workers)
     library = load(source)

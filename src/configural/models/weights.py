@@ -4,12 +4,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from pydantic import BaseModel
+from safetensors import safe_open
+from safetensors.torch import load_file, save
 from torch import nn
 
+from configural.config.recipe import ImageSize
 from configural.errors import ConfiguralError
-from configural.io import files
+from configural.io import files, manifest
+from configural.io.reading import reading
 from configural.models.networks import made_from, recreate
 from configural.models.opening import Options
 from configural.models.torch_modules import TorchClassifier, open_module
@@ -49,24 +52,27 @@ def load_network(path: Path | str, *, network: str | None = None) -> nn.Module:
     path = Path(path)
     if not path.is_file():
         raise ConfiguralError(f"{path}: there is no such file; expected a saved network (.safetensors or .h5)")
+    with reading(path, "a readable safetensors file"), safe_open(path, framework="pt") as file:
+        said = (file.metadata() or {}).get("configural", "{}")
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    with reading(path, "a network of configural by its header"):
+        header = _Header.model_validate_json(said)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("configural", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ConfiguralError(f"{path}: not a readable safetensors file ({error})") from error
-    try:
-        made = recreate(str(header["network"]), int(header["image_size"]), network=network)
-    except (KeyError, TypeError) as error:
-        raise ConfiguralError(f"{path}: holds no network of configural (its header names none)") from error
-    except ValueError as error:
+        made = recreate(header.network, header.image_size, network=network, shapes=shapes)
+    except ConfiguralError as error:
         raise ConfiguralError(f"{path}: its header describes no network of configural ({error})") from error
-    try:
-        made.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ConfiguralError(f"{path}: its weights do not fit {header['network']}") from error
+    with reading(path, f"weights that fit {header.network}"):
+        made.load_state_dict(load_file(path))
     check_numbers(made, path)
+    manifest.refuse_changed(path.parent, path.name)
     return made.eval()
+
+
+class _Header(BaseModel):
+    """What `save_network` writes into a file's header."""
+
+    network: str
+    image_size: ImageSize
 
 
 def check_numbers(network: nn.Module, path: Path) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from configural.errors import ConfiguralError
-from configural.io import files
+from configural.io import files, manifest
 from configural.replication.comparison import CELL, PUBLISHED_SIZE, Comparison, compare_results, study_image_size
 from configural.replication.findings import Check, Finding, Verdict
 from configural.study.results import load_results
@@ -74,6 +74,7 @@ def compare(folder: Path | str) -> Comparison:
         raise ConfiguralError(f"{folder}: the published results are of faces; this study is not")
     files.write_text(folder / "comparison.csv", comparison.cells.to_csv(index=False))
     files.write_text(folder / "comparison.md", markdown(comparison))
+    manifest.renew(folder, "comparison.csv", "comparison.md")
     return comparison
 
 

@@ -1,15 +1,17 @@
 """One self-contained page about an audit, read from its folder."""
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, FiniteFloat, StringConstraints
 
 from configural.audit import Audit, headline, sentences
 from configural.audit.probe import ProbeCard
 from configural.audit.result import NOT_MEASURED
+from configural.io import manifest
+from configural.io.reading import read_json
 from configural.report.parts import Rows, embedded, plain, write_page
 from configural.wording import in_percent, in_words
 
@@ -46,25 +48,34 @@ def _index(audit: Audit) -> tuple[str, str] | None:
     return value, f"relation index {ends}"
 
 
+class _Listed(BaseModel):
+    """An example in a probe's list."""
+
+    file: Annotated[str, StringConstraints(pattern=r"^\w+\.png$")]
+    caption: str
+    log_odds: FiniteFloat | None
+
+
 def _section(name: str, card: ProbeCard, audit: Audit, folder: Path) -> dict[str, Any]:
     """A probe on the page."""
     scores = audit.scores[audit.scores["probe"] == name]
+    manifest.refuse_changed(folder, f"examples/{name}.json")
     path = folder / "examples" / f"{name}.json"
-    listed = json.loads(path.read_text("utf-8")) if path.is_file() else []
+    listed = read_json(path, list[_Listed], "a list of examples") if path.is_file() else []
     return {
         "name": name,
         "card": card,
-        "figure": embedded(folder / "figures" / f"{name}.png"),
+        "figure": embedded(folder, "figures", f"{name}.png"),
         "examples": [
             {
                 "image": image,
-                "caption": one["caption"],
-                "response": f"log-odds {in_words({'value': one['log_odds'], 'low': np.nan})}"
-                if one["log_odds"] is not None
+                "caption": one.caption,
+                "response": f"log-odds {in_words({'value': one.log_odds, 'low': np.nan})}"
+                if one.log_odds is not None
                 else "",
             }
             for one in listed
-            if (image := embedded(folder / "examples" / one["file"]))
+            if (image := embedded(folder, "examples", one.file))
         ],
         "rows": [_row(row, card) for row in scores.to_dict("records")],
         "obstacle": audit.left_out.get(name, ""),

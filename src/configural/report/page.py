@@ -3,7 +3,6 @@
 All of it is read from the folder, so that a page can be made again at any time, and wherever the folder lies.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ import torch
 from configural import models
 from configural.config import RunConfig
 from configural.evaluation import Predictions
+from configural.io import manifest
 from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Rows, embedded, write_page
 from configural.runs import Run
+from configural.runs.metrics import TestMetrics, read_metrics
 from configural.training import Recipe
 from configural.training import recipe as preset_recipe
 from configural.wording import duration, percent, probability
@@ -26,7 +27,7 @@ _SHOWN = 100
 
 def write_run_report(run: Run) -> Path:
     """Write `report.html` into a run's folder; returns its path."""
-    settings, figures = run.settings, run.folder / "figures"
+    settings = run.settings
     return _write(
         run.folder,
         run.predictions,
@@ -38,8 +39,8 @@ def write_run_report(run: Run) -> Path:
         training={
             "recipe": settings.recipe,
             "history": run.history.epochs,
-            "accuracy_figure": embedded(figures / "accuracy.png"),
-            "loss_figure": embedded(figures / "loss.png"),
+            "accuracy_figure": embedded(run.folder, "figures", "accuracy.png"),
+            "loss_figure": embedded(run.folder, "figures", "loss.png"),
         },
     )
 
@@ -50,7 +51,8 @@ def write_evaluation_report(folder: Path) -> Path:
     Args:
         folder: Holds `predictions.csv`, `metrics.json` and the images.
     """
-    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    manifest.refuse_changed(folder, "metrics.json", "predictions.csv")
+    metrics = read_metrics(folder / "metrics.json", TestMetrics)
     return _write(
         folder,
         Predictions.load(folder / "predictions.csv"),
@@ -85,7 +87,7 @@ def _write(
         loss=f"{metrics['test_loss']:.4g}",
         matrix=metrics["confusion_matrix"],
         class_names=predictions.class_names,
-        matrix_figure=embedded(folder / "figures" / "confusion_matrix.png"),
+        matrix_figure=embedded(folder, "figures", "confusion_matrix.png"),
         samples=_samples(predictions, folder),
         wrong=wrong,
         shown=_SHOWN,
@@ -179,7 +181,7 @@ def _samples(predictions: Predictions, folder: Path) -> dict[str, list[dict[Any,
     """For each class, the sample images that the folder holds."""
     frame, samples = predictions.frame, {}
     for label, name in enumerate(predictions.class_names):
-        answers = _answers(predictions, frame[frame["label"] == label], folder / "samples" / name)
+        answers = _answers(predictions, frame[frame["label"] == label], folder, "samples", name)
         samples[name] = [answer for answer in answers if answer["image"]]
     return samples
 
@@ -188,14 +190,16 @@ def _wrong(predictions: Predictions, folder: Path) -> dict[str, list[dict[Any, A
     """For each mistake, all the images that it was made with, the first of them shown."""
     return {
         mistake: [
-            *_answers(predictions, rows[:_SHOWN], folder / "misclassified" / mistake),
+            *_answers(predictions, rows[:_SHOWN], folder, "misclassified", mistake),
             *_answers(predictions, rows[_SHOWN:], None),
         ]
         for mistake, rows in predictions.incorrect().items()
     }
 
 
-def _answers(predictions: Predictions, rows: pd.DataFrame, folder: Path | None) -> list[dict[Any, Any]]:
+def _answers(
+    predictions: Predictions, rows: pd.DataFrame, folder: Path | None, *inside: str
+) -> list[dict[Any, Any]]:
     """What the network said of some images, each with the image where the folder holds it."""
     names = predictions.class_names
     return [
@@ -205,7 +209,7 @@ def _answers(predictions: Predictions, rows: pd.DataFrame, folder: Path | None) 
             "true": names[row["label"]],
             "predicted": names[row["predicted"]],
             "probability": probability(row[f"probability_{names[1]}"]),
-            "image": embedded(folder / f"{Path(row['file']).stem}.png") if folder else None,
+            "image": embedded(folder, *inside, f"{Path(row['file']).stem}.png") if folder else None,
         }
         for row in rows.to_dict("records")
     ]

@@ -1,13 +1,15 @@
 """What the pages have in common: the environment of their templates, images inside them, words for settings."""
 
 import base64
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from configural.io import files
+from configural.errors import ConfiguralError
+from configural.io import files, manifest
 from configural.wording import percent
 
 CONDITIONS = {
@@ -20,6 +22,8 @@ SPLITS = {
     "identity": "the persons of train, valid and test are different ones",
 }
 PLACEMENTS = {"shifted": "a third each on the left, in the middle and on the right"}
+
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 Rows = list[tuple[str, str, str]]
 """Settings as (name, value, remark)."""
@@ -50,14 +54,28 @@ def write_page(folder: Path, template: str, **said: Any) -> Path:
     }
     path = folder / "report.html"
     files.write_text(path, environment.get_template(template).render({"name": folder.resolve().name, **said}))
+    manifest.renew(folder, path.name)
     return path
 
 
-def embedded(path: Path) -> Image | None:
-    """A PNG for the page; None if the file is gone."""
-    if not path.is_file():
+def embedded(folder: Path, *names: str) -> Image | None:
+    """A PNG of a folder for its page; None if the file is gone.
+
+    A page is passed on, so it shows nothing else: no file that a name or a link in the folder leads out to.
+
+    Raises:
+        ConfiguralError: If it is another file, or not what was written.
+    """
+    path = folder.joinpath(*names)
+    if not os.path.lexists(path):
         return None
-    content = path.read_bytes()
+    real = path.resolve()
+    if not real.is_file() or not real.is_relative_to(folder.resolve()):
+        raise ConfiguralError(f"{path}: no file of {folder}, so its page does not show it; remove it")
+    content = real.read_bytes()
+    if not content.startswith(_PNG):
+        raise ConfiguralError(f"{path}: not a PNG file, so the page does not show it; remove it")
+    manifest.refuse_changed(folder, path.relative_to(folder).as_posix())
     # Width and height stand at a fixed place in a PNG's first chunk.
     width, height = (int.from_bytes(content[start : start + 4]) for start in (16, 20))
     return Image(f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}", width, height)

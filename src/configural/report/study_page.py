@@ -1,6 +1,5 @@
 """One self-contained page about a study, finished or not, read from its folder."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +10,14 @@ import pandas as pd
 
 from configural import __version__
 from configural.config.study import StudyPlan, condition_label
-from configural.errors import ConfiguralError
 from configural.evaluation import axis_start, repeats_figure, save_figure, shade
+from configural.io import manifest
 from configural.replication import tables
 from configural.replication.comparison import CELL, NETWORKS, compare_results, ordered, study_image_size
 from configural.replication.fields import CLOSEST_PARTS
 from configural.replication.findings import Verdict
 from configural.report.parts import CONDITIONS, SPLITS, Image, Rows, embedded, plain, write_page
+from configural.runs.metrics import read_metrics
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import RESULT_COLUMNS, load_results
 from configural.training import History
@@ -154,12 +154,13 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
         of_cell = histories.setdefault((training.network, training.condition), {})
         path = folder / "runs" / training.name / "history.csv"
         if path.is_file():
+            manifest.refuse_changed(path.parent, path.name, "metrics.json")
             of_cell[f"repeat {training.repeat}"] = History.load(path)
     every = [history for of_cell in histories.values() for history in of_cell.values()]
     if not every:
         return {}
     start = axis_start(every)
-    images = {}
+    images, drawn = {}, list[Path]()
     for (network, condition), of_cell in histories.items():
         path = folder / "figures" / f"curves-{network}-{condition}.png"
         if of_cell:
@@ -171,7 +172,9 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
                 for history in others.values()
             )
             save_figure(repeats_figure(f"{network} on {condition}", of_cell, start=start, epochs=epochs), path)
-        images[network, condition] = embedded(path) if of_cell else None
+            drawn.append(path)
+        images[network, condition] = embedded(folder, "figures", path.name) if of_cell else None
+    manifest.renew(folder, *(path.relative_to(folder).as_posix() for path in drawn))
     return images
 
 
@@ -185,17 +188,14 @@ def _settings(folder: Path, record: StudyRecord, trainings: Sequence[Training]) 
     machine: dict[str, set[str]] = {"device": set(), "configural": set(), "PyTorch": set()}
     seconds, count = 0.0, 0
     for training in trainings:
-        try:
-            metrics = json.loads((folder / "runs" / training.name / "metrics.json").read_text("utf-8"))
-            seconds += metrics["seconds"]["train"]
-        except FileNotFoundError:
+        path = folder / "runs" / training.name / "metrics.json"
+        if not path.is_file():
             continue
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            path = folder / "runs" / training.name / "metrics.json"
-            raise ConfiguralError(f"{path}: not the metrics of a run; is the file damaged?") from error
+        metrics = read_metrics(path)
+        seconds += metrics["seconds"]["train"]
         count += 1
         for name, key in (("device", "device"), ("configural", "configural"), ("PyTorch", "torch")):
-            machine[name].add(str(metrics.get(key, "not known")))
+            machine[name].add(metrics[key])
     if not count:
         return {"Plan": planned}
     rows = [(name, ", ".join(sorted(values)), "") for name, values in machine.items()]

@@ -142,6 +142,7 @@ def _draw_into(
         table.save(partial / "stimuli.parquet")
         for name in subsets:
             _write_images(partial / f"{name}.npy", table.subset(name), renderer)
+        files.sync_folder(partial)
         os.replace(partial, folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

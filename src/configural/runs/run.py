@@ -24,19 +24,22 @@ from configural.evaluation import (
     predict,
     save_figure,
 )
-from configural.io import files
+from configural.io import files, manifest
 from configural.io.files import refuse_used
 from configural.io.images import write_png
 from configural.io.locks import locked, refuse_held
 from configural.portraits import Library, load
 from configural.portraits.sources import SOURCES
 from configural.runs.images import Images, draw_images, sample_for
+from configural.runs.metrics import read_metrics
 from configural.stimuli import ImageDataset, StimulusTable
 from configural.stimuli.conditions import refuse_unregistered
 from configural.training import History, check_devices, fit, open_device
 
-_KEYS = {"test_accuracy", "test_loss", "confusion_matrix", "parameters", "images", "seconds", "faces_fingerprint"}
-"""What a run's metrics.json has at least."""
+_READ = ("config.yaml", "metrics.json", "history.csv", "predictions.csv", "stimuli.parquet", "model.safetensors")
+"""The files that a run is read from."""
+
+_CHECKPOINT = "checkpoint.safetensors"
 
 _SAMPLES = 6
 """Images of each class that a run folder keeps to look at."""
@@ -75,19 +78,28 @@ def load_run(folder: Path | str) -> Run:
     """Read a finished run's folder.
 
     Raises:
-        ConfiguralError: If it is no run folder, or the run in it is not finished.
+        ConfiguralError: If it is no run folder, the run in it is not finished, or a file that it is read from is
+            not what was written.
     """
     folder = Path(folder)
-    settings, path = RunConfig.load(folder / "config.yaml"), folder / "metrics.json"
-    if not path.is_file():
+    RunConfig.load(folder / "config.yaml")
+    if not is_finished(folder):
         raise ConfiguralError(f"{folder}: this run is not finished; continue it with --resume --out {folder}")
-    try:
-        metrics = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ConfiguralError(f"{path}: not readable as JSON") from error
-    if not isinstance(metrics, dict) or not metrics.keys() >= _KEYS:
-        raise ConfiguralError(f"{path}: not the metrics of a run; is the file damaged?")
+    return _read(folder)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds a run that came to its end; its checkpoint is removed when the disk holds all else."""
+    return (folder / "metrics.json").is_file() and (
+        manifest.is_sealed(folder) or not (folder / _CHECKPOINT).is_file()
+    )
+
+
+def _read(folder: Path) -> Run:
+    settings, path = RunConfig.load(folder / "config.yaml"), folder / "metrics.json"
+    metrics = read_metrics(path)
     history, predictions = History.load(folder / "history.csv"), Predictions.load(folder / "predictions.csv")
+    manifest.refuse_changed(folder, *_READ)
     return Run(folder, settings, history, predictions, metrics)
 
 
@@ -131,7 +143,7 @@ def run(
     folder = Path(out) if out is not None else dated_folder()
     if resume and (folder / "config.yaml").is_file():
         settings = resumed_config(RunConfig.load(folder / "config.yaml"), given, folder=folder)
-        if not (folder / "metrics.json").is_file():  # else it is only read
+        if not is_finished(folder):  # else it is only read
             refuse_modules(
                 networks=[] if "network" in given else [settings.network],
                 conditions=[] if "condition" in given else [settings.condition],
@@ -139,10 +151,9 @@ def run(
             )
     else:
         settings = run_config(config=config, **given)
-    finished = train_and_test(settings, folder, resume=resume, keras=keras, library=library)
-    if write_page is not None:
-        write_page(finished)
-    return finished
+    return train_and_test(
+        settings, folder, resume=resume, keras=keras, library=library, then=write_page or (lambda run: None)
+    )
 
 
 def refuse_modules(
@@ -175,8 +186,11 @@ def train_and_test(
     library: Library | None = None,
     images: Images | None = None,
     patience: float = 0,
+    then: Callable[[Run], object] = lambda run: None,
 ) -> Run:
     """Draw, train, save, load again, test, and write the run folder.
+
+    At last the disk holds all of it, `SHA256SUMS` says what, and the checkpoint is removed.
 
     Args:
         settings: What to do; when resuming, those that the folder's run was begun with.
@@ -186,6 +200,7 @@ def train_and_test(
         library: That of the settings, where the caller has loaded it already.
         images: What the settings say, drawn already; no library is loaded then.
         patience: Seconds to wait for another process that is at work in `out`.
+        then: What else is to be written into the folder when the run is tested.
 
     Raises:
         ConfiguralError: If the settings cannot be carried out, or `out` holds something else or is in use.
@@ -197,12 +212,12 @@ def train_and_test(
         if begun:
             held.enter_context(locked(out, "this run", patience))
         files.remove_leftovers(out, "*" if begun else "config.yaml")
-        if begun and (out / "metrics.json").is_file():
+        if begun and is_finished(out):
             finished = load_run(out)
-            (out / "checkpoint.safetensors").unlink(missing_ok=True)
             if keras and not (out / "model.h5").is_file():
                 models.save_keras(finished.network, out / "model.h5")
-            return finished
+                manifest.renew(out, "model.h5")
+            return _completed(finished, then)
         if not begun:
             if resume and out.is_dir() and any(out.iterdir()):
                 raise ConfiguralError(f"{out}: holds other files and no run to resume (no config.yaml)")
@@ -233,18 +248,28 @@ def train_and_test(
                 raise ConfiguralError(f"{out}: another process has begun a run there; choose another --out")
             settings.save(out / "config.yaml")
         table.save(out / "stimuli.parquet")
+        files.sync([out / "stimuli.parquet"], out)
         if images is None:
             assert library is not None
             images = draw_images(table, library, settings, device)
         _train_and_test(network, settings, out, keras, images, time.perf_counter() - start)
-    return load_run(out)
+        return _completed(_read(out), then)
+
+
+def _completed(finished: Run, then: Callable[[Run], object]) -> Run:
+    then(finished)
+    if not manifest.is_sealed(finished.folder):
+        manifest.seal(finished.folder, but=[_CHECKPOINT])
+    # Only now, for until then nothing else says on the disk what was learned.
+    (finished.folder / _CHECKPOINT).unlink(missing_ok=True)
+    return finished
 
 
 def _train_and_test(
     network: nn.Module, settings: RunConfig, out: Path, keras: bool, images: Images, seconds: float
 ) -> None:
     """All that follows the drawing, which took so many seconds, in a folder that this process holds."""
-    checkpoint = out / "checkpoint.safetensors"
+    checkpoint = out / _CHECKPOINT
     history = fit(
         network,
         images.sets["train"],
@@ -290,9 +315,7 @@ def _train_and_test(
     }
     save_figure(accuracy_figure(history), out / "figures" / "accuracy.png")
     save_figure(loss_figure(history), out / "figures" / "loss.png")
-    # Last, because a run counts as finished when this file is there.
     files.write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    checkpoint.unlink(missing_ok=True)
 
 
 def write_test(out: Path, predictions: Predictions, *, images: ImageDataset) -> dict[str, Any]:

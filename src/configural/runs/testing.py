@@ -14,7 +14,7 @@ from configural import __version__, models, stimuli
 from configural.errors import ConfiguralError
 from configural.evaluation import Metrics, Predictions, predict
 from configural.export import read
-from configural.io import files
+from configural.io import files, manifest
 from configural.io.files import refuse_used
 from configural.io.locks import LOCK, locked, refuse_held
 from configural.models.classifiers import RespondsToImages
@@ -60,6 +60,7 @@ def evaluate(
     positive: str | int | None = None,
     output: str | None = None,
     scale: float | None = None,
+    layout: str | None = None,
     network: str | None = None,
     format: str | None = None,
     device: str = "auto",
@@ -79,9 +80,10 @@ def evaluate(
         count: Of train, valid and test together, as in `run`; the test images are 15 % of them.
         seed: See `source`.
         image_size: Rows and columns of the images, where the model does not say it.
-        positive: See `models.open`, as the two below.
+        positive: See `models.open`, as the three below.
         output: What the outputs are.
         scale: What pixels are multiplied by.
+        layout: How an image lies in a row of numbers.
         network: The `module:name` of the network, where that is what the model's file names.
         format: The `module:name` of the format, where that is what the dataset's file names.
         device: auto, cpu, cuda or mps.
@@ -111,7 +113,7 @@ def evaluate(
     if format is not None and data is None:
         raise ConfiguralError("format: of no use without data; leave it out")
     opened, name, image_size, trained = _opened(
-        model, image_size, network=network, positive=positive, output=output, scale=scale
+        model, image_size, network=network, positive=positive, output=output, scale=scale, layout=layout
     )
     if data is not None:
         described: dict[str, Any] = {"data": str(data)}
@@ -152,8 +154,10 @@ def _whole(folder: Path) -> Iterator[Path]:
                 made.mkdir(parents=True)
                 yield made
                 refuse_used(folder, but=(LOCK, _UNFINISHED))
-                for path in sorted(made.iterdir(), key=lambda path: path.name == "metrics.json"):
+                manifest.seal(made)
+                for path in sorted(made.iterdir(), key=lambda path: path.name == manifest.MANIFEST):
                     path.rename(folder / path.name)
+                files.sync([], folder)
             finally:
                 shutil.rmtree(folder / _UNFINISHED, ignore_errors=True)
     except BaseException:

@@ -11,12 +11,12 @@ from configural.config.run import RunConfig
 from configural.config.study import condition_label
 from configural.errors import ConfiguralError
 from configural.evaluation import Predictions, predict
-from configural.io import files
+from configural.io import files, manifest
 from configural.io.locks import LOCK
 from configural.models import made_from
 from configural.portraits import Library
 from configural.runs.images import Images, shared_images
-from configural.runs.run import Run, load_run, train_and_test
+from configural.runs.run import Run, is_finished, load_run, train_and_test
 from configural.stimuli import SUBSETS, StimulusTable
 from configural.study.plans import Job
 from configural.study.results import confusion_columns, read_tests, scores
@@ -43,22 +43,24 @@ def run_job(
     out = folder / job.run
     own = job.condition, dict(job.own)[job.condition]
     trained = _images(job, folder, *own, library)
-    run = train_and_test(job.settings, out, resume=True, images=trained, patience=_PATIENCE)
-    rows: list[dict[str, object]] = []
-    for test in job.tests:
-        if test == own:
-            images, predictions = trained, run.predictions
-        else:
-            images = _images(job, folder, *test, library)
-            predictions = predict(run.network, images.sets["test"], device=job.settings.device)
-        placement = images.table.subset("test").frame["placement"].to_numpy()
-        placed = Predictions(predictions.frame.assign(placement=placement))
-        placed.save(_predictions_file(out, *test))
-        rows += scores(placed, *test, confusion_columns(run.metrics["class_names"]))
-    if write_page is not None:
-        write_page(run)
-    # Last, because a job counts as finished when this file is there.
-    files.write_text(out / "tests.csv", pd.DataFrame(rows).to_csv(index=False))
+
+    def test_all(run: Run) -> None:
+        rows: list[dict[str, object]] = []
+        for test in job.tests:
+            if test == own:
+                images, predictions = trained, run.predictions
+            else:
+                images = _images(job, folder, *test, library)
+                predictions = predict(run.network, images.sets["test"], device=job.settings.device)
+            placement = images.table.subset("test").frame["placement"].to_numpy()
+            placed = Predictions(predictions.frame.assign(placement=placement))
+            placed.save(_predictions_file(out, *test))
+            rows += scores(placed, *test, confusion_columns(run.metrics["class_names"]))
+        if write_page is not None:
+            write_page(run)
+        files.write_text(out / "tests.csv", pd.DataFrame(rows).to_csv(index=False))
+
+    train_and_test(job.settings, out, resume=True, images=trained, patience=_PATIENCE, then=test_all)
 
 
 def mend(job: Job, folder: Path) -> str | None:
@@ -82,6 +84,7 @@ def mend(job: Job, folder: Path) -> str | None:
         try:
             _check_tests(job, folder)
         except ConfiguralError as error:
+            manifest.unseal(out)
             (out / "tests.csv").unlink()
             return f"{error}; the tests of this job are done again"
     return None
@@ -106,6 +109,7 @@ def _check_tests(job: Job, folder: Path) -> None:
     except AssertionError:
         path = folder / job.run / "tests.csv"
         raise ConfiguralError(f"{path}: other scores than those of the predictions") from None
+    manifest.refuse_changed(folder / job.run, "tests.csv", "tests/*")
 
 
 def _fault_of_run(job: Job, out: Path) -> str | None:
@@ -119,7 +123,7 @@ def _fault_of_run(job: Job, out: Path) -> str | None:
         stored = RunConfig.load(out / "config.yaml").model_copy(update={"device": job.settings.device})
         if stored != job.settings:
             return f"{out / 'config.yaml'}: holds other settings than the plan"
-        if (out / "metrics.json").is_file() or (out / "tests.csv").is_file():
+        if is_finished(out) or (out / "tests.csv").is_file():
             run = load_run(out)
             if made_from(run.network)[0] != job.network:
                 return f"{out / 'model.safetensors'}: holds another network than the plan"

@@ -13,6 +13,7 @@ from configural.config.run import RunConfig
 from configural.config.study import StudyPlan, condition_label
 from configural.io.yamls import parse_document, read_document, validated
 from configural.objects import FACE, ObjectScheme
+from configural.runs.run import is_finished
 from configural.stimuli import condition as find_condition
 
 PLAN_PRESETS = ("quick", "paper")
@@ -86,7 +87,7 @@ class Job:
 
     def is_finished(self, folder: Path) -> bool:
         """Whether it has all its results in a study's folder; of what has been damaged since, see `jobs.mend`."""
-        return (folder / self.run / "tests.csv").is_file()
+        return (folder / self.run / "tests.csv").is_file() and is_finished(folder / self.run)
 
 
 def plan_jobs(

@@ -13,6 +13,8 @@ from configural import __version__
 from configural.config.study import StudyPlan, difference
 from configural.errors import ConfiguralError
 from configural.io import files
+from configural.io.reading import read_json
+from configural.io.yamls import ImpossibleKeyError, read_yaml
 from configural.portraits import Library
 from configural.stimuli import condition as find_condition
 
@@ -68,7 +70,7 @@ class StudyRecord:
             "plan": self.plan.stated(),
             "conditions": dict(self.conditions),
         }
-        files.write_text(folder / "study.yaml", yaml.safe_dump(says, sort_keys=False))
+        files.write_text(folder / "study.yaml", yaml.safe_dump(says, sort_keys=False), durable=True)
 
     @classmethod
     def load(cls, folder: Path) -> "StudyRecord":
@@ -78,17 +80,27 @@ class StudyRecord:
             ConfiguralError: If it is no study's folder, or the file is damaged.
         """
         path = folder / "study.yaml"
-        try:
-            says = yaml.safe_load(path.read_text("utf-8"))
-            rest = [says[key] for key in ("source", "faces_fingerprint", "conditions", "configural")]
-            return cls(StudyPlan(**says["plan"]), *rest)
-        except FileNotFoundError as error:
-            raise ConfiguralError(f"{path}: there is no such file; is its folder a study's folder?") from error
-        except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-            # It may be a condition's file that is missing, which the message names.
-            message = error.errors()[0]["msg"] if isinstance(error, pydantic.ValidationError) else ""
-            fault = f" ({message.removeprefix('Value error, ')})" if message else ""
-            raise ConfiguralError(f"{path}: not a readable record of a study{fault}") from error
+        if not path.is_file():
+            raise ConfiguralError(f"{path}: there is no such file; is its folder a study's folder?")
+        says = read_yaml(path, _Stated)
+        return cls(says.plan, says.source, says.faces_fingerprint, says.conditions, says.configural)
+
+
+class _Stated(pydantic.BaseModel):
+    """What `study.yaml` says."""
+
+    configural: str
+    source: str
+    faces_fingerprint: str
+    plan: StudyPlan
+    conditions: dict[str, dict[str, Any]]
+
+    @pydantic.model_validator(mode="after")
+    def _of_the_plan(self) -> "_Stated":
+        for name, says in self.conditions.items():
+            if name not in self.plan.conditions or not isinstance(says.get("placement"), str):
+                raise ImpossibleKeyError("conditions", f"{name[:40]} is none of the plan, or has no placement")
+        return self
 
 
 @dataclass
@@ -113,6 +125,6 @@ class Attempts:
     def load(cls, folder: Path) -> "Attempts":
         """Read from a study's folder; nothing is known where the file is missing or damaged."""
         try:
-            return cls(**json.loads((folder / "jobs.json").read_text("utf-8")))
-        except (OSError, TypeError, ValueError):
+            return read_json(folder / "jobs.json", cls, "what jobs came to")
+        except ConfiguralError:
             return cls()

@@ -1,6 +1,5 @@
 """The results of a study: scores of each job's tests, and one table of them all."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +8,8 @@ import pandas as pd
 from configural.config.study import condition_label
 from configural.errors import ConfiguralError
 from configural.evaluation import Predictions
-from configural.io import files
+from configural.io import files, manifest
+from configural.io.reading import read_csv, read_parquet, reading
 from configural.objects import FACE
 from configural.stimuli import PLACEMENTS
 from configural.study.plans import Job
@@ -24,6 +24,13 @@ def confusion_columns(class_names: Sequence[str]) -> tuple[str, str]:
 _OF_JOB = ("network", "train_condition", "repeat", "seed")
 _OF_TEST = ("test_condition", "placement", "images", "loss", "accuracy")
 RESULT_COLUMNS: tuple[str, ...] = (*_OF_JOB, *_OF_TEST, *confusion_columns(FACE.class_names), "run")
+
+_KINDS = {
+    **{"network": "text", "train_condition": "text", "repeat": "whole", "seed": "whole"},
+    **{"test_condition": "text", "placement": "text", "images": "whole", "loss": "number", "accuracy": "fraction"},
+    "run": "text",
+}
+"""What the columns hold of every object's results."""
 
 _PARTS = {
     "left": ("left",),
@@ -55,16 +62,13 @@ def read_tests(job: Job, folder: Path) -> pd.DataFrame:
         ConfiguralError: If they are missing, unreadable or not those of the job's test sets.
     """
     path = folder / job.run / "tests.csv"
-    try:
-        # As text first: not every version of pandas reads back the very number that was written.
-        frame = pd.read_csv(io.StringIO(path.read_text("utf-8")), dtype={"loss": str, "accuracy": str})
-        frame = frame.assign(loss=frame["loss"].map(float), accuracy=frame["accuracy"].map(float))
-    except (OSError, KeyError, ValueError) as error:
-        raise ConfiguralError(f"{path}: not a readable table of tests") from error
+    what = "a readable table of tests"
+    frame = read_csv(path, {name: _KINDS[name] for name in _OF_TEST}, what)
     sets = {(condition_label(condition), placement) for condition, placement in job.tests}
     if tuple(frame.columns[:-2]) != _OF_TEST or not sets <= set(frame.set_index(list(_OF_TEST[:2])).index):
         raise ConfiguralError(f"{path}: not the tests of this job")
-    return frame
+    with reading(path, what):
+        return frame.astype(dict.fromkeys(frame.columns[-2:], "int64"))
 
 
 def collect_results(folder: Path, jobs: Sequence[Job]) -> pd.DataFrame:
@@ -103,10 +107,8 @@ def load_results(folder: Path) -> pd.DataFrame:
         ConfiguralError: If there are none, or the file is damaged.
     """
     path = folder / "results.parquet"
-    try:
-        results = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise ConfiguralError(f"{path}: not a readable table of results; is its folder a study's?") from error
-    if missing := [name for name in (*_OF_JOB, *_OF_TEST, "run") if name not in results.columns]:
-        raise ConfiguralError(f"{path}: lacks the column {missing[0]}")
+    if not path.is_file():
+        raise ConfiguralError(f"{path}: there is no such file; is its folder a study's?")
+    results = read_parquet(path, _KINDS, "a readable table of results")
+    manifest.refuse_changed(folder, path.name, "study.yaml")
     return results

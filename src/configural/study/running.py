@@ -12,7 +12,8 @@ import torch
 
 from configural.config.study import StudyPlan
 from configural.errors import ConfiguralError
-from configural.io.files import refuse_used
+from configural.io import manifest
+from configural.io.files import refuse_no_text, refuse_used
 from configural.io.locks import locked
 from configural.portraits import Library, load
 from configural.runs.run import Run, refuse_modules
@@ -90,6 +91,7 @@ def run_study(
             StudyRecord.load(folder).refuse_other(record, folder)
         else:
             record.save(folder)
+        manifest.unseal(folder)
         attempts = Attempts()
         attempts.save(folder)
         work = partial(run_job, folder=folder.absolute(), library=library, write_page=write_run_page)
@@ -102,6 +104,7 @@ def run_study(
         if not attempts.failed:
             # They are only drawn again, from seeds, and take more room than all else.
             shutil.rmtree(folder / "images", ignore_errors=True)
+        manifest.seal(folder, but=["images/*", "damaged/*"])
     return Study(folder, record.plan, results, attempts.failed)
 
 
@@ -128,6 +131,7 @@ def _record(
     plan: StudyPlan | Path | str | None, source: str | Library | None, folder: Path
 ) -> tuple[StudyRecord, Library]:
     """What the folder's study was begun with, or is now; and the faces."""
+    refuse_no_text(str(folder))
     stored = StudyRecord.load(folder) if (folder / "study.yaml").is_file() else None
     if stored is not None:
         refuse_modules(

@@ -1,6 +1,5 @@
 """How far a study is, read from its folder alone."""
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ import torch
 
 from configural import models
 from configural.errors import ConfiguralError
+from configural.io import manifest
 from configural.io.locks import is_locked
+from configural.runs.metrics import read_metrics
 from configural.study.plans import Job, plan_jobs
 from configural.study.record import Attempts, StudyRecord
 from configural.training import History, read_history
@@ -102,16 +103,20 @@ def _job_status(job: Job, folder: Path, attempts: Attempts, at_work: bool) -> Jo
         elif (out / "checkpoint.safetensors").is_file():
             history = read_history(out / "checkpoint.safetensors")
     accuracy = history.epochs[-1].valid_accuracy if history.epochs else None
-    state = "waiting"
+    state, failure = "waiting", ""
     if job.is_finished(folder):
         state, accuracy = "finished", None
-        with suppress(OSError, KeyError, TypeError, ValueError):
-            accuracy = float(json.loads((out / "metrics.json").read_text("utf-8"))["test_accuracy"])
+        try:
+            manifest.refuse_changed(out, "metrics.json", "history.csv", "tests.csv")
+        except ConfiguralError as error:
+            state, failure = "failed", str(error)
+        with suppress(ConfiguralError):
+            accuracy = read_metrics(out / "metrics.json")["test_accuracy"]
     elif at_work and job.name in attempts.running:
         state = "running"
     elif job.name in attempts.failed:
-        state = "failed"
-    return JobStatus(job, state, history, accuracy, attempts.failed[job.name] if state == "failed" else "")
+        state, failure = "failed", attempts.failed[job.name]
+    return JobStatus(job, state, history, accuracy, failure)
 
 
 def _multiply_adds(network: str, image_size: int) -> int:

@@ -1,13 +1,14 @@
 """An image folder with the part masks as COCO annotations."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain, pairwise
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Bool
+from pydantic import BaseModel, Field
 
 from configural import __version__
 from configural.errors import ConfiguralError
@@ -16,10 +17,14 @@ from configural.export.formats.imagefolder import ImageFolder
 from configural.export.plan import Each, Entry, Plan, Update
 from configural.io import files
 from configural.io.images import bounding_box, read_image
+from configural.io.reading import read_json
 
 
 class Coco(ImageFolder):
-    """The image folder and `annotations/{train,valid,test}.json`."""
+    """The image folder and `annotations/{train,valid,test}.json`.
+
+    Images are named `train/face/face_00001.png`: converters and labelling tools put a set's images into one folder.
+    """
 
     holds_parts = True
     usage = """\
@@ -32,6 +37,10 @@ annotations = COCO("FOLDER/annotations/test.json")  # file names are relative to
 The categories are the part kinds; an image's class is its `label`. An annotation's `slot` is the slot that the
 part was put into, and its `donor` the exemplar that it comes from.
 """
+
+    def place(self, file: str) -> str:
+        """Where an image is, under a name that no other has in any folder."""
+        return _place(file)
 
     def paths(self, plan: Plan) -> Iterator[str]:
         """All files of the dataset."""
@@ -46,23 +55,23 @@ part was put into, and its `donor` the exemplar that it comes from.
                 with files.whole_file(folder / _annotations(name)) as out:
                     out.writelines(_lines(plan, name, each))
 
+    def rows(self, plan: Plan, paths: Collection[str]) -> Iterator[int]:
+        """The positions of the stimuli that some images show, or annotations describe."""
+        yield from super().rows(plan, paths)
+        for name in plan.subsets:
+            if _annotations(name) in paths:
+                yield from (row for shard in plan.of_subset(name) for row in shard.rows.tolist())
+
     def read(self, folder: Path, subset: str, *, class_names: tuple[str, str]) -> Iterator[StoredImage]:
         """The images that a subset's annotations name."""
         path = folder / _annotations(subset)
-        try:
-            images = [
-                (str(image["file_name"]), int(image["index"]), int(image["label"]))
-                for image in json.loads(path.read_bytes())["images"]
-            ]
-        except FileNotFoundError:
+        if not path.is_file():
             return  # the subset is empty
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfiguralError(f"{path}: damaged: {error}") from error
-        for file, index, label in images:
-            parts = PurePosixPath(file)
+        for image in read_json(path, _Annotated, "readable annotations").images:
+            parts = PurePosixPath(image.file_name)
             if parts.is_absolute() or ".." in parts.parts:
-                raise ConfiguralError(f"{path}: '{file}' leads out of the folder")
-            yield StoredImage(file, index, label, read_image(folder / file))
+                raise ConfiguralError(f"{path}: '{image.file_name}' leads out of the folder")
+            yield StoredImage(image.file, image.index, image.label, read_image(folder / image.file_name))
 
     def compare(self, plan: Plan, folder: Path, *, rows: frozenset[int], update: Update) -> Iterator[Fault]:
         """The faults of what is stored of the rows; a file that is not there is passed over."""
@@ -70,6 +79,19 @@ part was put into, and its `donor` the exemplar that it comes from.
         for name in plan.subsets:
             if (folder / _annotations(name)).is_file():
                 yield from _compare_annotations(plan, folder, name, rows)
+
+
+class _AnnotatedImage(BaseModel):
+    file_name: str
+    file: str
+    index: Annotated[int, Field(ge=0, lt=2**63)]
+    label: int
+
+
+class _Annotated(BaseModel):
+    """What is read of a subset's annotations."""
+
+    images: list[_AnnotatedImage]
 
 
 def run_lengths(mask: Bool[np.ndarray, "rows cols"]) -> str:
@@ -97,6 +119,11 @@ def run_lengths(mask: Bool[np.ndarray, "rows cols"]) -> str:
 
 
 _annotations = "annotations/{}.json".format
+
+
+def _place(file: str) -> str:
+    folder, _, name = file.rpartition("/")
+    return f"{folder}/{PurePosixPath(folder).name}_{name.removeprefix('pic_')}"
 
 
 def _frame(plan: Plan) -> tuple[bytes, ...]:
@@ -132,8 +159,8 @@ def _separated(items: Iterator[dict[str, Any]]) -> Iterator[bytes]:
 
 
 def _image(plan: Plan, entry: Entry) -> dict[str, Any]:
-    size, columns = plan.renderer.size, dict(entry.columns)
-    return {"id": 1 + entry.row, "file_name": columns.pop("file"), "height": size, "width": size, **columns}
+    size, place = plan.renderer.size, _place(entry.columns["file"])
+    return {"id": 1 + entry.row, "file_name": place, "height": size, "width": size, **entry.columns}
 
 
 def _parts(entry: Entry) -> list[dict[str, Any]]:
@@ -174,7 +201,7 @@ def _compare_annotations(plan: Plan, folder: Path, subset: str, wanted: frozense
             try:
                 item = json.loads(line.rstrip(b",\n"))
                 row = item.get("image_id", item["id"]) - 1
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 yield Fault("damaged", where, f"line {number} cannot be read")
                 return
             if row not in known:

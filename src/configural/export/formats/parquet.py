@@ -23,7 +23,7 @@ class Parquet(ShardedFormat):
     """`data/train-00000-of-00009.parquet` and so on."""
 
     data_files = "data/{}-*.parquet"
-    unreadable = (pa.ArrowException,)
+    writes_masks = True
     usage = """\
 ```python
 from datasets import load_dataset
@@ -85,14 +85,22 @@ images = load_dataset("FOLDER")  # train, validation, test
         yield from compare_stored(where, json.dumps(expected).encode(), stored=json.dumps(found).encode())
 
 
-def _schema(plan: Plan) -> pa.Schema:
-    """The columns' types, with those of the `datasets` library in the metadata under `huggingface`."""
+def schema(plan: Plan, **further: pa.DataType) -> pa.Schema:
+    """The types of further columns and of the table's, with those of the `datasets` library under `huggingface`."""
     described = pa.Schema.from_pandas(plan.table.take(np.arange(1)).frame, preserve_index=False)
-    fields = [("image", _IMAGE)] + ([("mask", _IMAGE)] if plan.masks else [])
-    features: dict[str, Any] = {name: {"_type": "Image"} for name, _ in fields}
+    fields = [*further.items()]
     for column in described:
         kind = pa.string() if pa.types.is_large_string(column.type) else column.type
         fields.append((column.name, kind))
-        features[column.name] = {"dtype": "float64" if kind == pa.float64() else str(kind), "_type": "Value"}
+    features: dict[str, Any] = {
+        name: {"_type": "Image"}
+        if kind == _IMAGE
+        else {"dtype": "float64" if kind == pa.float64() else str(kind), "_type": "Value"}
+        for name, kind in fields
+    }
     features["label"] = {"names": list(plan.table.scheme.class_names), "_type": "ClassLabel"}
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def _schema(plan: Plan) -> pa.Schema:
+    return schema(plan, image=_IMAGE, **({"mask": _IMAGE} if plan.masks else {}))

@@ -15,7 +15,7 @@ class WebDataset(ShardedFormat):
     """`train-000000.tar` and so on."""
 
     data_files = "{}-*.tar"
-    unreadable = (tarfile.TarError,)
+    writes_masks = True
     usage = """\
 ```python
 import webdataset
