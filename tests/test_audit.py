@@ -515,11 +515,10 @@ def test_probes_without_their_package_are_left_out_and_the_others_asked(painted,
         condition="baseline",
         image_size=16,
         pairs=10,
-        probes=["interactions", "attribution", "forced_choice"],
+        probes=["attribution", "forced_choice"],
     )
     assert set(found.scores["probe"]) == {"forced_choice"}
-    for probe, package in (("interactions", "shapiq"), ("attribution", "captum")):
-        assert f"needs {package}: pip install" in found.left_out[probe]
+    assert "needs captum: pip install" in found.left_out["attribution"]
 
 
 @pytest.mark.parametrize(
@@ -647,3 +646,16 @@ def test_shapley_values_are_those_of_all_orders():
     # Of the variance of x·y over coin flips, 3/16, single players account for 2/16.
     found = not_additive(np.tile(both, (6, 1)), np.arange(6), bootstrap=Bootstrap())
     assert found.value == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("n", [2, 3, 6])
+def test_values_and_interactions_are_those_of_shapiq(n):
+    from shapiq import ExactComputer
+
+    scores, bits = np.random.default_rng(n).normal(size=2**n), 2 ** np.arange(n)
+    computer = ExactComputer(n_players=n, game=lambda sets: scores[np.asarray(sets, int) @ bits])
+    single, double = weights_of_coalitions(n)
+    values, pairs = computer("SV", order=1), computer("k-SII", order=2)
+    np.testing.assert_allclose(single @ scores, [values[(player,)] for player in range(n)], atol=1e-12)
+    couples = list(itertools.combinations(range(n), 2))
+    np.testing.assert_allclose(double @ scores, [pairs[couple] for couple in couples], atol=1e-12)

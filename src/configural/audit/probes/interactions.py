@@ -1,5 +1,6 @@
 """The game between the parts and the canvas: which add to the score by themselves, and which only together?"""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -42,7 +43,6 @@ class Interactions(Probe):
         "of blanking that no sum of single parts accounts for."
     )
     fractions = ("not_additive",)
-    needs = "shapiq"
 
     def trials(self, material: Material) -> Trials:
         """Each object with every set of players."""
@@ -155,23 +155,22 @@ def not_additive(values: Float[np.ndarray, "n sets"], hosts: np.ndarray, *, boot
 def weights_of_coalitions(n: int) -> tuple[Float[np.ndarray, "players sets"], Float[np.ndarray, "pairs sets"]]:
     """How much each coalition's score counts in each Shapley value and in each pairwise interaction of n players.
 
-    Both are linear in the scores, so that shapiq is asked once for each coalition that alone scores one.
+    The value of a player i is what i adds to a set T of others, weighted by |T|! (n − |T| − 1)! / n! (Shapley, *A
+    value for n-person games*, 1953); the interaction of i and j what both add to T beyond what each adds alone,
+    weighted by |T|! (n − |T| − 2)! / (n − 1)! (Grabisch and Roubens, 1999), which of order 2 is that of k-SII.
     """
-    from shapiq import ExactComputer
+    has = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    size = has.sum(axis=1)
 
-    bits = 2 ** np.arange(n)
-    single, double = np.empty((n, 2**n)), np.empty((n * (n - 1) // 2, 2**n))
-    for number in range(2**n):
+    def weights(of: tuple[int, ...]) -> np.ndarray:
+        others = size - has[:, of].sum(axis=1)
+        share = [
+            math.factorial(t) * math.factorial(n - t - len(of)) / math.factorial(n + 1 - len(of)) for t in others
+        ]
+        return np.prod(2 * has[:, of] - 1, axis=1) * share
 
-        def alone(sets: np.ndarray, number: int = number) -> np.ndarray:
-            return (np.asarray(sets, int) @ bits == number).astype(float)
-
-        computer = ExactComputer(n_players=n, game=alone)
-        shapley = computer("SV", order=1)
-        pairs = computer("k-SII", order=2)
-        single[:, number] = [shapley[(player,)] for player in range(n)]
-        double[:, number] = [pairs[pair] for pair in combinations(range(n), 2)]
-    return single, double
+    single = np.stack([weights((player,)) for player in range(n)])
+    return single, np.stack([weights(pair) for pair in combinations(range(n), 2)])
 
 
 def _word(player: str) -> str:
