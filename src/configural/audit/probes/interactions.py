@@ -163,10 +163,8 @@ def weights_of_coalitions(n: int) -> tuple[Float[np.ndarray, "players sets"], Fl
     size = has.sum(axis=1)
 
     def weights(of: tuple[int, ...]) -> np.ndarray:
-        others = size - has[:, of].sum(axis=1)
-        share = [
-            math.factorial(t) * math.factorial(n - t - len(of)) / math.factorial(n + 1 - len(of)) for t in others
-        ]
+        others, k = size - has[:, of].sum(axis=1), len(of)
+        share = [math.factorial(t) * math.factorial(n - t - k) / math.factorial(n + 1 - k) for t in others]
         return np.prod(2 * has[:, of] - 1, axis=1) * share
 
     single = np.stack([weights((player,)) for player in range(n)])
