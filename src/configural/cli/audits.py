@@ -28,7 +28,8 @@ app = typer.Typer(
 )
 @with_settings(
     AuditConfig.model_fields,
-    *("source", "condition", "pairs", "seed", "image_size", "positive", "output", "scale", "network", "device"),
+    *("source", "condition", "pairs", "seed", "image_size"),
+    *("positive", "output", "scale", "layout", "network", "device"),
 )
 def audit(
     *,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from configural.config.recipe import Seed, Settings
+from configural.config.recipe import ImageSize, Seed, Settings
 
 EXECUTION = ("batch_size", "device")
 """Settings that say how an audit is carried out; it may be resumed in another way."""
@@ -19,10 +19,10 @@ class AuditConfig(Settings):
         "paper",
         description="paper: all exemplars; identity: those of the test persons; of a run its own by default",
     )
-    pairs: int = Field(500, ge=2, description="matched pairs of a correct and a scrambled arrangement")
+    pairs: int = Field(500, ge=2, le=10**6, description="matched pairs of a correct and a scrambled arrangement")
     seed: Seed = Field(0, description="of the stimuli; of a run one it was not trained with by default")
-    image_size: int = Field(
-        224, ge=8, description="rows and columns of the images, where the model does not say it"
+    image_size: ImageSize = Field(
+        224, description="rows and columns of the images, where the model does not say it"
     )
     probes: tuple[str, ...] = Field((), description="names of probes, or module:name; all by default")
     batch_size: int = Field(100, ge=1, description="images at a time")
@@ -31,6 +31,10 @@ class AuditConfig(Settings):
     )
     output: str | None = Field(None, description="what the outputs of the model are: logits or probabilities")
     scale: float | None = Field(None, gt=0, description="what pixels of 0 to 255 are multiplied by")
+    layout: Literal["hwc", "chw"] | None = Field(
+        None,
+        description="how an image lies in a row of numbers: hwc, pixel by pixel, or chw, colour after colour",
+    )
     network: str | None = Field(
         None, description="module:name of the network, where that is what the model's file names"
     )

@@ -1,5 +1,6 @@
 """Folders that transformers' `save_pretrained` wrote, as classifiers."""
 
+import json
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from configural.errors import ConfiguralError, first_line
+from configural.io.reading import reading
 from configural.models.opening import Options, imported
 from configural.models.outputs import OpenedClassifier, Reading, noise
 from configural.models.torch_modules import Prepare, TorchClassifier, of_floats, torch_classifier
@@ -41,6 +43,7 @@ def open_folder(folder: Path, options: Options) -> OpenedClassifier:
             or they do not fit each other.
     """
     transformers = imported("transformers", "huggingface")
+    _refuse_more_layers(folder)
     try:
         module, loaded = transformers.AutoModelForImageClassification.from_pretrained(
             folder,
@@ -54,11 +57,11 @@ def open_folder(folder: Path, options: Options) -> OpenedClassifier:
             f"{folder}: not an image classifier of transformers with safetensors weights ({first_line(error)})"
         ) from error
     # What a file lacks, such as the last layer of a network without one, transformers fills at random.
-    if absent := sorted(loaded["missing_keys"]):
+    if absent := sorted(map(str, [*loaded["missing_keys"], *loaded.get("mismatched_keys", ())])):
         raise ConfiguralError(f"{folder}: its file lacks the weights {absent[0]}; is it an image classifier's?")
     check_numbers(module, folder)
     config = module.config
-    reading = Reading(
+    outputs = Reading(
         options.positive,
         options.output,
         {int(position): str(label) for position, label in (config.id2label or {}).items()} or None,
@@ -66,11 +69,12 @@ def open_folder(folder: Path, options: Options) -> OpenedClassifier:
         # As transformers' pipeline for image classification has it.
         apart=config.problem_type == "multi_label_classification" or config.num_labels == 1,
     )
-    opened = partial(torch_classifier, module, options=options, reading=reading, kind="a folder of transformers")
+    opened = partial(torch_classifier, module, options=options, reading=outputs, kind="a folder of transformers")
     if options.prepare is not None:
         return opened(of_floats(options.prepare), size=None, preparation="yours")
     processor = _processor(transformers, folder)
-    preparation = _Preparation(processor)
+    with reading(folder, "a folder whose preprocessor_config.json can be used"):
+        preparation = _Preparation(processor)
     known = options.image_size or preparation.size or getattr(config, "image_size", None)
     size = known if isinstance(known, int) else None
     words = type(processor).__name__
@@ -89,6 +93,23 @@ def open_folder(folder: Path, options: Options) -> OpenedClassifier:
         return classifier
     told = {name: value for name, value in vars(classifier).items() if name in OpenedClassifier.__annotations__}
     return OpenedClassifier(**told | {"preparation": f"{words}, of which there are no gradients at this size"})
+
+
+def _refuse_more_layers(folder: Path) -> None:
+    """Raise if a folder's config.json counts more layers than its files hold bytes, before they are made."""
+    with reading(folder, "a folder of transformers that can be read"):
+        held = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        waiting = [json.loads((folder / "config.json").read_bytes())]
+        while waiting:
+            inside = waiting.pop()
+            for key, value in inside.items() if isinstance(inside, dict) else ():
+                counts = value if isinstance(value, list) else [value]
+                waiting += counts
+                for count in counts if any(word in key for word in ("layer", "depth", "block")) else ():
+                    if isinstance(count, int) and count > held:
+                        raise ConfiguralError(
+                            f"{folder}: its config.json has {key} {str(count)[:20]}; is it damaged?"
+                        )
 
 
 def _processor(transformers: Any, folder: Path) -> Any:

@@ -1,4 +1,4 @@
-"""The study's networks in Keras's files, read and written with h5py alone.
+"""Keras's files: the study's networks, read and written with h5py alone, and any other by Keras itself.
 
 Four layouts are read: a whole model in HDF5 (`model.save("x.h5")` of Keras 2 and 3), a `.keras` archive, and
 weights alone as Keras 2 and as Keras 3 (and TensorFlow from 2.12 on) write them. What is written is a whole model
@@ -9,7 +9,9 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import zip_longest
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,13 @@ from configural.errors import ConfiguralError
 from configural.io import files
 from configural.models.networks import recreate
 from configural.models.opening import Options
+from configural.models.outputs import OpenedClassifier
 from configural.models.study_networks import ARCHITECTURES, Architecture, GlobalMaxPool, StudyNet
-from configural.models.torch_modules import TorchClassifier, open_module
+from configural.models.torch_modules import open_module
 from configural.models.weights import check_numbers
 
 _Variables = dict[str, h5py.Dataset]
+_Step = tuple[Any, Any, dict[str, Any]]
 
 # What Keras calls the weights, in the order in which Keras 3 numbers them, and what PyTorch does.
 _KERNEL_AND_BIAS = (("kernel", "weight"), ("bias", "bias"))
@@ -42,7 +46,11 @@ _ROOTS = ("model_weights", "layers", "_layer_checkpoint_dependencies")
 """Where layers lie: in a whole model, in Keras 3's weights, and in those of TensorFlow 2.12 to 2.14."""
 
 _LARGEST_ARCHIVE = 2**30
-"""Bytes of weights in a `.keras` archive; the study's largest network has 20 million with its optimizer."""
+"""Bytes in a `.keras` archive that is not as large itself; the study's largest has 20 million with its moments."""
+
+
+class OtherNetworkError(ConfiguralError):
+    """A whole model in a Keras file is none of the study's."""
 
 
 def load_keras(path: Path | str, image_size: int | None = None) -> StudyNet:
@@ -62,51 +70,68 @@ def load_keras(path: Path | str, image_size: int | None = None) -> StudyNet:
         ConfiguralError: If the file is missing or damaged, holds another network, or contradicts the image size.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ConfiguralError(f"{path}: there is no such file; expected a Keras model saved as .h5")
-    try:
-        if zipfile.is_zipfile(path):
-            config, content = _unpacked(path)
-            with h5py.File(io.BytesIO(content), "r") as file:
-                network = _read(file, config, image_size)
-        else:
-            with h5py.File(path, "r") as file:
-                network = _read(file, _json(file.attrs.get("model_config", "")), image_size)
-    except ConfiguralError as error:
-        raise ConfiguralError(f"{path}: {error}") from error
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        # h5py has all of these for damaged files.
-        raise ConfiguralError(
-            f"{path}: not a readable HDF5 file; expected a Keras model saved as .h5 ({error})"
-        ) from error
+    with opened_file(path) as (file, config):
+        network = _read(file, config, image_size)
     check_numbers(network, path)
     return network.eval()
 
 
-def open_keras(path: Path, options: Options) -> TorchClassifier:
-    """A Keras file of the study as a classifier; its softmax is left out, so that it gives logits."""
-    network = load_keras(path, options.image_size)
+def open_keras(path: Path, options: Options) -> OpenedClassifier:
+    """One of the study's networks, without its softmax, so that it gives logits; or any other, by Keras itself."""
+    try:
+        network = load_keras(path, options.image_size)
+    except OtherNetworkError as error:
+        from configural.models.keras_itself import open_other
+
+        return open_other(path, options, why=error)
+    options.refuse("scale", "layout", because=f"{path} is of the study, which says what it takes")
     kind = "a Keras file of the study"
     return open_module(network, options, kind=kind, known="logits", size=network.image_size)
 
 
-def _unpacked(path: Path) -> tuple[Any, bytes]:
+@contextmanager
+def opened_file(path: Path) -> Iterator[tuple[h5py.File, Any]]:
+    """The weights of a Keras file, and its configuration; None if it holds weights alone.
+
+    Raises:
+        ConfiguralError: If it is missing or damaged; what else is raised inside names the file, too.
+    """
+    if not path.is_file():
+        raise ConfiguralError(f"{path}: there is no such file; expected a Keras model saved as .h5 or .keras")
+    try:
+        if zipfile.is_zipfile(path):
+            config, weights = _unpacked(path)
+            with h5py.File(io.BytesIO(weights), "r") as file:
+                yield file, _json(config)
+        else:
+            with h5py.File(path, "r") as file:
+                config = file.attrs.get("model_config")
+                yield file, None if config is None else _json(config)
+    except ConfiguralError as error:
+        raise type(error)(f"{path}: {error}") from error
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        # h5py has all of these for damaged files.
+        raise ConfiguralError(
+            f"{path}: not a readable HDF5 file; expected a Keras model saved as .h5 ({error})"
+        ) from error
+
+
+def _unpacked(path: Path) -> tuple[bytes, bytes]:
     """The configuration and the weights in a `.keras` archive."""
     with zipfile.ZipFile(path) as archive:
         members = [archive.getinfo(name) for name in ("config.json", "model.weights.h5")]
-        claimed = max(member.file_size for member in members)
-        if claimed > _LARGEST_ARCHIVE:
-            raise ConfiguralError(f"claims {claimed} bytes; no network of the study's is as large")
+        claimed = max(member.file_size for member in archive.infolist())
+        if claimed > max(_LARGEST_ARCHIVE, path.stat().st_size):
+            raise ConfiguralError(f"claims {claimed} bytes, more than the file holds")
         config, weights = map(archive.read, members)
-        return _json(config), weights
+        return config, weights
 
 
 def _json(text: Any) -> Any:
-    """What a configuration says; nothing where it makes no sense."""
     try:
         return json.loads(text)
-    except (TypeError, ValueError, RecursionError):
-        return None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfiguralError(f"damaged, its model configuration cannot be read ({error})") from error
 
 
 def save_keras(network: nn.Module, path: Path | str) -> None:
@@ -154,7 +179,7 @@ def save_keras(network: nn.Module, path: Path | str) -> None:
 
 def _read(file: h5py.File, config: Any, image_size: int | None) -> StudyNet:
     layers = _layers(file)
-    chosen = _architecture(layers)
+    chosen = _architecture(layers, OtherNetworkError if config is not None else ConfiguralError)
     configured = _size_in_config(config)
     size = _image_size(layers, chosen, configured if image_size is None else image_size)
     network = recreate(chosen.name, size)
@@ -215,7 +240,7 @@ def _named(groups: dict[str, _Variables]) -> dict[str, _Variables]:
     return named
 
 
-def _architecture(layers: dict[str, _Variables]) -> Architecture:
+def _architecture(layers: dict[str, _Variables], otherwise: type[ConfiguralError]) -> Architecture:
     """The network that has just these layers."""
     for candidate in ARCHITECTURES:
         convolutions = {f"Conv_{block}" for block in range(1, candidate.convolutions + 1)}
@@ -223,8 +248,8 @@ def _architecture(layers: dict[str, _Variables]) -> Architecture:
         if layers.keys() == {*convolutions, "BN_1", head}:
             return candidate
     names = [repr(name) for name in layers]
-    found = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    raise ConfiguralError(
+    found = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    raise otherwise(
         f"not one of the study's networks, which have weights in Conv_1 to Conv_4 or Conv_5, BN_1, "
         f"and D_con or Conv_con; this file has them in {found or 'no layer'}"
     )
@@ -256,46 +281,82 @@ def _input_shape(config: Any) -> Any:
 
 
 def _check_config(config: Any, network: StudyNet) -> None:
-    """Raise if the configuration has a layer that the study's network lacks, or one with another setting."""
-    wanted = _keras_layers(network)
-    found = list(_configured_layers(config))
-    for position, (kind, settings) in enumerate(found):
-        name = str(settings.get("name"))[:40]
-        ours = wanted.get(name)
-        if ours is None:
-            # ReLU and softmax may be layers of their own, and dropout changes nothing after training.
-            if kind in ("InputLayer", "Dropout") or settings.get("activation") in ("relu", "softmax"):
-                continue
-            raise ConfiguralError(f"its layer {name!r}, a {str(kind)[:40]}, is not one of the study's network")
-        if kind != ours["class_name"]:
-            raise ConfiguralError(f"its layer {name} is a {str(kind)[:40]}, the study's a {ours['class_name']}")
-        for key, value in {**_DEFAULTS.get(kind, {}), **ours["config"]}.items():
-            given = settings.get(key, value)
-            after = [(later, also.get("activation")) for later, also in found[position + 1 : position + 3]]
-            apart = (key, given) == ("activation", "linear") and ("Activation", value) in after
-            if key in _CHECKED and given != value and not apart:
-                raise ConfiguralError(f"its layer {name} has {key} {str(given)[:40]}, the study's {value}")
+    """Raise if a whole model does anything else than the study's network, in anything that changes its numbers."""
+    if config is None:
+        return
+    try:
+        found = _steps(config)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfiguralError("damaged, its model configuration describes no layers") from error
+    wanted = _steps({"config": [*_keras_layers(network).values()]})
+    for theirs, ours in zip_longest(found, wanted, fillvalue=_NOTHING):
+        gives_logits = theirs is _NOTHING and ours[2] == {"activation": "softmax"}
+        if theirs[1:] != ours[1:] and not gives_logits:
+            raise OtherNetworkError(f"has {_shown(theirs)} as a layer where the study's network has {_shown(ours)}")
 
 
-_CHECKED = {
-    *("filters", "kernel_size", "strides", "dilation_rate", "padding", "activation", "use_bias"),
-    *("pool_size", "units", "epsilon"),
+_NOTHING: _Step = ("", "nothing", {})
+
+
+def _shown(step: _Step) -> str:
+    name, kind, settings = step
+    said = " ".join([str(kind), *(f"{key}={value}" for key, value in settings.items())])
+    return f"{str(name)[:40]!r} ({said[:90]})" if name else said
+
+
+_DEFAULTS: dict[str, tuple[Any, ...]] = {
+    **{"padding": ("valid",), "dilation_rate": ([1, 1],), "groups": (1,), "use_bias": (True,)},
+    **{"data_format": ("channels_last",), "axis": (-1, 3, [3]), "epsilon": (1e-3,)},
+    **{"center": (True,), "scale": (True,)},
 }
-"""Settings of layers that change a network's numbers."""
+"""What layers do where their settings say nothing else, in all the ways in which it may be said."""
 
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    "Conv2D": {"strides": [1, 1], "dilation_rate": [1, 1], "use_bias": True, "activation": "linear"},
-    "MaxPooling2D": {"strides": [2, 2], "padding": "valid"},
-}
+_TRAINING = re.compile(
+    "name|trainable|dtype|.*momentum|batch_(input_)?shape|.*_(initializer|regularizer|constraint)"
+)
+"""Settings that change nothing after training."""
 
 
-def _configured_layers(config: Any) -> Iterator[tuple[Any, Mapping[str, Any]]]:
-    """Class and settings of each layer of a Sequential or functional model's configuration."""
-    inner = config.get("config") if isinstance(config, dict) else None
-    layers = inner.get("layers") if isinstance(inner, dict) else inner
-    for layer in layers if isinstance(layers, list) else []:
-        if isinstance(layer, dict) and isinstance(layer.get("config"), dict) and "name" in layer["config"]:
-            yield layer.get("class_name"), layer["config"]
+def _steps(config: Any) -> list[_Step]:
+    """What a chain of layers does one after the other: name, class, settings; an activation is a step of its own.
+
+    What changes nothing after training is left out.
+    """
+    inner = config["config"]
+    layers = inner if isinstance(inner, list) else inner["layers"]
+    names = [layer["config"].get("name") for layer in layers]
+    if "output_layers" in inner:  # a functional model, whose layers may take what any others give
+        taken = [*(layer["inbound_nodes"] for layer in layers), inner["output_layers"]]
+        for name, before, nodes in zip([*names, "output"], [None, *names], taken, strict=True):
+            if _mentioned(nodes, names) != [before][before is None :]:
+                raise OtherNetworkError(f"its layer {str(name)[:40]!r} does not follow the one before alone")
+    steps: list[_Step] = []
+    for layer in layers:
+        kind, settings = layer["class_name"], layer["config"]
+        name, activation = settings.get("name", kind), settings.get("activation") or "linear"
+        if kind in ("ReLU", "Softmax"):
+            kind, activation = "Activation", kind.lower()
+        defaults = {**_DEFAULTS, "strides": (settings.get("pool_size", [1, 1]),), "activation": (activation,)}
+        counting = {
+            key: value
+            for key, value in settings.items()
+            if not _TRAINING.fullmatch(key) and value not in defaults.get(key, (False, 0)) and value is not None
+        }
+        if kind not in ("InputLayer", "Dropout", "Activation"):
+            steps.append((name, kind, counting))
+            counting = {}
+        if activation != "linear":
+            steps.append((name, "Activation", {"activation": activation, **counting}))
+    return steps
+
+
+def _mentioned(part: Any, names: list[Any]) -> list[Any]:
+    """The layers that are named anywhere in a part of a configuration."""
+    if isinstance(part, dict | list):
+        return [
+            name for one in (part.values() if isinstance(part, dict) else part) for name in _mentioned(one, names)
+        ]
+    return [part] if isinstance(part, str) and part in names else []
 
 
 def _image_size(layers: dict[str, _Variables], architecture: Architecture, stated: int | None) -> int:
@@ -328,12 +389,19 @@ def _dataset(layers: dict[str, _Variables], layer: str, variable: str, position:
     dataset = variables.get(variable, variables.get(str(position)))
     if dataset is None:
         raise ConfiguralError(f"{layer} has no {variable}, only {', '.join(map(repr, variables))}")
-    if dataset.dtype.kind != "f" or dataset.external or dataset.is_virtual:
+    if dataset.dtype.kind != "f":
         raise ConfiguralError(f"the {variable} of {layer} is not an array of floating-point numbers")
+    check_claims(dataset, f"the {variable} of {layer}")
+    return dataset
+
+
+def check_claims(dataset: h5py.Dataset, what: str) -> None:
+    """Raise if numbers lie in another file, or there are fewer of them than a dataset claims."""
+    if dataset.external or dataset.is_virtual:
+        raise ConfiguralError(f"{what} lies in another file")
     # Deflate packs at most about a thousandfold; what claims more would fill the memory with nothing.
     if dataset.nbytes > 1100 * dataset.id.get_storage_size():
-        raise ConfiguralError(f"the {variable} of {layer} claims more numbers than the file holds")
-    return dataset
+        raise ConfiguralError(f"{what} claims more numbers than the file holds")
 
 
 def _weights(network: StudyNet) -> Iterator[tuple[str, str, int, Tensor, tuple[int, ...]]]:

@@ -1,12 +1,14 @@
 """ONNX files as classifiers."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
 from configural.errors import ConfiguralError, first_line
+from configural.models.inputs import image_input, in_batches
 from configural.models.opening import Options, imported
 from configural.models.outputs import OpenedClassifier, Reading
 
@@ -19,7 +21,10 @@ _TYPES = {
 
 
 def open_onnx(path: Path, options: Options) -> OpenedClassifier:
-    """A network of one input of RGB images, (n, 3, h, w) or (n, h, w, 3), as bytes or, times `scale`, as floats."""
+    """A network of one input of RGB images; see `inputs.image_input` for how they may lie in it.
+
+    Whole numbers, such as the class that scikit-learn's classifiers give beside its probability, are no responses.
+    """
     runtime = imported("onnxruntime", "onnx")
     session_options = runtime.SessionOptions()
     session_options.intra_op_num_threads = torch.get_num_threads()
@@ -28,42 +33,43 @@ def open_onnx(path: Path, options: Options) -> OpenedClassifier:
     except Exception as error:  # onnxruntime has a class of its own for each failure
         raise ConfiguralError(f"{path}: not a readable ONNX network ({first_line(error)})") from error
     taken = session.get_inputs()
-    shape = taken[0].shape
-    if len(taken) != 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]):
+    if len(taken) != 1:
         raise ConfiguralError(f"{path}: takes {[one.shape for one in taken]}; wanted is one input of RGB images")
     if taken[0].type not in _TYPES:
         raise ConfiguralError(f"{path}: takes {taken[0].type}; wanted are {', '.join(_TYPES)}")
+    batch, *shape = taken[0].shape
     dtype = _TYPES[taken[0].type]
-    if dtype is np.uint8 and options.scale is not None:
-        raise ConfiguralError(f"scale: {path} takes bytes; leave it out")
-    scale = 1.0 if options.scale is None else options.scale
+    given = image_input(shape, options, dtype=dtype)
     reading = Reading(options.positive, options.output)
-    names = [output.name for output in session.get_outputs()]
+    reading.guessed += given.guessed
+    names = [one.name for one in session.get_outputs() if one.type in _TYPES or "map(" in one.type]
+    if not names:
+        raise ConfiguralError(f"{path}: gives {[one.type for one in session.get_outputs()]}; wanted are numbers")
     if not reading.output:
         reading.output = "logits" if "logits" in names else names[0]
         reading.guessed += ["which output"] if len(names) > 1 else []
-    if dtype is not np.uint8 and options.scale is None:
-        reading.guessed.append("preparation")
 
-    def run(images: UInt8[np.ndarray, "n h w 3"]) -> dict[str, np.ndarray]:
-        values = images.transpose(0, 3, 1, 2) if shape[1] == 3 else images
-        if dtype is not np.uint8:
-            values = (values.astype(np.float32) * np.float32(scale)).astype(dtype)
-        step = shape[0] if isinstance(shape[0], int) else len(values)
-        batches = []
-        for first in range(0, len(values), step):
-            some = values[first : first + step]
-            filled = np.resize(some, (step, *some.shape[1:]))  # the last of fixed batches, by images again
-            found = session.run(names, {taken[0].name: np.ascontiguousarray(filled)})
-            batches.append([np.asarray(output)[: len(some)] for output in found])
-        return {name: np.concatenate(parts) for name, parts in zip(names, zip(*batches, strict=True), strict=True)}
+    def call(values: Any) -> list[np.ndarray]:
+        try:
+            found = session.run(names, {taken[0].name: np.asarray(values, dtype)})
+        except Exception as error:
+            raise ConfiguralError(f"{path}: does not take images of this shape ({first_line(error)})") from error
+        return [_columns(output, reading) if isinstance(output, list) else output for output in found]
 
-    rows = shape[2] if shape[1] == 3 else shape[1]
+    def respond(images: UInt8[np.ndarray, "n h w 3"]) -> dict[str, np.ndarray]:
+        return dict(zip(names, in_batches(call, given.prepare(images), batch), strict=True))
+
     return OpenedClassifier(
         reading=reading,
         kind=".onnx",
-        preparation="RGB bytes" if dtype is np.uint8 else f"RGB times {scale:g}",
+        preparation=given.preparation,
         name=options.name,
-        image_size=options.agreed_size(rows if isinstance(rows, int) else None),
-        respond=run,
+        image_size=given.image_size,
+        respond=respond,
     )
+
+
+def _columns(rows: list[dict[Any, float]], reading: Reading) -> np.ndarray:
+    """Probabilities by class, as skl2onnx writes them by default, as columns; the classes are the labels."""
+    reading.labels = {position: str(label) for position, label in enumerate(rows[0])}
+    return np.array([[row[label] for label in rows[0]] for row in rows])

@@ -21,9 +21,16 @@ class Options:
     scale: float | None = None
     image_size: int | None = None
     prepare: Callable[[Any], Any] | None = None
+    layout: str | None = None
     network: str | None = None
     device: str = "cpu"
     name: str = ""
+
+    def refuse(self, *options: str, because: str) -> None:
+        """Raise a ConfiguralError if one of these options, whose default is None, is given."""
+        for option in options:
+            if getattr(self, option) is not None:
+                raise ConfiguralError(f"{option}: {because}; leave it out")
 
     def agreed_size(self, known: int | None) -> int | None:
         """The image size, where a model or a user says one.
@@ -69,21 +76,22 @@ def _has(attribute: str) -> Callable[[Any], bool]:
 
 _READING = ("positive", "output", "image_size")
 _TORCH = (*_READING, "prepare", "device")
+_INPUT = ("scale", "layout")
 
 KINDS = (
     Kind("a run folder", _folder_with("config.yaml"), "weights:open_weights", (*_TORCH, "network")),
     Kind("a folder that transformers saved", _folder_with("config.json"), "hugging_face:open_folder", _TORCH),
     Kind(".safetensors of this library", _file(".safetensors"), "weights:open_weights", (*_TORCH, "network")),
-    Kind("a Keras .h5 or .keras of the study", _file(".h5", ".hdf5", ".keras"), "keras:open_keras", _TORCH),
-    Kind(".onnx", _file(".onnx"), "onnx:open_onnx", (*_READING, "scale")),
-    Kind("module:name", lambda it: isinstance(it, str), "opening:open_named", (*_TORCH, "scale", "network")),
+    Kind("Keras .h5 or .keras", _file(".h5", ".hdf5", ".keras"), "keras:open_keras", (*_TORCH, *_INPUT)),
+    Kind(".onnx", _file(".onnx"), "onnx:open_onnx", (*_READING, "prepare", *_INPUT)),
+    Kind("module:name", lambda it: isinstance(it, str), "opening:open_named", (*_TORCH, *_INPUT, "network")),
     Kind("a classifier", _has("log_odds"), "opening:open_classifier", ()),
     Kind("a torch module", _has("named_parameters"), "torch_modules:open_module", (*_TORCH, "scale")),
     Kind(
         "an estimator with predict_proba",
         _has("predict_proba"),
         "python_things:open_estimator",
-        ("positive", "image_size", "scale", "prepare"),
+        ("positive", "image_size", "prepare", *_INPUT),
     ),
     Kind("a function of images", _has("__call__"), "python_things:open_function", (*_READING, "prepare")),
 )
@@ -101,6 +109,7 @@ def open(
     scale: float | None = None,
     image_size: int | None = None,
     prepare: Callable[[Any], Any] | None = None,
+    layout: str | None = None,
     network: str | None = None,
     device: str = "cpu",
 ) -> Classifier:
@@ -109,10 +118,10 @@ def open(
     What a kind needs beyond the library is imported when it is used. Nothing in a file is ever executed.
 
     Args:
-        source: A run folder, .safetensors of this library, a Keras .h5 or .keras of the study, .onnx, a folder that
-            transformers saved; `module:name`, which is imported; or from Python a torch module, an estimator with
-            `predict_proba`, a function from uint8 RGB images (n, h, w, 3) to n probabilities, or whatever has
-            `log_odds`.
+        source: A run folder, .safetensors of this library, Keras .h5 or .keras (other models than the study's by
+            Keras itself), .onnx, a folder that transformers saved; `module:name`, which is imported; or from Python
+            a torch module, an estimator with `predict_proba`, a function from uint8 RGB images (n, h, w, 3) to n
+            probabilities, or whatever has `log_odds`.
         positive: The class of the correct arrangement, by position or label. By default that of this library (1),
             the one label that is the correct class's name in an object scheme, or 1 of two without labels.
         output: `logits` or `probabilities`, or of several outputs the name of one, or `name:logits`. By default
@@ -120,7 +129,9 @@ def open(
         scale: What the bytes of images are multiplied by; by default 1/255 for torch modules, else 1.
         image_size: Rows and columns of images, where the model does not say it.
         prepare: From images to what the model takes: for torch, floats (n, 3, h, w) of 0 to 255 on the device; for
-            a function or an estimator, bytes (n, h, w, 3).
+            anything else, bytes (n, h, w, 3).
+        layout: How an image lies in what the model takes, where its shape does not tell it, such as in a row of
+            numbers: `hwc`, pixel by pixel, as an estimator's rows by default, or `chw`, one colour after the other.
         network: The `module:name` of the network, where that is what a file names.
         device: cpu, cuda or mps.
 
@@ -135,7 +146,7 @@ def open(
         >>> bright.describe()["output"]
         'probabilities'
     """
-    options = Options(positive, output, scale, image_size, prepare, network, device)
+    options = Options(positive, output, scale, image_size, prepare, layout, network, device)
     if isinstance(source, str):
         from configural.models.networks import NETWORKS
 

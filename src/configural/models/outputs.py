@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,9 @@ class Reading:
         Raises:
             ConfiguralError: If there is no such output, or it has another shape.
         """
-        found = _chosen(outputs, self.output)
+        found, guessed = _chosen(outputs, self.output)
+        if guessed and "which output" not in self.guessed:
+            self.guessed.append("which output")
         try:
             found = found if isinstance(found, Tensor) else torch.from_numpy(np.asarray(found, np.float64))
         except (TypeError, ValueError):
@@ -121,11 +123,19 @@ class Reading:
         the probability of the class at position 1.
 
         Raises:
-            ConfiguralError: If the outputs have changed their shape, or are no probabilities.
+            ConfiguralError: If the outputs have changed their shape, are no probabilities, or no numbers.
         """
         values = self.numbers(outputs)
         if values.shape[1] != self.classes:
             raise ConfiguralError(f"the model's output has {values.shape[1]} columns; there were {self.classes}")
+        log_odds = self._of_position(values)
+        if missing := int((~log_odds.isfinite()).sum()):
+            raise ConfiguralError(
+                f"the model gave NaN or infinity for {missing} of {len(log_odds)} images; are its weights damaged?"
+            )
+        return log_odds
+
+    def _of_position(self, values: Float[Tensor, "n classes"]) -> Float[Tensor, " n"]:
         p = self._position
         if self.given == "probabilities":
             values = values.double()
@@ -225,20 +235,28 @@ def _words(label: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[^\W_]+", label.lower()))
 
 
-def _chosen(outputs: Any, name: str) -> Any:
-    """One of several outputs, from a dictionary, a sequence, or an object with attributes."""
+def _chosen(outputs: Any, name: str) -> tuple[Any, bool]:
+    """One of several outputs, from a dictionary, a sequence or an object with attributes; and if it is a guess."""
+    ordered = isinstance(outputs, Sequence) and any(isinstance(one, Tensor | np.ndarray) for one in outputs)
     if isinstance(outputs, Mapping):
         several = {str(key): output for key, output in outputs.items()}
-        usual = "logits" if "logits" in several or len(several) != 1 else next(iter(several))
-    elif hasattr(outputs, name or "logits"):
-        return getattr(outputs, name or "logits")
-    elif isinstance(outputs, Sequence) and any(isinstance(one, Tensor | np.ndarray) for one in outputs):
-        several, usual = {str(position): output for position, output in enumerate(outputs)}, "0"
+    elif is_dataclass(outputs):
+        several = {field.name: getattr(outputs, field.name) for field in fields(outputs)}
+    elif ordered:
+        names = getattr(outputs, "_fields", range(len(outputs)))
+        several = {str(name): output for name, output in zip(names, outputs, strict=True)}
+    elif not isinstance(outputs, Tensor | np.ndarray) and hasattr(outputs, name or "logits"):
+        return getattr(outputs, name or "logits"), False
     elif name:
         raise ConfiguralError(f"output '{name}': the model has one output without a name")
     else:
-        return outputs
-    if (name or usual) not in several:
+        return outputs, False
+    several = {key: output for key, output in several.items() if output is not None}
+    if not name and "logits" not in several and (ordered or len(several) == 1):
+        return next(iter(several.values())), len(several) > 1
+    if name not in several and name.isdecimal() and int(name) < len(several):
+        return list(several.values())[int(name)], False
+    if (name or "logits") not in several:
         known = ", ".join(several)
         raise ConfiguralError(f"output{f' {name!r}' if name else ''}: the model has the outputs {known}; name one")
-    return several[name or usual]
+    return several[name or "logits"], False

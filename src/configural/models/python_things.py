@@ -1,12 +1,14 @@
 """Functions and estimators from Python, as classifiers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from configural.errors import ConfiguralError
+from configural.models.inputs import image_input
 from configural.models.opening import Options
 from configural.models.outputs import OpenedClassifier, Reading
 
@@ -29,21 +31,21 @@ def open_function(predict: Predict, options: Options) -> OpenedClassifier:
 def open_estimator(estimator: Any, options: Options) -> OpenedClassifier:
     """What has `predict_proba`, and `classes_` as labels, as scikit-learn's; it takes an image as a row of numbers.
 
-    Bytes are multiplied by `scale`, or `prepare` makes features of the images (n, h, w, 3).
+    These lie pixel by pixel, as in `images.reshape(n, -1)`, unless `layout` says otherwise; bytes are multiplied by
+    `scale`. Or `prepare` makes features of the images (n, h, w, 3).
     """
-    if options.scale is not None and options.prepare is not None:
-        raise ConfiguralError("scale: of no use where there is a prepare; leave one of them out")
-    scale = options.scale or 1.0
     labels = {position: str(label) for position, label in enumerate(getattr(estimator, "classes_", ()))}
     reading = Reading(options.positive, None, labels or None, known="probabilities")
-    prepare = options.prepare or (lambda images: images.reshape(len(images), -1) * scale)
+    rows = replace(options, layout=options.layout or (None if options.prepare else "hwc"))
+    given = image_input([getattr(estimator, "n_features_in_", None)], rows, dtype=np.float64)
+    reading.guessed += given.guessed
     return OpenedClassifier(
         reading=reading,
         kind="an estimator",
-        preparation="yours" if options.prepare else f"RGB bytes in a row, times {scale:g}",
+        preparation=given.preparation,
         name=options.name or type(estimator).__name__,
-        image_size=options.image_size,
-        respond=_checked(estimator.predict_proba, prepare, reading),
+        image_size=given.image_size,
+        respond=_checked(estimator.predict_proba, given.prepare, reading),
     )
 
 
@@ -60,8 +62,6 @@ def _checked(predict: Predict, prepare: Predict | None, reading: Reading) -> Pre
             raise ConfiguralError(f"predict: {error}; {wanted}") from error
         if len(values) != n:
             raise ConfiguralError(f"predict returned shape {tuple(np.shape(came))}; {wanted}")
-        if missing := int(values.isnan().any(dim=1).sum()):
-            raise ConfiguralError(f"predict returned NaN for {missing} of {n} images; {wanted}")
         return came
 
     return respond

@@ -86,8 +86,8 @@ def _layers(architecture: Architecture, side: int) -> list[tuple[str, nn.Module]
         if block in (1, 3):
             layers.append((f"DO_{block}", nn.Dropout(0.2)))
         if block == 1:
-            # With the defaults of Keras, whose momentum is 0.99 of what was. The running variance takes
-            # n / (n − 1) of a batch's, in PyTorch as in the fused kernel of the study's Keras 2; Keras 3 takes it plain.
+            # With the defaults of Keras, where momentum counts what was. The running variance takes n / (n − 1) of
+            # a batch's: in PyTorch as in the fused kernel of the study's Keras 2; Keras 3 takes it plain.
             layers.append(("BN_1", nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01)))
         channels = filters
     if architecture.fully_convolutional:
