@@ -370,10 +370,10 @@ def test_image_size_is_that_of_the_plan_or_its_preset(tmp_path):
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "results.parquet: not a readable table of results; is its folder a study's?"),
+        ({}, "results.parquet: there is no such file; is its folder a study's?"),
         ({"results.parquet": "no table"}, "results.parquet: not a readable table of results"),
         ({"plan.yaml": "networks: [cnn-15]"}, "study.yaml: there is no such file"),
-        ({"study.yaml": "plan: {}"}, "study.yaml: not a readable record of a study"),
+        ({"study.yaml": "plan: {}"}, "study.yaml, line 1: configural: Field required"),
     ],
 )
 def test_a_folder_that_is_no_study_is_named(tmp_path, published, files, said):

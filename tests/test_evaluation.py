@@ -83,7 +83,7 @@ def test_round_trip_and_bad_files(images, tmp_path):
     predictions.frame.drop(columns="label").to_csv(path)
     with pytest.raises(ConfiguralError, match="lacks the column label"):
         Predictions.load(path)
-    with pytest.raises(ConfiguralError, match="not a readable table"):
+    with pytest.raises(ConfiguralError, match="there is no such file"):
         Predictions.load(tmp_path / "none.csv")
 
 

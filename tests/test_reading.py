@@ -132,11 +132,11 @@ def test_somebodys_folder_of_class_folders(tmp_path, written):
             assert cv2.imwrite(str(tmp_path / "pets" / name / f"pet{number}.png"), pixels)
     images = read(tmp_path / "pets", size=8, class_names=("cats", "dogs"))
     assert images.rows.to_dict("list") == {
-        "index": [3, 12, 3, 12],
-        "file": ["cats/pet3.png", "cats/pet12.png", "dogs/pet3.png", "dogs/pet12.png"],
+        "index": [12, 3, 12, 3],
+        "file": ["cats/pet12.png", "cats/pet3.png", "dogs/pet12.png", "dogs/pet3.png"],
         "label": [0, 0, 1, 1],
     }
-    assert images.fetch([0, 1, 2, 3])[:, 0, 0, 0].tolist() == [3, 12, 103, 112]
+    assert images.fetch([0, 1, 2, 3])[:, 0, 0, 0].tolist() == [12, 3, 112, 103]
     with pytest.raises(ConfiguralError, match="expected the folders no_face and face"):
         read(tmp_path / "pets", size=8)
     shutil.copytree(written["imagefolder"], tmp_path / "bare")
@@ -168,6 +168,65 @@ def test_any_object(form, houses, tmp_path):
         mask = cv2.imread(str(tmp_path / "set" / "masks" / file), cv2.IMREAD_UNCHANGED)
         for content, shown in zip(stimulus.contents, renderer.draw_masks(stimulus), strict=True):
             assert np.array_equal(mask == 1 + houses.scheme.index(content.kind), shown)
+
+
+NESTED = ["a_1.png", "b_1.png", "c.png", "x.png", "sub/7.png", "sub-1/3.PNG", "sub/deep/a.bmp", "10.jpeg", "9.png",
+          "B.png", ".h.png", ".kept/1.png"]  # fmt: skip
+
+
+def class_folders(root: Path, names: list[str]) -> None:
+    for position, path in enumerate(root / each / name for each in ("no_face", "face") for name in names):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), np.full((8, 8, 3), position, np.uint8))
+        (path.parent / "Thumbs.db").write_bytes(b"no image")
+
+
+def test_order_and_number_are_those_of_keras(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras.src.legacy.preprocessing.image")
+    index_directory = importlib.import_module("keras.src.utils.dataset_utils").index_directory
+    class_folders(tmp_path, NESTED)
+    classes, suffixes = ["no_face", "face"], (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+    listed = keras.ImageDataGenerator().flow_from_directory(str(tmp_path), classes=classes, shuffle=False)
+    newer, labels, _ = index_directory(str(tmp_path), "inferred", suffixes, class_names=classes, shuffle=False)
+    (tmp_path / "face" / "._a.png").write_bytes(b"what macOS leaves beside files, which Keras fails to open")
+    images = read(tmp_path, size=8)
+    assert list(images.rows["file"]) == listed.filenames
+    assert [str(tmp_path / file) for file in images.rows["file"]] == list(newer)
+    assert list(images.rows["label"]) == listed.classes.tolist() == list(labels)
+    assert list(images.rows["index"]) == 2 * list(range(len(NESTED)))  # for several names end in 1
+    shown = [cv2.imread(str(tmp_path / file))[0, 0, 0] for file in listed.filenames]
+    assert np.abs(images.fetch(list(range(len(images))))[:, 0, 0, 0].numpy() - np.array(shown, int)).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "indices"),
+    [
+        (["p3.png", "sub/p12.png"], [3, 12]),
+        (["1/0.png", "2/0.png"], [0, 1]),
+        (["a.png", "b7.png"], [0, 1]),
+        (["a_01.png", "a_1.png"], [0, 1]),
+    ],
+)
+def test_indices_distinguish_all_images_of_a_class(tmp_path, names, indices):
+    class_folders(tmp_path, names)
+    rows = read(tmp_path, size=8).rows
+    assert list(rows["index"]) == 2 * indices
+    assert list(rows["file"]) == [f"{each}/{name}" for each in ("no_face", "face") for name in names]
+
+
+def test_what_readers_count_differently_is_refused(tmp_path):
+    class_folders(tmp_path / "set", ["1.png"])
+    class_folders(tmp_path / "other", ["2.png"])
+    (tmp_path / "set" / "face" / "more").symlink_to(tmp_path / "other" / "face")
+    with pytest.raises(ConfiguralError, match=r"face/more: a link to a folder; copy the images"):
+        read(tmp_path / "set", size=8)
+    (tmp_path / "set" / "face" / "more").unlink()
+    (tmp_path / "set" / "face" / "2.png").symlink_to(tmp_path / "other" / "face" / "2.png")
+    assert list(read(tmp_path / "set", size=8).rows["index"]) == [1, 1, 2]
+    (tmp_path / "set" / "face" / "1.jpg").write_bytes((tmp_path / "set" / "face" / "1.png").read_bytes())
+    with pytest.raises(ConfiguralError, match="two images of one name"):
+        read(tmp_path / "set", size=8)
 
 
 def test_mistakes(written, tmp_path):
@@ -282,6 +341,8 @@ def test_a_file_imports_nothing(mine, blocks, table):
 def test_what_is_no_format_is_refused(mine, blocks, table, tmp_path):
     with pytest.raises(ConfiguralError, match=r"draw': expected a configural\.export\.Format"):
         write(table, "set", library=blocks, format=mine.replace("Arrays", "draw"))
+    with pytest.raises(ConfiguralError, match=f"masks: the format {mine} writes no label images"):
+        write(table, "set", library=blocks, format=mine, masks=True)
     with pytest.raises(ConfiguralError, match="unknown format 'tfrecord'"):
         generate(blocks, out="set", format="tfrecord")
     assert not list(tmp_path.glob("set*"))

@@ -48,6 +48,17 @@ def history(n):
     return History(tuple(Epoch(i, 0.5 / i, 1 - 0.2 / i, 0.4 / i, 1 - 0.1 / i, 2.0) for i in range(1, n + 1)))
 
 
+METRICS = {
+    "parameters": {"total": 389058, "trainable": 388994, "non_trainable": 64},
+    "seconds": {"draw": 12.34, "train": 437.0, "test": 7263.0},
+    "faces_fingerprint": "0123456789abcdef" * 4,
+    "configural": "9.8.7",
+    "torch": "6.5.4",
+    "device": "cuda:7",
+}
+"""What a run's metrics.json has besides its test."""
+
+
 def a_run(folder, wrong=(2, 1), n=20, epochs=4, **settings):
     metrics, answers, pixels = write_a_test(folder, wrong, n)
     settings = run_config(**{"network": "fcn-14", "epochs": epochs, **settings})
@@ -56,15 +67,7 @@ def a_run(folder, wrong=(2, 1), n=20, epochs=4, **settings):
     told.save(folder / "history.csv")
     save_figure(accuracy_figure(told), folder / "figures" / "accuracy.png")
     save_figure(loss_figure(told), folder / "figures" / "loss.png")
-    metrics |= {
-        "parameters": {"total": 389058, "trainable": 388994, "non_trainable": 64},
-        "images": {"train": 16002, "valid": 998, "test": 2 * n},
-        "seconds": {"draw": 12.34, "train": 437.0, "test": 7263.0},
-        "faces_fingerprint": "0123456789abcdef" * 4,
-        "configural": "9.8.7",
-        "torch": "6.5.4",
-        "device": "cuda:7",
-    }
+    metrics |= {**METRICS, "images": {"train": 16002, "valid": 998, "test": 2 * n}}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return load_run(folder), answers, pixels
 

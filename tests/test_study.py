@@ -309,7 +309,7 @@ def test_a_folder_of_other_things_is_left_alone(blocks, tmp_path):
 @pytest.mark.parametrize(
     ("damage", "what"),
     [
-        (lambda run: (run / "metrics.json").write_text("{"), r"metrics\.json: not readable as JSON"),
+        (lambda run: (run / "metrics.json").write_text("{"), r"metrics\.json: not the metrics of a run"),
         (lambda run: (run / "metrics.json").unlink(), "this run is not finished"),
         (lambda run: (run / "model.safetensors").unlink(), r"model\.safetensors: there is no such file"),
         (lambda run: (run / "model.safetensors").write_bytes(b"x" * 99), r"model\.safetensors"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from html_page import Page
 from matplotlib.colors import to_rgb
+from test_report import METRICS
 
 from configural.config import StudyPlan, run_config
 from configural.errors import ConfiguralError
@@ -18,6 +19,18 @@ from configural.training.history import Epoch, History
 
 NETWORKS = ["cnn-15", "cnn-13", "fcn-16", "fcn-14"]
 CONDITIONS = ["baseline", "ffa", "fct"]
+
+
+FINISHED = {
+    **METRICS,
+    "seconds": {"draw": 1.0, "train": 60.0, "test": 1.0},
+    "device": "cpu",
+    "images": {"train": 16002, "valid": 998, "test": 3000},
+    "class_names": ["no_face", "face"],
+    "confusion_matrix": [[1500, 0], [300, 1200]],
+    "test_accuracy": 0.9,
+    "test_loss": 0.3,
+}
 
 
 def history(start=0.8, epochs=3):
@@ -43,8 +56,7 @@ def write_run(folder, network, condition, repeat, finished=True):
     run_config(network=network, condition=condition, image_size=224).save(run / "config.yaml")
     if finished:
         history().save(run / "history.csv")
-        metrics = {"seconds": {"train": 60.0}, "device": "cpu", "configural": "9.8.7", "torch": "6.5.4"}
-        (run / "metrics.json").write_text(json.dumps(metrics))
+        (run / "metrics.json").write_text(json.dumps(FINISHED))
         (run / "report.html").write_text("a page")
         (run / "tests.csv").write_text("the tests of a finished job")
     return run

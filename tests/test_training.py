@@ -202,10 +202,10 @@ def test_bad_checkpoints(sets, tmp_path):
     one = SHORT.model_copy(update={"epochs": 1})
     fit(_network(), sets["train"], valid=sets["valid"], recipe=one, checkpoint=path)
     other = models.create("fcn-14", 32)
-    with pytest.raises(ConfiguralError, match="cannot be used"):
+    with pytest.raises(ConfiguralError, match="not a checkpoint that can be used"):
         load_checkpoint(path, other, KerasAdam(other.parameters()))
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(ConfiguralError, match=r"c\.safetensors: this checkpoint cannot be used"):
+    with pytest.raises(ConfiguralError, match=r"c\.safetensors: not a checkpoint .*remove it to train again"):
         fit(_network(), sets["train"], valid=sets["valid"], recipe=SHORT, checkpoint=path)
 
 

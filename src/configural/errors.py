@@ -1,8 +1,25 @@
 """The errors a user can cause and mend."""
 
+_LONGEST = 320
+"""Characters of a message: what a file holds may be quoted in it."""
+
+
+def one_line(text: str) -> str:
+    r"""A message without line breaks and signs that a terminal obeys; of a long one, the middle is left out.
+
+    Example:
+        >>> one_line("a\nb\x1b[2J")
+        'a b�[2J'
+    """
+    shown = "".join(sign if sign.isprintable() else " " if sign.isspace() else "\ufffd" for sign in text)
+    return shown if len(shown) <= _LONGEST else f"{shown[:200]} … {shown[203 - _LONGEST :]}"
+
 
 class ConfiguralError(ValueError):
     """Something the user gave cannot be used; the message is one line naming the culprit and the cure."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class PortraitError(ConfiguralError):
@@ -11,6 +28,9 @@ class PortraitError(ConfiguralError):
 
 class ConfiguralWarning(UserWarning):
     """Something goes on otherwise than the user may think; the message is one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class UnlockedWarning(ConfiguralWarning):

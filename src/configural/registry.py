@@ -1,6 +1,7 @@
 """Open doors: things of one kind by name, whoever they come from."""
 
 import importlib
+import inspect
 import re
 import sys
 from collections import UserDict
@@ -14,6 +15,28 @@ from configural.errors import ConfiguralError
 T = TypeVar("T")
 
 
+def made_by(make: Callable[..., T], where: str, /, *given: Any, **named: Any) -> T:
+    """What somebody's function or class makes of arguments.
+
+    Raises:
+        ConfiguralError: If it does not take them, or is a class that lacks a method; it begins with `where`.
+
+    Example:
+        >>> made_by(lambda size: size + 1, "network 'mine'")
+        Traceback (most recent call last):
+        configural.errors.ConfiguralError: network 'mine': missing a required argument: 'size'
+    """
+    if lacking := sorted(getattr(make, "__abstractmethods__", ())):
+        raise ConfiguralError(f"{where}: the class lacks {', '.join(lacking)}")
+    try:
+        inspect.signature(make).bind(*given, **named)
+    except TypeError as error:
+        raise ConfiguralError(f"{where}: {error}") from error
+    except ValueError:  # of a class in C, which says nothing of its arguments
+        pass
+    return make(*given, **named)
+
+
 class Registry(UserDict[str, T]):
     """Networks, sources, conditions, probes or formats by name.
 
@@ -25,11 +48,12 @@ class Registry(UserDict[str, T]):
     Attributes:
         kind: What the things are, for error messages, such as `network`.
         group: Of entry points, such as `configural.networks`.
+        accepted: What a `module:name` may be: objects or subclasses of these; anything where there are none.
     """
 
-    def __init__(self, kind: str, group: str) -> None:
+    def __init__(self, kind: str, group: str, *accepted: Any) -> None:
         super().__init__()
-        self.kind, self.group = kind, group
+        self.kind, self.group, self.accepted = kind, group, accepted
 
     def register(self, name: str) -> Callable[[T], T]:
         """A decorator that registers what it decorates under a name."""
@@ -46,7 +70,7 @@ class Registry(UserDict[str, T]):
         What a `module:name` gave is known by that name from then on, so that files which name it can be read.
 
         Raises:
-            ConfiguralError: If there is none, or its module cannot be imported.
+            ConfiguralError: If there is none, its module cannot be imported, or it is something else.
         """
         module, colon, attribute = name.partition(":")
         if colon and name not in self and re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", name):
@@ -83,4 +107,12 @@ class Registry(UserDict[str, T]):
                 found = getattr(found, step)
         except (ImportError, AttributeError) as error:
             raise ConfiguralError(f"{self.kind} '{module}:{attribute}': {error}") from error
+        fits = not self.accepted or isinstance(found, self.accepted)
+        if not fits and not (isinstance(found, type) and issubclass(found, self.accepted)):
+            wanted = " or ".join(
+                f"a {'.'.join(one.__module__.split('.')[:2])}.{one.__name__}" for one in self.accepted
+            )
+            raise ConfiguralError(
+                f"{self.kind} '{module}:{attribute}': expected {wanted}, found {type(found).__name__}"
+            )
         return found

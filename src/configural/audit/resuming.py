@@ -13,10 +13,12 @@ from configural.config.audit import EXECUTION
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.io.locks import LOCK, locked, refuse_held
+from configural.io.reading import check_columns
 
 UNFINISHED = "it has not come to its end; resume continues it"
 """The interruption of an audit that is at work, or was killed."""
 
+_KINDS = {"log_odds": "number"}  # the columns of an `Inspection` may hold nan
 _FILE, _WORK = "audit.json", "this audit"
 
 
@@ -122,6 +124,8 @@ def kept_responses(
             )
         if len(found):
             kept[name] = found.drop(columns=asked.columns)
+            path = Path(folder or "") / "responses" / f"{name}.parquet"
+            check_columns(kept[name], {column: _KINDS.get(column, "score") for column in kept[name]}, path)
     return kept
 
 

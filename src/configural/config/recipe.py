@@ -9,6 +9,9 @@ from configural.errors import ConfiguralError
 
 Model = TypeVar("Model", bound=BaseModel)
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+ImageSize = Annotated[int, Field(ge=8, le=2048)]
+"""Rows and columns of square images; more would only be a mistake, and take gigabytes."""
+
 Precision = Annotated[
     Literal["32", "tf32", "bf16"],
     BeforeValidator(lambda given: str(given) if type(given) is int else given),  # YAML reads 32 as a number
@@ -40,7 +43,7 @@ class Settings(BaseModel):
 class Recipe(Settings):
     """The settings of one training; the defaults are the study's."""
 
-    epochs: int = Field(20, ge=1, description="passes over the training images")
+    epochs: int = Field(20, ge=1, le=10**6, description="passes over the training images")
     batch_size: int = Field(20, ge=1, description="images per step; the last, partial batch counts")
     valid_batch_size: int = Field(10, ge=1, description="images per batch when nothing is learned")
     learning_rate: float = Field(1e-4, gt=0, allow_inf_nan=False, description="peak learning rate of Adam")

@@ -1,6 +1,6 @@
 """What a network says of each image, and the scores that follow from it."""
 
-import io
+import re
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from configural import progress
 from configural.errors import ConfiguralError
 from configural.io import files
+from configural.io.reading import check_columns, read_csv, reading
 from configural.models import prepare
 from configural.models.classifiers import RespondsToImages
 from configural.objects import FACE
@@ -24,8 +25,9 @@ from configural.training import batches, matmul_precision, open_device
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLUMNS = ("index", "file", "label", "predicted", "log_odds")
+_COLUMNS = {"index": "whole", "file": "text", "label": "label", "predicted": "label", "log_odds": "number"}
 _PROBABILITY = "probability_"
+_NAME = re.compile(r"\w[\w .+-]*")  # of a class, which is also the name of a folder
 
 
 @dataclass(frozen=True)
@@ -107,17 +109,16 @@ class Predictions:
         Raises:
             ConfiguralError: If the file is missing or lacks a column.
         """
-        try:
-            frame = pd.read_csv(io.StringIO(path.read_text("utf-8")))
-        except (OSError, ValueError) as error:
-            raise ConfiguralError(f"{path}: not a readable table of predictions") from error
-        if missing := [name for name in _COLUMNS if name not in frame.columns]:
-            raise ConfiguralError(f"{path}: lacks the column {missing[0]}")
-        if not len(frame) or not frame[["label", "predicted"]].isin([0, 1]).all(axis=None):
-            raise ConfiguralError(f"{path}: label and predicted must be 0 or 1 in one row or more")
+        frame = read_csv(path, _COLUMNS, "a readable table of predictions")
+        if not len(frame):
+            raise ConfiguralError(f"{path}: holds no predictions")
         names = [str(name).removeprefix(_PROBABILITY) for name in frame if str(name).startswith(_PROBABILITY)]
-        if class_names is None and len(names) != 1:
+        if class_names is None and (len(names) != 1 or not _NAME.fullmatch(names[0])):
             raise ConfiguralError(f"{path}: lacks the column {_PROBABILITY}CLASS of the correct class")
+        for name in names:
+            with reading(path, "a readable table of predictions"):
+                frame[_PROBABILITY + name] = frame[_PROBABILITY + name].astype(float)
+            check_columns(frame, {_PROBABILITY + name: "fraction"}, path)
         return cls(frame, class_names or (f"no_{names[0]}", names[0]))
 
 

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import pydantic
 import yaml
 
-from configural.errors import ConfiguralError
+from configural.errors import ConfiguralError, first_line
+from configural.io.reading import reading
 
 _Model = TypeVar("_Model", bound=pydantic.BaseModel)
 
@@ -42,23 +43,23 @@ class Document:
 
 def read_document(path: Path) -> Document:
     """Read a YAML file of keys and values; a ConfiguralError names what is wrong with it."""
-    try:
-        return parse_document(path.read_text("utf-8"), str(path))
-    except FileNotFoundError as error:
-        raise ConfiguralError(f"{path}: there is no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfiguralError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    with reading(path, "readable"):
+        if path.stat().st_size > _LARGEST:
+            raise ConfiguralError(f"{path}: more than {_LARGEST:,} bytes; settings are small")
+        text = path.read_text("utf-8")
+    return parse_document(text, str(path))
 
 
 def parse_document(text: str, name: str) -> Document:
     """Parse the text of a YAML file of that name; see `read_document`."""
     try:
         tree = yaml.compose(text, yaml.SafeLoader)
+        _refuse_absurd(tree)
         values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # the second for impossible dates
+    except Exception as error:  # PyYAML's own, and others for impossible dates and the like
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not understood"
+        problem = getattr(error, "problem", None) or first_line(error)
         raise ConfiguralError(f"{name}{line}: not readable as YAML: {problem}") from error
     if not isinstance(values, dict) or not isinstance(tree, yaml.MappingNode):
         raise ConfiguralError(f"{name}: expected lines of the form 'key: value'")
@@ -68,6 +69,27 @@ def parse_document(text: str, name: str) -> Document:
             raise ConfiguralError(f"{name}, line {key.start_mark.line + 1}: the key '{key.value}' is stated twice")
         seen.add(str(key.value))
     return Document(name, {str(key): value for key, value in values.items()}, tree)
+
+
+def _refuse_absurd(tree: yaml.Node | None) -> None:
+    """Raise a ValueError of what is no setting: values in values without end, or numbers of hundreds of digits."""
+    waiting, seen = [(tree, 0)], 0
+    while waiting:
+        node, depth = waiting.pop()
+        seen += 1  # also what an alias stands for, each time
+        if depth > _DEEPEST or seen > _MOST:
+            raise ValueError("its values lie too deep, or are too many")
+        if isinstance(node, yaml.ScalarNode) and node.tag == _INTEGER and len(node.value) > _DIGITS:
+            raise ValueError(f"a number of {len(node.value)} digits")
+        inside = node.value if isinstance(node, yaml.CollectionNode) else []
+        parts = [part for each in inside for part in (each if isinstance(each, tuple) else (each,))]
+        waiting += [(part, depth + 1) for part in parts]
+
+
+_LARGEST, _DEEPEST, _MOST, _DIGITS = 2**20, 30, 100_000, 40
+"""Bytes of a file, levels, values, and digits of a number."""
+
+_INTEGER = "tag:yaml.org,2002:int"
 
 
 def validated(model: type[_Model], *documents: Document, context: Mapping[str, Any] | None = None) -> _Model:

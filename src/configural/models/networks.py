@@ -1,7 +1,6 @@
 """Networks by name: the study's, and anybody's."""
 
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -10,9 +9,9 @@ from torch import Tensor, nn
 
 from configural.errors import ConfiguralError
 from configural.models.study_networks import ARCHITECTURES, StudyNet
-from configural.registry import Registry
+from configural.registry import Registry, made_by
 
-NETWORKS: Registry[Callable[[int], nn.Module]] = Registry("network", "configural.networks")
+NETWORKS: Registry[Callable[[int], nn.Module]] = Registry("network", "configural.networks", Callable)
 """What makes a network for images of so many rows and columns, by name.
 
 A network is any torch module that takes a batch and returns logits of the scrambled and the correct class, (n, 2).
@@ -47,28 +46,57 @@ def create(name: str, image_size: int = 224) -> nn.Module:
     return _made(NETWORKS.find(name), name, image_size)
 
 
-def recreate(name: str, image_size: int, *, network: str | None = None) -> nn.Module:
+def recreate(
+    name: str,
+    image_size: int,
+    *,
+    network: str | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> nn.Module:
     """Make the network that a file names, without changing PyTorch's global random state.
 
     Nothing that a file names is ever imported. Where it names a `module:name`, a person has to name that, too, as
     `network` or before in this process.
 
+    Args:
+        name: By the file.
+        image_size: By the file.
+        network: What a person says.
+        shapes: Of the weights in the file: what claims to be larger is refused before it takes memory.
+
     Raises:
-        ConfiguralError: As for `create`; if `network` is another one, or no person has named a `module:name`.
+        ConfiguralError: As for `create`; if `network` is another one, or no person has named a `module:name`; if
+            the weights do not fit.
     """
     if network is not None and network != name:
         raise ConfiguralError(f"network '{network}': the file holds a '{name[:80]}'")
     make = NETWORKS.find(name) if network is not None else NETWORKS.known(name)
     with torch.random.fork_rng(devices=[]):
+        if shapes is not None:
+            _check_shapes(make, name, image_size, shapes)
         return _made(make, name, image_size)
 
 
-def _made(make: Callable[[int], nn.Module], name: str, image_size: int) -> nn.Module:
+def _check_shapes(
+    make: Callable[[int], nn.Module], name: str, image_size: int, shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Raise if the network would have other weights than these; on the meta device it has shapes alone."""
     try:
-        inspect.signature(make).bind(image_size)
-    except TypeError as error:
-        raise ConfiguralError(f"network '{name}' is to be made for an image size alone: {error}") from error
-    module = make(image_size)
+        with torch.device("meta"):
+            wanted = {key: tuple(value.shape) for key, value in make(image_size).state_dict().items()}
+    except ConfiguralError:
+        raise
+    except Exception:  # somebody's network that cannot be made there
+        return
+    other = sorted(key for key in {*wanted, *shapes} if wanted.get(key) != shapes.get(key))
+    if other:
+        raise ConfiguralError(
+            f"{name} for {image_size} pixels has {other[0]} {wanted.get(other[0])}, the file {shapes.get(other[0])}"
+        )
+
+
+def _made(make: Callable[[int], nn.Module], name: str, image_size: int) -> nn.Module:
+    module = made_by(make, f"network '{name}' is to be made for an image size alone", image_size)
     if not isinstance(module, nn.Module):
         raise ConfiguralError(f"network '{name}' makes a {type(module).__name__}; wanted is a torch module")
     if not isinstance(module, StudyNet):

@@ -153,7 +153,7 @@ class ObjectScheme(BaseModel):
         return self.part_kinds.index(kind)
 
 
-OBJECTS: Registry[ObjectScheme] = Registry("object", "configural.objects")
+OBJECTS: Registry[ObjectScheme] = Registry("object", "configural.objects", ObjectScheme)
 """The object schemes by name."""
 
 

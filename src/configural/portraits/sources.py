@@ -18,7 +18,7 @@ from configural.portraits.library import Exemplar, Library
 from configural.portraits.painters.face import paint_face
 from configural.portraits.painters.house import paint_house
 from configural.portraits.store import PortraitFolder, cache_folder, prepare
-from configural.registry import Registry
+from configural.registry import Registry, made_by
 
 DEFAULT_EXEMPLARS = 48
 FORMS = (
@@ -28,7 +28,9 @@ FORMS = (
 
 _WARNED = 10  # portraits that are warned of one by one
 
-SOURCES: Registry[Library | Callable[..., Library]] = Registry("source", "configural.sources")
+SOURCES: Registry[Library | Callable[..., Library]] = Registry(
+    "source", "configural.sources", Library, Callable
+)
 """Libraries, or functions that make one, by the word before the colon. A function is called with what comes after
 the colon, as text, and with the seed: `SOURCES["synthetic"]("8", seed=0)`."""
 
@@ -70,7 +72,8 @@ def load(source: str | Library = "synthetic", *, seed: int = 0) -> Library:
         made = SOURCES.find(name)
     except ConfiguralError as error:
         raise ConfiguralError(f"source '{source}' is not understood: write {FORMS}; {error}") from error
-    library = made if isinstance(made, Library) else made(rest, seed=seed)
+    where = f"source '{source}' is to take what comes after the colon, and a seed"
+    library = made if isinstance(made, Library) else made_by(made, where, rest, seed=seed)
     if not isinstance(library, Library):
         raise ConfiguralError(f"source '{source}': it gave {type(library).__name__} instead of a Library")
     return library if library.source == source else replace(library, source=source)

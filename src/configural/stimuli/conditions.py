@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, field_va
 from configural.errors import ConfiguralError
 from configural.io.yamls import Document, ImpossibleKeyError, parse_document, read_document, validated
 from configural.objects import FACE, ObjectScheme
-from configural.registry import Registry
+from configural.registry import Registry, made_by
 
 PLACEMENTS = ("left", "middle", "right")
 """Where a portrait sits in the square image; of portraits wider than high left is the top and right the bottom."""
@@ -206,7 +206,7 @@ def _scrambles(rule: Any, filled: tuple[str, ...], scheme: ObjectScheme) -> tupl
 
 
 CONDITIONS: Registry[Condition | Callable[[ObjectScheme], Condition]] = Registry(
-    "condition", "configural.conditions"
+    "condition", "configural.conditions", Condition, Callable
 )
 """Conditions by name; a value is a condition, or a function that makes one for an object scheme."""
 
@@ -291,7 +291,11 @@ def _stated(part: str, scheme: ObjectScheme) -> Document:
         preset = _as_document(_preset(_MOVED, scheme), f"condition '{part}'")
         return Document(preset.name, {**preset.values, "name": part, "arrangement": arrangement})
     found = CONDITIONS.find(part)
-    return _as_document(found if isinstance(found, Condition) else found(scheme), f"condition {part}", name=part)
+    where = f"condition '{part}' is to take an object scheme"
+    made = found if isinstance(found, Condition) else made_by(found, where, scheme)
+    if not isinstance(made, Condition):
+        raise ConfiguralError(f"condition '{part}': it gave {type(made).__name__} instead of a Condition")
+    return _as_document(made, f"condition {part}", name=part)
 
 
 def _as_document(made: Condition, where: str, **changes: Any) -> Document:

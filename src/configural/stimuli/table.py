@@ -7,17 +7,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
-from pydantic import ValidationError
+from pydantic import BaseModel, NonNegativeInt, PositiveInt
 
 from configural.errors import ConfiguralError
 from configural.io import files
+from configural.io.reading import check_columns, reading
 from configural.objects import ObjectScheme
-from configural.stimuli.conditions import Condition
+from configural.stimuli.conditions import PLACEMENTS, Condition
 
 SUBSETS = ("train", "valid", "test")
 
@@ -34,6 +35,14 @@ POSE_COLUMNS = {
     "noise": 0,
 }
 """What is drawn per stimulus besides its parts, with the value that leaves the image as it is."""
+
+
+_KINDS = {"index": "whole", "subset": "text", "label": "label"} | dict.fromkeys(
+    ("class_name", "file", "host", "placement"), "text"
+)
+_OF_SLOT = {"kind": "text", "donor": "text", "row": "whole", "col": "whole"}
+_KINDS_OF_POSE = {int: "whole", float: "number", bool: "flag"}
+"""What the columns of a stored table hold."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,19 @@ class TableSettings:
         """A table of these settings with some rows."""
         known = {field.name: getattr(self, field.name) for field in fields(TableSettings)}
         return StimulusTable(**known, frame=frame)
+
+
+class _Stated(BaseModel):
+    """`TableSettings.settings` as a file has them."""
+
+    object: ObjectScheme
+    condition: dict[str, Any]
+    placement: Literal["left", "middle", "right", "shifted"]
+    split: Literal["paper", "identity"]
+    count: PositiveInt
+    seed: NonNegativeInt
+    source: str
+    fingerprint: str
 
 
 class _Rows(TableSettings):
@@ -248,34 +270,31 @@ class StoredTable(_Rows):
             ConfiguralError: If the file is missing, damaged or was not written by `save`.
         """
         with _reading(path) as file:
-            try:
-                settings = json.loads((file.schema_arrow.metadata or {})[b"configural"])
-            except (KeyError, ValueError) as error:
-                raise ConfiguralError(f"{path}: a Parquet file, but not a table of stimuli") from error
+            described = (file.schema_arrow.metadata or {}).get(b"configural")
+            if described is None:
+                raise ConfiguralError(f"{path}: a Parquet file, but not a table of stimuli")
             lengths = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
             columns = file.schema_arrow.names
-        try:
-            scheme = ObjectScheme.model_validate(settings.pop("object"))
-            condition = Condition.model_validate(settings.pop("condition"), context={"scheme": scheme})
-            known = TableSettings(condition=condition, scheme=scheme, **settings)
-        except (KeyError, TypeError, AttributeError, ValidationError) as error:
-            raise ConfiguralError(f"{path}: its table of stimuli is not understood") from error
-        return cls(**vars(known), path=path, columns=columns, starts=np.cumsum([0, *lengths]))
+        with reading(path, "an understood table of stimuli"):
+            said = _Stated.model_validate_json(described)
+            condition = Condition.model_validate(said.condition, context={"scheme": said.object})
+        known = said.model_dump(exclude={"object", "condition"})
+        starts = np.cumsum([0, *lengths])
+        return cls(**known, condition=condition, scheme=said.object, path=path, columns=columns, starts=starts)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
     def load(self) -> StimulusTable:
         """The whole table in memory."""
-        with _reading(self.path) as file:
-            return self.with_rows(file.read().to_pandas())
+        return self.with_rows(pd.concat(self._parts(self.columns), ignore_index=True))
 
     def take(self, rows: Int[np.ndarray, " n"]) -> StimulusTable:
         """The rows at some positions, in that order."""
         groups = np.searchsorted(self.starts, rows, side="right") - 1
         wanted = np.unique(groups).tolist()
         with _reading(self.path) as file:
-            read = pd.concat([file.read_row_group(group).to_pandas() for group in wanted], ignore_index=True)
+            read = pd.concat([self._group(file, group, self.columns) for group in wanted], ignore_index=True)
         before = np.cumsum([0, *np.diff(self.starts)[wanted]])[:-1]
         inside = rows - self.starts[groups] + before[np.searchsorted(wanted, groups)]
         return self.with_rows(read.take(inside).reset_index(drop=True))
@@ -288,7 +307,22 @@ class StoredTable(_Rows):
     def _parts(self, columns: list[str]) -> Iterator[pd.DataFrame]:
         with _reading(self.path) as file:
             for group in range(file.num_row_groups):
-                yield file.read_row_group(group, columns).to_pandas()
+                yield self._group(file, group, columns)
+
+    def _group(self, file: Any, group: int, columns: list[str]) -> pd.DataFrame:
+        """Some columns of a row group, known to hold what they should."""
+        frame: pd.DataFrame = file.read_row_group(group, columns).to_pandas()
+        slots = self.scheme.part_kinds
+        kinds = {f"{slot}_{name}": kind for slot in slots for name, kind in _OF_SLOT.items()}
+        every = columns == self.columns
+        needed = {name: kind for name, kind in (_KINDS | kinds).items() if every or name in columns}
+        pose = {name: _KINDS_OF_POSE[type(value)] for name, value in POSE_COLUMNS.items() if name in columns}
+        check_columns(frame, needed | pose, self.path)
+        known = {"subset": SUBSETS, "placement": PLACEMENTS, **{f"{slot}_kind": slots for slot in slots}}
+        for name, values in known.items():
+            if name in columns and not frame[name].isin(values).all():
+                raise ConfiguralError(f"{self.path}: its column {name} holds other values than {', '.join(values)}")
+        return frame
 
 
 def write_rows(
@@ -323,13 +357,7 @@ def write_rows(
 @contextmanager
 def _reading(path: Path) -> Iterator[Any]:
     """A Parquet file to read from; a ConfiguralError if it is missing or damaged."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(path) as file:
-            yield file
-    except FileNotFoundError as error:
-        raise ConfiguralError(f"{path}: there is no such file") from error
-    except (pa.ArrowException, OSError) as error:
-        raise ConfiguralError(f"{path}: not a readable Parquet file") from error
+    with reading(path, "a readable Parquet file"), pq.ParquetFile(path) as file:
+        yield file

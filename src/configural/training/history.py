@@ -5,18 +5,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
-import torch
-from safetensors import SafetensorError, safe_open
+from pydantic import ConfigDict, Field, FiniteFloat, NonNegativeFloat, PositiveInt, TypeAdapter, with_config
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from configural.errors import ConfiguralError
 from configural.io import files
+from configural.io.reading import reading
+from configural.training.keras_adam import KerasAdam
+
+_Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True)
 class Epoch:
     """One epoch's figures.
@@ -30,12 +34,12 @@ class Epoch:
         seconds: How long the epoch took, validation included.
     """
 
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    valid_loss: float
-    valid_accuracy: float
-    seconds: float
+    epoch: PositiveInt
+    train_loss: FiniteFloat
+    train_accuracy: _Fraction
+    valid_loss: FiniteFloat
+    valid_accuracy: _Fraction
+    seconds: NonNegativeFloat
 
 
 @dataclass(frozen=True)
@@ -59,26 +63,28 @@ class History:
         Raises:
             ConfiguralError: If the file is missing or damaged.
         """
-        try:
-            rows = pd.read_csv(path).to_dict(orient="records")
-            if not rows:
-                raise ValueError("no epochs")
-            return cls(tuple(Epoch(**{str(name): value for name, value in row.items()}) for row in rows))
-        except (OSError, TypeError, ValueError) as error:
-            raise ConfiguralError(f"{path}: not a readable history of epochs") from error
+        with reading(path, "a readable history of epochs"):
+            return cls(_checked(pd.read_csv(path).to_dict(orient="records")))
 
 
-def save_checkpoint(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> None:
+def _checked(rows: list[Any]) -> tuple[Epoch, ...]:
+    """Epochs as a file has them; a ValueError if they are none."""
+    epochs = TypeAdapter(tuple[Epoch, ...]).validate_python(rows)
+    if not epochs or [epoch.epoch for epoch in epochs] != list(range(1, len(epochs) + 1)):
+        raise ValueError("epochs are to be counted from 1")
+    return epochs
+
+
+def save_checkpoint(path: Path, network: nn.Module, optimizer: KerasAdam, history: History) -> None:
     """Write weights, the optimizer's moments and the history into one safetensors file, whole or not at all."""
     tensors = {f"network/{name}": value for name, value in network.state_dict().items()}
-    for parameter, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{parameter}/{name}": torch.as_tensor(value) for name, value in state.items()}
+    tensors |= {f"optimizer/{name}": value for name, value in optimizer.tensors().items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     header = {"history": json.dumps([asdict(epoch) for epoch in history.epochs])}
     files.write_bytes(path, save(tensors, metadata=header), durable=True)
 
 
-def load_checkpoint(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> History:
+def load_checkpoint(path: Path, network: nn.Module, optimizer: KerasAdam) -> History:
     """Put a saved state into the network and its optimizer.
 
     Returns:
@@ -87,18 +93,13 @@ def load_checkpoint(path: Path, network: nn.Module, optimizer: torch.optim.Optim
     Raises:
         ConfiguralError: If the file is damaged or belongs to another network.
     """
-    weights: dict[str, Tensor] = {}
-    moments: dict[int, dict[str, Tensor]] = {}
+    stored: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}}
     with _opened(path) as file:
         for key in file.keys():  # noqa: SIM118
-            owner, rest = key.split("/", 1)
-            if owner == "network":
-                weights[rest] = file.get_tensor(key)
-            else:
-                parameter, name = rest.split("/", 1)
-                moments.setdefault(int(parameter), {})[name] = file.get_tensor(key)
-        network.load_state_dict(weights)
-        optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+            owner, name = key.split("/", 1)
+            stored[owner][name] = file.get_tensor(key)
+        network.load_state_dict(stored["network"])
+        optimizer.load(stored["optimizer"])
     return read_history(path)
 
 
@@ -109,16 +110,13 @@ def read_history(path: Path) -> History:
         ConfiguralError: If the file is missing or damaged.
     """
     with _opened(path) as file:
-        epochs = json.loads((file.metadata() or {})["history"])
-        return History(tuple(Epoch(**epoch) for epoch in epochs))
+        return History(_checked(json.loads((file.metadata() or {})["history"])))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ConfiguralError(
-            f"{path}: this checkpoint cannot be used ({type(error).__name__}); remove it to train again"
-        ) from error
+    with (
+        reading(path, "a checkpoint that can be used", "; remove it to train again"),
+        safe_open(path, framework="pt") as file,
+    ):
+        yield file

@@ -9,9 +9,9 @@ from configural.audit.probes.interactions import Interactions as Interactions
 from configural.audit.probes.inversion import Inversion as Inversion
 from configural.audit.probes.receptive_field import ReceptiveField as ReceptiveField
 from configural.errors import ConfiguralError
-from configural.registry import Registry
+from configural.registry import Registry, made_by
 
-PROBES: Registry[Probe] = Registry("probe", "configural.probes")
+PROBES: Registry[Probe] = Registry("probe", "configural.probes", Probe)
 """All probes by name, in the order in which they are asked."""
 
 for _probe in (
@@ -33,11 +33,14 @@ def find_probe(probe: str | Probe | type[Probe]) -> Probe:
         ConfiguralError: If there is none, or it is no probe.
     """
     found = PROBES.find(probe) if isinstance(probe, str) else probe
-    made = found() if isinstance(found, type) else found
+    made = made_by(found, f"probe '{found.__name__}'") if isinstance(found, type) else found
     if not isinstance(made, Probe):
         raise ConfiguralError(
             f"{probe}: a {type(made).__name__} is no probe; derive it from configural.audit.Probe"
         )
+    for said in ("name", "title", "question"):
+        if not isinstance(getattr(made, said, None), str):
+            raise ConfiguralError(f"probe {type(made).__name__}: it has no {said}; say it in the class")
     if not made.name.isidentifier():
         raise ConfiguralError(
             f"probe '{made.name}': its name must be letters, digits and underscores, for it names files"

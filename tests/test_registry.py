@@ -1,0 +1,99 @@
+"""Things named as `module:name`: what is none of its kind is refused in one line, and is not remembered."""
+
+import pytest
+
+import configural as cf
+from configural.audit import Probe, Score, audit
+from configural.audit.intervals import Estimate
+from configural.audit.probes import PROBES
+from configural.errors import ConfiguralError
+from configural.export import FORMATS
+from configural.models.networks import NETWORKS
+from configural.objects import OBJECTS, object_scheme
+from configural.portraits import load
+from configural.portraits.sources import SOURCES
+from configural.stimuli.conditions import CONDITIONS
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "wanted"),
+    [
+        (SOURCES, "math:pi", "configural.portraits.Library or a collections.abc.Callable, found float"),
+        (CONDITIONS, "math:pi", "configural.stimuli.Condition or a collections.abc.Callable, found float"),
+        (NETWORKS, "math:pi", "collections.abc.Callable, found float"),
+        (OBJECTS, "math:sqrt", "configural.objects.ObjectScheme, found builtin_function_or_method"),
+        (FORMATS, "fractions:Fraction", "configural.export.Format, found "),
+        (PROBES, "fractions:Fraction", "configural.audit.Probe, found "),
+    ],
+)
+def test_another_thing_is_refused_and_forgotten(registry, name, wanted):
+    for _ in range(2):
+        with pytest.raises(ConfiguralError, match=f"{registry.kind} '{name}': expected a {wanted}"):
+            registry.find(name)
+    assert name not in registry
+
+
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        (lambda: load("math:sqrt"), "source 'math:sqrt' is to take what comes after the colon, and a seed: "),
+        (lambda: load("platform:node"), "source 'platform:node' is to take .*: too many positional"),
+        (
+            lambda: cf.stimuli.condition("platform:node"),
+            "condition 'platform:node' is to take an object scheme: too ",
+        ),
+        (
+            lambda: cf.stimuli.condition("builtins:repr"),
+            "condition 'builtins:repr': it gave str instead of a Condi",
+        ),
+        (
+            lambda: cf.models.create("platform:node", 8),
+            "network 'platform:node' is to be made for an image size alone",
+        ),
+        (
+            lambda: object_scheme("platform:node"),
+            "object 'platform:node': expected a configural.objects.ObjectScheme",
+        ),
+    ],
+)
+def test_what_takes_other_arguments_is_named(use, said):
+    with pytest.raises(ConfiguralError, match=said):
+        use()
+
+
+class Nameless(Probe):
+    name = "nameless"
+    question = "Does it?"
+
+    def trials(self, material):
+        return cf.audit.ForcedChoice().trials(material)
+
+    def score(self, responses, material):
+        return [0.5]
+
+
+class Numbers(Nameless):
+    title = "Numbers"
+
+
+class Single(Numbers):
+    def score(self, responses, material):
+        return Score("x", Estimate(0.5, 0.4, 0.6, 2, 2, ""))
+
+
+class Unfinished(Probe):
+    name = title = question = "unfinished"
+
+
+@pytest.mark.parametrize(
+    ("probe", "said"),
+    [
+        (Nameless, "probe Nameless: it has no title"),
+        (Numbers(), "probe nameless: it gave float instead of a list of Score"),
+        (Single(), "probe nameless: it gave Score instead of a list of Score"),
+        (Unfinished, "probe 'Unfinished': the class lacks score, trials"),
+    ],
+)
+def test_probes_that_are_none_are_named(blocks, probe, said):
+    with pytest.raises(ConfiguralError, match=said):
+        audit(lambda images: images.mean(axis=(1, 2, 3)) / 255, blocks, image_size=16, pairs=2, probes=[probe])
