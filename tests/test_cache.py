@@ -3,7 +3,11 @@
 import dataclasses
 import os
 import pickle
+import re
 import shutil
+import zipfile
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -151,12 +155,73 @@ def test_a_damaged_exemplar_is_made_again(portraits, place, damage, loaded_befor
 )
 def test_a_damaged_index_costs_no_preparation(portraits, place, content):
     first, _ = prepared(portraits, place)
-    (place / "index.json").write_text(content)
+    (place / "index.jsonl").write_text(content)
     exemplars, read = prepared(portraits, place)
     assert read == ["Train/4"]  # nothing is kept of what could not be used
     for stored, other in zip(exemplars, first, strict=True):
         assert_same(stored, other)
     assert prepared(portraits, place)[1] == []
+
+
+CHANGES = {
+    r'"anchors":\[\[(\d+)': '"anchors":[[1',
+    r'"part_sizes":\[\[(\d+)': '"part_sizes":[[3',
+    r'"box":\[(\d+)': '"box":[1',
+    r'"size":\[(\d+)': '"size":[200',
+    r'"portrait_crc":(\d+)': '"portrait_crc":7',
+    r'"digest":"(\w+)"': '"digest":"0"',
+}
+
+
+def test_an_index_or_entry_that_was_changed_is_not_believed(portraits, place):
+    """As valid as before, in the index and in the exemplars' own files."""
+    eager, _ = fasseg_exemplars(portraits)
+    prepared(portraits, place)
+    index = place / "index.jsonl"
+    text = index.read_text()
+    for before, after in {**CHANGES, '"unusable":{"': '"unusable":{"0":"made up","'}.items():
+        changed = re.sub(before, after, text)
+        assert changed != text
+        index.write_text(changed)
+        assert_all_same(prepared(portraits, place)[0], eager)
+        assert index.read_text() == text
+    index.unlink()
+    for path, (before, after) in zip(place.glob("*.zip"), CHANGES.items(), strict=False):
+        edit = partial(re.sub, before, after)
+        rewritten(path, lambda name, data, edit=edit: edit(data.decode()).encode() if "entry" in name else data)
+    exemplars, read = prepared(portraits, place)
+    assert len(read) == 5
+    assert_all_same(exemplars, eager)
+
+
+def test_other_pixels_in_an_exemplars_file_are_not_believed(portraits, place):
+    exemplars, _ = prepared(portraits, place)
+    for path, member in zip(place.glob("*.zip"), ("canvas.png", "portrait.png", "segmentation.png"), strict=False):
+
+        def repainted(name: str, data: bytes, member: str = member) -> bytes:
+            if name != member:
+                return data
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            return cv2.imencode(".png", np.roll(pixels, 1, axis=0))[1].tobytes()
+
+        rewritten(path, repainted)
+    assert_all_same(exemplars, fasseg_exemplars(portraits)[0])
+
+
+def rewritten(path: Path, change: Callable[[str, bytes], bytes]) -> None:
+    """A sound zip file of changed members."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, change(name, data))
+
+
+def assert_all_same(stored: Iterable[Exemplar], others: Iterable[Exemplar]) -> None:
+    for one, other in zip(stored, others, strict=True):
+        assert_same(one, other)
+        assert (one.anchors, one.part_sizes, one.size) == (other.anchors, other.part_sizes, other.size)
+        assert one.portrait_crc == other.portrait_crc
 
 
 def test_what_changes_is_prepared_again_and_what_is_gone_is_removed(portraits, place):

@@ -51,7 +51,7 @@ def save(path, image):
 
 
 def add(folder, name, image=None, drawn=None):
-    subset, stem = name.split("/")
+    subset, stem = name.split("/", 1)
     save(
         folder / f"{subset}_RGB" / f"{stem}.bmp",
         portrait(zlib.crc32(name.encode())) if image is None else image,
@@ -231,6 +231,22 @@ def test_one_of_the_two_sets_is_enough(tmp_path, sets):
     for name in sets:
         add(tmp_path, f"{name}/1")
     assert [exemplar.name for exemplar in fasseg_exemplars(tmp_path)[0]] == [f"{name}/1" for name in sets]
+
+
+def test_multipose_has_a_folder_per_pose_and_names_persons(tmp_path):
+    """FASSEG's third set, whose label folders are written with a small l."""
+    names = ["-15/personne01145+0-15", "0/personne01146+0+0", "0/personne02146+0+0"]
+    for name in names:
+        add(tmp_path, f"Train/{name}")
+    (tmp_path / "Train_Labels").rename(tmp_path / "Train_labels")
+    add(tmp_path, "Test/0/personne02103+0+0", drawn=label(nose=None))
+    exemplars, skipped = fasseg_exemplars(tmp_path)
+    assert [(exemplar.name, exemplar.person) for exemplar in exemplars] == [
+        ("Train/0/personne01146+0+0", "Train/0/personne01146+0+0"),
+        ("Train/0/personne02146+0+0", "Train/0/personne02146+0+0"),
+        ("Train/-15/personne01145+0-15", "Train/0/personne01146+0+0"),
+    ]
+    assert [name for name, _ in skipped] == ["Test/0/personne02103+0+0"]
 
 
 def test_folders_without_portraits_are_an_error(tmp_path):

@@ -30,7 +30,7 @@ from configural.export.card import data_card
 from configural.export.formats.coco import run_lengths
 from configural.io.images import encode_png
 from configural.objects import FACE
-from configural.portraits import load
+from configural.portraits import Library, load
 from configural.stimuli import Renderer, StimulusTable, sample
 
 SIZE = 24
@@ -130,6 +130,30 @@ def test_datasets_reads_webdataset(masks, written, truth, load_dataset):
     assert all(item["cls"] == item["label"] for split in flat.values() for item in split)
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_names_that_look_like_times_or_numbers_stay_text(form, blocks, tmp_path, load_dataset):
+    """All names of a split may be such, so that a reader has nothing else to go by."""
+    names = ["2023-05-01", "2023-05-02T10:00:00", "007"]
+    exemplars = [replace(exemplar, name=name) for exemplar, name in zip(blocks.exemplars, names, strict=False)]
+    library = Library("named", exemplars)
+    drawn = sample(library, condition="baseline", count=40, seed=4)
+    write(drawn, tmp_path / "set", library=library, size=16, format=form)
+    columns = ["file", "host", *(f"{kind}_donor" for kind in FACE.part_kinds)]
+    for name, split in load_dataset(str(tmp_path / "set")).items():
+        told = pd.DataFrame(list(split["json"])) if form == "webdataset" else split.to_pandas()
+        frame = drawn.subset(name.removesuffix("ation")).frame
+        assert sorted(map(tuple, told[columns].to_numpy())) == sorted(map(tuple, frame[columns].to_numpy()))
+
+
+def test_datasets_without_metadata_takes_masks_for_images(written, load_dataset):
+    """As the documentation says."""
+    folder = str(written["imagefolder", True])
+    found = load_dataset("imagefolder", data_dir=folder, drop_metadata=True)
+    assert {name: len(split) for name, split in found.items()} == {"train": 100, "validation": 4, "test": 16}
+    found = load_dataset(folder, drop_metadata=True)
+    assert {name: len(split) for name, split in found.items()} == {"train": 50, "validation": 2, "test": 8}
+
+
 def test_pandas_reads_parquet(written, truth):
     frame = pd.read_parquet(written["parquet", True] / "data")
     assert sorted(frame["file"]) == sorted(truth)
@@ -187,20 +211,19 @@ def test_pycocotools_reads_the_parts(masks, written, truth, blocks, table):
     stimuli = dict(zip(table.frame["file"], table, strict=True))
     folder = written["coco", masks]
     assert (folder / "masks").exists() == masks
-    identifiers, seen = [], []
+    identifiers, seen, flat = [], [], []
     for subset in ("train", "valid", "test"):
         coco = COCO(folder / "annotations" / f"{subset}.json")
         assert [(c["id"], c["name"]) for c in coco.loadCats(coco.getCatIds())] == list(
             enumerate(FACE.part_kinds, 1)
         )
         for described in coco.loadImgs(coco.getImgIds()):
-            file = described["file_name"]
+            file = described["file"]
             image, _, row = truth[file]
-            assert np.array_equal(cv2.imread(str(folder / file))[:, :, ::-1], image)
+            assert np.array_equal(cv2.imread(str(folder / described["file_name"]))[:, :, ::-1], image)
+            flat.append(Path(described["file_name"]).name)
             assert (described["height"], described["width"]) == image.shape[:2]
-            assert {name: described[name] for name in row if name != "file"} == {
-                k: row[k] for k in row if k != "file"
-            }
+            assert {name: described[name] for name in row} == row
             parts = {part["slot"]: part for part in coco.loadAnns(coco.getAnnIds(imgIds=described["id"]))}
             stimulus = stimuli[file]
             for slot, content, mask in zip(
@@ -218,6 +241,7 @@ def test_pycocotools_reads_the_parts(masks, written, truth, blocks, table):
             seen.append(file)
     assert sorted(seen) == sorted(truth)
     assert len(set(identifiers)) == len(identifiers) > 200
+    assert len(set(flat)) == len(flat) == 60  # as tools need them that put all images into one folder
 
 
 @settings(max_examples=200, deadline=None)
@@ -314,7 +338,7 @@ def test_image_and_mask_are_drawn_once_and_are_those_drawn_apart(form, blocks, t
     entries = Plan(table, Renderer(blocks, size=SIZE), True, 20)
     for entry in entries.entries(entries.shards):
         assert (entry.image(), entry.mask()) == expected[entry.row]
-    if form in ("imagefolder", "coco"):
+    if form == "imagefolder":
         for file, (image, mask) in zip(table.frame["file"], expected, strict=True):
             assert ((out / file).read_bytes(), (out / "masks" / file).read_bytes()) == (image, mask)
 
@@ -458,7 +482,7 @@ def test_the_documentation_runs(tmp_path, monkeypatch, load_dataset):
 
 def test_pairs_differ_in_the_arrangement_alone(blocks, tmp_path):
     generate(blocks, "baseline", count=60, size=24, out=tmp_path / "set", pairs=True)
-    rows = pd.read_json(tmp_path / "set" / "train" / "metadata.jsonl", lines=True)
+    rows = pd.read_parquet(tmp_path / "set" / "train" / "metadata.parquet")
     face, no_face = (rows[rows["label"] == label].set_index("pair").sort_index() for label in (1, 0))
     assert list(face.index) == list(no_face.index)
     assert face.index.is_unique

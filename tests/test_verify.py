@@ -101,8 +101,8 @@ def test_sound_sets_are_sound(form, copy, blocks):
 def test_missing_and_extra_files(form, copy, blocks):
     folder = copy(form)
     gone = {
-        "imagefolder": ["masks/train/face/pic_00003.png", "test/metadata.jsonl", "train/face/pic_00003.png"],
-        "coco": ["annotations/test.json", "train/no_face/pic_00003.png"],
+        "imagefolder": ["masks/train/face/pic_00003.png", "test/metadata.parquet", "train/face/pic_00003.png"],
+        "coco": ["annotations/test.json", "train/no_face/no_face_00003.png"],
         "parquet": ["data/train-00001-of-00003.parquet"],
         "webdataset": ["test-000000.tar", "train-000002.tar"],
     }[form]
@@ -117,12 +117,13 @@ def test_missing_and_extra_files(form, copy, blocks):
 @pytest.mark.parametrize("form", ["imagefolder", "coco"])
 def test_damaged_images(form, copy, blocks):
     folder = copy(form)
-    names = [f"train/face/pic_{number:05d}.png" for number in range(5)]
+    start = "face" if form == "coco" else "pic"
+    names = [f"train/face/{start}_{number:05d}.png" for number in range(6)]
     edit_file(folder / names[0], lambda content: edit_png(content, spoil))
     edit_file(folder / names[1], lambda content: content[:-20])
     edit_file(folder / names[2], lambda content: b"")
     edit_file(folder / names[3], lambda content: edit_png(content, leave))
-    (folder / names[4]).write_bytes((folder / "train/face/pic_00005.png").read_bytes())
+    (folder / names[4]).write_bytes((folder / names[5]).read_bytes())
     edit_file(folder / "masks" / names[0], lambda content: edit_png(content, spoil))
     done = verify(folder, sample=None, source=blocks)
     assert sorted((fault.kind, fault.where) for fault in done.faults) == [
@@ -138,13 +139,13 @@ def test_damaged_images(form, copy, blocks):
 
 def test_damaged_metadata(copy, blocks):
     folder = copy("imagefolder")
-    edit_file(folder / "train" / "metadata.jsonl", lambda text: text.replace(b'"label": 1', b'"label": 0', 1))
-    edit_file(folder / "test" / "metadata.jsonl", lambda text: text + text.splitlines(keepends=True)[0])
-    edit_file(folder / "valid" / "metadata.jsonl", lambda text: text[: len(text) // 2])
+    edit_parquet(folder / "train" / "metadata.parquet", lambda rows: rows[7].update(label=1 - rows[7]["label"]))
+    edit_parquet(folder / "test" / "metadata.parquet", lambda rows: rows.append(rows[0]))
+    edit_file(folder / "valid" / "metadata.parquet", lambda content: content[: len(content) // 2])
     assert found(folder, blocks, 1) == [
-        ("damaged", "train/metadata.jsonl"),
-        ("damaged", "valid/metadata.jsonl"),
-        ("damaged", "test/metadata.jsonl"),
+        ("damaged", "train/metadata.parquet"),
+        ("damaged", "valid/metadata.parquet"),
+        ("damaged", "test/metadata.parquet"),
     ]
 
 

@@ -100,8 +100,8 @@ def read(
 
     Raises:
         ConfiguralError: If a folder is missing or empty, the format is unknown, images are missing, or an image is
-            unreadable or of another size; also if a class's folder holds a link to a folder, which Keras passes over
-            and torchvision follows.
+            unreadable or of another size. Also if a class's folder holds a link to a folder, which torchvision
+            follows and Keras passes over.
 
     Example:
         >>> import tempfile, configural as cf

@@ -1,5 +1,6 @@
 """Portraits from the FASSEG folder layout."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -44,9 +45,10 @@ class Fasseg:
 
     The layout is that of FASSEG's frontal01 and frontal02 (Khan, Mauro and Leonardi, "Multi-class semantic
     segmentation of faces", ICIP 2015), which are its folders V1 and V2 (use V2: the nose of V1's labels is only the
-    band of the nostrils): `Train_RGB/7.bmp` is a portrait,
-    `Train_Labels/7.bmp` its segmentation in colours; the same for `Test`. Either of the two sets may be absent.
-    Exemplars are named as `Train/7`, Train first and by number.
+    band of the nostrils): `Train_RGB/7.bmp` is a portrait, `Train_Labels/7.bmp` its segmentation in colours; the
+    same for `Test`. Either of the two sets may be absent. Exemplars are named as `Train/7`, Train first and by
+    number. Its multipose01, the folder V3, has a folder for each pose below `Train_RGB` and `Train_labels`, and
+    persons in its files' names: `Train/-15/personne01145+0-15`.
     """
 
     scheme = FACE
@@ -61,14 +63,18 @@ class Fasseg:
         expected = "expected the folders Train_RGB and Train_Labels, Test_RGB and Test_Labels with .bmp files"
         if not folder.is_dir():
             raise ConfiguralError(f"{folder}: no such folder; {expected}")
-        if not any((folder / f"{s}_RGB").is_dir() and (folder / f"{s}_Labels").is_dir() for s in _SETS):
-            raise ConfiguralError(f"{folder}: not in the layout of FASSEG; {expected}")
         self.folder = folder
+        if not any(all(place.is_dir() for place in self._places(portrait_set)) for portrait_set in _SETS):
+            raise ConfiguralError(f"{folder}: not in the layout of FASSEG; {expected}")
         self.names: Sequence[str] = []
         for portrait_set in _SETS:
             # An image without a label or a label without an image is listed too, to be reported as skipped.
-            found = [file for kind in ("RGB", "Labels") for file in folder.glob(f"{portrait_set}_{kind}/*.bmp")]
-            stems = {file.stem for file in found if not file.name.startswith(".")}
+            stems = {
+                file.relative_to(place).with_suffix("").as_posix()
+                for place in self._places(portrait_set)
+                for file in place.rglob("*.bmp")
+                if not file.name.startswith(".")
+            }
             self.names = [*self.names, *(f"{portrait_set}/{stem}" for stem in sorted(stems, key=natural))]
         if not self.names:
             raise ConfiguralError(f"{folder}: no portraits; {expected}")
@@ -76,7 +82,12 @@ class Fasseg:
     def files(self, name: str) -> Sequence[Path]:
         """Image and label, whether they exist or not."""
         portrait_set, stem = name.split("/", 1)
-        return [self.folder / f"{portrait_set}_{kind}" / f"{stem}.bmp" for kind in ("RGB", "Labels")]
+        return [place / f"{stem}.bmp" for place in self._places(portrait_set)]
+
+    def _places(self, portrait_set: str) -> tuple[Path, Path]:
+        """Where the images and the labels of a set are."""
+        images, labels, small = (self.folder / f"{portrait_set}_{kind}" for kind in ("RGB", "Labels", "labels"))
+        return images, small if small.is_dir() else labels
 
     def read(self, name: str) -> Exemplar:
         """Make an exemplar; its person is not known here."""
@@ -100,7 +111,14 @@ class Fasseg:
         return cut_exemplar(name, portrait, masks=masks)
 
     def persons(self, portraits: Mapping[str, int]) -> Mapping[str, str]:
-        """In the published set some people are shown twice: these are named after the first of their exemplars."""
+        """In the published set some people are shown twice: these are named after the first of their exemplars.
+
+        In multipose01 the files' names say who it is: personne01145+0-15 is personne01.
+        """
         same = {fingerprint: group[0] for group in _SAME_PERSON for fingerprint in group}
-        first: dict[int, str] = {}
-        return {name: first.setdefault(same.get(crc, crc), name) for name, crc in portraits.items()}
+        first: dict[int | str, str] = {}
+        named = {name: re.search(r"personne[0-9]{2}", name) for name in portraits}
+        return {
+            name: first.setdefault(found[0] if (found := named[name]) else same.get(crc, crc), name)
+            for name, crc in portraits.items()
+        }

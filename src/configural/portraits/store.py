@@ -2,7 +2,7 @@
 
 Filling in the surface under the parts takes about a tenth of a second per portrait, so a source of thousands is
 prepared once. Each exemplar is one zip file of the cache, named by a fingerprint of what it was made from; it
-describes itself, so that an interrupted preparation is resumed with the exemplars that are there. `index.json`
+describes itself, so that an interrupted preparation is resumed with the exemplars that are there. `index.jsonl`
 repeats the descriptions in one file, so that a library is at hand without any pixels being read.
 """
 
@@ -31,9 +31,10 @@ from configural.io.images import bounding_box
 from configural.objects import ObjectScheme
 from configural.portraits.library import Exemplar, Part
 
-_PREPARATION = 3  # raise it whenever the same files are made into other pixels
+_PREPARATION = 4  # raise it whenever the same files are made into other pixels
 _PIXELS_KEPT = 256 << 20  # bytes of pixels that a library keeps in memory
-_INDEX = "index.json"
+_INDEX = "index.jsonl"
+_ENTRY = "entry.jsonl"
 
 
 @runtime_checkable
@@ -83,6 +84,7 @@ class Entry(BaseModel):
         portrait_crc: Of the portrait's pixels.
         part_kinds: In paste order.
         box: (top, left, bottom, right) outside of which the portrait is its canvas and no part is.
+        pixels: SHA-256 of each image's pixels, by its name in the file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -98,6 +100,7 @@ class Entry(BaseModel):
     anchors: tuple[tuple[int, int], ...]
     part_sizes: tuple[tuple[int, int], ...]
     box: tuple[int, int, int, int]
+    pixels: dict[str, str]
 
 
 _OF_EXEMPLAR = ("name", "person", "portrait_crc", "digest", "size", "anchors", "part_sizes")
@@ -167,7 +170,7 @@ def _prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars"
     entries = [entry.model_copy(update={"person": persons[entry.name]}) for entry in entries]
     index = _Index(exemplars=entries, unusable=unusable, keys=keys)
     if index != before or _INDEX not in there:
-        files.write_text(folder / _INDEX, index.model_dump_json())
+        files.write_text(folder / _INDEX, _sealed(index))
     wanted = {f"{entry.key}.zip" for entry in entries}
     for name in _sizes(folder):
         if name.endswith(".zip") and name not in wanted:  # of a portrait that is gone or has changed
@@ -213,26 +216,45 @@ def _sizes(folder: Path) -> dict[str, int]:
 def _read_index(path: Path) -> _Index:
     """The index; an empty one where it is missing or damaged."""
     try:
-        return _Index.model_validate_json(path.read_bytes())
+        return _Index.model_validate_json(_unsealed(path.read_bytes()))
     except (OSError, ValueError):
         return _Index()
+
+
+def _sealed(content: BaseModel) -> str:
+    """A line with the digest of the next one, so that nothing is believed that has been changed."""
+    line = content.model_dump_json()
+    return f'"{hashlib.sha256(line.encode()).hexdigest()}"\n{line}'
+
+
+def _unsealed(lines: bytes) -> bytes:
+    """The second line; a ValueError if it is not the one that was written."""
+    seal, _, line = lines.partition(b"\n")
+    if seal != f'"{hashlib.sha256(line).hexdigest()}"'.encode():
+        raise ValueError("changed")
+    return line
 
 
 def _write(folder: Path, key: str, exemplar: Exemplar) -> Entry:
     different = (exemplar.portrait != exemplar.canvas).any(axis=2) | (exemplar.segmentation > 0)
     top, left, bottom, right = box = bounding_box(different)
+    images = {
+        "canvas.png": exemplar.canvas,
+        "portrait.png": exemplar.portrait[top:bottom, left:right],
+        "segmentation.png": exemplar.segmentation[top:bottom, left:right],
+    }
     entry = Entry(
         **{name: getattr(exemplar, name) for name in _OF_EXEMPLAR},
         key=key,
         part_kinds=tuple(part.kind for part in exemplar.parts),
         box=box,
+        pixels={name: _digest(pixels) for name, pixels in images.items()},
     )
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("entry.json", entry.model_dump_json())
-        archive.writestr("canvas.png", _encode(exemplar.canvas))
-        archive.writestr("portrait.png", _encode(exemplar.portrait[top:bottom, left:right]))
-        archive.writestr("segmentation.png", _encode(exemplar.segmentation[top:bottom, left:right]))
+        archive.writestr(_ENTRY, _sealed(entry))
+        for name, pixels in images.items():
+            archive.writestr(name, _encode(pixels))
     files.write_bytes(folder / f"{key}.zip", content.getvalue())
     return entry.model_copy(update={"bytes": len(content.getvalue())})
 
@@ -241,7 +263,7 @@ def _read_entry(folder: Path, key: str) -> Entry | None:
     """What an exemplar's file says of itself, or None if there is no such file or it is damaged."""
     path = folder / f"{key}.zip"
     try:
-        entry = Entry.model_validate_json(_read_member(path, "entry.json"))
+        entry = Entry.model_validate_json(_unsealed(_read_member(path, _ENTRY)))
         return entry.model_copy(update={"bytes": path.stat().st_size}) if entry.key == key else None
     except _DAMAGE:
         return None
@@ -323,7 +345,7 @@ class StoredExemplars(Sequence):  # of Exemplar; naming it here would make type 
         entry = self.entries[position]
         path = self._folder / f"{entry.key}.zip"
         try:
-            return _decode(_read_member(path, member), shape)
+            return _decode(_read_member(path, member), shape, entry.pixels[member])
         except _DAMAGE:
             pass
         again = self._portraits.read(entry.name)
@@ -332,12 +354,16 @@ class StoredExemplars(Sequence):  # of Exemplar; naming it here would make type 
                 f"{self._portraits.folder}: {entry.name} has changed since it was loaded; load the source again"
             )
         _write(self._folder, entry.key, again)
-        return _decode(_read_member(path, member), shape)
+        return _decode(_read_member(path, member), shape, entry.pixels[member])
 
 
-def _decode(data: bytes, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
+def _digest(pixels: UInt8[np.ndarray, "..."]) -> str:
+    return hashlib.sha256(pixels.tobytes()).hexdigest()
+
+
+def _decode(data: bytes, shape: tuple[int, ...], digest: str) -> UInt8[np.ndarray, "..."]:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.shape != shape:
+    if pixels is None or pixels.shape != shape or _digest(pixels) != digest:
         raise ValueError("no such image")
     pixels.flags.writeable = False  # it is kept, and must stay what it is
     return np.asarray(pixels, np.uint8)

@@ -1,6 +1,5 @@
 """An image per file, a folder per class, and a metadata file per subset for the `datasets` library."""
 
-import json
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -148,8 +147,8 @@ def list_images(root: Path, class_names: tuple[str, str]) -> list[tuple[int, int
         the position among the class.
 
     Raises:
-        ConfiguralError: If a folder is missing or empty, or a link, which Keras passes over and torchvision follows;
-            or if two images of a folder differ in their suffix alone.
+        ConfiguralError: If a folder is missing or empty, one within it is a link, which Keras passes over and
+            torchvision follows, or two images of a folder differ in their suffix alone.
     """
     found: list[tuple[int, int, Path]] = []
     for label, name in enumerate(class_names):
@@ -175,7 +174,9 @@ def _walk(folder: Path) -> Iterator[Path]:
     for where, folders, names in sorted(os.walk(folder)):
         for name in sorted(folders):
             if os.path.islink(os.path.join(where, name)):
-                raise ConfiguralError(f"{where}/{name}: a link to a folder; copy the images, or link them one by one")
+                raise ConfiguralError(
+                    f"{where}/{name}: a link to a folder; copy the images, or link them one by one"
+                )
         for name in sorted(names):
             # What macOS leaves beside files begins with these.
             if Path(name).suffix.lower() in _SUFFIXES and not name.startswith("._"):
