@@ -126,6 +126,38 @@ def test_probes_that_look_inside_are_left_out_of_what_has_no_inside(painted):
     assert "torch" in found.left_out["receptive_field"]
 
 
+class Frozen(nn.Module):
+    """Features without gradients, as of a frozen backbone."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return self.network(batch)
+
+
+@pytest.mark.parametrize("how", ["no_grad", "half"])
+def test_where_no_gradients_go_through_what_needs_them_is_left_out_and_the_rest_goes_on(painted, how):
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 5, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    made = {
+        "no_grad": Frozen,
+        "half": lambda net: net.bfloat16(),
+    }
+    probes = [ForcedChoice(), Attribution(objects=2, patches=2, steps=2), ReceptiveField(objects=2)]
+    found = audit(models.open(made[how](network)), painted, image_size=32, pairs=4, probes=probes)
+    reason = {"no_grad": "no gradients go through the network", "half": None}[how]
+    assert bool(found.left_out) == bool(reason)
+    assert reason is None or reason in found.left_out["receptive_field"]
+    assert "attribution" in set(found.scores["probe"])
+    by_gradients = found.scores["score"].eq("fraction_gradients").any()
+    assert by_gradients == (how != "no_grad")
+
+
 def test_page_and_comparison(painted, network, tmp_path):
     probes = (
         ForcedChoice(),

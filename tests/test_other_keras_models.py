@@ -68,7 +68,7 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize(("said", "suffix"), zip(VARIANTS, itertools.cycle(["h5", "keras"]), strict=False))
+@pytest.mark.parametrize(("said", "suffix"), [*zip(VARIANTS, itertools.cycle(["h5", "keras"]), strict=False)])
 def test_what_differs_from_the_study_s_network_is_named_and_opens_through_keras(images, tmp_path, said, suffix):
     model, path = VARIANTS[said](), tmp_path / f"net.{suffix}"
     model.save(path)
@@ -157,7 +157,7 @@ TRAPS = [
 ]
 
 
-@pytest.mark.parametrize(("trap", "suffix"), zip(TRAPS, itertools.cycle(["h5", "keras"]), strict=False))
+@pytest.mark.parametrize(("trap", "suffix"), [*zip(TRAPS, itertools.cycle(["h5", "keras"]), strict=False)])
 def test_what_might_run_code_never_reaches_keras(tmp_path, monkeypatch, trap, suffix):
     path = tmp_path / f"net.{suffix}"
     functional(8, 8, 3, out=(2, None)).save(path)

@@ -63,7 +63,7 @@ class Attribution(Inspection):
 
         values = as_tensor(renderer.draw_batch(stimuli))
         found = {}
-        if isinstance(classifier, Differentiable):
+        if isinstance(classifier, Differentiable) and _has_gradients(classifier, values[:1]):
             # As many images at a time as take no more than a few gigabytes in the study's networks.
             at_once = max(len(values), min(200, 2_000_000 // renderer.size**2))
             method = IntegratedGradients(classifier.scores, multiply_by_inputs=True)
@@ -130,6 +130,17 @@ class Attribution(Inspection):
 def regions(scheme: ObjectScheme) -> tuple[str, ...]:
     """What attribution is summed over: every part, the canvas around them, the padding beside a portrait."""
     return (*scheme.part_kinds, "canvas", "padding")
+
+
+def _has_gradients(classifier: Differentiable, values: Tensor) -> bool:
+    """Whether they go through the whole network, which they do not if it is quantised, or in part without them."""
+    with torch.enable_grad():
+        try:
+            values = values.detach().clone().requires_grad_()
+            torch.autograd.grad(classifier.scores(values).sum(), values)
+        except RuntimeError:  # PyTorch's
+            return False
+    return True
 
 
 def _masks(renderer: Renderer, stimulus: Stimulus) -> Bool[np.ndarray, "regions size size"]:

@@ -18,10 +18,14 @@ from configural.audit.intervals import Estimate
 from configural.audit.positions import part_positions
 from configural.audit.probe import Inspection, Material, Score, Trials
 from configural.audit.respondents import Respondent
-from configural.errors import ConfiguralError
+from configural.errors import ConfiguralError, first_line
 from configural.models import StudyNet, receptive_field
 from configural.models.classifiers import Differentiable
+from configural.models.outputs import noise
 from configural.stimuli import Renderer, Stimulus
+
+_TRIED = (224, 64, 32)
+"""Rows of images shown to networks that do not say which they take, to find out whether gradients go through."""
 
 _FRACTION_OF_PEAK = 1 - 0.9545
 """A pixel is in the effective receptive field if its gradient is above this fraction of the largest (Luo, 2016)."""
@@ -51,10 +55,12 @@ class ReceptiveField(Inspection):
     fractions = ("pairs_in_field",)
 
     def obstacle(self, classifier: Respondent) -> str:
-        """Gradients need a torch network with a convolution."""
+        """Gradients need a torch network with a convolution, and that they go through it."""
         if not isinstance(classifier, Differentiable):
             return "needs a torch network to take gradients of"
-        return "" if last_convolution(classifier.module) is not None else "the network has no convolution"
+        if last_convolution(classifier.module) is None:
+            return "the network has no convolution"
+        return _no_gradients(classifier)
 
     def inspect(self, classifier: Any, stimuli: list[Stimulus], *, renderer: Renderer) -> dict[str, np.ndarray]:
         """Per image the effective receptive field and the distances between parts, in pixels."""
@@ -158,6 +164,23 @@ def _pairs(kinds: Sequence[str]) -> list[str]:
     return [f"{first} – {second}" for first, second in combinations(kinds, 2)]
 
 
+def _no_gradients(classifier: Differentiable) -> str:
+    """Why there are none of an image that it does respond to, as in a quantised network; or nothing."""
+    known = getattr(classifier, "image_size", None)
+    for size in [known] if known else _TRIED:
+        image = noise(size, 1)
+        try:
+            classifier.log_odds(image)
+        except Exception:  # it takes another size
+            continue
+        try:
+            _pixels_in_field(classifier, image)
+        except Exception as error:  # whatever the network raises
+            return f"no gradients go through the network ({first_line(error)})"
+        break
+    return ""
+
+
 def _pixels_in_field(classifier: Differentiable, images: UInt8[np.ndarray, "n size size 3"]) -> np.ndarray:
     """Number of pixels in the effective receptive field of the middle unit, image by image."""
     layer = last_convolution(classifier.module)
@@ -165,6 +188,8 @@ def _pixels_in_field(classifier: Differentiable, images: UInt8[np.ndarray, "n si
     values = as_tensor(images).requires_grad_()
     with _output_of(layer) as seen, torch.enable_grad():
         classifier.scores(values)
+        if not seen:
+            raise ConfiguralError("its last convolution is compiled, so that nobody can see what it gives")
         rows, cols = seen[0].shape[2:]
         # As in Luo et al.: a gradient of one at the middle unit of every channel. Their absolute values keep
         # channels of opposite sign from hiding each other.
