@@ -53,6 +53,7 @@ from configural.report import write_audit_report, write_evaluation_report, write
 from configural.study import read_plan
 from configural.study.display import progress_table
 from configural.study.record import StudyRecord
+from configural.training import KerasAdam
 from configural.training.history import load_checkpoint, read_history, save_checkpoint
 
 COUNT, SIZE, LONGEST = 6, 16, 400
@@ -397,9 +398,9 @@ def read_settings(folder: Path, blocks: Library) -> None:
     object_scheme(folder / "object.yaml")
 
 
-def optimised() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+def optimised() -> tuple[torch.nn.Module, KerasAdam]:
     network = torch.nn.Linear(2, 2)
-    optimizer = torch.optim.Adam(network.parameters())
+    optimizer = KerasAdam(network.parameters())
     network(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     return network, optimizer

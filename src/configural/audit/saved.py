@@ -12,9 +12,9 @@ from configural.audit.resuming import refuse_contradiction, refuse_other
 from configural.config.audit import AuditConfig
 from configural.config.run import RunConfig
 from configural.errors import ConfiguralError
+from configural.evaluation.metrics import read_metrics
 from configural.portraits import Library, load
 from configural.portraits.sources import load_recorded
-from configural.runs.metrics import read_metrics
 from configural.stimuli.conditions import refuse_unregistered
 
 

@@ -13,10 +13,10 @@ import torch
 from configural import models
 from configural.config import RunConfig
 from configural.evaluation import Predictions
+from configural.evaluation.metrics import TestMetrics, read_metrics
 from configural.io import manifest
 from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Rows, embedded, write_page
 from configural.runs import Run
-from configural.runs.metrics import TestMetrics, read_metrics
 from configural.training import Recipe
 from configural.training import recipe as preset_recipe
 from configural.wording import duration, percent, probability

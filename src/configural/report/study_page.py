@@ -11,13 +11,13 @@ import pandas as pd
 from configural import __version__
 from configural.config.study import StudyPlan, condition_label
 from configural.evaluation import axis_start, repeats_figure, save_figure, shade
+from configural.evaluation.metrics import read_metrics
 from configural.io import manifest
 from configural.replication import tables
 from configural.replication.comparison import CELL, NETWORKS, compare_results, ordered, study_image_size
 from configural.replication.fields import CLOSEST_PARTS
 from configural.replication.findings import Verdict
 from configural.report.parts import CONDITIONS, SPLITS, Image, Rows, embedded, plain, write_page
-from configural.runs.metrics import read_metrics
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import RESULT_COLUMNS, load_results
 from configural.training import History

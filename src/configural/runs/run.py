@@ -24,6 +24,7 @@ from configural.evaluation import (
     predict,
     save_figure,
 )
+from configural.evaluation.metrics import read_metrics
 from configural.io import files, manifest
 from configural.io.files import refuse_used
 from configural.io.images import write_png
@@ -31,7 +32,6 @@ from configural.io.locks import locked, refuse_held
 from configural.portraits import Library, load
 from configural.portraits.sources import SOURCES
 from configural.runs.images import Images, draw_images, sample_for
-from configural.runs.metrics import read_metrics
 from configural.stimuli import ImageDataset, StimulusTable
 from configural.stimuli.conditions import refuse_unregistered
 from configural.training import History, check_devices, fit, open_device

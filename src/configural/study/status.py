@@ -10,9 +10,9 @@ import torch
 
 from configural import models
 from configural.errors import ConfiguralError
+from configural.evaluation.metrics import read_metrics
 from configural.io import manifest
 from configural.io.locks import is_locked
-from configural.runs.metrics import read_metrics
 from configural.study.plans import Job, plan_jobs
 from configural.study.record import Attempts, StudyRecord
 from configural.training import History, read_history
