@@ -67,7 +67,10 @@ def renew(folder: Path, *names: str) -> None:
     """Put files that were written anew into the list of a folder, if it has one."""
     if is_sealed(folder):
         files.sync([folder / name for name in names], folder)
-        _write(folder, {**_listed(folder), **{name: digest(folder / name) for name in names}})
+        before = _listed(folder)
+        after = before | {name: digest(folder / name) for name in names}
+        if after != before:
+            _write(folder, after)
 
 
 def compare(folder: Path) -> tuple[int, list[Fault]]:
