@@ -28,9 +28,7 @@ FORMS = (
 
 _WARNED = 10  # portraits that are warned of one by one
 
-SOURCES: Registry[Library | Callable[..., Library]] = Registry(
-    "source", "configural.sources", Library, Callable
-)
+SOURCES: Registry[Library | Callable[..., Library]] = Registry("source", "configural.sources", Library, Callable)
 """Libraries, or functions that make one, by the word before the colon. A function is called with what comes after
 the colon, as text, and with the seed: `SOURCES["synthetic"]("8", seed=0)`."""
 
