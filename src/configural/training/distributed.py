@@ -4,7 +4,6 @@ Every process works on its own rows of each batch, the *global* batch. Three thi
 loss, the statistics of batch normalisation and the masks of dropout.
 """
 
-import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,16 +16,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from configural.errors import ConfiguralError
-
-_SYNC_BUFFERS = (  # PyTorch 2.13 changed the name
-    "forward_sync_buffers"
-    if "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
-    else "broadcast_buffers"
-)
 
 
 @dataclass(eq=False)
@@ -64,12 +56,19 @@ class Portion:
             rows = self.rows.stop - self.rows.start
             yield batch[:rows], labels[:rows]
 
-    def joined(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """The network, which passes gradients on to the other processes where there are any."""
-        if self.processes == 1:
-            return network
-        options: dict[str, Any] = {_SYNC_BUFFERS: False}  # `GlobalBatchNorm` keeps them equal
-        return DistributedDataParallel(network, None if device.type == "cpu" else [device], **options)
+    def share_gradients(self, network: nn.Module) -> None:
+        """Make every gradient its mean over the processes, in one meeting; all have to call this after `backward`.
+
+        PyTorch's `DistributedDataParallel` meets several times, and making one imports PyTorch's compiler.
+        """
+        gradients = [weights.grad for weights in network.parameters() if weights.grad is not None]
+        if self.processes == 1 or not gradients:
+            return
+        together = torch.cat([gradient.flatten() for gradient in gradients]) / self.processes
+        distributed.all_reduce(together)
+        shared = together.split([gradient.numel() for gradient in gradients])
+        for gradient, mean in zip(gradients, shared, strict=True):
+            gradient.copy_(mean.view(gradient.shape))
 
     def loss(
         self, logits: Float[Tensor, "own 2"], labels: Int64[Tensor, " own"], smoothing: float = 0.0

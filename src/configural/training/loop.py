@@ -121,7 +121,6 @@ def _fit(
         # For CUDA, into graphs that are started as a whole. Not for any number of images: an epoch has two kinds of
         # batches, full ones and its last.
         model = cast(nn.Module, torch.compile(network, mode="reduce-overhead", dynamic=False))
-    model = portion.joined(model, device)
 
     def logits_of(batch: Tensor) -> Tensor:
         prepared = prepare(network, batch.to(device))
@@ -159,6 +158,7 @@ def _fit(
                     logits = logits_of(batch)
                     loss = portion.loss(logits, labels, recipe.label_smoothing)
                     loss.backward()
+                    portion.share_gradients(network)
                     optimizer.step()
                     seen.add(loss.detach(), logits, labels)
                     if step % 10 == 9 or step == steps - 1:
