@@ -24,6 +24,7 @@ from configural.study.engines.local import _gpus
 from configural.study.jobs import run_job
 from configural.study.plans import plan_jobs
 from configural.study.record import StudyRecord
+from configural.training import Epoch, History
 
 
 def a_plan(**changes):
@@ -297,6 +298,21 @@ def test_a_record_whose_condition_is_gone_says_so(blocks, tmp_path):
     assert len(cf.study_status(tmp_path / "s").jobs) == 4  # its folder alone tells how far it is
     with pytest.raises(ConfiguralError, match=r"own\.yaml: there is no such file"):
         cf.run_study(None, blocks, out=tmp_path / "s")
+
+
+def test_for_the_status_nothing_that_a_folder_names_is_imported(blocks, tmp_path, monkeypatch):
+    (tmp_path / "evil.py").write_text("raise AssertionError('imported')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    out = tmp_path / "s"
+    StudyRecord.of(a_plan(networks=("fcn-14",)), blocks).save(out)
+    (out / "study.yaml").write_text((out / "study.yaml").read_text().replace("fcn-14", "evil:make"))
+    run = out / "runs" / "evil:make-baseline-1"
+    run.mkdir(parents=True)
+    History((Epoch(1, 1.0, 0.5, 1.0, 0.5, 1.0),)).save(run / "history.csv")
+    status = cf.study_status(out)
+    assert [len(job.history.epochs) for job in status.jobs] == [1, 0, 0, 0]
+    assert status.seconds_left is None
+    assert "evil" not in sys.modules
 
 
 def test_a_folder_of_other_things_is_left_alone(blocks, tmp_path):

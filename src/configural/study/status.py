@@ -62,7 +62,8 @@ class StudyStatus:
     def seconds_left(self) -> float | None:
         """What the epochs that are left will take at the speed so far, with as many jobs at a time as now.
 
-        The speed of a network that no epoch is known of follows from its multiply-adds. None if no epoch is known.
+        The speed of a network that no epoch is known of follows from its multiply-adds. None if no epoch is known,
+        or the study names a network in a module, which is not imported for this.
         """
         seconds: dict[str, list[float]] = {}
         for status in self.jobs:
@@ -70,7 +71,10 @@ class StudyStatus:
         of_epoch = {name: sum(times) / len(times) for name, times in seconds.items() if times}
         if not of_epoch:
             return None
-        work = {name: _multiply_adds(name, self.jobs[0].job.settings.image_size) for name in seconds}
+        try:
+            work = {name: _multiply_adds(name, self.jobs[0].job.settings.image_size) for name in seconds}
+        except ConfiguralError:  # a network in a module that nobody has named here
+            return None
         speed = sum(of_epoch.values()) / sum(work[name] for name in of_epoch)
         of_epoch = {name: of_epoch.get(name, work[name] * speed) for name in seconds}
         total = sum(status.epochs_left * of_epoch[status.job.network] for status in self.jobs)
@@ -120,5 +124,6 @@ def _job_status(job: Job, folder: Path, attempts: Attempts, at_work: bool) -> Jo
 
 
 def _multiply_adds(network: str, image_size: int) -> int:
+    models.NETWORKS.known(network)
     with torch.device("meta"):
         return models.multiply_adds(models.create(network, image_size))
