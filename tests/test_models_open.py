@@ -199,8 +199,13 @@ def test_networks_return_all_sorts_of_things(images):
             models.open(Last(2, last), output=output).log_odds(images)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")
 def test_half_precision_and_preparation(images):
     expected = models.open(Last(2, nn.Identity())).log_odds(images)
+    inside = Last(2, nn.Identity())
+    compiled = models.open(torch.compile(inside))  # compiles when it is called, which it is not
+    assert compiled.module is inside
+    np.testing.assert_array_equal(compiled.log_odds(images), expected)
     assert np.allclose(models.open(Last(2, nn.Identity()).bfloat16()).log_odds(images), expected, atol=0.3)
     for options in ({"prepare": lambda x: x / 255}, {"scale": 1 / 255}):
         np.testing.assert_allclose(

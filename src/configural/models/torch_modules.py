@@ -43,7 +43,8 @@ def torch_classifier(
     module: nn.Module, prepare: Prepare, *, options: Options, size: int | None, **understood: Any
 ) -> TorchClassifier:
     """A torch network, put into evaluation mode and onto the device; `understood` are its other attributes."""
-    module = module.to(options.device).eval()
+    # What torch.compile gives shows nobody what its layers give; the network inside computes the same.
+    module = getattr(module, "_orig_mod", module).to(options.device).eval()
 
     def outputs(images: Tensor) -> Any:
         prepared = prepare(images.to(options.device))

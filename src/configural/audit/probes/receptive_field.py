@@ -189,7 +189,9 @@ def _pixels_in_field(classifier: Differentiable, images: UInt8[np.ndarray, "n si
     with _output_of(layer) as seen, torch.enable_grad():
         classifier.scores(values)
         if not seen:
-            raise ConfiguralError("its last convolution is compiled, so that nobody can see what it gives")
+            raise ConfiguralError(
+                "its last convolution is not called as a layer, so that nobody can see what it gives"
+            )
         rows, cols = seen[0].shape[2:]
         # As in Luo et al.: a gradient of one at the middle unit of every channel. Their absolute values keep
         # channels of opposite sign from hiding each other.
