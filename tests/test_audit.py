@@ -407,7 +407,7 @@ def test_probabilities_of_nought_and_one_have_finite_log_odds():
 @pytest.mark.parametrize(
     ("response", "words"),
     [
-        (lambda n: np.full(n, np.nan), ("NaN", f"({20},)")),
+        (lambda n: np.full(n, np.nan), ("NaN", "20 of 20 images")),
         (lambda n: np.full((n, 2, 2), 0.5), ("shape (20, 2, 2)",)),
         (lambda n: np.full(n - 1, 0.5), ("shape (19,)",)),
         (lambda n: np.full(n, 1.5), ("1.5", "0 to 1", "logits")),

@@ -374,7 +374,7 @@ def test_a_probe_needs_no_figure_nor_examples_of_its_own(painted, outside, tmp_p
 
 def test_what_is_no_probe_is_refused(painted, outside):
     for probes, words in (
-        (["json:dumps"], "no probe"),
+        (["json:dumps"], "expected a configural.audit.Probe, found function"),
         ([outside.Brightness(name="../up")], "letters"),
         ([outside.Brightness(), outside.Brightness()], "same name"),
     ):

@@ -56,7 +56,7 @@ from configural.study.record import StudyRecord
 from configural.training import KerasAdam
 from configural.training.history import load_checkpoint, read_history, save_checkpoint
 
-COUNT, SIZE, LONGEST = 6, 16, 400
+COUNT, SIZE, LONGEST = 6, 16, 600
 IMAGES = np.zeros((2, SIZE, SIZE, 3), np.uint8)
 VALUES = (
     *(None, True, 0, -1, 1, 3, 0.5, -0.0, 1e300, -(10**12), 2**31, 2**63, 10**40, float("nan"), float("inf")),

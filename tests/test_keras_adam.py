@@ -121,7 +121,7 @@ def test_it_is_pytorchs_adam_with_another_epsilon():
 
 
 def test_batch_normalisation_follows_keras():
-    """Keras 3 but for the running variance, which takes a batch's plain variance there, n / (n − 1) of it in Keras 2."""
+    """But for the running variance: of a batch, Keras 3 takes the plain variance, Keras 2 n / (n − 1) of it."""
     keras = keras_study.import_keras()
     theirs = keras.layers.BatchNormalization()
     theirs.build((None, None, None, 5))

@@ -304,6 +304,7 @@ def test_a_format_from_outside(workers, mine, blocks, table, tmp_path):
     faults = [(fault.kind, fault.where) for fault in verify("set", sample=None, source=blocks, format=mine).faults]
     assert sorted(faults) == sorted(
         [
+            ("changed", "test.npz"),
             ("missing", "valid.npz"),
             ("damaged", "valid"),
             ("damaged", file),

@@ -452,6 +452,7 @@ def test_nothing_that_a_folder_names_is_imported_to_test_or_audit_it(finished, t
     run = shutil.copytree(finished.folder, tmp_path / "run")
     settings = cf.load_run(run).settings.model_copy(update={name: value})
     settings.save(run / "config.yaml")
+    (run / "SHA256SUMS").unlink()
     for number, job in enumerate((cf.evaluate, audit_saved)):
         with pytest.raises(ConfiguralError, match="evil"):
             job(run, out=tmp_path / str(number))
@@ -486,6 +487,6 @@ def test_an_evaluation_that_fails_removes_only_what_it_made(finished, blocks, tm
     (out / ".unfinished" / "test").mkdir(parents=True)
     (out / ".lock").touch()
     evaluate(finished.folder, write_page=write_evaluation_report, **asked)
-    names = {"figures", "metrics.json", "predictions.csv", "report.html", "samples"}
+    names = {"SHA256SUMS", "figures", "metrics.json", "predictions.csv", "report.html", "samples"}
     assert {path.name for path in out.iterdir()} - {"misclassified"} == names
     assert "<title>test" in (out / "report.html").read_text("utf-8")

@@ -201,7 +201,7 @@ def _startup(seconds: float) -> Measure:
 
     def start() -> None:
         before = os.times()
-        subprocess.run([sys.executable, "-m", "configural.cli", "--help"], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([sys.executable, "-m", "configural", "--help"], stdout=subprocess.DEVNULL, check=True)
         after = os.times()
         used.append(after.children_user - before.children_user + after.children_system - before.children_system)
 

@@ -1,6 +1,6 @@
 """The errors a user can cause and mend."""
 
-_LONGEST = 320
+_LONGEST = 600
 """Characters of a message: what a file holds may be quoted in it."""
 
 
@@ -12,7 +12,7 @@ def one_line(text: str) -> str:
         'a b�[2J'
     """
     shown = "".join(sign if sign.isprintable() else " " if sign.isspace() else "\ufffd" for sign in text)
-    return shown if len(shown) <= _LONGEST else f"{shown[:200]} … {shown[203 - _LONGEST :]}"
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 103]} … {shown[-100:]}"
 
 
 class ConfiguralError(ValueError):

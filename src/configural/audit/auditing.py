@@ -187,16 +187,17 @@ def _measured(
             done.save(out, written)
         return done
 
+    obstacles = {probe.name: probe.obstacle(classifier) for probe in probes}  # some ask it about an image
     kept: dict[str, pd.DataFrame] = {}
     if stored is not None:
-        possible = [probe for probe in probes if not probe.obstacle(classifier)]
+        possible = [probe for probe in probes if not obstacles[probe.name]]
         all_trials = {probe.name: probe.trials(material) for probe in possible}
         kept = kept_responses(stored, {name: trials.notes for name, trials in all_trials.items()}, folder=out)
         _refuse_another_classifier(
             classifier, [probe for probe in possible if probe.name in kept], all_trials, kept, settings=new.settings
         )
     for probe in probes:
-        if why := probe.obstacle(classifier):
+        if why := obstacles[probe.name]:
             new.left_out[probe.name] = why
             continue
         try:

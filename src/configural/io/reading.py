@@ -5,12 +5,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import pandas as pd
 import pydantic
 
 from configural.errors import ConfiguralError, first_line
+
+if TYPE_CHECKING:  # half a second, and settings are read without
+    import pandas as pd
 
 T = TypeVar("T")
 
@@ -56,7 +58,7 @@ def read_json(path: Path, model: Any, what: str, cure: str = "") -> Any:
         return pydantic.TypeAdapter(model).validate_json(path.read_bytes())
 
 
-def read_csv(path: Path, columns: Mapping[str, str], what: str) -> pd.DataFrame:
+def read_csv(path: Path, columns: Mapping[str, str], what: str) -> "pd.DataFrame":
     """A CSV file with a row or more.
 
     Args:
@@ -68,6 +70,8 @@ def read_csv(path: Path, columns: Mapping[str, str], what: str) -> pd.DataFrame:
     Raises:
         ConfiguralError: If it is missing or damaged, or lacks a column, or one holds something else.
     """
+    import pandas as pd
+
     with reading(path, what):
         frame = pd.read_csv(io.StringIO(path.read_text("utf-8")), dtype=str, keep_default_na=False)
         for name, kind in columns.items():
@@ -77,33 +81,35 @@ def read_csv(path: Path, columns: Mapping[str, str], what: str) -> pd.DataFrame:
     return check_columns(frame, columns, path)
 
 
-def read_parquet(path: Path, columns: Mapping[str, str], what: str) -> pd.DataFrame:
+def read_parquet(path: Path, columns: Mapping[str, str], what: str) -> "pd.DataFrame":
     """The same of a Parquet file, whose other columns are as they are."""
+    import pandas as pd
+
     with reading(path, what):
         frame = pd.read_parquet(path)
     return check_columns(frame, columns, path)
 
 
-def check_columns(frame: pd.DataFrame, columns: Mapping[str, str], where: Path) -> pd.DataFrame:
+def check_columns(frame: "pd.DataFrame", columns: Mapping[str, str], where: Path) -> "pd.DataFrame":
     """The table, or a ConfiguralError if it lacks one of these columns or one is of another kind (`KINDS`)."""
     for name, kind in columns.items():
         if name not in frame:
             raise ConfiguralError(f"{where}: lacks the column {name}")
         with reading(where, f"a sound table: its column {name} is to be {_IN_WORDS[kind]}"):
-            if not KINDS[kind](frame[name]):
+            if len(frame) and not KINDS[kind](frame[name]):
                 raise ValueError("it is not")
     return frame
 
 
 def _numbers(values: Any) -> bool:
-    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    return values.dtype.kind in "iuf"
 
 
 KINDS: dict[str, Callable[[Any], bool]] = {
     "text": lambda values: all(isinstance(value, str) for value in values),
-    "flag": pd.api.types.is_bool_dtype,
-    "whole": lambda values: pd.api.types.is_integer_dtype(values) and not values.isna().any(),
-    "label": lambda values: pd.api.types.is_integer_dtype(values) and bool(values.isin([0, 1]).all()),
+    "flag": lambda values: values.dtype.kind == "b",
+    "whole": lambda values: values.dtype.kind in "iu" and not values.isna().any(),
+    "label": lambda values: values.dtype.kind in "iu" and bool(values.isin([0, 1]).all()),
     "number": lambda values: _numbers(values) and all(map(math.isfinite, values)),
     "fraction": lambda values: _numbers(values) and bool(values.between(0, 1).all()),
     "score": lambda values: _numbers(values) and not values.abs().eq(math.inf).any(),

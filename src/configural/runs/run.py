@@ -218,7 +218,9 @@ def train_and_test(
                 models.save_keras(finished.network, out / "model.h5")
                 manifest.renew(out, "model.h5")
             return _completed(finished, then)
-        if not begun:
+        if begun:
+            manifest.unseal(out)  # of what is going to be written again
+        else:
             if resume and out.is_dir() and any(out.iterdir()):
                 raise ConfiguralError(f"{out}: holds other files and no run to resume (no config.yaml)")
             refuse_used(out)
