@@ -20,7 +20,7 @@ types: $(VENV)/.installed-dev
 
 # Processes of one thread each; one more than cores, since some tests wait.
 tests: $(VENV)/.installed-dev
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
 
 # The site in site/, from docs/ and the code; a warning is an error.
 docs: $(VENV)/.installed-dev
