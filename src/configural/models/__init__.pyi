@@ -7,6 +7,7 @@ from .networks import NETWORKS as NETWORKS
 from .networks import create as create
 from .networks import made_from as made_from
 from .networks import prepare as prepare
+from .networks import recreate as recreate
 from .opening import MODELS as MODELS
 from .opening import open as open
 from .study_networks import ARCHITECTURES as ARCHITECTURES

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import torch
 
 from configural import models
 from configural.portraits import Library
@@ -44,9 +43,7 @@ def receptive_fields(image_size: int) -> tuple[ReceptiveField, ...]:
     """
     fields = []
     for architecture in models.ARCHITECTURES:
-        # Only shapes are asked for; on the meta device no weights are made and no random numbers drawn.
-        with torch.device("meta"):
-            pixels = models.receptive_field(models.create(architecture.name, 224)) or 0
+        pixels = models.receptive_field(models.recreate(architecture.name, 224)) or 0
         fields.append(ReceptiveField(architecture.name, pixels, image_size, architecture.fully_convolutional))
     return tuple(sorted(fields, key=lambda field: (field.pixels, field.network)))
 

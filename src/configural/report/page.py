@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from configural import models
 from configural.config import RunConfig
@@ -99,11 +98,9 @@ def _write(
 
 
 def _summary(name: str, image_size: int) -> models.Summary | None:
-    # Only shapes are asked for; on the meta device no weights are made and no random numbers drawn.
     if name not in models.NETWORKS:  # a file, or a network that nobody has named here
         return None
-    with torch.device("meta"):
-        return models.summarise(models.create(name, image_size))
+    return models.summarise(models.recreate(name, image_size))
 
 
 def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, Rows]:

@@ -180,5 +180,4 @@ def _images_drawn(job: Job) -> int:
 
 
 def _parameters(job: Job) -> int:
-    with torch.device("meta"):
-        return models.summarise(models.create(job.network, job.settings.image_size)).total
+    return models.summarise(models.recreate(job.network, job.settings.image_size)).total

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import torch
-
 from configural import models
 from configural.errors import ConfiguralError
 from configural.evaluation.metrics import read_metrics
@@ -124,6 +122,4 @@ def _job_status(job: Job, folder: Path, attempts: Attempts, at_work: bool) -> Jo
 
 
 def _multiply_adds(network: str, image_size: int) -> int:
-    models.NETWORKS.known(network)
-    with torch.device("meta"):
-        return models.multiply_adds(models.create(network, image_size))
+    return models.multiply_adds(models.recreate(network, image_size))
