@@ -493,3 +493,29 @@ def test_pairs_differ_in_the_arrangement_alone(blocks, tmp_path):
             for rows in (face.to_dict("records"), no_face.to_dict("records"))
         ]
         assert donors[0] == donors[1]
+
+
+@pytest.mark.parametrize("format", ["imagefolder", "webdataset"])
+def test_one_process_at_a_time_writes_a_dataset(blocks, tmp_path, format):
+    """The other one, with these or other settings, changes nothing, and the first ends as if alone."""
+    tables = [sample(blocks, condition="baseline", count=60, seed=seed) for seed in (1, 2)]
+    out, alone = tmp_path / "set", tmp_path / "alone"
+    write(tables[0], alone, library=blocks, size=16, format=format)
+
+    def content(folder):
+        return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    class Meanwhile(type(FORMATS[format])):
+        def write(self, plan, folder, *, update, each):
+            before = content(tmp_path)
+            for table in tables:
+                with pytest.raises(ConfiguralError, match="another process is at work on the dataset set"):
+                    write(table, out, library=blocks, size=16, format=format)
+            assert content(tmp_path) == before
+            super().write(plan, folder, update=update, each=each)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(FORMATS, format, Meanwhile())
+        write(tables[0], out, library=blocks, size=16, format=format)
+    assert content(out) == content(alone)
+    assert {path.name for path in tmp_path.iterdir()} == {"alone", "set"}

@@ -40,6 +40,13 @@ def test_coreutils_read_what_is_written_and_write_what_is_read(folder):
     assert theirs == (folder / "SHA256SUMS").read_bytes()
 
 
+def test_a_list_of_dos_lines_is_read_as_coreutils_read_it(folder):
+    """As git may leave it on Windows."""
+    path = folder / "SHA256SUMS"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert faults(folder) == []
+
+
 def test_what_differs_is_named(folder):
     assert manifest.compare(folder) == (len(STRANGE), [])
     (folder / "plain.csv").unlink()

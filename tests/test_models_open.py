@@ -119,7 +119,7 @@ def test_one_number_per_image_is_asked_about_where_it_may_be_either(images, posi
     sign = 1 if positive else -1
     certain, module = Last(1, nn.Sigmoid()), Last(1, lambda value: value[:, 0])
     for shown in (images, images[:1]):
-        with pytest.raises(ConfiguralError, match="output='probabilities' or output='logits'"):
+        with pytest.raises(ConfiguralError, match="output probabilities or logits"):
             models.open(certain, positive=positive).log_odds(shown)
     found = models.open(certain, positive=positive, output="probabilities").log_odds(images)
     np.testing.assert_allclose(found, sign * raw(certain, images)[:, 0], rtol=1e-3)

@@ -215,3 +215,22 @@ def test_command(tmp_path):
     assert done.returncode == 0, done.stderr
     said = json.loads((tmp_path / "a" / "audit.json").read_text("utf-8"))
     assert "in a row (chw)" in json.dumps(said)
+
+
+@pytest.mark.parametrize("last", ["dense", "activation", "nested"])
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_one_sigmoid_says_itself_what_it_gives(images, tmp_path, last, suffix):
+    """The commonest last layer; nobody has to say that it gives probabilities."""
+    inputs = keras.Input((32, 32, 3))
+    x = L.GlobalAveragePooling2D()(L.Rescaling(1 / 255)(inputs))
+    if last == "dense":
+        outputs = L.Dense(1, activation="sigmoid")(x)
+    elif last == "activation":
+        outputs = L.Activation("sigmoid")(L.Dense(1)(x))
+    else:
+        outputs = keras.Sequential([keras.Input((3,)), L.Dense(1, activation="sigmoid")])(x)
+    model = keras.Model(inputs, outputs)
+    model.save(tmp_path / f"model.{suffix}")
+    opened = models.open(tmp_path / f"model.{suffix}", positive=1)
+    probability = model.predict_on_batch(images.astype(np.float32))[:, 0].astype(float)
+    np.testing.assert_allclose(opened.log_odds(images), np.log(probability / (1 - probability)), atol=1e-4)

@@ -10,7 +10,7 @@ import configural
 from configural.cli.options import Format, Placement, RequiredOut, with_settings
 from configural.cli.tables import print_library
 from configural.config.run import RunConfig
-from configural.errors import ConfiguralError, PortraitSkippedWarning
+from configural.errors import ConfiguralError, PortraitSkippedWarning, one_line
 from configural.io.manifest import MANIFEST
 
 app = typer.Typer()
@@ -83,7 +83,7 @@ def verify(
         raise ConfiguralError(f"--sample '{sample}' must be a whole number of at least 1, or all")
     done = configural.api.verify(folder, sample=None if sample == "all" else int(sample), format=format, **given)
     for fault in done.faults:
-        typer.echo(f"{fault.kind}: {fault.where}" + (f" ({fault.why})" if fault.why else ""))
+        typer.echo(one_line(f"{fault.kind}: {fault.where}" + (f" ({fault.why})" if fault.why else "")))
     repacked = f"; {done.repacked:,} were packed by another PNG library, pixels the same" if done.repacked else ""
     number = len(done.faults)
     found = {0: "nothing is wrong", 1: "1 fault"}.get(number, f"{number:,} faults")

@@ -60,7 +60,8 @@ def as_options(message: str) -> str:
     names = "|".join(sorted(_KNOWN | {"out", "workers", "sample", "size", "placement", "resume", "data"}, key=len))
     message = re.sub(rf"^({names})(?=[: ])", _dashed, message)
     message = re.sub(rf"\b({'|'.join(name for name in _KNOWN if '_' in name)})\b", _dashed, message)
-    named = r"(?<=another )(out|seed)\b|(?<=with )resume\b|(?<=\()(network|source|format|probe)(?=\))"
+    named = r"(?<=another )(out|seed)\b|(?<=are, )output\b|(?<=with )resume\b"
+    named += r"|(?<=\()(network|source|format|probe)(?=\))"
     return re.sub(named, lambda found: "--" + found[0], message)
 
 

@@ -95,7 +95,7 @@ def read(
 
     Returns:
         The images by class and index. An index is that on disk, such as 8001 for pic_08001.png. Those of a
-        folder without a `dataset.json` are those that Keras's `flow_from_directory` finds, in its order; where the
+        folder without a `dataset.json` are in the order of Keras's `flow_from_directory`; where the
         numbers at the ends of names do not distinguish all images of a class, their indices are positions in it.
 
     Raises:

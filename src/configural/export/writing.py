@@ -10,10 +10,11 @@ from typing import Any
 from configural import __version__, progress
 from configural.errors import ConfiguralError
 from configural.export.card import data_card
-from configural.export.format import find_format
+from configural.export.format import Format, find_format
 from configural.export.plan import Plan, Update, entry_map
 from configural.export.reading import FILE
 from configural.io import files, manifest
+from configural.io.locks import LOCK, locked
 from configural.io.manifest import Journal
 from configural.io.temporary import temporary_folder
 from configural.portraits import Library, load
@@ -66,8 +67,8 @@ def write(
             for more than one calls this under `if __name__ == "__main__":`, since the processes import the script.
 
     Raises:
-        ConfiguralError: If `out` holds anything, `OUT.partial` was begun with other settings, there is no such
-            format, or `workers` is less than 1.
+        ConfiguralError: If `out` holds anything, `OUT.partial` was begun with other settings, another process is
+            writing it, there is no such format, or `workers` is less than 1.
         OSError: If the disk is full or not writable; `OUT.partial` then stays for another try.
 
     Example:
@@ -92,22 +93,29 @@ def write(
     _refuse_used(out)
     partial = _partial(out)
     plan = Plan(table, Renderer(library, size=size), masks, shard_size)
+    with locked(partial.parent, f"the dataset {out.name}", name=f".{partial.name}{LOCK}"):
+        _refuse_used(out)  # which another process may have finished meanwhile
+        _write(plan, partial, out, form=form, format=format, licence=library.licence, workers=workers)
+
+
+def _write(plan: Plan, partial: Path, out: Path, *, form: Format, format: str, licence: str, workers: int) -> None:
+    """Build a dataset, or the rest of it, and give it its name."""
     description = describe(plan, format)
     text = json.dumps(description, indent=2) + "\n"
-    files.remove_leftovers(partial)  # of a process that was killed while it wrote
     begun = (partial / FILE).read_text("utf-8", "replace") if (partial / FILE).is_file() else ""
     if begun != text and (begun or manifest.present(partial) - {FILE}):
         raise ConfiguralError(
             f"{partial}: was begun with other settings; remove it, or repeat the command that began it"
         )
+    files.remove_leftovers(partial)  # of a process that was killed while it wrote
     files.write_text(partial / FILE, text, durable=True)
     journal = Journal(partial, but=[FILE])
-    card = data_card(description, form, columns=table.columns, licence=library.licence)
+    card = data_card(description, form, columns=plan.table.columns, licence=licence)
     files.write_text(partial / "README.md", card)
-    table.save(partial / "stimuli.parquet")
+    plan.table.save(partial / "stimuli.parquet")
     with (
         entry_map(plan.renderer, workers) as each,
-        progress.bar("drawing", len(table)) as update,
+        progress.bar("drawing", len(plan.table)) as update,
         _settled(journal, update) as settle,
     ):
         form.write(plan, partial, update=settle, each=each)
@@ -159,7 +167,8 @@ def _partial(out: Path) -> Path:
 
 
 def _refuse_used(out: Path) -> None:
-    if not (out.is_dir() and all(path.name in (_INSIDE, "lost+found") for path in out.iterdir())):
+    passed_over = (_INSIDE, f".{_INSIDE}{LOCK}", "lost+found")
+    if not (out.is_dir() and all(path.name in passed_over for path in out.iterdir())):
         files.refuse_used(out)
 
 

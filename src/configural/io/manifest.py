@@ -17,7 +17,7 @@ from configural.io import files
 
 MANIFEST = "SHA256SUMS"
 
-_LINE = re.compile(rb"(\\?)([0-9a-f]{64}) [ *](.+)\n")
+_LINE = re.compile(rb"(\\?)([0-9a-f]{64}) [ *](.+?)\r?\n")
 _ESCAPED = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
 
 

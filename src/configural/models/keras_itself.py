@@ -105,7 +105,7 @@ def open_other(path: Path, options: Options, *, why: ConfiguralError) -> OpenedC
         dtype=np.uint8 if integers or (first in _SCALING and options.scale is None) else np.float32,
         usual=_STUDYS if studys else None,
     )
-    reading = Reading(options.positive, options.output)
+    reading = Reading(options.positive, options.output, known=_known(model))
     reading.guessed += given.guessed
     names: list[str] = []
 
@@ -128,6 +128,18 @@ def open_other(path: Path, options: Options, *, why: ConfiguralError) -> OpenedC
         image_size=given.image_size,
         respond=respond,
     )
+
+
+def _known(model: Any) -> str:
+    """`probabilities` where a sigmoid or a softmax makes the only output; else it is seen from the outputs."""
+    if len(model.outputs) != 1:
+        return ""
+    made_by = model.outputs[0]
+    while made_by is not None and not hasattr(made_by, "call"):
+        made_by = getattr(getattr(made_by, "_keras_history", None), "operation", None)
+        made_by = made_by.outputs[0] if type(made_by).__name__ in _MODELS else made_by
+    kind = getattr(getattr(made_by, "activation", None), "__name__", type(made_by).__name__.lower())
+    return "probabilities" if kind in ("sigmoid", "softmax") else ""
 
 
 def _vetted(part: Any, key: str = "") -> Iterator[tuple[str, str]]:

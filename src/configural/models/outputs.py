@@ -87,7 +87,7 @@ class Reading:
             raise ConfiguralError(
                 f"the outputs for {_TRIED} images all lie between 0 and 1"
                 + (", but do not sum to 1" if several else "")
-                + ": say what they are, output='probabilities' or output='logits'"
+                + ": say what they are, output probabilities or logits"
             )
         self.given = "probabilities" if self._normalised else "logits"
         self.guessed.append("output")
