@@ -134,7 +134,7 @@ def _known(model: Any) -> str:
     """`probabilities` where a sigmoid or a softmax makes the only output; else it is seen from the outputs."""
     if len(model.outputs) != 1:
         return ""
-    made_by = model.outputs[0]
+    made_by: Any = model.outputs[0]
     while made_by is not None and not hasattr(made_by, "call"):
         made_by = getattr(getattr(made_by, "_keras_history", None), "operation", None)
         made_by = made_by.outputs[0] if type(made_by).__name__ in _MODELS else made_by
