@@ -119,9 +119,17 @@ def _fitting(edges: Sequence[int | None]) -> dict[str, int | None]:
     return found
 
 
+_LARGEST = 4096
+"""Images of a fixed batch: they are all made, however few are asked about."""
+
+
 def in_batches(call: Callable[[Any], list[Any]], values: Any, size: Any) -> list[np.ndarray]:
     """Outputs for all values, of a network that may take batches of so many alone; the last one is filled up."""
     step = size if isinstance(size, int) and size > 0 else max(len(values), 1)
+    if step > max(_LARGEST, len(values)):
+        raise ConfiguralError(
+            f"the model takes batches of {step:,} images alone; more than {_LARGEST:,} are too many"
+        )
     batches = []
     for first in range(0, len(values), step):
         some = values[first : first + step]
