@@ -24,8 +24,8 @@ from torch import nn
 
 from configural import models
 from configural.errors import ConfiguralError
-from configural.models.inputs import in_batches
 from configural.models import Classifier, Differentiable
+from configural.models.inputs import in_batches
 from configural.models.opening import KINDS, Options
 
 
@@ -618,5 +618,5 @@ def test_what_a_classifier_is_needs_no_torch():
 
 
 def test_a_fixed_batch_that_no_memory_holds_is_refused():
-    with pytest.raises(ConfiguralError, match="takes batches of 1,000,000,000 images alone; more than 4,096"):
+    with pytest.raises(ConfiguralError, match="takes batches of 1,000,000,000 images alone; at most 4,096"):
         in_batches(lambda values: [values], np.zeros((2, 3, 8, 8)), 10**9)
