@@ -127,9 +127,7 @@ def in_batches(call: Callable[[Any], list[Any]], values: Any, size: Any) -> list
     """Outputs for all values, of a network that may take batches of so many alone; the last one is filled up."""
     step = size if isinstance(size, int) and size > 0 else max(len(values), 1)
     if step > max(_LARGEST, len(values)):
-        raise ConfiguralError(
-            f"the model takes batches of {step:,} images alone; more than {_LARGEST:,} are too many"
-        )
+        raise ConfiguralError(f"the model takes batches of {step:,} images alone; at most {_LARGEST:,} are made")
     batches = []
     for first in range(0, len(values), step):
         some = values[first : first + step]
