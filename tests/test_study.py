@@ -17,6 +17,7 @@ from configural.api import plan_study
 from configural.cli.groups import DefaultCommand, GroupWithDefault
 from configural.config import RunConfig, run_config
 from configural.errors import ConfiguralError
+from configural.replication.tables import compare
 from configural.runs import images
 from configural.study import RESULT_COLUMNS, StudyPlan
 from configural.study.engines import Outcome, attempt, find_engine
@@ -298,6 +299,23 @@ def test_a_record_whose_condition_is_gone_says_so(blocks, tmp_path):
     assert len(cf.study_status(tmp_path / "s").jobs) == 4  # its folder alone tells how far it is
     with pytest.raises(ConfiguralError, match=r"own\.yaml: there is no such file"):
         cf.run_study(None, blocks, out=tmp_path / "s")
+
+
+def test_what_was_changed_is_told_by_status_and_not_compared(copied):
+    run = copied / "runs" / "fcn-14-fct-1"
+    metrics = run / "metrics.json"
+    before = {status.job.run: (status.state, status.failure) for status in cf.study_status(copied).jobs}
+    assert set(before.values()) == {("finished", "")}
+    accuracy = json.loads(metrics.read_text())["test_accuracy"]
+    metrics.write_text(metrics.read_text().replace(f'"test_accuracy": {accuracy}', '"test_accuracy": 1.0', 1))
+    (changed,) = [status for status in cf.study_status(copied).jobs if status.state != "finished"]
+    assert (changed.job.run, changed.state) == ("runs/fcn-14-fct-1", "failed")
+    assert "metrics.json: is not what was written" in changed.failure
+    results = pd.read_parquet(copied / "results.parquet")
+    results.assign(accuracy=1.0).to_parquet(copied / "results.parquet", index=False)
+    for reads in (cf.study.load_results, compare):
+        with pytest.raises(ConfiguralError, match=r"results\.parquet: is not what was written"):
+            reads(copied)
 
 
 def test_for_the_status_nothing_that_a_folder_names_is_imported(blocks, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 
@@ -13,8 +13,6 @@ from configural.errors import ConfiguralError, first_line
 
 if TYPE_CHECKING:  # half a second, and settings are read without
     import pandas as pd
-
-T = TypeVar("T")
 
 
 @contextmanager
@@ -59,7 +57,7 @@ def read_json(path: Path, model: Any, what: str, cure: str = "") -> Any:
 
 
 def read_csv(path: Path, columns: Mapping[str, str], what: str) -> "pd.DataFrame":
-    """A CSV file with a row or more.
+    """A CSV file.
 
     Args:
         path: The file.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from configural import models
@@ -121,5 +121,6 @@ def _job_status(job: Job, folder: Path, attempts: Attempts, at_work: bool) -> Jo
     return JobStatus(job, state, history, accuracy, failure)
 
 
+@cache  # a study at work is shown again and again
 def _multiply_adds(network: str, image_size: int) -> int:
     return models.multiply_adds(models.recreate(network, image_size))

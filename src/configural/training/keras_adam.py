@@ -64,15 +64,17 @@ class KerasAdam:
         """Change the weights that have a gradient by it once."""
         self.steps += 1
         for dtype in {each.dtype for each in self.weights}:
-            lists = list(zip(*self._beside(dtype), strict=True)) or [()] * 4
-            weights, gradients, first, second = map(list, lists)
+            if not (beside := list(self._beside(dtype))):
+                continue
+            weights, gradients, first, second = map(list, zip(*beside, strict=True))
+            count = torch.full((), self.steps, dtype=torch.float32, device=weights[0].device)
             torch._fused_adamw_(
                 weights,
                 gradients,
                 first,
                 second,
                 [],
-                [torch.full((), self.steps, dtype=torch.float32, device=each.device) for each in weights],
+                [count] * len(weights),
                 lr=self.lr,
                 beta1=self.betas[0],
                 beta2=self.betas[1],

@@ -137,7 +137,7 @@ def _columns(plan: Plan) -> pa.Schema:
 def list_images(root: Path, class_names: tuple[str, str]) -> list[tuple[int, int, Path]]:
     """The images in a folder of class folders, whoever made it.
 
-    They are those that Keras and torchvision find there, in their order (`flow_from_directory` and
+    They are those that Keras or torchvision would find there, in their order (`flow_from_directory` and
     `image_dataset_from_directory` of Keras 3.15, torchvision's ImageFolder): by folder, an image in a folder within
     the class's among them, then by file. Neither goes by the numbers in names: 10.png is before 9.png.
 
