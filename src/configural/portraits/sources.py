@@ -146,12 +146,12 @@ def _stored(name: str, rest: str, portraits: PortraitFolder) -> Library:
     part = f"{name}-{re.sub(r'[^A-Za-z0-9]+', '-', path.name)}-{digest}"
     exemplars, skipped = prepare(portraits, cache_folder() / "exemplars" / part)
     for portrait, reason in skipped[:_WARNED]:
-        warnings.warn(f"{portraits.folder}: skipped {portrait}: {reason}", PortraitSkippedWarning, stacklevel=4)
+        warnings.warn(f"{portraits.folder}: skipped {portrait}: {reason}", PortraitSkippedWarning, stacklevel=5)
     if len(skipped) > _WARNED:
         warnings.warn(
             f"{portraits.folder}: skipped {len(skipped) - _WARNED:,} more; configural inspect lists them all",
             PortraitSkippedWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     source = f"{name}:{rest}" if rest else name
     return Library(source, exemplars, skipped=tuple(skipped), licence=portraits.licence, scheme=portraits.scheme)
