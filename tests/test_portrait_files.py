@@ -310,8 +310,24 @@ def test_what_libjpeg_warns_of_is_refused(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_a_jpeg_that_lacks_its_end_marker_is_no_whole_one(tmp_path):
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_jpeg_that_lacks_its_end_marker_alone_is_whole(tmp_path, grey):
+    content = cv2.imencode(".jpg", EXEMPLARS[0].portrait[..., 0] if grey else EXEMPLARS[0].portrait)[1].tobytes()
+    (tmp_path / "a.jpg").write_bytes(content)
+    (tmp_path / "b.jpg").write_bytes(content[:-2])
+    np.testing.assert_array_equal(read_image(tmp_path / "b.jpg"), read_image(tmp_path / "a.jpg"))
+
+
+@pytest.mark.parametrize("cut", [8, 40, 400])
+def test_a_jpeg_that_lacks_pixels_is_refused(tmp_path, cut):
     content = cv2.imencode(".jpg", EXEMPLARS[0].portrait)[1].tobytes()
+    (tmp_path / "b.jpg").write_bytes(content[:-cut])
+    with pytest.raises(PortraitError, match="cut off"):
+        read_image(tmp_path / "b.jpg")
+
+
+def test_a_progressive_jpeg_needs_its_end_marker(tmp_path):
+    content = cv2.imencode(".jpg", EXEMPLARS[0].portrait, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
     (tmp_path / "b.jpg").write_bytes(content[:-2])
     with pytest.raises(PortraitError, match=r"cut off \(no end marker\)"):
         read_image(tmp_path / "b.jpg")

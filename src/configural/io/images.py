@@ -31,8 +31,9 @@ _NO_IMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, 
 def read_image(path: Path) -> UInt8[np.ndarray, "rows cols 3"]:
     """Read an image file as RGB, as its EXIF orientation shows it; transparency is dropped.
 
-    Decoders fill what is lost of a damaged file with grey or black without a word. So it is refused if its end is
-    missing, or if OpenCV or Pillow complains of its pixels; changes that leave a valid file cannot be noticed.
+    Decoders fill what is lost of a damaged file with grey or black without a word. So it is refused if pixels are
+    missing, or if OpenCV or Pillow complains of them; changes that leave a valid file cannot be noticed. A JPEG
+    whose end marker alone is missing, as some cameras write it, is whole.
 
     Raises:
         PortraitError: If the file is missing, no image, damaged, or claims more than 100 megapixels, or as many as
@@ -55,7 +56,10 @@ def decode_image(data: bytes, where: str) -> UInt8[np.ndarray, "rows cols 3"]:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         if data.startswith(_JPEG):
-            ended = data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)  # a thumbnail's end stands before the scan
+            # Some cameras leave the end out. In one scan of all colours that nothing is missing of, it is not needed.
+            scan = data.rfind(_JPEG_SCAN)  # a thumbnail's end stands before it
+            one_scan = "progressive" not in file.info and data[scan + 4 : scan + 5] == bytes([len(file.getbands())])
+            ended = one_scan or data.rfind(_JPEG_END) > scan
             data += _JPEG_END  # with which OpenCV decodes what there is, and libjpeg warns of what is missing
         elif file.format not in ("PNG", "BMP"):  # whose checks above need no second decoding
             file.load()
