@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from command_line import configural, halted
+from double_precision import BothInDoublePrecision
 from failing_processes import TooLarge, fail
 
 import configural as cf
@@ -93,22 +94,6 @@ def test_settings_written_before_there_were_devices_load(tmp_path):
     # As with the device, a run may go on with another number of them.
     assert resumed_config(settings, {"devices": 2}, folder=tmp_path).devices == 2
     assert resumed_config(settings, {"device": "cpu"}, folder=tmp_path).device == "cpu"
-
-
-class BothInDoublePrecision(torch.nn.Module):
-    """A CNN and an FCN that answer together with the sum of their logits; every weight of both learns.
-
-    They compute with 64 bits, so that rounding cannot hide a mistake.
-    """
-
-    def __init__(self) -> None:
-        torch.manual_seed(0)
-        super().__init__()
-        self.cnn = models.create("cnn-13", 32).double()
-        self.fcn = models.create("fcn-14", 32).double()
-
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        return self.cnn(batch.double()) + self.fcn(batch.double())
 
 
 @pytest.mark.slow

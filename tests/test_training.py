@@ -129,7 +129,7 @@ def test_figures_are_those_of_a_plain_loop(sets):
         labels = torch.tensor([label for _, label in items])
         logits = by_hand(models.preprocess(torch.stack([image for image, _ in items])))
         loss = F.cross_entropy(logits, labels, reduction="none")
-        adam.zero_grad()
+        by_hand.zero_grad()
         loss.mean().backward()
         adam.step()
         losses += loss.tolist()

@@ -271,7 +271,7 @@ def training_step(
 
     def step() -> None:
         with fast_on_cpu(network):
-            optimizer.zero_grad()
+            network.zero_grad()
             F.cross_entropy(network(prepare(network, images.to(device))), labels).backward()
             optimizer.step()
         _wait(device)

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from configural import progress
+from configural.cores import Meeting, on_cores
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.io.reading import check_columns, read_csv, reading
-from configural.models import prepare
+from configural.models import prepare, threads_for
 from configural.models.classifiers import RespondsToImages
 from configural.objects import FACE
-from configural.training import batches, matmul_precision, open_device
+from configural.training import Portion, batches, matmul_precision, open_device
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,14 +153,23 @@ def predict(
     n = len(cast(Sized, images))
     # Made beforehand: small tensors that stay between the batches keep the system from using their memory again.
     logits, labels = torch.zeros(n, 2, dtype=torch.float64), torch.empty(n, dtype=torch.int64)
-    done = 0
-    with _responding(network, device) as respond, matmul_precision("32"), progress.bar("testing", n) as update:
-        for batch, batch_labels in batches(images, batch_size):
-            some = slice(done, done + len(batch))
-            respond(batch, logits[some])
-            labels[some] = batch_labels
-            done = some.stop
-            update(done)
+    threads = threads_for(network, open_device(device)) if isinstance(network, nn.Module) else 1
+
+    def fill(rank: int, meeting: Meeting) -> None:
+        portion = Portion(rank, threads, meeting=meeting)
+        done = 0
+        with progress.bar("testing", n) as update:
+            for batch, batch_labels in batches(images, batch_size, portion=portion):
+                if meeting.cancelled:
+                    return
+                some = slice(done + portion.rows.start, done + portion.rows.stop)
+                respond(batch, logits[some])
+                labels[some] = batch_labels
+                done += portion.images
+                update(done)
+
+    with _responding(network, device) as respond, matmul_precision("32"):
+        on_cores(fill, threads)
     joined = logits.numpy()
     if not np.isfinite(joined).all():
         raise ConfiguralError("the network's output is not a number: its weights are damaged or training failed")
@@ -197,8 +207,8 @@ def _responding(network: nn.Module | RespondsToImages, device: str) -> Iterator[
     module.to(where).eval()
 
     def by_logits(batch: Tensor, logits: Tensor) -> None:
-        logits[:] = module(prepare(module, batch.to(where))).view(len(batch), 2)
+        with torch.inference_mode():
+            logits[:] = module(prepare(module, batch.to(where))).view(len(batch), 2)
 
-    with torch.inference_mode():
-        yield by_logits
+    yield by_logits
     module.train(was_training)

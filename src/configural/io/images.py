@@ -56,10 +56,12 @@ def decode_image(data: bytes, where: str) -> UInt8[np.ndarray, "rows cols 3"]:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         if data.startswith(_JPEG):
-            # Some cameras leave the end out. In one scan of all colours that nothing is missing of, it is not needed.
+            # Some cameras leave the end out; after one scan of all colours that has all its pixels it adds nothing.
             scan = data.rfind(_JPEG_SCAN)  # a thumbnail's end stands before it
-            one_scan = "progressive" not in file.info and data[scan + 4 : scan + 5] == bytes([len(file.getbands())])
-            ended = one_scan or data.rfind(_JPEG_END) > scan
+            baseline = "progressive" not in file.info
+            ended = (baseline and data[scan + 4 : scan + 5] == bytes([len(file.getbands())])) or data.rfind(
+                _JPEG_END
+            ) > scan
             data += _JPEG_END  # with which OpenCV decodes what there is, and libjpeg warns of what is missing
         elif file.format not in ("PNG", "BMP"):  # whose checks above need no second decoding
             file.load()

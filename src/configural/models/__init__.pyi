@@ -8,6 +8,7 @@ from .networks import create as create
 from .networks import made_from as made_from
 from .networks import prepare as prepare
 from .networks import recreate as recreate
+from .networks import threads_for as threads_for
 from .opening import MODELS as MODELS
 from .opening import open as open
 from .study_networks import ARCHITECTURES as ARCHITECTURES

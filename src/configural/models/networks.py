@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Num
 from torch import Tensor, nn
 
+from configural.cores import granted
 from configural.errors import ConfiguralError
 from configural.models.study_networks import ARCHITECTURES, StudyNet
 from configural.registry import Registry, made_by
@@ -126,6 +127,19 @@ def made_from(network: nn.Module) -> tuple[str, int]:
             f"a {type(network).__name__} that models.create has not made: register it in NETWORKS"
         )
     return found
+
+
+def threads_for(network: nn.Module, device: torch.device) -> int:
+    """How many threads can work on parts of a batch beside each other: one for every core, or one alone.
+
+    Only of the study's networks is it known that threads may ask one at a time, and that normalisation and dropout
+    alone look at the whole batch.
+
+    Example:
+        >>> threads_for(nn.Linear(2, 2), torch.device("cpu"))
+        1
+    """
+    return granted() if type(network) is StudyNet and device.type == "cpu" else 1
 
 
 def prepare(network: nn.Module, images: Num[Tensor, "n 3 h w"]) -> Tensor:

@@ -10,10 +10,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from configural.cores import Meeting, on_cores
 from configural.errors import ConfiguralError
-from configural.models.networks import prepare
+from configural.models.networks import prepare, threads_for
 from configural.models.opening import Options
 from configural.models.outputs import OpenedClassifier, Reading
+
+_WORTH_A_THREAD = 8
+"""Images."""
 
 Prepare = Callable[[Tensor], Tensor]
 
@@ -57,9 +61,18 @@ def torch_classifier(
             return module(**{name: fitted(value) for name, value in prepared.items()})
         return module(fitted(prepared))
 
+    threads = threads_for(module, torch.device(options.device))
+
     def respond(images: UInt8[np.ndarray, "n h w 3"]) -> Any:
-        with torch.inference_mode():
-            return outputs(torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2))
+        batch = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+
+        def part(rank: int, meeting: Meeting) -> Any:
+            with torch.inference_mode():
+                return outputs(parts[rank])
+
+        parts = batch.tensor_split(max(1, min(threads, len(batch) // _WORTH_A_THREAD)))
+        found = on_cores(part, len(parts))
+        return found[0] if len(found) == 1 else torch.cat(found)
 
     return TorchClassifier(
         module=module,

@@ -1,7 +1,7 @@
 """Adam as Keras computes it."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,10 @@ _SWEPT_EVERY = 100
 full precision, and with such numbers a CPU is slow: a training step can take twice as long. 100 steps take the
 larger moment, at β₁ = 0.9, from 1e-30 to 3e-35, short of the 1e-38 where that begins. Below 1e-30, the first moment
 moves no weight (it is divided by ε, 1e-7, at the least) and the second changes no step (its root is added to ε)."""
+
+
+Gradients = Sequence[Tensor | None]
+"""Of all weights in their order."""
 
 
 class KerasAdam:
@@ -54,17 +58,19 @@ class KerasAdam:
         # In the memory format of the weights, beside which the kernel walks through them.
         self.moments = [(torch.zeros_like(each), torch.zeros_like(each)) for each in self.weights]
 
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        for each in self.weights:
-            each.grad = None
-
     @torch.no_grad()
-    def step(self) -> None:
-        """Change the weights that have a gradient by it once."""
+    def step(self, *, of: Sequence[Gradients] | None = None, part: tuple[int, int] = (0, 1)) -> None:
+        """Change the weights that have a gradient by it once.
+
+        Args:
+            of: The gradients of the weights in several copies of the network, instead of their own: they are added
+                up, in the memory of the first copy's.
+            part: `(i, n)` for the i-th of n parts of every weight alone; others see to the rest.
+        """
         self.steps += 1
+        copies = of or [[each.grad for each in self.weights]]
         for dtype in {each.dtype for each in self.weights}:
-            if not (beside := list(self._beside(dtype))):
+            if not (beside := list(self._beside(dtype, copies, part))):
                 continue
             weights, gradients, first, second = map(list, zip(*beside, strict=True))
             count = torch.full((), self.steps, dtype=torch.float32, device=weights[0].device)
@@ -83,7 +89,7 @@ class KerasAdam:
                 amsgrad=False,
                 maximize=False,
             )
-        if self.steps % _SWEPT_EVERY == 0:
+        if self.steps % _SWEPT_EVERY == 0 and part[0] == 0:
             for moment in (moment for both in self.moments for moment in both if moment.device.type == "cpu"):
                 moment.masked_fill_(moment.abs() < _NEXT_TO_NOTHING, 0)
 
@@ -111,15 +117,22 @@ class KerasAdam:
         if self.steps < 0:
             raise ValueError("step must be 0 or more")
 
-    def _beside(self, dtype: torch.dtype) -> Iterator[list[Tensor]]:
-        """Weight, gradient and moments of all of that type that have a gradient.
+    def _beside(
+        self, dtype: torch.dtype, copies: Sequence[Gradients], part: tuple[int, int]
+    ) -> Iterator[list[Tensor]]:
+        """Weight, gradient and moments of all of that type that have a gradient, or their part.
 
         The kernel copies what is not contiguous, such as channels-last weights; in the order of memory they are.
         """
-        for weight, moments in zip(self.weights, self.moments, strict=True):
-            if weight.grad is None or weight.dtype != dtype:
+        for weight, moments, *gradients in zip(self.weights, self.moments, *copies, strict=True):
+            if weight.dtype != dtype or gradients[0] is None:
                 continue
-            beside = [weight, weight.grad, *moments]
+            beside = [weight, gradients[0], *moments, *gradients[1:]]
             if weight.ndim == 4 and all(each.is_contiguous(memory_format=torch.channels_last) for each in beside):
                 beside = [each.permute(0, 2, 3, 1) for each in beside]
-            yield beside
+            if part != (0, 1):
+                start, stop = (weight.numel() * end // part[1] for end in (part[0], part[0] + 1))
+                beside = [each.view(-1)[start:stop] for each in beside]
+            for added in beside[4:]:
+                beside[1] += added
+            yield beside[:4]

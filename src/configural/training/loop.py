@@ -16,10 +16,11 @@ from torch.utils.data import BatchSampler, Dataset, RandomSampler, SequentialSam
 
 from configural import progress
 from configural.config.recipe import Recipe
+from configural.cores import Meeting, on_cores
 from configural.errors import ConfiguralError
-from configural.models import fast_on_cpu, prepare
+from configural.models import fast_on_cpu, prepare, threads_for
 from configural.processes import in_processes
-from configural.training.distributed import Portion, check_devices, join, spread
+from configural.training.distributed import Portion, check_devices, join, replica, spread
 from configural.training.history import Epoch, History, load_checkpoint, save_checkpoint
 from configural.training.keras_adam import KerasAdam
 
@@ -76,11 +77,21 @@ def fit(
     check_devices(where, devices, batch_size=recipe.batch_size)
     job: dict[str, Any] = {"train": train, "valid": valid, "recipe": recipe}
     job |= {"checkpoint": checkpoint, "compile": compile}
-    if devices == 1:
-        return _fit(network, where, Portion(), **job)
-    history, weights = in_processes(devices, _fit_portion, network, where.type, job)
-    network.load_state_dict(load(weights))
-    network.to(where).eval()
+    if devices > 1:
+        history, weights = in_processes(devices, _fit_portion, network, where.type, job)
+        network.load_state_dict(load(weights))
+        network.to(where).eval()
+        return history
+    network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    begun = _begin(network, recipe, checkpoint)
+    threads = 1 if compile else min(threads_for(network, where), recipe.batch_size)
+
+    def part(rank: int, meeting: Meeting) -> History:
+        portion = Portion(rank, threads, meeting=meeting)
+        return _fit(network if threads == 1 else replica(network, portion), where, portion, *begun, **job)
+
+    history, *_ = on_cores(part, threads)
+    network.eval()
     return history
 
 
@@ -92,16 +103,32 @@ def _fit_portion(
     where = join(portion, meeting, device)
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
     spread(network, portion)
-    history = _fit(network, where, portion, **job)
+    network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    history = _fit(network, where, portion, *_begin(network, job["recipe"], job["checkpoint"]), **job)
     torch.distributed.destroy_process_group()
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()} if rank == 0 else {}
     return history, save(weights)
+
+
+def _begin(network: nn.Module, recipe: Recipe, checkpoint: Path | None) -> tuple[KerasAdam, History]:
+    """What the network is to be trained by, and its epochs so far; both, as the weights, by the checkpoint."""
+    optimizer = KerasAdam(
+        network.parameters(),
+        lr=recipe.learning_rate,
+        betas=(0.9, recipe.beta_2),
+        weight_decay=recipe.weight_decay,
+    )
+    if checkpoint is None or not checkpoint.exists():
+        return optimizer, History()
+    return optimizer, load_checkpoint(checkpoint, network, optimizer)
 
 
 def _fit(
     network: nn.Module,
     device: torch.device,
     portion: Portion,
+    optimizer: KerasAdam,
+    history: History,
     *,
     train: Images,
     valid: Images,
@@ -109,13 +136,7 @@ def _fit(
     checkpoint: Path | None,
     compile: bool,
 ) -> History:
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = KerasAdam(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        betas=(0.9, recipe.beta_2),
-        weight_decay=recipe.weight_decay,
-    )
+    optimizer = copy.copy(optimizer)  # of the same moments, but with a count and a rate of its own
     model = network
     if compile:
         # For CUDA, into graphs that are started as a whole. Not for any number of images: an epoch has two kinds of
@@ -129,9 +150,6 @@ def _fit(
         with torch.autocast(device.type, torch.bfloat16):
             return cast(Tensor, model(prepared)).float()
 
-    history = History()
-    if checkpoint is not None and checkpoint.exists():
-        history = load_checkpoint(checkpoint, network, optimizer)
     steps = math.ceil(len(cast(Sized, train)) / recipe.batch_size)
     with (
         matmul_precision(recipe.precision),
@@ -142,7 +160,7 @@ def _fit(
         for epoch in range(len(history.epochs) + 1, recipe.epochs + 1):
             start = time.perf_counter()
             with (
-                _seeded(recipe.seed, epoch, device) as shuffling,
+                _seeded(recipe.seed, epoch, device, portion) as shuffling,
                 progress.bar(f"epoch {epoch}/{recipe.epochs}", steps) as update,
             ):
                 model.train()
@@ -152,14 +170,13 @@ def _fit(
                 ):
                     optimizer.lr = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
                     labels = labels.to(device)
-                    optimizer.zero_grad()
+                    network.zero_grad()
                     if compile:
                         torch.compiler.cudagraph_mark_step_begin()  # what the last step gave is not read any more
                     logits = logits_of(batch)
                     loss = portion.loss(logits, labels, recipe.label_smoothing)
                     loss.backward()
-                    portion.share_gradients(network)
-                    optimizer.step()
+                    portion.learn(network, optimizer)
                     seen.add(loss.detach(), logits, labels)
                     if step % 10 == 9 or step == steps - 1:
                         if not math.isfinite(seen.loss):
@@ -224,7 +241,7 @@ class _Averages:
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         correct = (logits.argmax(1) == labels).sum()
-        self._sums += torch.stack([loss * (self._portion.images / self._portion.processes), correct])
+        self._sums += torch.stack([loss * self._portion.images, correct])
         self._images += self._portion.images
 
     @property
@@ -240,12 +257,16 @@ class _Averages:
 
 
 @contextmanager
-def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Generator]:
+def _seeded(seed: int, epoch: int, device: torch.device, portion: Portion) -> Iterator[torch.Generator]:
     """Seed shuffling and dropout by the epoch alone, so that nothing random has to be kept between epochs."""
     shuffling, dropout = (int(word) for word in np.random.SeedSequence([seed, epoch]).generate_state(2))
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(dropout)
+    ours = portion.rank == 0 or portion.meeting is None  # threads have one generator for dropout
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else [], enabled=ours):
+        if ours:
+            torch.manual_seed(dropout)
+        portion.wait()
         yield torch.Generator().manual_seed(shuffling)
+        portion.wait()
 
 
 @contextmanager
