@@ -15,8 +15,6 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
-from scipy.fft import irfft2, next_fast_len, rfft2
-from scipy.linalg import solveh_banded
 
 from configural.io.images import bounding_box
 from configural.objects import FACE, ObjectScheme
@@ -198,6 +196,8 @@ def _fit(
     A thin plate under tension: the first term of the penalty continues gradients, the second one keeps the
     field from running away where there is nothing to fit.
     """
+    from scipy.linalg import solveh_banded  # half a second to import, and stored exemplars have their canvas
+
     rows, cols = grid
     count = rows * cols
     weights = cv2.resize(weight, (cols, rows), interpolation=cv2.INTER_AREA).reshape(count, 1).astype(float)
@@ -357,6 +357,8 @@ def _levelled(
 
 def _grain(image: _Image, trust: _Plane, unit: float, seed: int) -> _Image:
     """Noise with the colours, the strength and the direction-averaged spectrum of the skin's fine detail."""
+    from scipy.fft import irfft2, next_fast_len, rfft2  # as above
+
     rows, cols = trust.shape
     skin = cv2.erode((trust > 0.6).astype(np.uint8), _ellipse(2 * unit, 2 * unit, 2 * unit)).astype(np.float32)
     if skin.sum() < 25:
