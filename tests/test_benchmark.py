@@ -1,6 +1,7 @@
 """What `configural bench` measures, against counts and clocks of the test's own."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -116,6 +117,19 @@ def test_images_are_drawn_as_often_as_is_said(blocks, monkeypatch):
         "draw_batch_with_masks": 60 * (1 + done["drawing with masks"].rounds) + alone,
         "draw_with_masks": alone,
     }
+
+
+def test_all_cores_are_measured_against_one(blocks):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        done = measure(blocks, "fcn-14", **TINY)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    for name in ("training by 2 cores", "training by 2 cores, beside a busy program"):
+        assert re.fullmatch(r"\d\.\d\d times what one core makes", done[name].note)
+        assert 0 < done[name].lowest <= done[name].median
 
 
 def test_the_machine_is_told_without_names_and_paths(measured):

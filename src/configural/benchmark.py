@@ -1,4 +1,4 @@
-"""How fast this machine does what the library does, in about a minute."""
+"""How fast this machine does what the library does, in about two minutes."""
 
 import json
 import os
@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,15 +20,17 @@ import psutil
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import Dataset, Subset, TensorDataset
 
 from configural import __version__, progress
+from configural.cores import granted
 from configural.errors import ConfiguralError
 from configural.export import FORMATS, Plan
 from configural.io.temporary import temporary_folder
 from configural.models import create, fast_on_cpu, prepare
 from configural.portraits import Library
 from configural.stimuli import Renderer, sample
-from configural.training import KerasAdam, open_device
+from configural.training import KerasAdam, Recipe, fit, open_device
 
 Work = Callable[[], object]
 
@@ -38,6 +42,9 @@ _SIDE = 2048
 
 _DRAWN = 60
 """Images per round of drawing."""
+
+_TRAINED = 4
+"""Batches per round of training."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,7 @@ def measure(
         network: A network's name.
         image_size: Rows and columns of the images.
         device: auto, cpu, cuda or mps.
-        seconds: For each of the five measures; each makes one round in any case, after one to warm up.
+        seconds: For each of the measures; each makes one round in any case, after one to warm up.
 
     Raises:
         ConfiguralError: If the device is missing, the size too small or the time none.
@@ -161,7 +168,7 @@ def measure(
     table = sample(library, condition="ffa", count=_DRAWN, seed=1)
     stimuli, renderer = list(table), Renderer(library, size=image_size)
     measures: list[Measure] = []
-    with temporary_folder() as temporary, progress.bar("measuring", 5) as update:
+    with temporary_folder() as temporary, progress.bar("measuring", 6) as update:
 
         def write_folder() -> None:
             folder = Path(tempfile.mkdtemp(dir=temporary))
@@ -182,11 +189,14 @@ def measure(
         measures.append(_per_second("matrix product", "GFLOP/s", limit, note=note, scale=1e-9))
         note = f"batches of {BATCH}, {fraction:.0%} of the matrix product's rate"
         measures.append(_per_second("training step", "images/s", steps, note=note, scale=BATCH / flop))
-        update(4, note="start-up")
+        if where.type == "cpu" and granted() > 1:
+            update(4, note="all cores")
+            measures += _on_all_cores(network, image_size, seconds)
+        update(5, note="start-up")
         measures.append(_startup(seconds / 2))
         held = round(peak_bytes() / 2**20)
         measures.append(Measure("peak memory of this command", "MiB", held, held, held, None, 1))
-        update(5)
+        update(6)
     return Benchmark(machine(where), network, image_size, len(library), fraction, tuple(measures))
 
 
@@ -194,6 +204,45 @@ def _per_second(name: str, unit: str, rounds: Rounds, *, note: str = "", scale: 
     rates = (rounds.rate, rounds.lowest, rounds.highest, rounds.processor_rate)
     median, lowest, highest, by_processor = (rate * scale for rate in rates)
     return Measure(name, unit, median, lowest, highest, by_processor, len(rounds.seconds), note)
+
+
+def _on_all_cores(network: str, size: int, seconds: float) -> Iterator[Measure]:
+    """Training by all cores and by one, in turn, with nothing beside it and with one core kept busy."""
+    cores = granted()
+    works = [(_training(network, size, threads), _TRAINED * BATCH) for threads in (cores, 1)]
+    for beside in (False, True):
+        with _busy_core() if beside else nullcontext():
+            both, one = in_turn(works, seconds)
+        name = f"training by {cores} cores" + (", beside a busy program" if beside else "")
+        yield _per_second(name, "images/s", both, note=f"{both.rate / one.rate:.2f} times what one core makes")
+
+
+def _training(network: str, size: int, threads: int) -> Work:
+    """A function that trains a fresh network by so many threads, on images of noise."""
+    pixels = torch.randint(0, 256, (_TRAINED * BATCH, 3, size, size), dtype=torch.uint8)
+    images: Dataset[Any] = TensorDataset(pixels, torch.arange(len(pixels)) % 2)
+
+    def train() -> None:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            with torch.random.fork_rng(devices=[]), progress.hidden():
+                recipe = Recipe(epochs=1, batch_size=BATCH)
+                fit(create(network, size), images, valid=Subset(images, [0]), recipe=recipe, device="cpu")
+        finally:
+            torch.set_num_threads(before)
+
+    return train
+
+
+@contextmanager
+def _busy_core() -> Iterator[None]:
+    """Keep one core busy while the block runs."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as program:
+        try:
+            yield
+        finally:
+            program.kill()
 
 
 def _startup(seconds: float) -> Measure:
@@ -297,7 +346,7 @@ def machine(device: torch.device) -> dict[str, str | int | float]:
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count() or 1,
-        "threads": torch.get_num_threads(),
+        "threads": granted(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }

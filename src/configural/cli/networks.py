@@ -38,7 +38,7 @@ def bench(
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="also write the figures here")] = None,
     **given: Any,
 ) -> None:
-    """Measure how fast this machine draws, trains and starts, in about a minute.
+    """Measure how fast this machine draws, trains and starts, in about two minutes.
 
     The table tells versions and processor, but no names and no paths: paste it into a bug report. Where the output
     is no terminal it is written in Markdown. Close other programs first; the figures go by the clock.
