@@ -8,7 +8,8 @@ import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from griffe import Extension, Object
 from mkdocs.config.defaults import MkDocsConfig
@@ -184,12 +185,18 @@ def _type(field: FieldInfo) -> str:
 
 def _shown(annotation: Any) -> str:
     """A type as people write it: no modules, no typing machinery."""
-    if inspect.isclass(annotation) and not get_args(annotation):
-        return annotation.__name__
-    text = re.sub(r"Annotated\[(\w+)(?:[^\[\]]|\[[^\[\]]*\])*\]", r"\1", str(annotation))
-    text = re.sub(r"Literal\[([^\]]*)\]", lambda m: " or ".join(m[1].replace("'", "").split(", ")), text)
-    text = re.sub(r"[a-zA-Z_.]*\.(\w+)", r"\1", text).replace("NoneType", "None").replace(" | ", " or ")
-    return re.sub(r"tuple\[([^\[\]]*), \.\.\.\]", r"list of \1", text)
+    kind, of = get_origin(annotation), get_args(annotation)
+    if kind is Annotated:
+        return _shown(of[0])
+    if kind is Literal:
+        return " or ".join(map(str, of))
+    if kind in (Union, UnionType):
+        return " or ".join(map(_shown, of))
+    if kind is tuple and of[-1] is ...:
+        return f"list of {_shown(of[0])}"
+    if of:
+        return f"{kind.__name__}[{', '.join(map(_shown, of))}]"
+    return "None" if annotation is NoneType else getattr(annotation, "__name__", str(annotation))
 
 
 def _default(field: FieldInfo) -> str:
