@@ -68,7 +68,7 @@ def whole(blocks, tmp_path_factory):
     ("ends_at", "error", "raised", "kept"),
     [
         (65, KilledError, KilledError, 20),  # a whole probe
-        (65, KeyboardInterrupt, KeyboardInterrupt, 20 + 40),  # and five batches of eight
+        (65, KeyboardInterrupt, KeyboardInterrupt, 20 + 44),  # and those of the next that are other images
         (9, ConnectionError, AuditInterruptedError, 8),
     ],
 )

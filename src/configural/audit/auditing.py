@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from configural import __version__, progress
+from configural.audit.asking import Asking
 from configural.audit.intervals import Bootstrap
-from configural.audit.probe import Inspection, Material, Probe, ProbeCard, Score, Trials, scores_frame
+from configural.audit.probe import Material, Probe, ProbeCard, Score, Trials, scores_frame
 from configural.audit.probes import PROBES, find_probe
-from configural.audit.respondents import Observer, Predict, Respondent, checked, described, respondent
+from configural.audit.respondents import Predict, Respondent, described, respondent
 from configural.audit.result import Audit, Example, Facts, save_responses
 from configural.audit.resuming import UNFINISHED, audit_folder, kept_responses, refuse_other
 from configural.config.audit import AuditConfig
@@ -23,9 +24,6 @@ from configural.io.reading import reading
 from configural.portraits import Library, load
 from configural.stimuli import Condition, Renderer, sample
 from configural.stimuli import condition as find_condition
-
-_INSPECTED = 10
-"""Images at a time of a probe that looks into a classifier: each costs hundreds of passes, and the bar moves."""
 
 _LARGE_ENOUGH = 112
 """Pixels along a side that can be seen on a page, even where the classifier takes smaller images."""
@@ -189,13 +187,12 @@ def _measured(
 
     obstacles = {probe.name: probe.obstacle(classifier) for probe in probes}  # some ask it about an image
     kept: dict[str, pd.DataFrame] = {}
+    asking = Asking(classifier, new.settings.image_size, new.settings.batch_size)
     if stored is not None:
         possible = [probe for probe in probes if not obstacles[probe.name]]
         all_trials = {probe.name: probe.trials(material) for probe in possible}
         kept = kept_responses(stored, {name: trials.notes for name, trials in all_trials.items()}, folder=out)
-        _refuse_another_classifier(
-            classifier, [probe for probe in possible if probe.name in kept], all_trials, kept, settings=new.settings
-        )
+        _refuse_another_classifier(asking, [probe for probe in possible if probe.name in kept], all_trials, kept)
     for probe in probes:
         if why := obstacles[probe.name]:
             new.left_out[probe.name] = why
@@ -204,10 +201,12 @@ def _measured(
             trials = probe.trials(material)
             answered = [kept.get(probe.name, pd.DataFrame())]
             begin = len(answered[0])
+            if begin and "log_odds" in answered[0]:
+                asking.remember(probe, trials, answered[0]["log_odds"])
             try:
                 with progress.bar(probe.name.replace("_", " "), len(trials)) as update:
                     update(begin)
-                    for columns in _query(classifier, probe, trials, settings=new.settings, begin=begin):
+                    for columns in asking.ask(probe, trials, begin=begin):
                         answered.append(pd.DataFrame(columns))
                         update(sum(map(len, answered)))
             finally:
@@ -244,17 +243,12 @@ def _measured(
 
 
 def _refuse_another_classifier(
-    classifier: Respondent,
-    probes: Sequence[Probe],
-    trials: dict[str, Trials],
-    kept: dict[str, pd.DataFrame],
-    *,
-    settings: AuditConfig,
+    asking: Asking, probes: Sequence[Probe], trials: dict[str, Trials], kept: dict[str, pd.DataFrame]
 ) -> None:
     """Raise if a classifier no longer responds to some images as an interrupted audit says."""
     for probe in probes[:1]:
         before = kept[probe.name]
-        for column, now in next(_query(classifier, probe, trials[probe.name], settings=settings)).items():
+        for column, now in next(asking.ask(probe, trials[probe.name], again=True)).items():
             rows = min(len(now), len(before))
             if column not in before or not np.allclose(before[column][:rows], now[:rows], rtol=1e-3, atol=1e-3):
                 raise ConfiguralError(
@@ -292,45 +286,6 @@ def make_material(
         table = sample(library, condition=condition, split=split, count=count, seed=seed, pairs=True).subset("test")
         table = table.take(np.flatnonzero(table.frame.groupby("label").cumcount() < pairs))
     return Material(library, table, Bootstrap(seed))
-
-
-def _query(
-    classifier: Respondent, probe: Probe, trials: Trials, *, settings: AuditConfig, begin: int = 0
-) -> Iterator[dict[str, np.ndarray]]:
-    """Query a classifier about the stimuli of a probe, from one of them on.
-
-    An observer is given the stimuli as they are, any other classifier their images; an `Inspection` looks into the
-    classifier itself.
-
-    Yields:
-        For each batch the column `log_odds`, or what the probe saw.
-
-    Raises:
-        ConfiguralError: If the classifier raises, or gives anything but one finite number per stimulus.
-        KeyboardInterrupt: On Ctrl-C.
-    """
-    renderer, batch_size = Renderer(trials.library, size=settings.image_size), settings.batch_size
-    if isinstance(probe, Inspection):
-        batch_size = min(batch_size, _INSPECTED)
-    for start in range(begin, len(trials), batch_size):
-        stimuli = trials.stimuli[start : start + batch_size]
-        where = f"of {len(trials):,} of the probe {probe.name}"
-        try:
-            if isinstance(probe, Inspection):
-                found = probe.inspect(classifier, stimuli, renderer=renderer)
-            elif isinstance(classifier, Observer):
-                found = {"log_odds": checked(classifier.log_odds_of(stimuli), len(stimuli))}
-            else:
-                found = {"log_odds": checked(classifier.log_odds(renderer.draw_batch(stimuli)), len(stimuli))}
-        except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(f"interrupted at image {start + 1:,} {where}") from error
-        except Exception as error:
-            said = str(error) if isinstance(error, ConfiguralError) else f"{type(error).__name__}: {error}"
-            raise ConfiguralError(
-                f"the classifier failed at image {start + 1:,} to {start + len(stimuli):,} {where}: "
-                f"{' '.join(said.split())}"
-            ) from error
-        yield found
 
 
 def _examples(probe: Probe, trials: Trials, responses: pd.DataFrame, image_size: int) -> Iterator[Example]:

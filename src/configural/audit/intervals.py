@@ -1,7 +1,7 @@
 """Intervals by drawing exemplars again, not images: images of one exemplar are not independent of each other."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ class Estimate:
         exemplars: How many hosts it rests on.
         images: How many responses it rests on.
         note: Why it is not defined, or empty.
+        draws: The number in each draw of exemplars, where it was kept; so that a difference can be drawn in pairs.
     """
 
     value: float
@@ -31,6 +32,7 @@ class Estimate:
     exemplars: int
     images: int
     note: str = ""
+    draws: Float[np.ndarray, " b"] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ class Bootstrap:
         found = self.mean(values, exemplars)
         edge = ((1 - LEVEL) / 2) ** (1 / max(found.exemplars, 1))
         if found.value == 1:
-            return Estimate(1.0, edge, 1.0, found.exemplars, found.images)
+            return replace(found, low=edge, high=1.0)
         if found.value == 0:
-            return Estimate(0.0, 0.0, 1 - edge, found.exemplars, found.images)
+            return replace(found, low=0.0, high=1 - edge)
         return found
 
     def function(
@@ -93,7 +95,7 @@ class Bootstrap:
         with np.errstate(all="ignore"):
             result, spread = float(of_means(value)), of_means(drawn)
         low, high = interval(spread, n)
-        return Estimate(result, low, high, n, rows)
+        return Estimate(result, low, high, n, rows, draws=np.asarray(spread))
 
     def draws(
         self, columns: Float[np.ndarray, "n k"], exemplars: ArrayLike

@@ -1,7 +1,7 @@
 """What a probe is: stimuli as tables, scores from a classifier's responses to them, a figure of the scores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
 from scipy.special import expit
@@ -156,6 +157,35 @@ def with_columns(table: StimulusTable, **columns: Any) -> StimulusTable:
     return replace(table, frame=table.frame.assign(**columns))
 
 
+def plain(material: Material, table: StimulusTable) -> StimulusTable:
+    """Correct arrangements without a visible canvas, so that no part leaves or covers anything of one."""
+    own = material.condition.background
+    return under(table, background="skin" if own == "canvas" else own)
+
+
+def rearranged(table: StimulusTable, orders: Int[np.ndarray, "n slots"]) -> StimulusTable:
+    """The same parts in other slots: of each stimulus slot i holds the part that slot `orders[i]` held."""
+    slots = table.scheme.part_kinds
+    columns = {}
+    for what in ("kind", "donor"):
+        held = table.frame[[f"{slot}_{what}" for slot in slots]].to_numpy()
+        now = np.take_along_axis(held, np.asarray(orders), axis=1)
+        columns |= {f"{slot}_{what}": now[:, number] for number, slot in enumerate(slots)}
+    return with_columns(table, **columns)
+
+
+def rotated(table: StimulusTable, slots: Sequence[str], *, by: int) -> StimulusTable:
+    """The parts of some slots each put into the slot that is so many further on."""
+    order, which = np.arange(len(table.scheme.part_kinds)), [table.scheme.index(slot) for slot in slots]
+    order[which] = np.roll(which, by)
+    return rearranged(table, np.tile(order, (len(table), 1)))
+
+
+def exchanged(table: StimulusTable, first: str, second: str) -> StimulusTable:
+    """The parts of two slots exchanged."""
+    return rotated(table, (first, second), by=1)
+
+
 class Probe(ABC):
     """One question to a classifier, with everything that belongs to it.
 
@@ -171,6 +201,7 @@ class Probe(ABC):
         fractions: Names of its scores that are fractions of 1, which are shown as per cent; probabilities of the
             correct class are anyway.
         needs: A package of the extra `audit` that it cannot do without.
+        fresh: Whether it asks about images even where the classifier has responded to the same ones.
     """
 
     name: str
@@ -179,6 +210,7 @@ class Probe(ABC):
     how_to_read: str = ""
     fractions: tuple[str, ...] = ()
     needs: str = ""
+    fresh: bool = False
 
     def obstacle(self, classifier: Respondent) -> str:
         """Why it cannot be done with this classifier here, or nothing."""
@@ -188,6 +220,10 @@ class Probe(ABC):
     @abstractmethod
     def trials(self, material: Material) -> Trials:
         """What it shows."""
+
+    def batches(self, notes: pd.DataFrame, batch_size: int) -> list[int]:
+        """How many of its trials are asked about at a time, one batch after the other."""
+        return [min(batch_size, len(notes) - start) for start in range(0, len(notes), batch_size)]
 
     @abstractmethod
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:

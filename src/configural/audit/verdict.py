@@ -1,60 +1,215 @@
 """What an audit says, in sentences."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
+from configural.audit.probes.consistency import AGAIN, COMPANY, SPREAD, unlike
 from configural.audit.probes.displacement import ALL, ONE, UNDEFINED
+from configural.audit.probes.factorial import (
+    ADDITIVITY,
+    BALANCED,
+    CONJUNCTION,
+    POSITIONAL,
+    RELATIONAL,
+    SHARE,
+    TOGETHER,
+)
+from configural.audit.probes.forced_choice import GAP
+from configural.audit.probes.spatial_relations import ANY, SECOND, SpatialRelations
 from configural.audit.result import NOT_MEASURED, Audit
 from configural.errors import ConfiguralError
 from configural.models.classifiers import CLIP
 from configural.wording import in_percent, in_words
 
-_SAID = ("index", "choice", "accuracy")
+SMALLEST = 0.05
+"""The smallest effect of interest: this fraction of the gap between correct and scrambled arrangements."""
+
+_TOLERANCE = 0.1
+"""Costs are taken to add up where the relational fraction would be wrong by no more than this if they did not."""
+
+_SAID = ("index", "choice", "accuracy", "relational_fraction", "relational_effect", "positional_effect")
 """Headings of which the sentences tell with words of their own."""
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """What the factorial probe shows on one background.
+
+    Attributes:
+        relational: Whether relations count at some distance.
+        positional: Whether positions do, or with a visible canvas what the parts cover there.
+        fraction: The relational fraction, where costs add up and it is defined.
+    """
+
+    relational: bool
+    positional: bool
+    fraction: Mapping[str, Any] | None
+
+
 def headline(audit: Audit) -> str:
-    """The result in a few words: whether the classifier reads relations.
+    """The result in a few words: whether the classifier reads relations, positions or both.
 
     Example:
         >>> import configural as cf
         >>> with cf.progress.hidden():
         ...     library = cf.portraits.load("synthetic:6")
         ...     observer = cf.audit.observers(library)["relation observer"]
-        ...     found = cf.audit.audit(observer, library, pairs=20, probes=["forced_choice", "displacement"])
+        ...     found = cf.audit.audit(observer, library, pairs=20, probes=["forced_choice", "factorial"])
         >>> cf.audit.headline(found)
-        'It reads mostly how the parts lie to each other'
+        'It reads how the parts lie to each other'
     """
-    if "displacement" not in set(audit.scores["probe"]):
-        return "The audit was interrupted" if audit.interruption else "Relations were not measured"
-    index, choice = audit.relation_index(), audit.headed("choice")
-    if choice["high"] < 0.5:
-        return "It prefers scrambled arrangements to correct ones: are its classes the other way round?"
-    if np.isnan(index["value"]):
-        if index["note"] != UNDEFINED:
-            return "Relations were not measured: " + str(index["note"]).removeprefix("undefined: ")
-        if _saturated(audit) > 0.5:
-            return (
-                "Its probabilities are too near to 0 or 1 to tell what moved parts cost: it has no relation index"
-            )
-        return "Moved parts cost this classifier nothing distinguishable from zero: it has no relation index"
-    if index["low"] > 0:
-        mostly = index["low"] >= 0.5
-        said = "It reads mostly how the parts lie to each other"
-        said = said if mostly else "It reads how the parts lie to each other more than where they lie"
-        # What is lost by moved parts says little of a classifier that does not prefer the correct arrangement.
-        return said + (
-            ", but it is not shown to prefer correct arrangements to scrambled ones" if choice["low"] <= 0.5 else ""
+    if refused := _refused(audit):
+        return refused
+    if "factorial" not in set(audit.scores["probe"]):
+        if audit.interruption:
+            return "The audit was interrupted"
+        return "Relations were not measured: that takes the probe factorial"
+    plain, *visible = _backgrounds(audit)
+    reasons = {row["note"] for row in _rows(audit, BALANCED, plain)}
+    if all(reasons):
+        return "Relations were not measured: " + sorted(reasons)[0].removeprefix("undefined: ")
+    floor = _floor(audit)
+    shown = _shown(audit, plain, floor)
+    on_canvas = _shown(audit, visible[0], floor) if visible else _Shown(False, False, None)
+    if shown.relational and shown.positional:
+        return _both(shown.fraction)
+    if shown.relational:
+        kind = _kind_of_relations(audit, plain, floor)
+        also = "; on the visible canvas also where on it they lie, or what they cover" * on_canvas.positional
+        return f"It reads how the parts lie to each other{kind}{also}"
+    if shown.positional:
+        return "It reads where the parts lie in the image; that it reads relations is not shown"
+    if on_canvas.positional or on_canvas.relational:
+        return (
+            "Moved parts cost it something on the visible canvas alone: it reads where on the canvas they lie, or "
+            "what they cover; neither relations among parts nor positions in the image are shown"
         )
-    if index["high"] <= 0:
-        # Parts that move together leave a visible canvas: what is lost is then a position in the image or on it.
-        where = ", in the image or on the canvas," if audit.facts.background == "canvas" else ""
-        return f"It reads where the parts lie{where} more than how they lie to each other"
-    return "Relations and positions count about alike, or too little was measured to say which counts more"
+    if not shown.positional and _kind_of_relations(audit, plain, floor) == _ORDER:
+        return f"It reads how the parts lie to each other{_ORDER}"
+    return "Moved parts cost it next to nothing: neither relations nor positions are shown"
+
+
+_ORDER, _EXTENT = ", their order and not their distances within the natural range", ", whichever part is where"
+
+
+def _kind_of_relations(audit: Audit, background: str, floor: float) -> str:
+    """What relations they are, where the probe of first- and second-order relations tells."""
+    try:
+        first = audit.headed("first_order")
+        second = [row for row in _named(audit, "spatial_relations", SECOND) if row["of"] == ANY]
+        second = [row for row in second if row["at"] <= SpatialRelations.natural]
+    except ConfiguralError:
+        return ""
+    if np.isnan(first["value"]) or not second:
+        return ""
+    if first["low"] > floor and all(row["high"] <= floor for row in second):
+        return _ORDER
+    one = max((row["value"] for row in _rows(audit, BALANCED, background)), default=0.0)
+    return _EXTENT if first["high"] < one / 2 else ""
+
+
+def _refused(audit: Audit) -> str:
+    """Why there can be no verdict, or nothing."""
+    floor = _floor(audit)
+    differences = _differences(audit)
+    if differences and unlike(differences) == "batch" and differences[COMPANY] > floor:
+        size = f"{differences[COMPANY]:.1f} nats"
+        return f"No verdict: its response to an image depends on the others in the batch, by {size}; training mode?"
+    choice, accuracy = audit.headed("choice"), audit.headed("accuracy")
+    if choice["high"] < 0.5 and not accuracy["high"] >= 0.5:
+        return "It prefers scrambled arrangements to correct ones: are its classes the other way round?"
+    if choice["low"] <= 0.5 or accuracy["low"] <= 0.5:
+        if _saturated(audit) > 0.5:
+            return "Its probabilities are too near to 0 or 1 to say what it reads"
+        scrambled, correct = audit.facts.class_names
+        failed = (
+            f"2AFC {in_percent(choice)}"
+            if choice["low"] <= 0.5
+            else f"it predicts {correct} or {scrambled} correctly for {in_percent(accuracy)}"
+        )
+        return f"It does not do the task, so there is no verdict: {failed}, which is not above chance"
+    return ""
+
+
+def _both(fraction: Mapping[str, Any] | None) -> str:
+    if fraction is None:
+        return (
+            "It reads how the parts lie to each other and where they lie; their costs do not add up, so that no "
+            "fraction is given"
+        )
+    stated = f"relations are {in_percent(fraction)} of what a moved part costs at {fraction['at']:g} pixels"
+    if fraction["low"] >= 0.75:
+        return f"It reads mostly how the parts lie to each other, and a little where they lie: {stated}"
+    if fraction["high"] <= 0.25:
+        return f"It reads mostly where the parts lie, and a little how they lie to each other: {stated}"
+    return f"It reads both how the parts lie to each other and where they lie: {stated}"
+
+
+def _shown(audit: Audit, background: str, floor: float) -> _Shown:
+    relational = any(row["low"] > floor for row in _rows(audit, BALANCED, background))
+    positional = any(row["low"] > floor for row in _rows(audit, TOGETHER, background))
+    at = audit.summary()["relational_fraction"][1].at
+    defined = [row for row in _rows(audit, SHARE, background) if not np.isnan(row["value"])]
+    first = min(defined, key=lambda row: row["at"] != at, default=None)
+    return _Shown(relational, positional, first if first is not None and _adds_up(audit, first) else None)
+
+
+def _adds_up(audit: Audit, fraction: Mapping[str, Any]) -> bool:
+    """Whether at that distance neither check shows that costs do not add up."""
+
+    def of(name: str) -> Mapping[str, Any]:
+        return audit.score("factorial", name, of=fraction["of"], at=fraction["at"])
+
+    parts = len(
+        {row["of"] for row in _rows(audit, RELATIONAL, None) if row["of"].endswith(f", on {fraction['of']}")}
+    )
+    whole = abs(of(RELATIONAL)["value"] + of(POSITIONAL)["value"])
+    for name, scale in ((CONJUNCTION, whole), (ADDITIVITY, parts * whole)):
+        check = of(name)
+        if np.isnan(check["value"]):
+            return False
+        if (check["low"] > 0 or check["high"] < 0) and abs(check["value"]) > _TOLERANCE * scale:
+            return False
+    return True
+
+
+def _backgrounds(audit: Audit) -> list[str]:
+    """Those of the factorial probe: first the plain one, then a visible canvas if there is one."""
+    rows = audit.scores[(audit.scores["probe"] == "factorial") & (audit.scores["score"] == BALANCED)]
+    return [of for of in dict.fromkeys(rows["of"]) if ", on " not in of]
+
+
+def _rows(audit: Audit, score: str, background: str) -> list[dict[str, Any]]:
+    return [row for row in _named(audit, "factorial", score) if row["of"] == background]
+
+
+def _named(audit: Audit, probe: str, score: str) -> list[dict[str, Any]]:
+    """All scores of that name."""
+    rows = audit.scores[(audit.scores["probe"] == probe) & (audit.scores["score"] == score)]
+    return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
+
+
+def _floor(audit: Audit) -> float:
+    """The smallest effect of interest in nats; 0 where the gap was not measured."""
+    try:
+        return float(SMALLEST * max(audit.score("forced_choice", GAP)["value"], 0))
+    except ConfiguralError:
+        return 0.0
+
+
+def _differences(audit: Audit) -> dict[str, float]:
+    """By what, how much responses differ; empty if that was not measured."""
+    rows = audit.scores[audit.scores["probe"] == "consistency"]
+    found = dict(zip(rows["of"], rows["value"].astype(float), strict=True))
+    return found if {AGAIN, COMPANY, SPREAD} <= found.keys() else {}
 
 
 def _saturated(audit: Audit) -> float:
     """The fraction of responses about moved parts whose probability was clipped near 0 or 1."""
-    responses = audit.responses.get("displacement")
+    responses = audit.responses.get("factorial", audit.responses.get("displacement"))
     if responses is None or not len(responses):
         return 0.0
     edge = np.log(1 - CLIP) - np.log(CLIP)
@@ -74,7 +229,7 @@ def sentences(audit: Audit) -> list[str]:
         'Of two images made of the same parts, it prefers the correct arrangement in 50 % [50, 50] of 20 pairs.'
     """
     said = []
-    for sentence in (_index, _clipped, _on_skin, _choice, _accuracy):
+    for sentence in (_choice, _accuracy, _consistency, _effects, _index, _clipped):
         try:
             said.append(sentence(audit))
         except ConfiguralError:  # that probe was not asked
@@ -86,6 +241,66 @@ def sentences(audit: Audit) -> list[str]:
             value = in_percent(score) if card.is_fraction(which.score) else in_words(score, 2)
             said.append(f"{card.title}: {heading.replace('_', ' ')} {value}.")
     return [sentence for sentence in said if sentence]
+
+
+def _choice(audit: Audit) -> str:
+    choice = audit.score("forced_choice", "choice", of="all")
+    correct = audit.facts.class_names[1]
+    turned = (
+        f" That is below chance: name the position of {correct} among its classes." if choice["high"] < 0.5 else ""
+    )
+    return (
+        f"Of two images made of the same parts, it prefers the correct arrangement in {in_percent(choice)} of "
+        f"{choice['images']:,} pairs.{turned}"
+    )
+
+
+def _accuracy(audit: Audit) -> str:
+    accuracy, choice = audit.score("forced_choice", "accuracy"), audit.score("forced_choice", "choice", of="all")
+    scrambled, correct = audit.facts.class_names
+    said = f"One by one, it predicts {correct} or {scrambled} correctly for {in_percent(accuracy)} of the images."
+    if accuracy["low"] <= 0.5 < choice["low"]:
+        said += " Its scores order the arrangements, but a probability of one half does not divide them."
+    return said
+
+
+def _consistency(audit: Audit) -> str:
+    differences = _differences(audit)
+    kind = unlike(differences) if differences else ""
+    if not kind:
+        return ""
+    spread = f"where responses to different images differ by {differences[SPREAD]:.2g}"
+    if kind == "noise":
+        return (
+            f"Asked about the same image again it responds otherwise, by {differences[AGAIN]:.2g} nats, {spread}: "
+            "all its scores hold that noise."
+        )
+    return (
+        f"Its response to an image depends on the other images of the batch, by {differences[COMPANY]:.2g} nats, "
+        f"{spread}: put it into evaluation mode."
+    )
+
+
+def _effects(audit: Audit) -> str:
+    plain = _backgrounds(audit)[:1]
+    if not plain:
+        return ""
+    at = audit.summary()["relational_fraction"][1].at
+    one, together = (audit.score("factorial", name, of=plain[0], at=at) for name in (BALANCED, TOGETHER))
+    if one["note"]:
+        return f"At {at:g} pixels, of relations and positions {one['note'].removeprefix('undefined: ')}."
+    name = "plain surface" if plain[0] == "skin" else plain[0]
+    said = (
+        f"On {name}, with every part equally far from its position, broken relations cost {in_words(one)} of its "
+        f"log-odds at {at:g} pixels; all parts moved together cost {in_words(together)} "
+        f"({one['images']:,} moves of {one['exemplars']:,} exemplars)."
+    )
+    fraction = audit.score("factorial", SHARE, of=plain[0], at=at)
+    if np.isnan(fraction["value"]):
+        return said
+    if _adds_up(audit, fraction):
+        return f"{said} Relations are {in_percent(fraction)} of what a moved part costs."
+    return f"{said} Costs do not add up, so that relations are no fraction of them."
 
 
 def _index(audit: Audit) -> str:
@@ -114,29 +329,3 @@ def _clipped(audit: Audit) -> str:
         f"In {100 * fraction:.0f} % of the responses about moved parts the probability was 0 or 1 to six digits: "
         "log-odds end there at ±13.8, and what is lost beyond is not seen. Log-odds in their place would tell more."
     )
-
-
-def _on_skin(audit: Audit) -> str:
-    if audit.facts.background != "canvas":
-        return ""
-    index = audit.score("displacement", "relation_index", of="skin")
-    said = "undefined" if np.isnan(index["value"]) else in_words(index, 2)
-    return f"On plain skin, where moving all parts leaves no canvas behind, the index is {said}."
-
-
-def _choice(audit: Audit) -> str:
-    choice = audit.score("forced_choice", "choice", of="all")
-    correct = audit.facts.class_names[1]
-    turned = (
-        f" That is below chance: name the position of {correct} among its classes." if choice["high"] < 0.5 else ""
-    )
-    return (
-        f"Of two images made of the same parts, it prefers the correct arrangement in {in_percent(choice)} of "
-        f"{choice['images']:,} pairs.{turned}"
-    )
-
-
-def _accuracy(audit: Audit) -> str:
-    accuracy = audit.score("forced_choice", "accuracy")
-    scrambled, correct = audit.facts.class_names
-    return f"One by one, it predicts {correct} or {scrambled} correctly for {in_percent(accuracy)} of the images."

@@ -1,13 +1,20 @@
 """The probes of an audit, each one question with its stimuli, scores, figure and how to read it."""
 
 from configural.audit.probe import Probe
+from configural.audit.probes.anagrams import Anagrams as Anagrams
 from configural.audit.probes.attribution import Attribution as Attribution
 from configural.audit.probes.background_removal import BackgroundRemoval as BackgroundRemoval
+from configural.audit.probes.composite import Composite as Composite
+from configural.audit.probes.consistency import Consistency as Consistency
 from configural.audit.probes.displacement import Displacement as Displacement
+from configural.audit.probes.factorial import Factorial as Factorial
 from configural.audit.probes.forced_choice import ForcedChoice as ForcedChoice
 from configural.audit.probes.interactions import Interactions as Interactions
 from configural.audit.probes.inversion import Inversion as Inversion
+from configural.audit.probes.part_whole import PartWhole as PartWhole
 from configural.audit.probes.receptive_field import ReceptiveField as ReceptiveField
+from configural.audit.probes.scrambling import Scrambling as Scrambling
+from configural.audit.probes.spatial_relations import SpatialRelations as SpatialRelations
 from configural.errors import ConfiguralError
 from configural.registry import Registry, made_by
 
@@ -16,7 +23,14 @@ PROBES: Registry[Probe] = Registry("probe", "configural.probes", Probe)
 
 for _probe in (
     ForcedChoice(),
+    Consistency(),
+    Factorial(),
+    SpatialRelations(),
     Displacement(),
+    Anagrams(),
+    Scrambling(),
+    PartWhole(),
+    Composite(),
     BackgroundRemoval(),
     Inversion(),
     Interactions(),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 from matplotlib.figure import Figure
 from scipy.special import expit
 
@@ -15,6 +16,7 @@ from configural.audit.positions import fit, overlap
 from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, Which, under, with_columns
 from configural.errors import ConfiguralError
 from configural.objects import ObjectScheme
+from configural.portraits import Library
 from configural.stimuli import StimulusTable
 from configural.stimuli.layout import REFERENCE_SIDE
 
@@ -202,7 +204,8 @@ def relation_index(rows: pd.DataFrame, bootstrap: Bootstrap, *, singles: Sequenc
         note = UNDEFINED
     if note:
         return Estimate(np.nan, np.nan, np.nan, exemplars, images, note)
-    return Estimate(float(_index(means)), *interval(_index(drawn), exemplars), exemplars, images)
+    draws = _index(drawn)
+    return Estimate(float(_index(means)), *interval(draws, exemplars), exemplars, images, draws=draws)
 
 
 def _by_move(move: pd.Series, values: pd.Series, names: Sequence[str]) -> np.ndarray:
@@ -281,23 +284,28 @@ def _moved(
         }
 
     yield table, notes("none", 0, "")
-    hosts = table.frame["host"].map(material.library.position).to_numpy()
-    scale = material.library.sides[hosts] / REFERENCE_SIDE
     hidden = overlap(material.library, table)
     for distance in distances:
-        step = np.rint(distance * scale).astype(int)
+        step = steps(material.library, table, distance)
         for direction, (down, across) in DIRECTIONS.items():
-            whole = _shifted(table, which[ALL], down * step, across * step)
+            whole = shifted(table, which[ALL], down * step, across * step)
             fits = fit(material.library, whole)
             for move, slots in which.items():
-                moved = _shifted(table, slots, down * step, across * step)
+                moved = shifted(table, slots, down * step, across * step)
                 shown = fits
                 if slots != which[ALL]:
                     shown = fits & (overlap(material.library, moved) <= hidden)
                 yield moved.take(np.flatnonzero(shown)), notes(move, distance, direction)
 
 
-def _shifted(table: StimulusTable, slots: tuple[str, ...], down: np.ndarray, across: np.ndarray) -> StimulusTable:
+def steps(library: Library, table: StimulusTable, distance: float) -> Int[np.ndarray, " n"]:
+    """A distance, in pixels of a portrait whose longer side has 512, in pixels of each stimulus's host."""
+    hosts = table.frame["host"].map(library.position).to_numpy()
+    return np.asarray(np.rint(distance * library.sides[hosts] / REFERENCE_SIDE).astype(int))
+
+
+def shifted(table: StimulusTable, slots: tuple[str, ...], down: np.ndarray, across: np.ndarray) -> StimulusTable:
+    """The same stimuli with the parts in some slots moved by so many rows and columns of the host."""
     columns = {}
     for slot in slots:
         columns[f"{slot}_row"] = table.frame[f"{slot}_row"] + down

@@ -13,6 +13,8 @@ from configural.objects import ObjectScheme
 from configural.wording import COUNTS
 
 MOVED = "a part moved"
+GAP = "log_odds_gap"
+"""The score that is by how much the correct arrangement of a pair scores higher, on average."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class ForcedChoice(Probe):
         return chosen
 
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
-        """Fraction of pairs correct (a tie counts one half), of all and by kind; accuracy; probability by class."""
+        """Fraction of pairs correct (a tie counts one half), of all and by kind; accuracy; probability; the gap."""
         bootstrap, scheme = material.bootstrap, material.scheme
         pairs = choices(responses)
         found = [Score("choice", bootstrap.fraction(pairs["correct"], pairs["host"]), "all")]
@@ -60,6 +62,7 @@ class ForcedChoice(Probe):
         found.append(Score("accuracy", bootstrap.fraction(hits, responses["host"])))
         for label, name in enumerate(scheme.class_names):
             found.append(material.probability_score(responses[responses["label"] == label], name))
+        found.append(Score(GAP, bootstrap.mean(pairs["gap"], pairs["host"])))
         return found
 
     def figure(self, scores: pd.DataFrame) -> Figure:
@@ -76,12 +79,13 @@ class ForcedChoice(Probe):
 
 
 def choices(responses: pd.DataFrame) -> pd.DataFrame:
-    """One row per pair: host, kind, and correct (1 if it scores higher, one half for a tie)."""
+    """One row per pair: host, kind, correct (1 if it scores higher, one half for a tie), and the gap."""
     correct = responses[responses["label"] == 1].set_index("base")
     scrambled = responses[responses["label"] == 0].set_index("base")
-    chosen = (np.sign(correct["log_odds"] - scrambled["log_odds"]) + 1) / 2
+    gap = correct["log_odds"] - scrambled["log_odds"]
     kind = scrambled.get("kind", "")
-    return pd.DataFrame({"host": correct["host"], "kind": kind, "correct": chosen}).dropna().reset_index()
+    columns = {"host": correct["host"], "kind": kind, "correct": (np.sign(gap) + 1) / 2, "gap": gap}
+    return pd.DataFrame(columns).dropna().reset_index()
 
 
 def kind_of_arrangement(order: Iterable[str], scheme: ObjectScheme) -> str:

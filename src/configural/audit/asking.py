@@ -1,0 +1,160 @@
+"""Querying one classifier: every distinct image is drawn and asked about once, whichever probes show it."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from configural.audit.probe import Inspection, Probe, Trials
+from configural.audit.respondents import Observer, Respondent, checked
+from configural.errors import ConfiguralError
+from configural.portraits import Library
+from configural.stimuli import Condition, Renderer, Stimulus
+
+_INSPECTED = 10
+"""Images at a time of a probe that looks into a classifier: each costs hundreds of passes, and the bar moves."""
+
+_NOT_DRAWN = {"name", "jitter", "placement", "shift", "rotation", "scale", "inverted", "arrangement", "matched"} | {
+    "description"
+}
+"""Keys of a condition that say how stimuli are drawn at random, not what an image of one looks like."""
+
+_Look = tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Asking:
+    """A classifier with all that it was asked about.
+
+    An observer, which reads descriptions, is asked about each; of any other classifier the response to an image
+    that another stimulus has shown is taken from there.
+
+    Attributes:
+        classifier: Who is asked.
+        image_size: Rows and columns of the images.
+        batch_size: Images at a time.
+    """
+
+    classifier: Respondent
+    image_size: int
+    batch_size: int
+    _known: dict[_Look, float] = field(default_factory=dict)
+    _renderers: dict[int, Renderer] = field(default_factory=dict)
+    _conditions: list[dict[str, Any]] = field(default_factory=list)
+
+    def renderer(self, library: Library) -> Renderer:
+        """The one that draws this library's stimuli, shared by all probes."""
+        if id(library) not in self._renderers:
+            self._renderers[id(library)] = Renderer(library, size=self.image_size)
+        return self._renderers[id(library)]
+
+    def remember(self, probe: Probe, trials: Trials, log_odds: ArrayLike) -> None:
+        """Take responses to the first of a probe's trials as given."""
+        if not (isinstance(probe, Inspection) or probe.fresh or isinstance(self.classifier, Observer)):
+            self._known.update(zip(self._looks(trials), np.asarray(log_odds, float).tolist(), strict=False))
+
+    def ask(
+        self, probe: Probe, trials: Trials, *, begin: int = 0, again: bool = False
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Query the classifier about the stimuli of a probe.
+
+        Args:
+            probe: An `Inspection` looks into the classifier itself.
+            trials: Its stimuli.
+            begin: The first of them.
+            again: Also ask about images that the classifier has responded to.
+
+        Yields:
+            For each batch the column `log_odds`, or what the probe saw.
+
+        Raises:
+            ConfiguralError: If the classifier raises, or gives anything but one finite number per stimulus.
+            KeyboardInterrupt: On Ctrl-C.
+        """
+        ends = self._ends(probe, trials, begin)
+        if isinstance(probe, Inspection) or isinstance(self.classifier, Observer):
+            each = (self._described(probe, trials, *rows) for rows in pairwise(ends))
+        else:
+            each = self._imaged(trials, ends, looks=None if again or probe.fresh else self._looks(trials))
+        for first, last in pairwise(ends):
+            where = f"of {len(trials):,} of the probe {probe.name}"
+            try:
+                found = next(each)
+            except KeyboardInterrupt as error:
+                raise KeyboardInterrupt(f"interrupted at image {first + 1:,} {where}") from error
+            except Exception as error:
+                said = str(error) if isinstance(error, ConfiguralError) else f"{type(error).__name__}: {error}"
+                raise ConfiguralError(
+                    f"the classifier failed at image {first + 1:,} to {last:,} {where}: {' '.join(said.split())}"
+                ) from error
+            yield found
+
+    def _ends(self, probe: Probe, trials: Trials, begin: int) -> list[int]:
+        """Where batches begin and end."""
+        size = min(self.batch_size, _INSPECTED) if isinstance(probe, Inspection) else self.batch_size
+        ends = np.cumsum(probe.batches(trials.notes, size)).tolist()
+        return [begin, *(end for end in ends if end > begin)]
+
+    def _described(self, probe: Probe, trials: Trials, first: int, last: int) -> dict[str, np.ndarray]:
+        stimuli = trials.stimuli[first:last]
+        if isinstance(probe, Inspection):
+            return probe.inspect(self.classifier, stimuli, renderer=self.renderer(trials.library))
+        assert isinstance(self.classifier, Observer)
+        return {"log_odds": checked(self.classifier.log_odds_of(stimuli), len(stimuli))}
+
+    def _imaged(
+        self, trials: Trials, ends: list[int], *, looks: list[_Look] | None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Responses batch by batch; the images of the next are drawn while the classifier responds."""
+        assert not isinstance(self.classifier, Observer)
+        renderer, known = self.renderer(trials.library), self._known if looks is not None else {}
+        keys: Sequence[Any] = range(len(trials)) if looks is None else looks
+        planned: list[dict[Any, int]] = []
+        seen: set[Any] = set()
+        for first, last in pairwise(ends):
+            new: dict[Any, int] = {}
+            for row in range(first, last):
+                if keys[row] not in known and keys[row] not in seen:
+                    new.setdefault(keys[row], row)
+            planned.append(new)
+            seen.update(new)
+
+        def draw(rows: dict[Any, int]) -> np.ndarray:
+            return renderer.draw_batch([trials.stimuli[row] for row in rows.values()])
+
+        with ThreadPoolExecutor(1) as painter:
+            ahead: Future[np.ndarray] | None = painter.submit(draw, planned[0]) if planned else None
+            for number, (first, last) in enumerate(pairwise(ends)):
+                images = ahead.result() if ahead is not None else np.empty(0)
+                if number + 1 < len(planned):
+                    ahead = painter.submit(draw, planned[number + 1])
+                if planned[number]:
+                    given = checked(self.classifier.log_odds(images), len(images))
+                    known.update(zip(planned[number], given.tolist(), strict=True))
+                yield {"log_odds": np.array([known[key] for key in keys[first:last]])}
+
+    def _looks(self, trials: Trials) -> list[_Look]:
+        """What distinguishes the image of each stimulus from others."""
+        found = []
+        for table in trials.tables:
+            number = self._number(table.condition)
+            slots = trials.library.scheme.part_kinds
+            filled = [slot in table.condition.filled for slot in slots]
+            found += [_look(one, number, filled) for one in table]
+        return found
+
+    def _number(self, condition: Condition) -> int:
+        drawn = condition.model_dump(exclude=_NOT_DRAWN)
+        if drawn not in self._conditions:
+            self._conditions.append(drawn)
+        return self._conditions.index(drawn)
+
+
+def _look(stimulus: Stimulus, condition: int, filled: Sequence[bool]) -> _Look:
+    shown = tuple(content if holds else None for content, holds in zip(stimulus.contents, filled, strict=True))
+    pose = stimulus.placement, stimulus.shift, stimulus.rotation, stimulus.scale, stimulus.inverted
+    return condition, stimulus.host, shown, *pose, stimulus.noise

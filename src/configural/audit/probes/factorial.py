@@ -1,0 +1,327 @@
+"""Relations against positions: one part moved, the others moved the other way, or all moved together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from scipy.special import expit
+
+from configural.audit import plotting
+from configural.audit.intervals import Bootstrap, Estimate, interval
+from configural.audit.positions import fit, overlap
+from configural.audit.probe import Material, Probe, Score, Trials, Which, plain, under
+from configural.audit.probes.displacement import DIRECTIONS, NO_ROOM, ONE_EXEMPLAR, shifted, steps
+from configural.errors import ConfiguralError
+from configural.stimuli import StimulusTable
+
+RELATIONAL, POSITIONAL, SHARE = "relational_effect", "positional_effect", "relational_fraction"
+BALANCED, TOGETHER = "balanced_relational_effect", "all_together"
+FOLLOWED, ALONE = "part_follows", "part_against_others"
+ADDITIVITY, CONJUNCTION = "positions_add_up", "relational_less_balanced"
+_IMAGES = ("R", "A", "B", "C+", "C-", "D", "H+", "H-")
+NO_COST = "undefined: a moved part costs nothing above zero"
+INCOMPLETE = "undefined: not every part can be moved so far"
+_OPPOSITE = {"up": "down", "down": "up", "left": "right", "right": "left"}
+_EFFECTS: Mapping[str, Mapping[str, Any]] = {
+    BALANCED: {"color": plotting.GREEN, "marker": "^", "linestyle": (0, (1.5, 1.2))},
+    RELATIONAL: {"color": plotting.BLUE, "marker": "o", "linestyle": "-"},
+    POSITIONAL: {"color": plotting.ORANGE, "marker": "s", "linestyle": (0, (4, 1.6))},
+}
+
+
+@dataclass(frozen=True)
+class Factorial(Probe):
+    """What a moved part costs, divided into what its relations cost and what its position costs.
+
+    Of one object there are the image at rest (R), one part moved (A), the other parts moved by as much the other
+    way (B), which has the relations of A and leaves the part where it was, and all parts moved either way (C, the
+    mean of both), which has the relations of R. The relational effect is ((C − A) + (R − B)) / 2, the positional
+    one ((B − A) + (R − C)) / 2; they add up to R − A.
+
+    A classifier that needs several positions at once breaks this: the second part that moves costs it something
+    other than the first. So there are two images more: the part moved by half the distance and the others by half
+    the other way (D), which has the relations of A and B, and all parts moved by half either way (H), which has
+    those of R. In both every part lies equally far from its position: the balanced relational effect H − D is zero
+    for every classifier that reads positions alone, and equal to the relational one where costs add up. A part is
+    moved only where all images fit and nothing is hidden.
+
+    Attributes:
+        distances: In pixels of a portrait whose longer side has 512, before a condition's scale; on plain surface.
+        at: The one that is also measured on a visible canvas, and that the fraction is first taken at.
+        objects: How many objects are taken apart.
+    """
+
+    distances: tuple[int, ...] = (20, 60, 120)
+    at: int = 60
+    objects: int = 40
+    name: str = "factorial"
+    title = "Relations and positions"
+    question = "Of what a moved part costs, how much is lost with its relations and how much with its position?"
+    how_to_read = (
+        "Relational (blue, solid) and positional effect (orange, dashed) of a moved part add up to what it costs. "
+        "For a classifier that reads relations alone the positional effect is zero, for one that reads positions "
+        "the relational effect; the relational fraction is 1, 0, or one half where both cost alike. It holds where "
+        "costs add up: positions add up, and relational less balanced, are then zero. The balanced relational "
+        "effect (green, dotted) needs no adding up: with and without their relations, all parts lie equally far "
+        "from their positions, so that it is zero for all who read positions alone. What all cost together is zero "
+        "for all who read relations alone."
+    )
+    fractions = (SHARE,)
+
+    def __post_init__(self) -> None:
+        if self.at not in self.distances:
+            raise ConfiguralError(f"factorial at {self.at} is not measured: put it among the distances")
+
+    def trials(self, material: Material) -> Trials:
+        """The images of each object, part and direction; on plain surface, and at `at` on a visible canvas."""
+        table = material.some_objects(self.objects)
+        own, bare = material.condition.background, plain(material, table)
+        versions = [*_versions(material, bare, self.distances)]
+        if bare.condition.background != own:
+            versions += _versions(material, under(table, background=own), (self.at,))
+        return Trials.join(material.library, versions)
+
+    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+        """One object at rest, with a part moved, with the others moved the other way, with all moved."""
+        cells = notes[(notes["version"] == "part") & (notes["distance"] == self.at)]
+        if not len(cells):
+            return {0: "at rest"} if len(notes) else {}
+        key = cells.iloc[0]
+        alike = notes[(notes["base"] == key["base"]) & (notes["background"] == key["background"])]
+        chosen = {int(alike.index[alike["version"] == "none"][0]): "R: at rest"}
+        cell = alike[(alike["distance"] == self.at) & (alike["direction"] == key["direction"])]
+        captions = {
+            "part": f"A: {key['part']} moved",
+            "others": "B: the others, the other way",
+            "apart": "D: half each",
+        }
+        for version, caption in captions.items():
+            rows = cell[(cell["version"] == version) & (cell["part"] == key["part"])]
+            chosen |= {int(row): caption for row in rows.index[:1]}
+        every = {"all": "C: all moved", "half": "H: all moved by half"}
+        return chosen | {
+            int(cell.index[cell["version"] == version][0]): caption for version, caption in every.items()
+        }
+
+    def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
+        """Effects in log-odds and in probability, their fraction and the checks, by background and distance."""
+        found: list[Score] = []
+        parts = _parts(material)
+        cells = matched_cells(responses)
+        for background in dict.fromkeys(responses["background"]):
+            wanted = self.distances if background == responses["background"].iloc[0] else (self.at,)
+            for distance in wanted:
+                some = cells[(cells["background"] == background) & (cells["distance"] == distance)]
+                found += effects(some, parts, material, of=background, at=float(distance))
+        return found
+
+    def figure(self, scores: pd.DataFrame) -> Figure:
+        """Both effects against the distance on plain surface, and the relational fraction at each."""
+        mine = scores[scores["of"] == (scores["of"].iloc[0] if len(scores) else "")]
+        with plotting.panels(2, 4.4) as (figure, (left, right)):
+            for effect, style in _EFFECTS.items():
+                rows = mine[mine["score"] == effect].sort_values("at")
+                plotting.curve(left, rows, effect.replace("_", " "), **style)
+            left.axhline(0, color=plotting.GREY, linewidth=1)
+            low, high = left.get_ylim()
+            left.set_ylim(min(low, -plotting.NAT / 4), max(high, plotting.NAT))
+            left.set_xlabel("moved by (1/512 of the longer side of the portrait)")
+            left.set_ylabel("log-odds that one moved part costs")
+            left.legend(frameon=False, loc="best")
+            rows = scores[scores["score"] == SHARE]
+            names = [f"on {of}, {at:g}" for of, at in zip(rows["of"], rows["at"], strict=True)]
+            plotting.fraction_dots(right, rows, names, "relational fraction of what a moved part costs")
+            right.axvline(0.5, color=plotting.GREY, linewidth=1.4, linestyle=(0, (3, 3)))
+        return figure
+
+    def summary(self) -> Mapping[str, Which]:
+        """The relational fraction and both effects at the distance `at`."""
+        return {
+            "relational_fraction": Which(SHARE, at=self.at),
+            "relational_effect": Which(BALANCED, at=self.at),
+            "positional_effect": Which(POSITIONAL, at=self.at),
+        }
+
+
+def matched_cells(responses: pd.DataFrame) -> pd.DataFrame:
+    """A row for each object, part, direction, distance and background of which all images were asked about.
+
+    Returns:
+        The columns that say which, host, and the log-odds R, A, B, C+ (all moved as the part is), C- (all moved the
+        other way), D (both by half), H+ and H- (all moved by half).
+    """
+    where = ["background", "base", "distance", "direction"]
+
+    def of(version: str, name: str, *columns: str) -> pd.DataFrame:
+        rows = responses[responses["version"] == version]
+        return rows[[*where, *columns, "log_odds"]].rename(columns={"log_odds": name})
+
+    found = of("part", "A", "part", "host")
+    for version, name in (("others", "B"), ("apart", "D")):
+        found = found.merge(of(version, name, "part"), on=[*where, "part"])
+    found = found.merge(of("none", "R")[["background", "base", "R"]], on=["background", "base"])
+    for version, name in (("all", "C"), ("half", "H")):
+        every = of(version, f"{name}+")
+        back = every.assign(direction=every["direction"].map(_OPPOSITE)).rename(columns={f"{name}+": f"{name}-"})
+        found = found.merge(every, on=where).merge(back, on=where)
+    return found
+
+
+_CONTRASTS: Mapping[str, Sequence[float]] = {
+    # Of R, A, B, C+, C-, D, H+, H-.
+    RELATIONAL: (0.5, -0.5, -0.5, 0.25, 0.25, 0, 0, 0),
+    POSITIONAL: (0.5, -0.5, 0.5, -0.25, -0.25, 0, 0, 0),
+    BALANCED: (0, 0, 0, 0, 0, -1, 0.5, 0.5),
+    CONJUNCTION: (0.5, -0.5, -0.5, 0.25, 0.25, 1, -0.5, -0.5),
+    TOGETHER: (1, 0, 0, -0.5, -0.5, 0, 0, 0),
+    FOLLOWED: (0, 0, -1, 0, 1, 0, 0, 0),
+    ALONE: (0, 1, -1, 0, 0, 0, 0, 0),
+}
+"""What is told from the images, each a sum of responses with these weights."""
+
+
+def effects(cells: pd.DataFrame, parts: Sequence[str], material: Material, *, of: str, at: float) -> list[Score]:
+    """What the cells of one background and distance say: all effects, their fraction and the checks.
+
+    Args:
+        cells: As `matched_cells` gives them.
+        parts: The names of all parts; the mean over parts is that of their means.
+        material: How exemplars are drawn.
+        of: The background.
+        at: The distance.
+    """
+    log_odds = cells[list(_IMAGES)].to_numpy(float)
+    in_log_odds = _drawn(cells, log_odds, parts, material.bootstrap)
+    in_probability = _drawn(cells, expit(log_odds), parts, material.bootstrap)
+    found = [Score(name, in_log_odds.over_parts(weights), of, at) for name, weights in _CONTRASTS.items()]
+    excess = len(parts) * np.array(_CONTRASTS[POSITIONAL]) - _CONTRASTS[TOGETHER]
+    adds_up = in_log_odds.over_parts(excess, needs_all=True)
+    found += [Score(SHARE, in_log_odds.fraction(), of, at), Score(ADDITIVITY, adds_up, of, at)]
+    main = (RELATIONAL, POSITIONAL, BALANCED)
+    for name in main:
+        estimate = in_probability.over_parts(_CONTRASTS[name])
+        found.append(Score(f"{name}_on_{material.probability}", estimate, of, at))
+    for number, part in enumerate(parts):
+        for name in main:
+            found.append(Score(name, in_log_odds.of_part(_CONTRASTS[name], number), f"{part}, on {of}", at))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """Mean responses by part and image, of all exemplars and in each draw of them."""
+
+    means: Float[np.ndarray, "parts images"]
+    draws: Float[np.ndarray, "b parts images"]
+    exemplars: Sequence[int]
+    cells: Sequence[int]
+    hosts: int
+
+    def over_parts(self, weights: ArrayLike, *, needs_all: bool = False) -> Estimate:
+        """A sum of responses, each part counting as much as the others, in however many directions it fits."""
+        if not self.hosts:
+            return Estimate(np.nan, np.nan, np.nan, 0, 0, NO_ROOM)
+        if needs_all and not all(self.cells):
+            return Estimate(np.nan, np.nan, np.nan, self.hosts, sum(self.cells), INCOMPLETE)
+        draws = _mean(self.draws @ np.asarray(weights, float))
+        value = float(_mean(self.means @ np.asarray(weights, float)))
+        return Estimate(value, *interval(draws, self.hosts), self.hosts, sum(self.cells), draws=draws)
+
+    def of_part(self, weights: ArrayLike, part: int) -> Estimate:
+        """The same sum of one part."""
+        images, exemplars = self.cells[part], self.exemplars[part]
+        if not images:
+            return Estimate(np.nan, np.nan, np.nan, 0, 0, NO_ROOM)
+        ends = interval(self.draws[:, part] @ np.asarray(weights, float), exemplars)
+        return Estimate(float(self.means[part] @ np.asarray(weights, float)), *ends, exemplars, images)
+
+    def fraction(self) -> Estimate:
+        """Relational effect / (relational + positional); undefined unless their sum is above zero."""
+        one, both = (np.array(_CONTRASTS[RELATIONAL]), np.add(_CONTRASTS[RELATIONAL], _CONTRASTS[POSITIONAL]))
+        cost, note = self.over_parts(both), ""
+        if not self.hosts:
+            note = NO_ROOM
+        elif self.hosts == 1:
+            note = ONE_EXEMPLAR
+        elif not cost.low > 1e-6:
+            note = NO_COST
+        if note:
+            return Estimate(np.nan, np.nan, np.nan, self.hosts, sum(self.cells), note)
+        with np.errstate(all="ignore"):
+            draws = _mean(self.draws @ one) / _mean(self.draws @ both)
+        value = float(_mean(self.means @ one)) / cost.value
+        return Estimate(value, *interval(draws, self.hosts), self.hosts, sum(self.cells), draws=draws)
+
+
+def _drawn(
+    cells: pd.DataFrame, values: Float[np.ndarray, "n images"], parts: Sequence[str], bootstrap: Bootstrap
+) -> _Drawn:
+    mine = [(cells["part"] == part).to_numpy() for part in parts]
+    columns = np.stack([np.where(rows[:, None], values, np.nan) for rows in mine], axis=1)
+    shape = len(parts), len(_IMAGES)
+    means, draws, hosts = bootstrap.draws(columns.reshape(len(cells), -1), cells["host"])
+    exemplars = [cells["host"][rows].nunique() for rows in mine]
+    counts = [int(rows.sum()) for rows in mine]
+    return _Drawn(means.reshape(shape), draws.reshape(-1, *shape), exemplars, counts, hosts)
+
+
+def _mean(means: np.ndarray) -> np.ndarray:
+    """The mean over parts that are known."""
+    known = ~np.isnan(means)
+    with np.errstate(all="ignore"):
+        return np.asarray(np.where(known, means, 0).sum(axis=-1) / known.sum(axis=-1))
+
+
+def _parts(material: Material) -> list[str]:
+    return [kind.replace("_", " ") for kind in material.scheme.part_kinds]
+
+
+def _versions(
+    material: Material, table: StimulusTable, distances: Sequence[int]
+) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
+    """The object at rest; at each distance in each direction where all that belongs together fits, the versions."""
+    library, slots = material.library, material.scheme.part_kinds
+
+    def notes(version: str, distance: float = 0, direction: str = "", part: str = "") -> dict[str, Any]:
+        said = {"version": version, "part": part, "distance": float(distance), "direction": direction}
+        return {**said, "background": table.condition.background}
+
+    yield table, notes("none")
+    hidden = overlap(library, table)
+    for distance in distances:
+        step = steps(library, table, distance)
+        first, second = step // 2, step - step // 2
+        every, half, wanted = {}, {}, {}
+        for direction, (down, across) in DIRECTIONS.items():
+            every[direction] = shifted(table, slots, down * step, across * step)
+            part_of_way = first if min(down, across) < 0 else second
+            half[direction] = shifted(table, slots, down * part_of_way, across * part_of_way)
+            wanted[direction] = np.zeros(len(table), bool)
+        fits = {direction: fit(library, moved) for direction, moved in every.items()}
+        for direction, (down, across) in DIRECTIONS.items():
+            back = _OPPOSITE[direction]
+            ahead, away = (first, second) if min(down, across) < 0 else (second, first)
+            for slot in slots:
+                rest = tuple(other for other in slots if other != slot)
+                one = shifted(table, (slot,), down * step, across * step)
+                # Parts hide as much of each other when the others move the other way, or both by half.
+                shown = fits[direction] & fits[back] & (overlap(library, one) <= hidden)
+                apart = shifted(table, (slot,), down * ahead, across * ahead)
+                versions = {
+                    "part": one,
+                    "others": shifted(table, rest, -down * step, -across * step),
+                    "apart": shifted(apart, rest, -down * away, -across * away),
+                }
+                for version, moved in versions.items():
+                    where = notes(version, distance, direction, slot.replace("_", " "))
+                    yield moved.take(np.flatnonzero(shown)), where
+                wanted[direction] |= shown
+                wanted[back] |= shown
+        for version, all_moved in (("all", every), ("half", half)):
+            for direction, moved in all_moved.items():
+                yield moved.take(np.flatnonzero(wanted[direction])), notes(version, distance, direction)

@@ -1,0 +1,194 @@
+"""Classifiers of known strategy that are built to fool the audit, by description or by pixels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+
+from configural.audit import observers
+from configural.audit.observers import PositionObserver, RelationObserver
+from configural.audit.positions import part_positions
+from configural.portraits import Library
+from configural.stimuli import Condition, Stimulus
+from configural.stimuli import condition as find_condition
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """Log-odds from the positions of the parts, in the order of the part kinds."""
+
+    library: Library
+    of_positions: Callable[[np.ndarray], np.ndarray]
+
+    def log_odds_of(self, stimuli: Any) -> np.ndarray:
+        """Parts that are not shown are nan."""
+        return np.nan_to_num(np.asarray(self.of_positions(part_positions(self.library, stimuli)), float), nan=-6.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """Log-odds from those of other observers."""
+
+    parts: tuple[Any, ...]
+    together: Callable[..., np.ndarray]
+
+    def log_odds_of(self, stimuli: Any) -> np.ndarray:
+        """Each asked about the same stimuli."""
+        return np.asarray(self.together(*(one.log_odds_of(stimuli) for one in self.parts)))
+
+
+@dataclass(frozen=True, eq=False)
+class OnCanvas:
+    """Another observer's responses where there is a canvas; a constant where there is none."""
+
+    inner: Any
+    elsewhere: float = 0.0
+
+    def log_odds_of(self, stimuli: list[Stimulus]) -> np.ndarray:
+        """As a classifier that finds the head by its outline."""
+        seen = [one.condition.background == "canvas" for one in stimuli]
+        return np.where(seen, self.inner.log_odds_of(stimuli), self.elsewhere)
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseEachTime:
+    """Another observer's responses with other noise at every asking."""
+
+    inner: Any
+    deviation: float = 1.0
+    random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(7))
+
+    def log_odds_of(self, stimuli: Any) -> np.ndarray:
+        """As with dropout that is left on."""
+        return np.asarray(self.inner.log_odds_of(stimuli) + self.deviation * self.random.normal(size=len(stimuli)))
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNormed:
+    """Another observer's responses less the mean of the batch, over its deviation."""
+
+    inner: Any
+
+    def log_odds_of(self, stimuli: Any) -> np.ndarray:
+        """As with batch normalisation in training mode."""
+        scores = self.inner.log_odds_of(stimuli)
+        return np.asarray(6 * (scores - scores.mean()) / (scores.std() + 1e-3))
+
+
+class Pixels:
+    """Log-odds from a function of RGB images, centred and scaled on some images with known labels."""
+
+    def __init__(
+        self, of_images: Callable[[np.ndarray], np.ndarray], images: np.ndarray, labels: np.ndarray
+    ) -> None:
+        self.of_images = of_images
+        values = of_images(images)
+        means = [values[labels == label].mean() for label in (0, 1)]
+        self.middle, self.slope = np.mean(means), 4 * np.sign(means[1] - means[0]) / (values.std() + 1e-9)
+
+    def log_odds(self, images: np.ndarray) -> np.ndarray:
+        """Whatever tells the classes apart on average is turned the right way."""
+        return np.asarray(self.slope * (self.of_images(images) - self.middle))
+
+
+def brightness(images: np.ndarray) -> np.ndarray:
+    """The mean grey level."""
+    return images.mean(axis=(1, 2, 3))
+
+
+def edges(images: np.ndarray) -> np.ndarray:
+    """The energy of differences between neighbouring pixels."""
+    grey = images.mean(axis=3)
+    return np.asarray(
+        np.abs(np.diff(grey, axis=1)).mean(axis=(1, 2)) + np.abs(np.diff(grey, axis=2)).mean(axis=(1, 2))
+    )
+
+
+class BagOfTemplates:
+    """The best match of each part's template anywhere in the image, added up."""
+
+    def __init__(self, library: Library, size: int) -> None:
+        self.templates = []
+        for kind in range(len(library.scheme.part_kinds)):
+            parts = [exemplar.parts[kind].pixels for exemplar in library.exemplars]
+            side = size / library.sides[0]
+            shape = (max(3, round(parts[0].shape[1] * side)), max(3, round(parts[0].shape[0] * side)))
+            small = [cv2.resize(part, shape, interpolation=cv2.INTER_AREA).mean(axis=2) for part in parts]
+            self.templates.append(np.mean(small, axis=0).astype(np.float32))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """The sum of the largest normalised correlations."""
+        grey = images.mean(axis=3).astype(np.float32)
+        return np.array(
+            [sum(cv2.matchTemplate(one, t, cv2.TM_CCOEFF_NORMED).max() for t in self.templates) for one in grey]
+        )
+
+
+def features(library: Library, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
+    """Where parts lie and how they lie to each other, on average in correct arrangements."""
+    return PositionObserver(library, condition).expected, RelationObserver(library, condition).expected
+
+
+def near(positions: np.ndarray, expected: np.ndarray, radius: float = 0.12) -> np.ndarray:
+    """1 at what is expected, falling to 0 at a radius."""
+    return np.maximum(0, 1 - np.linalg.norm(positions - expected, axis=-1) / radius)
+
+
+def described(library: Library, name: str = "baseline") -> dict[str, Any]:
+    """Observers of descriptions, by name; each is right in most images of the condition."""
+    condition = find_condition(name, scheme=library.scheme)
+    places, pairs = features(library, condition)
+    known = observers(library, condition)
+    relations, positions = known["relation observer"], known["position observer"]
+    first, second = np.transpose([(a, b) for a in range(4) for b in range(a + 1, 4)])
+
+    def relation(p: np.ndarray) -> np.ndarray:
+        return near(p[:, first] - p[:, second], pairs)
+
+    def order(p: np.ndarray) -> np.ndarray:
+        rows = p[..., 0]
+        above = (rows[:, 2:3] > rows[:, :2]).sum(axis=1) + (rows[:, 3] > rows[:, 2])
+        return 4.0 * above - 10
+
+    def eyes(p: np.ndarray) -> np.ndarray:
+        return 20 * near(p[:, 0] - p[:, 1], places[0] - places[1]) - 10
+
+    def outline(p: np.ndarray) -> np.ndarray:
+        wanted = places.max(axis=0) - places.min(axis=0)
+        return 16 * near(p.max(axis=1) - p.min(axis=1), wanted, 0.1) - 8
+
+    def on(of_positions: Callable[[np.ndarray], np.ndarray]) -> Described:
+        return Described(library, of_positions)
+
+    return {
+        "half and half": Mixed((relations, positions), lambda a, b: 0.5 * a + 0.5 * b),
+        "a quarter relations": Mixed((relations, positions), lambda a, b: 0.1 * a + 0.9 * b),
+        "half and half, saturated": Mixed((relations, positions), lambda a, b: 8 * np.tanh((a + b) / 8)),
+        "all positions needed, product": on(lambda p: 16 * near(p, places).prod(axis=1) - 2),
+        "all positions needed, min": on(lambda p: 16 * near(p, places).min(axis=1) - 4),
+        "all heights needed, min": on(
+            lambda p: 16 * np.maximum(0, 1 - np.abs(p - places)[..., 0] / 0.12).min(axis=1) - 4
+        ),
+        "positions, bent": Mixed((positions,), lambda b: 6 * np.tanh(b / 4)),
+        "positions, hard labels": Mixed((positions,), lambda b: 13.8 * np.sign(b)),
+        "relations, min": on(lambda p: 16 * relation(p).min(axis=1) - 4),
+        "relations, hard labels": Mixed((relations,), lambda a: 13.8 * np.sign(a)),
+        "relations, temperature 10": Mixed((relations,), lambda a: a / 10),
+        "relations in a window": on(
+            lambda p: 3 * (relation(p) * np.all(np.abs(p - 0.5) < 0.22, axis=2)[:, first]).sum(axis=1) - 6
+        ),
+        "floating template of short reach": on(
+            lambda p: 3 * relation(p).sum(axis=1) * (np.linalg.norm((p - places).mean(axis=1), axis=1) < 0.06) - 6
+        ),
+        "relations, and to the canvas": Mixed(
+            (relations, OnCanvas(positions, -8.0)), lambda a, b: 0.5 * a + 0.5 * b + 2
+        ),
+        "positions on the canvas": OnCanvas(positions),
+        "order only": on(order),
+        "eyes only": on(eyes),
+        "outline": on(outline),
+        "knows none of these": Mixed((relations,), lambda a: a / 3 - 20),
+        "classes the other way round": Mixed((relations,), lambda a: -a),
+    }

@@ -1,0 +1,198 @@
+"""Each classifier of known strategy gets a headline that is true of it."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from known_strategies import (
+    BagOfTemplates,
+    BatchNormed,
+    NoiseEachTime,
+    Pixels,
+    brightness,
+    described,
+    edges,
+)
+
+from configural import models
+from configural.audit import (
+    Audit,
+    Bootstrap,
+    Consistency,
+    Factorial,
+    ForcedChoice,
+    SpatialRelations,
+    headline,
+    observers,
+    sentences,
+)
+from configural.audit.asking import Asking
+from configural.audit.auditing import make_material
+from configural.audit.probe import ProbeCard, scores_frame
+from configural.audit.result import Facts
+from configural.config.audit import AuditConfig
+from configural.stimuli import Renderer
+from configural.stimuli import condition as find_condition
+
+SIZE = 48
+RELATIONS = "It reads how the parts lie to each other"
+POSITIONS = "It reads where the parts lie in the image; that it reads relations is not shown"
+BOTH = "It reads both how the parts lie to each other and where they lie"
+NOT_ADDED = "It reads how the parts lie to each other and where they lie; their costs do not add up"
+NO_TASK = "It does not do the task, so there is no verdict"
+CANVAS = "Moved parts cost it something on the visible canvas alone"
+NOTHING = "Moved parts cost it next to nothing"
+
+DESCRIBED = {
+    "relation observer": RELATIONS,
+    "noisy observer": RELATIONS,
+    "position observer": POSITIONS,
+    "bag of parts": NO_TASK,
+    "canvas observer": NO_TASK,
+    "constant": NO_TASK,
+    "half and half": BOTH,
+    "a quarter relations": "It reads mostly where the parts lie, and a little how they lie to each other",
+    "half and half, saturated": NOT_ADDED,
+    "all positions needed, product": POSITIONS,
+    "all positions needed, min": POSITIONS,
+    "all heights needed, min": POSITIONS,
+    "positions, bent": POSITIONS,
+    "positions, hard labels": POSITIONS,
+    "relations, min": RELATIONS,
+    "relations, hard labels": RELATIONS,
+    "relations, temperature 10": RELATIONS,
+    "relations in a window": "It reads mostly how the parts lie to each other, and a little where they lie",
+    "floating template of short reach": NOT_ADDED,
+    "relations, and to the canvas": f"{RELATIONS}; on the visible canvas also where on it they lie",
+    "positions on the canvas": CANVAS,
+    "order only": f"{RELATIONS}, their order and not their distances",
+    "eyes only": RELATIONS,
+    "outline": f"{RELATIONS}, whichever part is where",
+    "knows none of these": NO_TASK,
+    "classes the other way round": "It prefers scrambled arrangements",
+}
+
+
+@dataclass
+class Bench:
+    """Trials drawn once, asked of many observers."""
+
+    library: Any
+    condition: str
+    material: Any = None
+    probes: tuple[Any, ...] = (
+        ForcedChoice(),
+        Consistency(pairs=16),
+        Factorial(objects=12),
+        SpatialRelations(objects=12),
+    )
+    trials: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        material = make_material(self.library, self.condition, pairs=60)
+        self.material = replace(material, bootstrap=Bootstrap(resamples=400))
+        self.trials = {probe.name: probe.trials(self.material) for probe in self.probes}
+
+    def audit(self, classifier) -> Audit:
+        """As `audit` makes it, without a folder."""
+        asking, scores, responses = Asking(classifier, SIZE, 100), {}, {}
+        for probe in self.probes:
+            trials = self.trials[probe.name]
+            given = pd.concat([pd.DataFrame(one) for one in asking.ask(probe, trials)], ignore_index=True)
+            responses[probe.name] = pd.concat([trials.notes, given], axis=1)
+            scores[probe.name] = probe.score(responses[probe.name], self.material)
+        background = find_condition(self.condition).background
+        facts = Facts(name="", class_names=self.library.scheme.class_names, background=background)
+        cards = {probe.name: ProbeCard.of(probe) for probe in self.probes}
+        return Audit(AuditConfig(), facts, cards, scores_frame(scores), responses)
+
+
+@pytest.fixture(scope="module")
+def baseline(painted):
+    return Bench(painted, "baseline")
+
+
+@pytest.fixture(scope="module")
+def floating(painted):
+    return Bench(painted, "floating")
+
+
+@pytest.mark.parametrize("name", DESCRIBED)
+def test_headline_of_a_known_strategy(baseline, painted, name):
+    known = {**observers(painted), **described(painted)}[name]
+    found = baseline.audit(known)
+    said = headline(found)
+    assert said.startswith(DESCRIBED[name]), said
+    if DESCRIBED[name] == RELATIONS:
+        assert said == RELATIONS
+    assert "training mode" not in said
+    assert not any("Asked about the same" in sentence for sentence in sentences(found))
+
+
+FLOATING = {
+    "relation observer": RELATIONS,
+    "order only": f"{RELATIONS}, their order and not their distances",
+    "eyes only": RELATIONS,
+    "position observer": NO_TASK,
+    "bag of parts": NO_TASK,
+}
+
+
+@pytest.mark.parametrize("name", FLOATING)
+def test_headline_where_parts_float(floating, painted, name):
+    known = {**observers(painted, "floating"), **described(painted, "floating")}[name]
+    assert headline(floating.audit(known)).startswith(FLOATING[name])
+
+
+def test_effects_are_those_of_the_mixture(baseline, painted):
+    """Half of the relation observer's effect and half of the position observer's, and nothing between them."""
+    known = {**observers(painted), **described(painted)}
+    one, other, both = (
+        baseline.audit(known[name]).scores.set_index(["probe", "score", "of", "at"])["value"]
+        for name in ("relation observer", "position observer", "half and half")
+    )
+    for score in ("relational_effect", "positional_effect", "balanced_relational_effect", "positions_add_up"):
+        key = ("factorial", score, "skin", 60.0)
+        assert both[key] == pytest.approx((one[key] + other[key]) / 2, abs=1e-9)
+    # The effects add up to what a moved part costs.
+    costs = baseline.audit(known["half and half"]).responses["factorial"]
+    costs = costs[costs["background"] == "skin"]
+    still = costs[costs["version"] == "none"].set_index("base")["log_odds"]
+    cells = costs[(costs["version"] == "part") & (costs["distance"] == 60)]
+    drop = still.reindex(cells["base"]).to_numpy() - cells["log_odds"]
+    effects = [both[("factorial", name, "skin", 60.0)] for name in ("relational_effect", "positional_effect")]
+    assert sum(effects) == pytest.approx(drop.groupby(cells["part"]).mean().mean())
+
+
+@pytest.mark.parametrize("strategy", [brightness, edges, "templates"])
+def test_headline_of_pixels_without_arrangement(baseline, painted, strategy):
+    of_images = BagOfTemplates(painted, SIZE) if strategy == "templates" else strategy
+    images = Renderer(painted, size=SIZE).draw_batch(list(baseline.material.pairs))
+    known = Pixels(of_images, images, baseline.material.pairs.frame["label"].to_numpy())
+    said = headline(baseline.audit(known))
+    assert said.startswith((NO_TASK, CANVAS, NOTHING)), said
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_an_untrained_network_gets_no_verdict(baseline, seed):
+    torch.manual_seed(seed)
+    said = headline(baseline.audit(models.open(models.create("fcn-14", SIZE))))
+    assert said.startswith((NO_TASK, "It prefers scrambled arrangements")), said
+
+
+def test_noise_at_each_asking_is_said_with_its_size(baseline, painted):
+    found = baseline.audit(NoiseEachTime(observers(painted)["relation observer"]))
+    assert headline(found) == RELATIONS
+    size = found.score("consistency", "difference", of="asked again")["value"]
+    assert size == pytest.approx(np.sqrt(2), rel=0.3)  # of two draws with deviation 1
+    assert f"by {size:.2g} nats" in " ".join(sentences(found))
+
+
+@pytest.mark.parametrize("name", ["relation observer", "position observer"])
+def test_a_classifier_in_training_mode_is_refused(baseline, painted, name):
+    found = baseline.audit(BatchNormed(observers(painted)[name]))
+    assert headline(found).startswith("No verdict: its response to an image depends on the others in the batch")
+    assert found.score("consistency", "difference", of="asked again")["value"] == 0
