@@ -1,5 +1,7 @@
 from .audits import audit as audit
 from .audits import compare_audits as compare_audits
+from .audits import plan_audit as plan_audit
+from .audits import publish as publish
 from .bench import bench as bench
 from .data import fetch as fetch
 from .data import generate as generate

@@ -5,6 +5,8 @@ from .comparison import compare_audits as compare_audits
 from .intervals import Bootstrap as Bootstrap
 from .intervals import Estimate as Estimate
 from .observers import observers as observers
+from .planning import Plan as Plan
+from .planning import plan as plan
 from .probe import Inspection as Inspection
 from .probe import Material as Material
 from .probe import Probe as Probe
@@ -27,6 +29,9 @@ from .probes import PartWhole as PartWhole
 from .probes import ReceptiveField as ReceptiveField
 from .probes import Scrambling as Scrambling
 from .probes import SpatialRelations as SpatialRelations
+from .publishing import Publication as Publication
+from .publishing import publication as publication
+from .publishing import publish as publish
 from .respondents import Observer as Observer
 from .result import Audit as Audit
 from .saved import audit_saved as audit_saved

@@ -180,7 +180,8 @@ def _measured(
     def closed(interruption: str, *written: str) -> Audit:
         # Only after its responses does a classifier know all about its outputs.
         known = new.facts.model_copy(update={"classifier": described(classifier)})
-        done = replace(new, facts=known, scores=scores_frame(scores), interruption=interruption)
+        table = scores_frame(scores)
+        done = replace(new, facts=known, scores=table, draws=_draws(new, scores), interruption=interruption)
         if out is not None:
             done.save(out, written)
         return done
@@ -240,6 +241,19 @@ def _measured(
                 raise  # no fault of the user's
             raise AuditInterruptedError(f"{said}{measured}", interrupted) from error
     return closed("")
+
+
+def _draws(audit: Audit, scores: dict[str, list[Score]]) -> dict[str, np.ndarray]:
+    """By heading of the summary, the score in each draw of exemplars."""
+    found = {}
+    for heading, (probe, which) in audit.summary().items():
+        for score in scores.get(probe, []):
+            known = score.name == which.score and which.of in (None, score.of) and which.at in (None, score.at)
+            if known:
+                if score.estimate.draws is not None and not np.isnan(score.estimate.value):
+                    found[heading] = score.estimate.draws
+                break
+    return found
 
 
 def _refuse_another_classifier(

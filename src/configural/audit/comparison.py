@@ -1,14 +1,18 @@
-"""Several audits side by side."""
+"""Several audits side by side, and what differs between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.special import stdtr
 
 from configural.audit import plotting
+from configural.audit.intervals import interval
 from configural.audit.result import Audit
 from configural.errors import ConfiguralError
 from configural.evaluation import save_figure
@@ -18,22 +22,33 @@ from configural.io.files import refuse_used
 LABELS = {"index": "relation index", "choice": "correct arrangement preferred", "accuracy": "accuracy"}
 """Headings in words; others are told by their own name."""
 
+_SAME_IMAGES = ("source", "condition", "split", "pairs", "seed")
+"""Settings of which audits with the same values, and the same exemplars, show the same stimuli."""
+
+_DIFFERENCES = ("first", "second", "score", "difference", "low", "high", "p", "p_holm", "note")
+OTHER_IMAGES = "other images: audit both with the same source, condition, split, pairs and seed"
+NO_DRAWS = "no draws of exemplars are stored: audit again"
+
 
 @dataclass(frozen=True, eq=False)
 class AuditComparison:
     """Several audits side by side.
 
     Attributes:
-        summary: One row per audit: name (with the audit's folder where names are alike), source, condition,
-            image_size, seed, and each score that stands for one of the audits' probes, with its interval; also why
-            the relation index is undefined.
+        summary: One row per audit, or per group of audits: name (with the audit's folder where names are alike),
+            source, condition, image_size, seed, audits (how many), and each score that stands for one of the
+            audits' probes, with its interval and, of a group, its standard deviation over audits; also why the
+            relation index is undefined.
         scores: Every score of every audit, with a column `folder`.
         headings: The scores in the summary by column, and whether each is a fraction, shown as per cent.
+        differences: One row per two rows of the summary and score: first less second with its interval, p, and p
+            corrected for all rows of this table (Holm, 1979); or in `note` why they cannot be compared.
     """
 
     summary: pd.DataFrame
     scores: pd.DataFrame
     headings: dict[str, bool]
+    differences: pd.DataFrame
 
     def figure(self) -> Figure:
         """A panel for each heading, a dot with its interval for each audit."""
@@ -57,12 +72,56 @@ class AuditComparison:
         return figure
 
 
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """One audit, or some that count as one."""
+
+    name: str
+    audits: tuple[Audit, ...]
+
+    def score(self, heading: str) -> dict[str, Any]:
+        """Value and interval; of several audits their mean, over audits and exemplars, and their deviation."""
+        if len(self.audits) == 1:
+            return {**self.audits[0].headed(heading), "deviation": np.nan}
+        found = [audit.headed(heading) for audit in self.audits]
+        values = np.array([one["value"] for one in found], float)
+        draws, exemplars = self.draws(heading)
+        low, high = (np.nan, np.nan) if draws is None else interval(draws, exemplars)
+        undefined = np.isnan(values).any()
+        return {
+            "value": np.nan if undefined else float(values.mean()),
+            "low": low,
+            "high": high,
+            "deviation": np.nan if undefined else float(values.std(ddof=1)),
+            "note": next((str(one["note"]) for one in found if one["note"]), ""),
+        }
+
+    def draws(self, heading: str) -> tuple[np.ndarray | None, int]:
+        """The score in each draw of exemplars, and of audits where there are several; and how many exemplars."""
+        if any(heading not in audit.draws for audit in self.audits):
+            return None, 0
+        exemplars = min(int(audit.headed(heading)["exemplars"]) for audit in self.audits)
+        drawn = np.stack([audit.draws[heading] for audit in self.audits])
+        mean, k = drawn.mean(axis=0), len(self.audits)
+        if k == 1:
+            return mean, exemplars
+        values = np.array([audit.headed(heading)["value"] for audit in self.audits], float)
+        chosen = np.random.default_rng(k).integers(k, size=(drawn.shape[1], k))
+        # A mean of k audits drawn again varies less than one of k others by the root of (k − 1) / k.
+        return mean + np.sqrt(k / (k - 1)) * (values[chosen].mean(axis=1) - values.mean()), exemplars
+
+
 def compare_audits(folders: Sequence[Path | str], out: Path | str | None = None) -> AuditComparison:
-    """Put audits side by side.
+    """Put audits side by side, and test the differences between those of the same stimuli.
+
+    Differences are drawn in pairs: in each draw both have the same exemplars. p is that of Student's t for the
+    difference over its standard deviation in these draws.
 
     Args:
-        folders: Of audits.
-        out: Where to write comparison.csv, scores.csv and comparison.png; nothing is written by default.
+        folders: Of audits; `name=folder,folder` stands for several that count as one row, such as a network's
+            trainings by other seeds: their mean, with an interval over exemplars and audits.
+        out: Where to write comparison.csv, differences.csv, scores.csv and comparison.png; nothing is written by
+            default.
 
     Raises:
         ConfiguralError: If one of them is no audit, or there are fewer than two.
@@ -72,34 +131,110 @@ def compare_audits(folders: Sequence[Path | str], out: Path | str | None = None)
     folder = None if out is None else Path(out)
     if folder is not None:
         refuse_used(folder)
-    audits = [Audit.load(folder) for folder in folders]
+    named = [_named(each) for each in folders]
+    loaded = {path: Audit.load(path) for _, paths in named for path in paths}
+    rows = [_Row(name, tuple(loaded[path] for path in paths)) for name, paths in named]
     headings = {
         heading: audit.probes[probe].is_fraction(which.score)
-        for audit in audits
+        for audit in loaded.values()
         for heading, (probe, which) in audit.summary().items()
     }
     headings = {heading: headings[heading] for heading in sorted(headings, key=lambda one: one != "index")}
-    summary = pd.DataFrame([_summary(audit, list(headings)) for audit in audits])
+    summary = pd.DataFrame([_summary(row, list(headings)) for row in rows])
     alike = summary["name"].duplicated(keep=False)
-    where = [Path(each).resolve().name for each in folders]
+    where = [Path(paths[0]).resolve().name for _, paths in named]
     summary["name"] = summary["name"].where(~alike, summary["name"] + [f" ({name})" for name in where])
-    tables = [audit.scores.assign(folder=str(each)) for audit, each in zip(audits, folders, strict=True)]
-    done = AuditComparison(summary, pd.concat(tables, ignore_index=True), headings)
+    scores = pd.concat([audit.scores.assign(folder=path) for path, audit in loaded.items()], ignore_index=True)
+    rows = [_Row(name, row.audits) for name, row in zip(summary["name"], rows, strict=True)]
+    done = AuditComparison(summary, scores, headings, _differences(rows, list(headings)))
     if folder is not None:
         files.write_text(folder / "comparison.csv", done.summary.to_csv(index=False))
+        files.write_text(folder / "differences.csv", done.differences.to_csv(index=False))
         files.write_text(folder / "scores.csv", done.scores.to_csv(index=False))
         if headings:
             save_figure(done.figure(), folder / "comparison.png")
     return done
 
 
-def _summary(audit: Audit, headings: list[str]) -> dict[str, Any]:
-    settings = audit.settings
-    row: dict[str, Any] = {"name": audit.facts.name, "source": settings.source, "condition": settings.condition}
-    row |= {"image_size": settings.image_size, "seed": settings.seed}
+def _named(given: Path | str) -> tuple[str, list[str]]:
+    """The name of a row and the folders of its audits."""
+    name, equals, rest = str(given).partition("=")
+    if not equals or Path(str(given)).exists():
+        return "", [str(given)]
+    paths = [path for path in rest.split(",") if path]
+    if not name or not paths:
+        raise ConfiguralError(f"'{given}': write name=folder,folder for audits that count as one")
+    return name, paths
+
+
+def _summary(row: _Row, headings: list[str]) -> dict[str, Any]:
+    first, several = row.audits[0], len(row.audits) > 1
+    settings = first.settings
+    seeds = dict.fromkeys(audit.settings.seed for audit in row.audits)
+    found: dict[str, Any] = {"name": row.name or first.facts.name}
+    found |= {"source": settings.source, "condition": settings.condition, "image_size": settings.image_size}
+    found |= {"seed": ", ".join(map(str, seeds)) if len(seeds) > 1 else settings.seed, "audits": len(row.audits)}
     for heading in headings:
-        score = audit.headed(heading)
-        row |= {heading: score["value"], f"{heading}_low": score["low"], f"{heading}_high": score["high"]}
+        score = row.score(heading)
+        found |= {heading: score["value"], f"{heading}_low": score["low"], f"{heading}_high": score["high"]}
+        if several:
+            found[f"{heading}_deviation"] = score["deviation"]
         if heading == "index":
-            row["index_note"] = score["note"]
-    return row
+            found["index_note"] = score["note"]
+    return found
+
+
+def _differences(rows: Sequence[_Row], headings: Sequence[str]) -> pd.DataFrame:
+    found = []
+    for one, other in combinations(rows, 2):
+        same = _alike([*one.audits, *other.audits])
+        for heading in headings:
+            said: dict[str, Any] = {"first": one.name, "second": other.name, "score": heading}
+            found.append({**dict.fromkeys(_DIFFERENCES, np.nan), **said, **_difference(one, other, heading, same)})
+    table = pd.DataFrame(found, columns=list(_DIFFERENCES))
+    table["p_holm"] = holm(table["p"].to_numpy(float))
+    return table
+
+
+def _difference(one: _Row, other: _Row, heading: str, same: bool) -> dict[str, Any]:
+    if not same:
+        return {"note": OTHER_IMAGES}
+    (first, exemplars), (second, also) = one.draws(heading), other.draws(heading)
+    values = one.score(heading)["value"], other.score(heading)["value"]
+    if np.isnan(values).any():
+        return {"note": "undefined in one of them"}
+    if first is None or second is None or len(first) != len(second) or exemplars != also:
+        return {"note": NO_DRAWS if first is None or second is None else OTHER_IMAGES}
+    difference, draws = values[0] - values[1], first - second
+    low, high = interval(draws, exemplars)
+    spread = float(np.nanstd(draws))
+    # Draws are stored with seven digits.
+    if spread <= 1e-6 * max(1.0, *map(abs, values)):
+        p = float(abs(difference) <= 1e-6)
+    else:
+        p = float(2 * stdtr(exemplars - 1, -abs(difference) / spread)) if exemplars > 1 else np.nan
+    return {"difference": difference, "low": low, "high": high, "p": p, "note": ""}
+
+
+def _alike(audits: Sequence[Audit]) -> bool:
+    """Whether all of them show the same stimuli."""
+    shown = {
+        (audit.facts.fingerprint, *(getattr(audit.settings, name) for name in _SAME_IMAGES)) for audit in audits
+    }
+    settings = [{name: tuple(card.settings.items()) for name, card in audit.probes.items()} for audit in audits]
+    common = set.intersection(*(set(one) for one in settings))
+    return len(shown) == 1 and all(len({one[name] for one in settings}) == 1 for name in common)
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """p-values corrected for their number (Holm, 1979); nan stays and does not count.
+
+    Example:
+        >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
+        [0.03, 0.06, 0.06]
+    """
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    corrected = np.full(len(p), np.nan)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
+    return corrected

@@ -22,6 +22,7 @@ from configural.io.images import write_png
 from configural.io.reading import read_csv, read_json, reading
 
 NOT_MEASURED = "not measured"
+DRAWS = "draws.parquet"
 
 
 class Facts(BaseModel):
@@ -69,6 +70,7 @@ class Audit:
         responses: Per probe, every response; a row per image.
         figures: Per probe, its scores drawn; those of an audit that was loaded stay in its folder.
         examples: Per probe, some images; likewise.
+        draws: Per heading of `summary`, its score in each draw of exemplars; nothing where it is undefined.
         left_out: Probes that were not done, and why.
         interruption: Why the audit ended before its end; empty if it did not.
     """
@@ -80,6 +82,7 @@ class Audit:
     responses: dict[str, pd.DataFrame] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
     examples: dict[str, list[Example]] = field(default_factory=dict)
+    draws: dict[str, np.ndarray] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     interruption: str = ""
 
@@ -124,7 +127,7 @@ class Audit:
         return self.headed("index")
 
     def save(self, folder: Path, probes: Collection[str] | None = None) -> None:
-        """Write responses/, figures/, examples/, audit.csv and audit.json, which comes last.
+        """Write responses/, figures/, examples/, draws.parquet, audit.csv and audit.json, which comes last.
 
         Args:
             folder: Where.
@@ -145,6 +148,8 @@ class Audit:
                 log_odds = None if np.isnan(example.log_odds) else example.log_odds
                 listed.append({"file": file, "caption": example.caption, "log_odds": log_odds})
             files.write_text(folder / "examples" / f"{probe}.json", json.dumps(listed, indent=1) + "\n")
+        if self.draws:
+            files.write_bytes(folder / DRAWS, _parquet(pd.DataFrame(self.draws).astype(np.float32)), durable=True)
         files.write_text(folder / "audit.csv", self.scores.to_csv(index=False), durable=True)
         rows = [
             {key: None if isinstance(v, float) and np.isnan(v) else v for key, v in row.items()}
@@ -177,9 +182,14 @@ class Audit:
         for path in sorted((folder / "responses").glob("*.parquet")):
             with reading(path, "the responses to a probe", "; damaged: remove it and audit with resume"):
                 responses[path.stem] = pd.read_parquet(path)
-        manifest.refuse_changed(folder, "audit.json", "audit.csv", "responses/*")
+        draws = {}
+        if (folder / DRAWS).is_file():
+            with reading(folder / DRAWS, "scores in each draw of exemplars", "; damaged: remove it"):
+                table = pd.read_parquet(folder / DRAWS).astype(float)
+            draws = {str(heading): table[heading].to_numpy() for heading in table}
+        manifest.refuse_changed(folder, "audit.json", "audit.csv", DRAWS, "responses/*")
         told = said.settings, said.facts, said.probes
-        return cls(*told, scores, responses, left_out=said.left_out, interruption=said.interruption)
+        return cls(*told, scores, responses, draws=draws, left_out=said.left_out, interruption=said.interruption)
 
 
 class _Stored(BaseModel):
@@ -200,6 +210,10 @@ _SCORES = dict.fromkeys(SCORE_COLUMNS, "text") | {
 
 def save_responses(folder: Path, probe: str, responses: pd.DataFrame) -> None:
     """Write the responses to one probe as Parquet."""
+    files.write_bytes(folder / "responses" / f"{probe}.parquet", _parquet(responses), durable=True)
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    responses.to_parquet(buffer, index=False)
-    files.write_bytes(folder / "responses" / f"{probe}.parquet", buffer.getvalue(), durable=True)
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()

@@ -140,7 +140,7 @@ def _both(fraction: Mapping[str, Any] | None) -> str:
             "It reads how the parts lie to each other and where they lie; their costs do not add up, so that no "
             "fraction is given"
         )
-    stated = f"relations are {in_percent(fraction)} of what a moved part costs at {fraction['at']:g} pixels"
+    stated = f"of what a moved part costs, relations are {in_words(fraction, 2)} at {fraction['at']:g} pixels"
     if fraction["low"] >= 0.75:
         return f"It reads mostly how the parts lie to each other, and a little where they lie: {stated}"
     if fraction["high"] <= 0.25:
@@ -163,9 +163,8 @@ def _adds_up(audit: Audit, fraction: Mapping[str, Any]) -> bool:
     def of(name: str) -> Mapping[str, Any]:
         return audit.score("factorial", name, of=fraction["of"], at=fraction["at"])
 
-    parts = len(
-        {row["of"] for row in _rows(audit, RELATIONAL, None) if row["of"].endswith(f", on {fraction['of']}")}
-    )
+    ends = f", on {fraction['of']}"
+    parts = len({row["of"] for row in _named(audit, "factorial", RELATIONAL) if row["of"].endswith(ends)})
     whole = abs(of(RELATIONAL)["value"] + of(POSITIONAL)["value"])
     for name, scale in ((CONJUNCTION, whole), (ADDITIVITY, parts * whole)):
         check = of(name)
@@ -299,7 +298,7 @@ def _effects(audit: Audit) -> str:
     if np.isnan(fraction["value"]):
         return said
     if _adds_up(audit, fraction):
-        return f"{said} Relations are {in_percent(fraction)} of what a moved part costs."
+        return f"{said} Of what a moved part costs, relations are the fraction {in_words(fraction, 2)}."
     return f"{said} Costs do not add up, so that relations are no fraction of them."
 
 

@@ -8,7 +8,7 @@ import typer
 import configural
 from configural.cli.groups import DefaultCommand, GroupWithDefault
 from configural.cli.options import Out, with_settings
-from configural.cli.tables import print_audit, print_audits
+from configural.cli.tables import print_audit, print_audits, print_plan
 from configural.config.audit import AuditConfig
 from configural.errors import ConfiguralError
 
@@ -44,8 +44,7 @@ def audit(
         str | None,
         typer.Option(
             metavar="LIST",
-            help="forced_choice,displacement,background_removal,inversion,interactions,receptive_field,attribution "
-            "or some of them",
+            help="names of probes with commas between, such as forced_choice,factorial; all by default",
         ),
     ] = None,
     probe: Annotated[
@@ -80,16 +79,48 @@ def audit(
 @app.command(
     epilog="Examples:\n\n"
     "configural audit compare audits/demo audits/mine\n\n"
-    "configural audit compare audits/demo audits/mine --out audits/both"
+    "configural audit compare cnn=audits/cnn-1,audits/cnn-2 fcn=audits/fcn-1,audits/fcn-2 --out audits/both"
 )
 def compare(
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR", help="folders of audits, two or more")
+        list[str] | None,
+        typer.Argument(metavar="DIR", help="folders of audits, two or more; NAME=DIR,DIR counts as one row"),
     ] = None,
     out: Out = None,
 ) -> None:
-    """Put audits side by side: relation index, 2AFC and what else sums up a probe, each with its interval.
+    """Put audits side by side, each score with its interval, and test their differences.
 
-    With --out also writes comparison.csv, scores.csv and comparison.png.
+    Differences are drawn in pairs over exemplars and p-values corrected by Holm's method; that takes audits of the
+    same images. With --out also writes comparison.csv, differences.csv, scores.csv and comparison.png.
     """
     print_audits(configural.api.compare_audits(folders or [], out))
+
+
+@app.command(epilog="Example:\n\nconfigural audit publish audits/demo --out paper/demo")
+def publish(
+    *,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of a finished audit")],
+    out: Out = None,
+) -> None:
+    """Write a methods paragraph, its references (BibTeX) and the scores as LaTeX and CSV, ready to paste."""
+    if out is None:
+        raise ConfiguralError("--out is missing: name the folder to write")
+    typer.echo(configural.api.publish(folder, out).methods)
+    typer.echo(f"written: {out / 'methods.tex'}, references.bib, scores.tex, scores.csv")
+
+
+@app.command(
+    epilog="Examples:\n\nconfigural audit plan --width 0.1 --fraction 0.9\n\n"
+    "configural audit plan --width 0.05 --pilot audits/demo"
+)
+def plan(
+    *,
+    width: Annotated[float, typer.Option(help="wished width of the 95 % interval, from end to end")] = 0.1,
+    fraction: Annotated[float, typer.Option(help="expected 2AFC or accuracy")] = 0.9,
+    correlation: Annotated[float, typer.Option(help="how alike two pairs of one exemplar are, 0 to 1")] = 0.1,
+    pilot: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="an audit to take both from, by its forced choice")
+    ] = None,
+) -> None:
+    """Say how many exemplars and pairs an interval of a fraction needs."""
+    print_plan(configural.api.plan_audit(width, fraction=fraction, correlation=correlation, pilot=pilot), width)

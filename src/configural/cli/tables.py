@@ -11,7 +11,7 @@ from rich.table import Table
 from configural.wording import about, in_percent, in_words, percent, three_digits
 
 if TYPE_CHECKING:
-    from configural.audit import Audit, AuditComparison
+    from configural.audit import Audit, AuditComparison, Plan
     from configural.benchmark import Benchmark
     from configural.evaluation import Metrics
     from configural.models import Summary
@@ -120,18 +120,52 @@ def print_audit(done: "Audit") -> None:
 
 
 def print_audits(compared: "AuditComparison") -> None:
-    """A line per audit, each figure with its interval."""
+    """A line per score with each audit's value and interval, and what differs between them."""
     from configural.audit.comparison import LABELS
 
-    headings = ("classifier", "condition", "source", *compared.headings)
-    rows = []
-    for row in compared.summary.to_dict("records"):
-        cells = [row["name"], row["condition"], row["source"]]
-        for heading, fraction in compared.headings.items():
+    def label(heading: str) -> str:
+        return LABELS.get(heading, heading.replace("_", " "))
+
+    rows = [("condition", *compared.summary["condition"]), ("source", *compared.summary["source"])]
+    rows.append(("seed", *map(str, compared.summary["seed"])))
+    for heading, fraction in compared.headings.items():
+        cells = []
+        for row in compared.summary.to_dict("records"):
             score = {"value": row[heading], "low": row[f"{heading}_low"], "high": row[f"{heading}_high"]}
             cells.append(in_percent(score) if fraction else in_words(score, 2))
-        rows.append(cells)
-    _print_table(rows, headings=[LABELS.get(heading, heading.replace("_", " ")) for heading in headings])
+        rows.append((label(heading), *cells))
+    _print_table(rows, headings=["", *compared.summary["name"]])
+    lines, notes = [], {}
+    for row in compared.differences.to_dict("records"):
+        pair = f"{row['first']} − {row['second']}"
+        if row["note"]:
+            notes.setdefault((pair, row["note"]), []).append(label(row["score"]))
+            continue
+        value = {"value": row["difference"], "low": row["low"], "high": row["high"]}
+        lines.append(
+            (pair, label(row["score"]), in_words(value, 3), *(_p_value(row[name]) for name in ("p", "p_holm")))
+        )
+    if lines:
+        headings = ("difference", "score", "value", "p", "p corrected")
+        _print_table(lines, "differences, drawn in pairs over exemplars", headings=headings, highlight=False)
+    for (pair, note), scores in notes.items():
+        typer.echo(f"{pair}: no difference of {', '.join(scores)}: {note}")
+
+
+def _p_value(p: float) -> str:
+    return "" if p != p else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def print_plan(found: "Plan", width: float) -> None:
+    """The width of the interval by exemplars and pairs, and how many are enough."""
+    rows = [(str(exemplars), *(f"{one:.3f}" for one in widths)) for exemplars, *widths in found.widths.itertuples()]
+    headings = ("exemplars", *(f"{pairs} pairs each" for pairs in found.widths.columns))
+    title = f"width of the interval at {found.fraction:.2f}, correlation {found.correlation:.2f}"
+    _print_table(rows, title, headings=headings, right=headings, highlight=False)
+    for pairs, exemplars in found.enough.items():
+        typer.echo(
+            f"{width:g} wide with {pairs} pairs each: {exemplars:,} exemplars, {exemplars * pairs:,} pairs in all"
+        )
 
 
 def print_benchmark(done: "Benchmark") -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from configural.audit import plotting
@@ -71,7 +70,6 @@ class Factorial(Probe):
         "from their positions, so that it is zero for all who read positions alone. What all cost together is zero "
         "for all who read relations alone."
     )
-    fractions = (SHARE,)
 
     def __post_init__(self) -> None:
         if self.at not in self.distances:
@@ -130,13 +128,15 @@ class Factorial(Probe):
             left.axhline(0, color=plotting.GREY, linewidth=1)
             low, high = left.get_ylim()
             left.set_ylim(min(low, -plotting.NAT / 4), max(high, plotting.NAT))
-            left.set_xlabel("moved by (1/512 of the longer side of the portrait)")
-            left.set_ylabel("log-odds that one moved part costs")
+            left.set_xlabel("moved by (1/512 of the longer side)")
+            left.set_ylabel("cost of a moved part (log-odds)")
             left.legend(frameon=False, loc="best")
             rows = scores[scores["score"] == SHARE]
             names = [f"on {of}, {at:g}" for of, at in zip(rows["of"], rows["at"], strict=True)]
-            plotting.fraction_dots(right, rows, names, "relational fraction of what a moved part costs")
+            plotting.dots(right, rows, names)
+            right.set_xlim(min(-0.05, rows["low"].min()), max(1.05, rows["high"].max()))
             right.axvline(0.5, color=plotting.GREY, linewidth=1.4, linestyle=(0, (3, 3)))
+            right.set_xlabel("relational fraction")
         return figure
 
     def summary(self) -> Mapping[str, Which]:
@@ -172,15 +172,19 @@ def matched_cells(responses: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-_CONTRASTS: Mapping[str, Sequence[float]] = {
-    # Of R, A, B, C+, C-, D, H+, H-.
-    RELATIONAL: (0.5, -0.5, -0.5, 0.25, 0.25, 0, 0, 0),
-    POSITIONAL: (0.5, -0.5, 0.5, -0.25, -0.25, 0, 0, 0),
-    BALANCED: (0, 0, 0, 0, 0, -1, 0.5, 0.5),
-    CONJUNCTION: (0.5, -0.5, -0.5, 0.25, 0.25, 1, -0.5, -0.5),
-    TOGETHER: (1, 0, 0, -0.5, -0.5, 0, 0, 0),
-    FOLLOWED: (0, 0, -1, 0, 1, 0, 0, 0),
-    ALONE: (0, 1, -1, 0, 0, 0, 0, 0),
+_Weights = Float[np.ndarray, " images"]
+_CONTRASTS: Mapping[str, _Weights] = {
+    name: np.array(weights)
+    for name, weights in {
+        # Of R, A, B, C+, C-, D, H+, H-.
+        RELATIONAL: (0.5, -0.5, -0.5, 0.25, 0.25, 0, 0, 0),
+        POSITIONAL: (0.5, -0.5, 0.5, -0.25, -0.25, 0, 0, 0),
+        BALANCED: (0.0, 0, 0, 0, 0, -1, 0.5, 0.5),
+        CONJUNCTION: (0.5, -0.5, -0.5, 0.25, 0.25, 1, -0.5, -0.5),
+        TOGETHER: (1.0, 0, 0, -0.5, -0.5, 0, 0, 0),
+        FOLLOWED: (0.0, 0, -1, 0, 1, 0, 0, 0),
+        ALONE: (0.0, 1, -1, 0, 0, 0, 0, 0),
+    }.items()
 }
 """What is told from the images, each a sum of responses with these weights."""
 
@@ -199,7 +203,7 @@ def effects(cells: pd.DataFrame, parts: Sequence[str], material: Material, *, of
     in_log_odds = _drawn(cells, log_odds, parts, material.bootstrap)
     in_probability = _drawn(cells, expit(log_odds), parts, material.bootstrap)
     found = [Score(name, in_log_odds.over_parts(weights), of, at) for name, weights in _CONTRASTS.items()]
-    excess = len(parts) * np.array(_CONTRASTS[POSITIONAL]) - _CONTRASTS[TOGETHER]
+    excess = len(parts) * _CONTRASTS[POSITIONAL] - _CONTRASTS[TOGETHER]
     adds_up = in_log_odds.over_parts(excess, needs_all=True)
     found += [Score(SHARE, in_log_odds.fraction(), of, at), Score(ADDITIVITY, adds_up, of, at)]
     main = (RELATIONAL, POSITIONAL, BALANCED)
@@ -222,27 +226,27 @@ class _Drawn:
     cells: Sequence[int]
     hosts: int
 
-    def over_parts(self, weights: ArrayLike, *, needs_all: bool = False) -> Estimate:
+    def over_parts(self, weights: _Weights, *, needs_all: bool = False) -> Estimate:
         """A sum of responses, each part counting as much as the others, in however many directions it fits."""
         if not self.hosts:
             return Estimate(np.nan, np.nan, np.nan, 0, 0, NO_ROOM)
         if needs_all and not all(self.cells):
             return Estimate(np.nan, np.nan, np.nan, self.hosts, sum(self.cells), INCOMPLETE)
-        draws = _mean(self.draws @ np.asarray(weights, float))
-        value = float(_mean(self.means @ np.asarray(weights, float)))
+        draws = _mean(self.draws @ weights)
+        value = float(_mean(self.means @ weights))
         return Estimate(value, *interval(draws, self.hosts), self.hosts, sum(self.cells), draws=draws)
 
-    def of_part(self, weights: ArrayLike, part: int) -> Estimate:
+    def of_part(self, weights: _Weights, part: int) -> Estimate:
         """The same sum of one part."""
         images, exemplars = self.cells[part], self.exemplars[part]
         if not images:
             return Estimate(np.nan, np.nan, np.nan, 0, 0, NO_ROOM)
-        ends = interval(self.draws[:, part] @ np.asarray(weights, float), exemplars)
-        return Estimate(float(self.means[part] @ np.asarray(weights, float)), *ends, exemplars, images)
+        ends = interval(self.draws[:, part] @ weights, exemplars)
+        return Estimate(float(self.means[part] @ weights), *ends, exemplars, images)
 
     def fraction(self) -> Estimate:
         """Relational effect / (relational + positional); undefined unless their sum is above zero."""
-        one, both = (np.array(_CONTRASTS[RELATIONAL]), np.add(_CONTRASTS[RELATIONAL], _CONTRASTS[POSITIONAL]))
+        one, both = _CONTRASTS[RELATIONAL], _CONTRASTS[RELATIONAL] + _CONTRASTS[POSITIONAL]
         cost, note = self.over_parts(both), ""
         if not self.hosts:
             note = NO_ROOM

@@ -50,7 +50,7 @@ class SpatialRelations(Probe):
     title = "First- and second-order relations"
     question = "What does it cost to change the order of the parts, and what to change their distances alone?"
     how_to_read = (
-        "A classifier of order loses by exchanged parts (left) and nothing by distances (right); one of distances "
+        "A classifier of order loses by exchanged parts (above) and nothing by distances (below); one of distances "
         "loses by both; one of the extent of all parts loses by distances and next to nothing by exchanged parts. "
         "One that reads positions loses by both, too: read this with the factorial probe. Shaded is one standard "
         "deviation of that distance among the exemplars."
@@ -65,7 +65,7 @@ class SpatialRelations(Probe):
         for first, second in combinations(material.scheme.part_kinds, 2):
             swapped = exchanged(table, first, second)
             rows = np.flatnonzero(fit(material.library, swapped))
-            name = f"{_word(first)} and {_word(second)} exchanged"
+            name = f"{_word(first)} and {_word(second)}"
             versions.append((swapped.take(rows), {**notes, "change": "order", "of": name}))
         return Trials.join(material.library, [*versions, *self._spaced(material, table)])
 
@@ -88,7 +88,7 @@ class SpatialRelations(Probe):
         """One object as it is, with parts exchanged and with distances changed."""
         one = notes[notes["base"] == notes["base"].iloc[0]]
         chosen = {int(one.index[0]): "as it is"}
-        chosen |= {int(row): str(one["of"][row]) for row in one.index[one["change"] == "order"][-1:]}
+        chosen |= {int(row): f"{one['of'][row]} exchanged" for row in one.index[one["change"] == "order"][-1:]}
         for _, rows in one[one["change"] == "distance"].groupby("of", sort=False):
             row = rows["step"].idxmax()
             chosen[int(row)] = f"{rows['of'][row]}: {rows['step'][row]:+g}"
@@ -103,7 +103,7 @@ class SpatialRelations(Probe):
         changed = changed.assign(drop=drop, lower=(np.sign(drop) + 1) / 2)
         order, distance = (changed[changed["change"] == change] for change in ("order", "distance"))
         alike = {
-            f"{_word(one)} and {_word(other)} exchanged"
+            f"{_word(one)} and {_word(other)}"
             for pair in scheme.interchangeable
             for one, other in (pair, pair[::-1])
         }
@@ -128,22 +128,22 @@ class SpatialRelations(Probe):
         first = scores[(scores["score"] == FIRST)]
         second = scores[(scores["score"] == SECOND) & (scores["of"] != ANY)]
         natural = scores[scores["score"] == NATURAL].set_index("of")["value"]
-        with plotting.panels(2, 0.42 * len(first) + 2.4) as (figure, (left, right)):
-            plotting.log_odds_dots(left, first, list(first["of"]), "log-odds drop, order changed")
+        with plotting.panels(1, 0.24 * len(first) + 2.2, rows=2) as (figure, (upper, lower)):
+            plotting.log_odds_dots(upper, first, list(first["of"]), "log-odds drop, two parts exchanged")
             zero = pd.DataFrame({"at": [0.0], "value": [0.0], "low": [0.0], "high": [0.0]})
             deviation = natural.median()
             if np.isfinite(deviation):
-                right.axvspan(-deviation, deviation, color=plotting.GREY, alpha=0.12, linewidth=0)
+                lower.axvspan(-deviation, deviation, color=plotting.GREY, alpha=0.12, linewidth=0)
             for number, (of, rows) in enumerate(second.groupby("of", sort=False)):
                 curve = pd.concat([rows, zero]).sort_values("at")
-                plotting.curve(right, curve, str(of), **_STYLES[number % len(_STYLES)])
-            right.axhline(0, color=plotting.GREY, linewidth=1)
-            low, high = right.get_ylim()
-            right.set_ylim(min(low, -plotting.NAT / 4), max(high, plotting.NAT))
-            right.set_xlabel("closer  ←  distance changed by  →  further apart")
-            right.set_ylabel("log-odds drop")
+                plotting.curve(lower, curve, str(of), **_STYLES[number % len(_STYLES)])
+            lower.axhline(0, color=plotting.GREY, linewidth=1)
+            low, high = lower.get_ylim()
+            lower.set_ylim(min(low, -plotting.NAT / 4), max(high, plotting.NAT))
+            lower.set_xlabel("closer  ←  distance changed by (1/512 of the longer side)  →  further apart")
+            lower.set_ylabel("log-odds drop")
             if len(second):
-                right.legend(frameon=False, loc="upper center")
+                plotting.legend_beside(lower)
         return figure
 
     def summary(self) -> Mapping[str, Which]:

@@ -1,0 +1,111 @@
+"""Audits compared, planned and made ready for a paper."""
+
+import numpy as np
+import pytest
+from command_line import assert_one_line, configural
+from scipy import stats
+
+from configural.audit import Audit, ForcedChoice, Scrambling, audit, compare_audits, observers, plan, publish
+from configural.audit.comparison import holm
+from configural.errors import ConfiguralError
+
+PROBES = (ForcedChoice(), Scrambling(jitters=(30,), objects=8))
+
+
+class Bent:
+    """The relation observer with noise of its own, and some more."""
+
+    def __init__(self, library, more, seed):
+        self.inner, self.more, self.seed = observers(library)["relation observer"], more, seed
+
+    def log_odds_of(self, stimuli):
+        noise = np.random.default_rng([self.seed, len(stimuli), stimuli[0].index]).normal(size=len(stimuli))
+        return self.inner.log_odds_of(stimuli) * (1 + self.more) + noise
+
+
+@pytest.fixture(scope="module")
+def folders(painted, tmp_path_factory):
+    found = {}
+    for name, more, seed, settings in (
+        ("a1", 0, 1, {}), ("a2", 0, 2, {}), ("b1", 0.2, 3, {}), ("b2", 0.2, 4, {}), ("other", 0, 5, {"seed": 9})
+    ):  # fmt: skip
+        out = tmp_path_factory.mktemp("audits") / name
+        shown = {"image_size": 32, "pairs": 24, "probes": PROBES, "name": name, **settings}
+        audit(Bent(painted, more, seed), painted, out=out, **shown)
+        found[name] = str(out)
+    return found
+
+
+def test_a_difference_is_drawn_in_pairs(folders):
+    found = compare_audits([folders["a1"], folders["b1"]])
+    row = found.differences.set_index("score").loc["jitter_drop"]
+    one, other = (Audit.load(folders[name]) for name in ("a1", "b1"))
+    assert row["difference"] == pytest.approx(
+        one.headed("jitter_drop")["value"] - other.headed("jitter_drop")["value"]
+    )
+    # Exemplars are alike in both: the interval of the difference is narrower than that of independent ones.
+    widths = [audit.headed("jitter_drop")["high"] - audit.headed("jitter_drop")["low"] for audit in (one, other)]
+    assert row["high"] - row["low"] < 0.8 * np.hypot(*widths)
+    draws = one.draws["jitter_drop"] - other.draws["jitter_drop"]
+    expected = 2 * stats.t(one.headed("jitter_drop")["exemplars"] - 1).sf(abs(row["difference"]) / draws.std())
+    assert row["p"] == pytest.approx(expected)
+    same = compare_audits([folders["a1"], folders["a1"]]).differences
+    assert (same["difference"] == 0).all()
+    assert (same["p"] == 1).all()
+
+
+def test_several_seeds_are_one_row(folders):
+    groups = [f"a={folders['a1']},{folders['a2']}", f"b={folders['b1']},{folders['b2']}"]
+    found = compare_audits(groups)
+    assert list(found.summary["name"]) == ["a", "b"]
+    assert list(found.summary["audits"]) == [2, 2]
+    values = [Audit.load(folders[name]).headed("jitter_drop")["value"] for name in ("a1", "a2")]
+    assert found.summary["jitter_drop"][0] == pytest.approx(np.mean(values))
+    assert found.summary["jitter_drop_deviation"][0] == pytest.approx(np.std(values, ddof=1))
+    assert len(found.differences) == len(found.headings)
+    with pytest.raises(ConfiguralError, match="name=folder,folder"):
+        compare_audits([groups[0], "b="])
+
+
+def test_other_images_are_not_compared(folders):
+    found = compare_audits([folders["a1"], folders["other"]]).differences
+    assert found["note"].str.startswith("other images").all()
+    assert found["p_holm"].isna().all()
+
+
+def test_holm_is_that_of_the_definition():
+    p = np.array([0.01, np.nan, 0.2, 0.02, 0.04])
+    by_hand = [0.04, np.nan, 0.2, 0.06, 0.08]
+    np.testing.assert_allclose(holm(p), by_hand)
+
+
+def test_a_paper_s_texts(folders, tmp_path):
+    made = publish(folders["a1"], tmp_path / "paper")
+    for name in ("methods.tex", "references.bib", "scores.tex", "scores.csv"):
+        assert (tmp_path / "paper" / name).is_file()
+    cited = {"configural", "hesterberg2015", "baker2022"}
+    assert all(f"\\cite{{{key}}}" in made.methods and f"{{{key}," in made.references for key in cited)
+    assert "tanaka1993" not in made.references
+    assert "no\\_face" in made.methods
+    assert made.latex.count(r"\\") == 1 + len(Audit.load(folders["a1"]).summary())
+    assert {"low", "high", "exemplars", "images", "version"} <= set(made.table)
+
+
+def test_a_plan_is_that_of_the_normal_theory(folders):
+    found = plan(0.1, fraction=0.8, correlation=0)
+    exemplars = found.enough[1]
+    width = [2 * stats.t(n - 1).ppf(0.975) * np.sqrt(0.16 / n) for n in (exemplars - 1, exemplars)]
+    assert width[1] <= 0.1 < width[0]
+    alike = plan(0.1, fraction=0.8, correlation=1)
+    assert alike.enough[20] == alike.enough[1]  # pairs that are alike say nothing more
+    pilot = plan(0.1, pilot=Audit.load(folders["a1"]))
+    assert 0 < pilot.fraction < 1
+    with pytest.raises(ConfiguralError, match="width 2"):
+        plan(2)
+
+
+def test_commands(folders, tmp_path):
+    assert "differences" in configural("audit", "compare", folders["a1"], folders["b1"]).stdout
+    assert "methods.tex" in configural("audit", "publish", folders["a1"], "--out", str(tmp_path / "p")).stdout
+    assert "exemplars" in configural("audit", "plan", "--width", "0.1").stdout
+    assert_one_line(configural("audit", "plan", "--width", "7"))

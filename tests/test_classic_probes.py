@@ -1,0 +1,99 @@
+"""The classic experiments, each held to observers of which the result is known."""
+
+import pandas as pd
+import pytest
+from known_strategies import described
+
+from configural.audit import Anagrams, Composite, PartWhole, Scrambling, SpatialRelations, audit, observers
+from configural.audit.probes.composite import halves
+from configural.audit.probes.scrambling import orders_by_level
+from configural.objects import FACE
+from configural.portraits import load
+
+PROBES = (
+    Anagrams(),
+    SpatialRelations(objects=8),
+    Scrambling(objects=8, jitters=(8, 60)),
+    PartWhole(objects=8),
+    Composite(objects=8),
+)
+NAMES = ("relation observer", "position observer", "bag of parts", "order only")
+
+
+def scores_of(library, known) -> dict[str, pd.Series]:
+    found = {}
+    for name, one in known.items():
+        done = audit(one, library, image_size=32, pairs=30, probes=PROBES)
+        assert not done.left_out
+        assert set(done.figures) == {probe.name for probe in PROBES}
+        found[name] = done.scores.set_index(["probe", "score", "of", "at"])["value"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def scores(painted):
+    known = {**observers(painted), **described(painted)}
+    return scores_of(painted, {name: known[name] for name in NAMES})
+
+
+def of(scores, name, probe, score, of="", at=None):
+    rows = scores[name].loc[probe, score, of]
+    return float(rows.iloc[0] if at is None else rows.loc[at])
+
+
+def test_order_and_distances_are_told_apart(scores):
+    for name, by_order, by_distance in (
+        ("relation observer", True, True),
+        ("position observer", True, True),
+        ("bag of parts", False, False),
+        ("order only", True, False),
+    ):
+        assert (of(scores, name, "spatial_relations", "first_order", "any") > 0.5) == by_order
+        assert (of(scores, name, "spatial_relations", "second_order", "any", 20) > 0.1) == by_distance
+
+
+def test_both_correct(scores):
+    assert of(scores, "relation observer", "anagrams", "both_correct", "all") == 1
+    assert of(scores, "bag of parts", "anagrams", "both_correct", "all") == 0
+
+
+def test_levels(scores):
+    for name in ("relation observer", "order only"):
+        assert of(scores, name, "scrambling", "recognised", "parts in other slots", 4) < 0.3
+    assert of(scores, "order only", "scrambling", "drop", "parts displaced at random", 8) == 0
+    for what, level in (("parts in other slots", 4), ("parts displaced at random", 60)):
+        assert of(scores, "bag of parts", "scrambling", "drop", what, level) == 0
+        assert of(scores, "relation observer", "scrambling", "drop", what, level) > 3
+    # Derangements of a face's four parts, three of which can be put so that one alone stays, and so on.
+    counts = {level: len(orders) for level, orders in orders_by_level(FACE).items()}
+    assert counts == {2: 5, 3: 8, 4: 9}
+
+
+def test_the_advantage_of_the_whole(scores):
+    for context in ("over the part alone", "over a scrambled whole"):
+        assert of(scores, "relation observer", "part_whole", "advantage", context) > 5
+        for name in ("position observer", "bag of parts"):
+            assert of(scores, name, "part_whole", "advantage", context) == pytest.approx(0, abs=1e-9)
+    assert of(scores, "relation observer", "part_whole", "choice", "alone") == 0.5
+    assert of(scores, "position observer", "part_whole", "choice", "alone") == 1
+
+
+def test_the_composite_effect_is_one_of_relations_across_the_halves(scores):
+    assert of(scores, "relation observer", "composite", "composite_effect") > 5
+    for name in ("position observer", "bag of parts"):
+        assert of(scores, name, "composite", "composite_effect") == pytest.approx(0, abs=1e-9)
+    assert of(scores, "position observer", "composite", "interference", "aligned") > 1
+
+
+def test_houses_and_objects_without_groups(vans):
+    houses = load("houses:4")
+    known = observers(houses)
+    found = scores_of(
+        houses, {"relation observer": known["relation observer"], "bag of parts": known["bag of parts"]}
+    )
+    assert of(found, "relation observer", "composite", "composite_effect") > 1
+    assert of(found, "relation observer", "part_whole", "advantage", "over the part alone") > 1
+    assert of(found, "bag of parts", "composite", "composite_effect") == pytest.approx(0, abs=1e-9)
+    stays, changed = halves(vans)
+    assert sorted([*stays, *changed]) == sorted(vans.scheme.part_kinds)
+    assert not audit(observers(vans)["bag of parts"], vans, image_size=32, pairs=6, probes=PROBES).left_out
