@@ -11,12 +11,25 @@ from configural.audit.verdict import in_percent, in_words
 from configural.errors import ConfiguralError
 from configural.portraits import load
 
-PROBES = ("forced_choice", "displacement", "background_removal", "inversion", "interactions")
+PROBES = (
+    *("forced_choice", "factorial", "spatial_relations", "displacement", "anagrams", "scrambling", "part_whole"),
+    *("composite", "background_removal", "inversion", "interactions"),
+)
 COLUMNS: Mapping[str, tuple[str, str, str | None, float | None]] = {
     "2AFC": ("forced_choice", "choice", "all", None),
+    "relational effect": ("factorial", "relational_effect", "skin", 60),
+    "positional effect": ("factorial", "positional_effect", "skin", 60),
+    "balanced relational effect": ("factorial", "balanced_relational_effect", "skin", 60),
+    "relational fraction": ("factorial", "relational_fraction", "skin", 60),
+    "two parts exchanged": ("spatial_relations", "first_order", "any", None),
+    "distances changed by 20": ("spatial_relations", "second_order", "any", 20),
     "drop, one part": ("displacement", "drop", "one part", 60),
     "drop, all": ("displacement", "drop", "all", 60),
     "relation index": ("displacement", "relation_index", None, 60),
+    "both correct": ("anagrams", "both_correct", "all", None),
+    "displaced by up to 10": ("scrambling", "drop", "parts displaced at random", 10),
+    "advantage of the whole": ("part_whole", "advantage", "over the part alone", None),
+    "composite effect": ("composite", "composite_effect", None, None),
     "drop, grey instead of canvas": ("background_removal", "drop", "grey", None),
     "drop, canvas only": ("background_removal", "drop", "canvas only", None),
     "drop, inverted": ("inversion", "drop", "inverted", None),
@@ -72,7 +85,7 @@ def _overlap(first: Audit, second: Audit, which: tuple[str, str, str | None, flo
 
 def _cell(one: Audit, which: tuple[str, str, str | None, float | None]) -> str:
     score = _score(one, which)
-    return in_percent(score) if which[1] in ("choice", "not_additive") else in_words(score)
+    return in_percent(score) if which[1] in ("choice", "both_correct", "not_additive") else in_words(score)
 
 
 def _score(one: Audit, which: tuple[str, str, str | None, float | None]) -> Mapping[str, Any]:

@@ -10,9 +10,14 @@ import numpy as np
 from configural.audit import observers
 from configural.audit.observers import PositionObserver, RelationObserver
 from configural.audit.positions import part_positions
+from configural.models.classifiers import CLIP
 from configural.portraits import Library
 from configural.stimuli import Condition, Stimulus
 from configural.stimuli import condition as find_condition
+
+
+EDGE = np.log(1 - CLIP) - np.log(CLIP)
+"""Where log-odds of a probability of 0 or 1 end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,9 +177,9 @@ def described(library: Library, name: str = "baseline") -> dict[str, Any]:
             lambda p: 16 * np.maximum(0, 1 - np.abs(p - places)[..., 0] / 0.12).min(axis=1) - 4
         ),
         "positions, bent": Mixed((positions,), lambda b: 6 * np.tanh(b / 4)),
-        "positions, hard labels": Mixed((positions,), lambda b: 13.8 * np.sign(b)),
+        "positions, hard labels": Mixed((positions,), lambda b: EDGE * np.sign(b)),
         "relations, min": on(lambda p: 16 * relation(p).min(axis=1) - 4),
-        "relations, hard labels": Mixed((relations,), lambda a: 13.8 * np.sign(a)),
+        "relations, hard labels": Mixed((relations,), lambda a: EDGE * np.sign(a)),
         "relations, temperature 10": Mixed((relations,), lambda a: a / 10),
         "relations in a window": on(
             lambda p: 3 * (relation(p) * np.all(np.abs(p - 0.5) < 0.22, axis=2)[:, first]).sum(axis=1) - 6

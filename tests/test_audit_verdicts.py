@@ -85,15 +85,15 @@ class Bench:
     material: Any = None
     probes: tuple[Any, ...] = (
         ForcedChoice(),
-        Consistency(pairs=16),
-        Factorial(objects=12),
-        SpatialRelations(objects=12),
+        Consistency(pairs=8),
+        Factorial(objects=8),
+        SpatialRelations(objects=8, distances=(20, 40)),
     )
     trials: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
-        material = make_material(self.library, self.condition, pairs=60)
-        self.material = replace(material, bootstrap=Bootstrap(resamples=400))
+        material = make_material(self.library, self.condition, pairs=40)
+        self.material = replace(material, bootstrap=Bootstrap(resamples=300))
         self.trials = {probe.name: probe.trials(self.material) for probe in self.probes}
 
     def audit(self, classifier) -> Audit:

@@ -1,10 +1,9 @@
 """The classic experiments, each held to observers of which the result is known."""
 
-import pandas as pd
 import pytest
 from known_strategies import described
 
-from configural.audit import Anagrams, Composite, PartWhole, Scrambling, SpatialRelations, audit, observers
+from configural.audit import Anagrams, Audit, Composite, PartWhole, Scrambling, SpatialRelations, audit, observers
 from configural.audit.probes.composite import halves
 from configural.audit.probes.scrambling import orders_by_level
 from configural.objects import FACE
@@ -20,13 +19,13 @@ PROBES = (
 NAMES = ("relation observer", "position observer", "bag of parts", "order only")
 
 
-def scores_of(library, known) -> dict[str, pd.Series]:
+def scores_of(library, known) -> dict[str, Audit]:
     found = {}
     for name, one in known.items():
         done = audit(one, library, image_size=32, pairs=30, probes=PROBES)
         assert not done.left_out
         assert set(done.figures) == {probe.name for probe in PROBES}
-        found[name] = done.scores.set_index(["probe", "score", "of", "at"])["value"]
+        found[name] = done
     return found
 
 
@@ -36,9 +35,8 @@ def scores(painted):
     return scores_of(painted, {name: known[name] for name in NAMES})
 
 
-def of(scores, name, probe, score, of="", at=None):
-    rows = scores[name].loc[probe, score, of]
-    return float(rows.iloc[0] if at is None else rows.loc[at])
+def of(scores, name, probe, score, of=None, at=None):
+    return float(scores[name].score(probe, score, of=of, at=at)["value"])
 
 
 def test_order_and_distances_are_told_apart(scores):

@@ -97,6 +97,8 @@ _ORDER, _EXTENT = ", their order and not their distances within the natural rang
 
 def _kind_of_relations(audit: Audit, background: str, floor: float) -> str:
     """What relations they are, where the probe of first- and second-order relations tells."""
+    if _saturated(audit) > 0.05:  # small distances are what is hidden first
+        return ""
     try:
         first = audit.headed("first_order")
         second = [row for row in _named(audit, "spatial_relations", SECOND) if row["of"] == ANY]
