@@ -15,7 +15,6 @@ from configural.portraits import Library
 from configural.stimuli import Condition, Stimulus
 from configural.stimuli import condition as find_condition
 
-
 EDGE = np.log(1 - CLIP) - np.log(CLIP)
 """Where log-odds of a probability of 0 or 1 end."""
 

@@ -57,7 +57,7 @@ class Factorial(Probe):
 
     distances: tuple[int, ...] = (20, 60, 120)
     at: int = 60
-    objects: int = 40
+    objects: int = 30
     name: str = "factorial"
     title = "Relations and positions"
     question = "Of what a moved part costs, how much is lost with its relations and how much with its position?"
