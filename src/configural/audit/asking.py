@@ -76,6 +76,7 @@ class Asking:
             KeyboardInterrupt: On Ctrl-C.
         """
         ends = self._ends(probe, trials, begin)
+        each: Iterator[dict[str, np.ndarray]]
         if isinstance(probe, Inspection) or isinstance(self.classifier, Observer):
             each = (self._described(probe, trials, *rows) for rows in pairwise(ends))
         else:

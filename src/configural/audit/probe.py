@@ -166,7 +166,7 @@ def plain(material: Material, table: StimulusTable) -> StimulusTable:
 def rearranged(table: StimulusTable, orders: Int[np.ndarray, "n slots"]) -> StimulusTable:
     """The same parts in other slots: of each stimulus slot i holds the part that slot `orders[i]` held."""
     slots = table.scheme.part_kinds
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for what in ("kind", "donor"):
         held = table.frame[[f"{slot}_{what}" for slot in slots]].to_numpy()
         now = np.take_along_axis(held, np.asarray(orders), axis=1)

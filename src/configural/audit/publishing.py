@@ -1,6 +1,5 @@
 """What a paper needs of an audit: a methods paragraph, its references, and the table of scores."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -93,7 +92,7 @@ def publication(audit: Audit) -> Publication:
         "expanded percentiles~\\cite{hesterberg2015}); they are not corrected for the number of scores.\n"
     )
     entries = (resources.files("configural.audit") / "references.bib").read_text("utf-8").split("\n\n")
-    wanted = [entry.strip() for entry in entries if re.match(r"@\w+{(\w+),", entry)[1] in cited]
+    wanted = [entry.strip() for entry in entries if any(f"{{{key}," in entry for key in cited)]
     references = "\n\n".join(wanted) + "\n"
     return Publication(methods, references.replace("VERSION", facts.configural), _table(audit), _scores(audit))
 
@@ -146,4 +145,4 @@ def _latex(text: str) -> str:
         "<": r"\textless{}",
         ">": r"\textgreater{}",
     }
-    return text.translate(str.maketrans(special))
+    return text.translate(str.maketrans(dict[str, str | int | None](special)))

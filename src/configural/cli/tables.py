@@ -135,7 +135,8 @@ def print_audits(compared: "AuditComparison") -> None:
             cells.append(in_percent(score) if fraction else in_words(score, 2))
         rows.append((label(heading), *cells))
     _print_table(rows, headings=["", *compared.summary["name"]])
-    lines, notes = [], {}
+    lines: list[tuple[str, ...]] = []
+    notes: dict[tuple[str, str], list[str]] = {}
     for row in compared.differences.to_dict("records"):
         pair = f"{row['first']} − {row['second']}"
         if row["note"]:

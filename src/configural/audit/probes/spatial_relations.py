@@ -156,11 +156,8 @@ class SpatialRelations(Probe):
 
 def relations(scheme: ObjectScheme) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
     """What may be moved apart, by name: the two parts of a group, two groups; else each part and the others."""
-    found = {
-        name: ((one,), (other,))
-        for name, (one, *rest) in scheme.groups.items()
-        for other in rest[:1]
-        if len(rest) == 1
+    found: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+        name: (group[:1], group[1:]) for name, group in scheme.groups.items() if len(group) == 2
     }
     for (name, one), (other_name, other) in combinations(scheme.groups.items(), 2):
         if not set(one) & set(other):
