@@ -1,0 +1,1 @@
+"""The page on which parts are dragged: what it shows, and what answers it."""
