@@ -1,6 +1,10 @@
 """From a visitor's state to a stimulus, which the renderer draws as any other; and back."""
 
+import math
 from functools import lru_cache
+from typing import Any
+
+import numpy as np
 
 from configural.errors import ConfiguralError
 from configural.explorer.state import PartState, State
@@ -11,7 +15,7 @@ from configural.stimuli import condition as find_condition
 from configural.stimuli.layout import layout_of
 
 _BACKGROUNDS = {"own": "canvas", "skin": "skin", "grey": "grey"}
-_CANVASES = {background: canvas for canvas, background in _BACKGROUNDS.items()}
+_CANVASES: dict[str, Any] = {background: canvas for canvas, background in _BACKGROUNDS.items()}
 
 
 def stimulus_of(state: State, library: Library, *, index: int = 0) -> Stimulus:
@@ -37,7 +41,9 @@ def stimulus_of(state: State, library: Library, *, index: int = 0) -> Stimulus:
     for part in state.parts:
         for what, name in (("slot", part.slot), ("part kind", part.kind)):
             if name not in known:
-                raise ConfiguralError(f"unknown {what} '{name}': a {scheme.name} has {', '.join(scheme.part_kinds)}")
+                raise ConfiguralError(
+                    f"unknown {what} '{name}': a {scheme.name} has {', '.join(scheme.part_kinds)}"
+                )
     parts = {part.slot: part for part in state.parts}
     if missing := [slot for slot in scheme.part_kinds if slot not in parts]:
         raise ConfiguralError(f"parts: the slot {missing[0]} is missing; a slot may be empty, but must be stated")
@@ -57,9 +63,11 @@ def stimulus_of(state: State, library: Library, *, index: int = 0) -> Stimulus:
 
 
 def state_of(stimulus: Stimulus, library: Library) -> State:
-    """The state that shows a stimulus, drawn the same unless it is turned, enlarged, soft or on noise.
+    """The state that shows a stimulus.
 
-    What turns or enlarges a constellation as a whole moves its parts by fractions of a pixel, which a state rounds.
+    It is drawn the same, but for what a state does not know: another blend than the study's, soft edges and
+    transferred colours. A constellation that is turned or enlarged moves its parts by fractions of a pixel, which a
+    state rounds.
 
     Raises:
         ConfiguralError: If the stimulus names an exemplar that the library does not hold, or lies on noise.
@@ -81,22 +89,34 @@ def state_of(stimulus: Stimulus, library: Library) -> State:
                 donor=content.donor,
                 rows=whole[slot][0],
                 columns=whole[slot][1],
+                turn=math.remainder(stimulus.rotation + content.rotation, 360),
+                scale=stimulus.scale * content.scale,
                 shown=kind in stimulus.condition.filled,
             )
         )
-    return State.model_validate(
-        {
-            "exemplar": stimulus.host,
-            "canvas": _CANVASES[background],
-            "placement": stimulus.placement,
-            "flip": stimulus.inverted,
-            "parts": parts,
-        }
+    state = State(
+        exemplar=stimulus.host,
+        canvas=_CANVASES[background],
+        placement=stimulus.placement,
+        flip=stimulus.inverted,
+        parts=tuple(parts),
     )
+    return _inside(state, library)
+
+
+def _inside(state: State, library: Library) -> State:
+    """The state with each part that rounding brought over the edge of the surface moved back onto it."""
+    layout = layout_of(library, [stimulus_of(state, library)])
+    back = np.maximum(-layout.low[0], 0) + np.minimum(layout.surface - layout.high[0], 0)
+    parts = tuple(
+        part.model_copy(update={"rows": part.rows + rows, "columns": part.columns + columns})
+        for part, (rows, columns) in zip(state.parts, back.tolist(), strict=True)
+    )
+    return state.model_copy(update={"parts": parts})
 
 
 def _content(part: PartState) -> SlotContent:
-    return SlotContent(part.kind, part.donor, (part.rows, part.columns))
+    return SlotContent(part.kind, part.donor, (part.rows, part.columns), part.turn, part.scale)
 
 
 @lru_cache(maxsize=256)
