@@ -2,12 +2,12 @@
 
 import math
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from configural.errors import ConfiguralError
-from configural.explorer.state import PartState, State
+from configural.explorer.state import PartState, Placement, State
 from configural.objects import ObjectScheme
 from configural.portraits import Library
 from configural.stimuli import Condition, SlotContent, Stimulus
@@ -97,7 +97,7 @@ def state_of(stimulus: Stimulus, library: Library) -> State:
     state = State(
         exemplar=stimulus.host,
         canvas=_CANVASES[background],
-        placement=stimulus.placement,
+        placement=cast(Placement, stimulus.placement),
         flip=stimulus.inverted,
         parts=tuple(parts),
     )

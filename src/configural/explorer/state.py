@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from configural.errors import ConfiguralError
 
+Placement = Literal["left", "middle", "right"]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Shift = Annotated[int, Field(ge=-4096, le=4096)]
 
@@ -54,7 +55,7 @@ class State(_Strict):
 
     exemplar: Name
     canvas: Literal["own", "skin", "grey"] = "own"
-    placement: Literal["left", "middle", "right"] = "middle"
+    placement: Placement = "middle"
     flip: bool = False
     parts: Annotated[tuple[PartState, ...], Field(strict=False, max_length=8)]
 
