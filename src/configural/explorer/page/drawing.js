@@ -78,17 +78,16 @@ export function sceneOf(material, state) {
  * @param {import('./material.js').Material} material
  * @param {State} state
  * @param {Scene} scene
+ * @param {number[] | null} tone of a plain surface
  * @returns {Float32Array} rows × columns × RGB
  */
-function composed(material, state, scene) {
-  const host = material.exemplar(state.exemplar);
+function composed(material, state, scene, tone) {
   let surface;
-  if (state.canvas === 'own') {
-    surface = Float32Array.from(host.canvas);
-  } else {
+  if (tone) {
     surface = new Float32Array(scene.rows * scene.columns * 3);
-    const tone = state.canvas === 'grey' ? [GREY, GREY, GREY] : host.skin;
     for (let i = 0; i < surface.length; i += 1) surface[i] = tone[i % 3];
+  } else {
+    surface = Float32Array.from(material.exemplar(state.exemplar).canvas);
   }
   for (const item of scene.items) {
     if (item.shown) paste(surface, scene, item, material.blend);
@@ -146,7 +145,8 @@ function paste(surface, scene, item, blend) {
  */
 export function drawn(material, state) {
   const scene = sceneOf(material, state);
-  const surface = composed(material, state, scene);
+  const tone = { own: null, skin: material.exemplar(state.exemplar).skin, grey: [GREY, GREY, GREY] }[state.canvas];
+  const surface = composed(material, state, scene, tone);
   /** @type {Map<number, Uint8ClampedArray>} */
   const made = new Map();
   const shape = { rows: scene.rows, columns: scene.columns, planes: 3, top: scene.corner[0], left: scene.corner[1] };
@@ -161,8 +161,12 @@ export function drawn(material, state) {
       let image = made.get(size);
       if (!image) {
         const taps = resampling(scene.side, size);
+        // A plain tone stays what it is; only what differs from it is resized.
+        const some = tone ? surface.map((value, i) => value - tone[i % 3]) : surface;
+        const small = resized(some, shape, taps, taps);
+        if (tone) small.forEach((value, i) => { small[i] = value + tone[i % 3]; });
         // Such an array rounds to whole levels, halves to the even one.
-        image = new Uint8ClampedArray(resized(surface, shape, taps, taps));
+        image = new Uint8ClampedArray(small);
         if (state.flip) image = turnedOver(image);
         made.set(size, image);
       }
