@@ -4,17 +4,19 @@ It takes states, never images or names of files, and draws them itself. By defau
 only its own page is answered: others that are open in the same browser are told apart by Host and Origin.
 """
 
+import asyncio
 import ipaddress
 import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
-from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -71,7 +73,7 @@ def application(
         clock: Seconds, for the limit of states per second.
     """
     shown = json.dumps(bundle, ensure_ascii=False, allow_nan=False).encode()
-    allowance, one_at_a_time = Allowance(clock), CapacityLimiter(1)
+    allowance, thread = Allowance(clock), _Thread()
 
     async def home(request: Request) -> Response:
         return Response(page, media_type="text/html")
@@ -83,12 +85,12 @@ def application(
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             raise HTTPException(415, "the question must be application/json")
         question = Question.parse(await request.body())
-        if one_at_a_time.statistics().tasks_waiting >= _WAITING or not allowance.take(len(question.states)):
+        if thread.waiting >= _WAITING or not allowance.take(len(question.states)):
             raise HTTPException(429, "too many questions at once; ask again in a second", {"retry-after": "1"})
-        # Nobody waits for a slow model when the server is to end.
-        said = await to_thread.run_sync(
-            panel.log_odds, question.states, limiter=one_at_a_time, abandon_on_cancel=True
-        )
+        try:
+            said = await thread.call(panel.log_odds, question.states)
+        except asyncio.CancelledError:
+            return _refusal(503, "the server has ended")
         return JSONResponse(
             {"models": [{"name": name, "log_odds": values.tolist()} for name, values in said.items()]}
         )
@@ -131,6 +133,34 @@ class Allowance:
             return False
         self.left -= states
         return True
+
+
+class _Thread:
+    """One thread that does one thing after the other; nobody waits for it when the process ends."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = SimpleQueue()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls nobody has begun yet."""
+        return self._jobs.qsize()
+
+    async def call(self, function: Callable[..., Any], *given: Any) -> Any:
+        """What a function gives."""
+        future: Future[Any] = Future()
+        self._jobs.put((future, function, given))
+        return await asyncio.wrap_future(future)
+
+    def _work(self) -> None:
+        while True:
+            future, function, given = self._jobs.get()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(function(*given))
+                except BaseException as error:
+                    future.set_exception(error)
 
 
 class _Guard:
