@@ -44,7 +44,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constr
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) .
+	$(INSTALL) '.[explore]'
 	-$(COMPILE)
 	@touch $@
 
