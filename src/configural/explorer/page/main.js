@@ -310,8 +310,8 @@ export class App {
     return this.material.scheme.class_names.map((name) => this.texts.name(name));
   }
 
-  /** Everything that is said in a language. */
-  language_() {
+  /** Everything that is said, in the language chosen. */
+  speak() {
     const { texts, material } = this;
     const object = texts.name(material.scheme.name);
     document.documentElement.lang = this.language;
@@ -372,7 +372,6 @@ export class App {
       const score = make('span', { className: 'score' });
       const about = [
         model.trained_on && texts.say('trained', { condition: model.trained_on }),
-        texts.say('size', { size: model.image_size }),
         model.accuracy !== null && texts.say('tested', { accuracy: new Intl.NumberFormat(this.language, { style: 'percent', maximumFractionDigits: 1 }).format(model.accuracy) }),
       ].filter(Boolean).join(' · ');
       const element = make('article', { className: `card model-${i % 4}` }, [
@@ -645,7 +644,7 @@ export class App {
     byId('map').addEventListener('change', () => { this.clearMaps(); this.maps(); });
     byId('language').addEventListener('click', () => {
       this.texts = new Texts(this.language === 'de' ? 'en' : 'de');
-      this.language_();
+      this.speak();
       this.maps();
       if (this.mode !== 'free') this.enter(this.mode);
     });
@@ -690,7 +689,7 @@ async function start() {
   const material = new Material(bundle);
   await material.have([material.names[0]]);
   const app = new App(bundle, material);
-  app.language_();
+  app.speak();
   app.listen();
   await app.enter('free');
   app.show(app.state);

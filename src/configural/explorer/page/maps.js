@@ -7,6 +7,7 @@ import { moved } from './state.js';
 
 const GRID = 15;
 const PATCH = 1 / 8;
+const FAINT = 0.5; // nats: what matters less is not shown as if it mattered
 
 /** @typedef {{rows: number, values: (number | null)[], kind: string, strongest: number}} Heat */
 
@@ -76,7 +77,7 @@ export async function positionMap(models, index, material, state, slot, wanted) 
 
 /** @param {string} kind @param {number} rows @param {number[]} values @returns {Heat} */
 function heat(kind, rows, values) {
-  return { kind, rows, values, strongest: Math.max(1e-6, ...values.map(Math.abs)) };
+  return { kind, rows, values, strongest: Math.max(FAINT, ...values.map(Math.abs)) };
 }
 
 /**
@@ -85,6 +86,7 @@ function heat(kind, rows, values) {
  */
 export function paintMap(canvas, map) {
   canvas.hidden = !map;
+  canvas.parentElement?.classList.toggle('mapped', Boolean(map));
   if (!map) return;
   canvas.width = map.rows;
   canvas.height = map.rows;
@@ -92,7 +94,7 @@ export function paintMap(canvas, map) {
   map.values.forEach((value, i) => {
     if (value === null) return;
     const share = map.kind === 'positions' ? value : Math.abs(value) / map.strongest;
-    data.data.set([...(value >= 0 ? [255, 140, 0] : [0, 120, 255]), Math.round(225 * share ** 0.8)], 4 * i);
+    data.data.set([...(value >= 0 ? [255, 150, 20] : [60, 150, 255]), Math.round(235 * share ** 0.8)], 4 * i);
   });
   canvas.getContext('2d')?.putImageData(data, 0, 0);
 }

@@ -7,7 +7,11 @@ import { drawnAtRandom, moved, wholeObject } from './state.js';
 /** @typedef {import('./main.js').App} App */
 /** @typedef {{key: string, model: number, values: Record<string, string | number>, before: () => Promise<void>, after: () => Promise<void>}} Stop */
 
-const TRIED = 40;
+const TRIED = 24;
+const ROUNDS = 5;
+
+/** @param {number} far @returns {[number, number]} */
+const someWay = (far) => [far * (2 * Math.random() - 1), far * (2 * Math.random() - 1)];
 
 /** The position of the lowest score. @param {number[]} scores */
 const lowest = (scores) => scores.indexOf(Math.min(...scores));
@@ -36,9 +40,18 @@ export async function tourStops(app) {
   // The move that the first network minds and the second does not.
   const all = ways[lowest(ofAll.map((score, i) => score - (second === first ? 0 : others[i])))].map((n) => n * 1.2);
 
-  const scrambled = Array.from({ length: TRIED }, () => drawnAtRandom(material, whole, true));
-  const ofScrambled = await app.scores(first, scrambled);
-  const best = scrambled[ofScrambled.indexOf(Math.max(...ofScrambled))];
+  // Some at random, then the best of them with its parts moved a little, several times.
+  let best = whole;
+  let highest = -Infinity;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const jostled = () => kinds.reduce((state, slot) => moved(material, state, [slot], ...someWay(0.06 * side)), best);
+    const some = Array.from({ length: TRIED }, () => (round ? jostled() : drawnAtRandom(material, whole, true)));
+    const scores = await app.scores(first, some);
+    if (Math.max(...scores) > highest) {
+      highest = Math.max(...scores);
+      best = some[scores.indexOf(highest)];
+    }
+  }
 
   const show = (/** @type {any} */ state, /** @type {string[]} */ slots) => () => app.present(state, slots);
   /** @type {Stop[]} */
@@ -49,7 +62,7 @@ export async function tourStops(app) {
       before: show(whole, [part.slot]), after: () => app.glide([part.slot], part.way[0], part.way[1]),
     },
     { key: 'tour_3', model: first, values: {}, before: show(whole, kinds), after: () => app.glide(kinds, all[0], all[1]) },
-    { key: 'tour_5', model: first, values: { tried: TRIED }, before: show(best, []), after: async () => {} },
+    { key: 'tour_5', model: first, values: { tried: TRIED * ROUNDS }, before: show(best, []), after: async () => {} },
   ];
   if (second !== first) {
     stops.splice(3, 0, {
@@ -67,6 +80,8 @@ export class Tour {
     this.step = 0;
     /** @type {Stop[]} */
     this.stops = [];
+    /** @type {string[]} */
+    this.asked = [];
   }
 
   async begin() {
@@ -95,11 +110,8 @@ export class Tour {
     this.app.hideAnswers(true);
     await stop.before();
     const choice = (/** @type {string} */ label, /** @type {boolean} */ yes) => ({ label, act: () => this.reveal(yes) });
-    this.app.panel(
-      this.panel,
-      [texts.say('tour_step', { step: this.step + 1, steps: this.stops.length }), texts.say(`${stop.key}_q`, words)],
-      [choice(words.name, true), choice(words.other, false)],
-    );
+    this.asked = [texts.say('tour_step', { step: this.step + 1, steps: this.stops.length }), texts.say(`${stop.key}_q`, words)];
+    this.app.panel(this.panel, this.asked, [choice(words.name, true), choice(words.other, false)]);
   }
 
   /** @param {boolean} guess */
@@ -107,7 +119,7 @@ export class Tour {
     const stop = this.stops[this.step];
     const { texts, language } = this.app;
     const [before] = await this.app.scores(stop.model, [this.app.state]);
-    this.app.panel(this.panel, [], []);
+    this.app.panel(this.panel, this.asked, []);
     this.app.hideAnswers(false);
     await stop.after();
     const [after] = await this.app.scores(stop.model, [this.app.state]);
@@ -116,7 +128,7 @@ export class Tour {
     const last = this.step === this.stops.length - 1;
     this.app.panel(
       this.panel,
-      [texts.say(guess === (after > 0) ? 'tour_right' : 'tour_wrong'), texts.say(`${stop.key}_a`, words)],
+      [texts.say(guess === (after > 0) ? 'tour_right' : 'tour_wrong'), texts.say(`${stop.key}_${after > 0 ? 'yes' : 'no'}`, words)],
       last
         ? [{ label: texts.say('tour_end'), act: () => this.app.enter('free') }, { label: texts.say('tour_again'), act: () => this.begin() }]
         : [{ label: texts.say('tour_next'), act: () => this.next() }],
