@@ -22,18 +22,18 @@ function fittedPatch(material, donorName, kind, hostSide) {
   const donor = material.exemplar(donorName);
   const part = /** @type {import('./material.js').Part} */ (donor.parts.get(kind));
   if (donor.side === hostSide) return part;
-  const key = JSON.stringify([donorName, kind, hostSide]);
-  const known = material.fitted.get(key);
-  if (known) return known;
-  const scaled = (/** @type {number} */ n) => Math.max(1, Math.floor((2 * n * hostSide + donor.side) / (2 * donor.side)));
+  return remembered(material.fitted, JSON.stringify([donorName, kind, hostSide]), () => refitted(part, donor.side, hostSide));
+}
+
+/** @param {import('./material.js').Part} part @param {number} donorSide @param {number} hostSide @returns {Patch} */
+function refitted(part, donorSide, hostSide) {
+  const scaled = (/** @type {number} */ n) => Math.max(1, Math.floor((2 * n * hostSide + donorSide) / (2 * donorSide)));
   const [rows, columns] = [scaled(part.rows), scaled(part.columns)];
   const [down, across] = [resampling(part.rows, rows), resampling(part.columns, columns)];
   const shape = { rows: part.rows, columns: part.columns, planes: 3, top: 0, left: 0 };
   const covered = resized(part.mask, { ...shape, planes: 1 }, down, across);
   const half = Math.max(...covered) / 2 - 1e-5;
-  const made = { rows, columns, pixels: resized(part.pixels, shape, down, across), mask: covered.map((c) => Number(c >= half)) };
-  material.fitted.set(key, made);
-  return made;
+  return { rows, columns, pixels: resized(part.pixels, shape, down, across), mask: covered.map((c) => Number(c >= half)) };
 }
 
 /**
@@ -74,25 +74,55 @@ export function sceneOf(material, state) {
 }
 
 /**
- * The surface with the parts on it.
+ * The surface without parts; whoever changes it takes a copy.
  * @param {import('./material.js').Material} material
  * @param {State} state
  * @param {Scene} scene
- * @param {number[] | null} tone of a plain surface
  * @returns {Float32Array} rows × columns × RGB
  */
-function composed(material, state, scene, tone) {
-  let surface;
-  if (tone) {
-    surface = new Float32Array(scene.rows * scene.columns * 3);
+function bareSurface(material, state, scene) {
+  return remembered(material.fitted, JSON.stringify([state.exemplar, state.canvas]), () => {
+    const host = material.exemplar(state.exemplar);
+    if (state.canvas === 'own') return new Float32Array(host.canvas);
+    const surface = new Float32Array(scene.rows * scene.columns * 3);
+    const tone = toneOf(material, state);
     for (let i = 0; i < surface.length; i += 1) surface[i] = tone[i % 3];
-  } else {
-    surface = Float32Array.from(material.exemplar(state.exemplar).canvas);
-  }
-  for (const item of scene.items) {
-    if (item.shown) paste(surface, scene, item, material.blend);
-  }
-  return surface;
+    return surface;
+  });
+}
+
+/** @param {import('./material.js').Material} material @param {State} state */
+const toneOf = (material, state) => (state.canvas === 'grey' ? [GREY, GREY, GREY] : material.exemplar(state.exemplar).skin);
+
+/**
+ * The same as a square image of some size; a plain tone stays exactly what it is.
+ * @param {import('./material.js').Material} material @param {State} state @param {Scene} scene @param {number} size
+ * @returns {Float32Array}
+ */
+function bareImage(material, state, scene, size) {
+  return remembered(material.fitted, JSON.stringify([state.exemplar, state.canvas, state.placement, size]), () => {
+    if (state.canvas === 'own') return resizedPart(bareSurface(material, state, scene), [0, 0, scene.rows, scene.columns], scene, size);
+    const tone = toneOf(material, state);
+    return new Float32Array(3 * size * size).map((_, i) => tone[i % 3]);
+  });
+}
+
+/**
+ * What lies in a box of the surface, in a square image of some size, black around it.
+ * @param {Float32Array} pixels of the box
+ * @param {number[]} box first row and column, one past the last ones
+ * @param {Scene} scene @param {number} size
+ */
+function resizedPart(pixels, [top, left, bottom, right], scene, size) {
+  const taps = resampling(scene.side, size);
+  const shape = { rows: bottom - top, columns: right - left, planes: 3, top: top + scene.corner[0], left: left + scene.corner[1] };
+  return resized(pixels, shape, taps, taps);
+}
+
+/** @template T @param {Map<string, T>} known @param {string} key @param {() => T} find @returns {T} */
+function remembered(known, key, find) {
+  if (!known.has(key)) known.set(key, find());
+  return /** @type {T} */ (known.get(key));
 }
 
 /** @param {Float32Array} surface @param {Scene} scene @param {Placed} item @param {number} blend */
@@ -139,17 +169,32 @@ function paste(surface, scene, item, blend) {
 }
 
 /**
- * A state once drawn, at any size.
+ * A state once drawn, at any size. Resizing is linear, so that only what parts change of the surface is resized.
  * @param {import('./material.js').Material} material
  * @param {State} state
  */
 export function drawn(material, state) {
   const scene = sceneOf(material, state);
-  const tone = { own: null, skin: material.exemplar(state.exemplar).skin, grey: [GREY, GREY, GREY] }[state.canvas];
-  const surface = composed(material, state, scene, tone);
+  const bare = bareSurface(material, state, scene);
+  const surface = bare.slice();
+  const shown = scene.items.filter((item) => item.shown);
+  for (const item of shown) paste(surface, scene, item, material.blend);
+  const [top, left] = [0, 1].map((i) => Math.max(0, Math.min(...shown.map((item) => item.low[i]))));
+  const [bottom, right] = [0, 1].map((i) => Math.min([scene.rows, scene.columns][i], Math.max(...shown.map((item) => item.high[i]))));
+  /** @type {Float32Array | null} */
+  let change = null;
+  if (shown.length) {
+    change = new Float32Array((bottom - top) * (right - left) * 3);
+    let to = 0;
+    for (let r = top; r < bottom; r += 1) {
+      for (let from = 3 * (r * scene.columns + left); from < 3 * (r * scene.columns + right); from += 1) {
+        change[to] = surface[from] - bare[from];
+        to += 1;
+      }
+    }
+  }
   /** @type {Map<number, Uint8ClampedArray>} */
   const made = new Map();
-  const shape = { rows: scene.rows, columns: scene.columns, planes: 3, top: scene.corner[0], left: scene.corner[1] };
   return {
     scene,
     /**
@@ -160,13 +205,10 @@ export function drawn(material, state) {
     image(size) {
       let image = made.get(size);
       if (!image) {
-        const taps = resampling(scene.side, size);
-        // A plain tone stays what it is; only what differs from it is resized.
-        const some = tone ? surface.map((value, i) => value - tone[i % 3]) : surface;
-        const small = resized(some, shape, taps, taps);
-        if (tone) small.forEach((value, i) => { small[i] = value + tone[i % 3]; });
+        const exact = bareImage(material, state, scene, size).slice();
+        if (change) resizedPart(change, [top, left, bottom, right], scene, size).forEach((value, i) => { exact[i] += value; });
         // Such an array rounds to whole levels, halves to the even one.
-        image = new Uint8ClampedArray(small);
+        image = new Uint8ClampedArray(exact);
         if (state.flip) image = turnedOver(image);
         made.set(size, image);
       }

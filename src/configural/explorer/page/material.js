@@ -22,7 +22,7 @@ export class Material {
     this.asked = new Map();
     /** @type {Map<string, Exemplar>} */
     this.unpacked = new Map();
-    /** @type {Map<string, any>} */
+    /** @type {Map<string, any>} what was made of them to draw faster */
     this.fitted = new Map();
   }
 
