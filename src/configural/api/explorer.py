@@ -1,5 +1,5 @@
 """The page on which parts are dragged."""
 
-from configural.explorer.exploring import explore as explore
+from configural.explorer import explore as explore
 
 __all__ = ["explore"]

@@ -77,6 +77,14 @@ def explore(
     Raises:
         ConfiguralError: If a model or a source cannot be used, or the address cannot be had; if `out` is given and
             a model is none of the study's networks.
+
+    Example:
+        >>> import tempfile
+        >>> import configural as cf
+        >>> library = cf.portraits.load("synthetic:2")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     cf.models.save_network(cf.models.create("fcn-14", 32), f"{folder}/net.safetensors")
+        ...     explore(f"{folder}/net.safetensors", source=library, out=f"{folder}/page.html", say=lambda line: None)
     """
     if exemplars < 2:
         raise ConfiguralError(f"exemplars {exemplars}: at least 2")
