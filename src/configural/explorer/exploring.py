@@ -84,7 +84,7 @@ def explore(
         >>> library = cf.portraits.load("synthetic:2")
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     cf.models.save_network(cf.models.create("fcn-14", 32), f"{folder}/net.safetensors")
-        ...     explore(f"{folder}/net.safetensors", source=library, out=f"{folder}/page.html", say=lambda line: None)
+        ...     explore(f"{folder}/net.safetensors", source=library, out=f"{folder}/page.html", say=len)
     """
     if exemplars < 2:
         raise ConfiguralError(f"exemplars {exemplars}: at least 2")

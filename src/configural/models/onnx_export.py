@@ -61,7 +61,7 @@ def export_onnx(network: nn.Module, path: Path | str) -> None:
             torch.onnx.export(
                 whole,
                 (images.to(next(iter(network.parameters()), images).device),),
-                written,
+                written,  # type: ignore[arg-type]  # this exporter takes files, too
                 dynamo=False,
                 opset_version=17,
                 input_names=["images"],
