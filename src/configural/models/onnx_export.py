@@ -30,7 +30,8 @@ def export_onnx(network: nn.Module, path: Path | str) -> None:
     """Write a network into one ONNX file, for any program that runs such files.
 
     Its input `images` takes RGB bytes (n, rows, columns, 3), of any n; what the network does to them first is
-    inside. Its output `log_odds` holds the log-odds of the correct class in nats, (n,). `models.open` opens it again.
+    inside. Its output `log_odds` holds the log-odds of the correct class in nats, (n,). `models.open` opens it
+    again.
 
     Args:
         network: One that `create` made or `load_network` read.
