@@ -14,6 +14,7 @@ app = typer.Typer()
 
 @app.command(
     epilog="Examples:\n\n"
+    "configural explore\n\n"
     "configural explore runs/demo\n\n"
     "configural explore runs/demo runs/floating --out explorer.html\n\n"
     "configural explore model.onnx --source fasseg --image-size 224"
@@ -26,12 +27,13 @@ app = typer.Typer()
 def explore(
     *,
     models: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="MODEL...",
-            help="run folders, .safetensors, Keras .h5 or .keras, .onnx, Hugging Face folders or module:name",
+            metavar="[MODEL]...",
+            help="run folders, .safetensors, Keras .h5 or .keras, .onnx, Hugging Face folders or module:name; two "
+            "networks that come with the package if none",
         ),
-    ],
+    ] = None,
     exemplars: Annotated[int, typer.Option(metavar="N", help="how many the page has at most")] = 6,
     out: Annotated[
         Path | None,
@@ -49,7 +51,7 @@ def explore(
     """
     try:
         configural.api.explore(
-            *models, exemplars=exemplars, out=out, host=host, port=port, browser=browser, say=_say, **given
+            *(models or []), exemplars=exemplars, out=out, host=host, port=port, browser=browser, say=_say, **given
         )
     except KeyboardInterrupt:
         if out is not None:

@@ -17,6 +17,7 @@ from configural.evaluation.metrics import read_metrics
 from configural.explorer.asking import AskedModel, Panel
 from configural.explorer.bundle import ShownModel, bundle
 from configural.explorer.one_file import page, write_one_file
+from configural.explorer.small import shipped
 from configural.models.classifiers import Classifier
 from configural.portraits import Library, load
 from configural.portraits.sources import load_recorded
@@ -27,27 +28,27 @@ EXEMPLARS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class _Opened:
-    """A model as it was opened, and the settings of its training where it lies in a run folder."""
+    """A model as it was opened, and what is known of its training."""
 
     name: str
     image_size: int
     classifier: Classifier
-    run: RunConfig | None
-    accuracy: float | None
+    source: str | None = None
+    trained_on: str = ""
+    accuracy: float | None = None
 
     def shown(self, *, with_network: bool) -> ShownModel:
         return ShownModel(
             name=self.name,
             image_size=self.image_size,
-            trained_on="" if self.run is None else self.run.condition,
+            trained_on=self.trained_on,
             accuracy=self.accuracy,
             network=getattr(self.classifier, "module", None) if with_network else None,
         )
 
 
 def explore(
-    model: Any,
-    *others: Any,
+    *sources: Any,
     source: str | Library | None = None,
     exemplars: int = EXEMPLARS,
     out: Path | str | None = None,
@@ -62,8 +63,8 @@ def explore(
     Serves until Ctrl-C. The file needs no server: the networks run in the browser, so that it can be sent.
 
     Args:
-        model: A run folder, or whatever else `models.open` opens.
-        others: More of these, to be seen side by side.
+        sources: Run folders, or whatever else `models.open` opens, to be seen side by side; by default two networks
+            that come with the package.
         source: A source of exemplars, or a library; of a run its own by default, else synthetic.
         exemplars: How many of them the page has at most; at least 2.
         out: The file to write instead, such as explorer.html; only for the study's networks.
@@ -92,7 +93,7 @@ def explore(
         raise ConfiguralError(f"{folder}: a folder; out names a file, such as {folder / 'explorer.html'}")
     if out is None:
         _require_server()
-    opened = _named([_open(one, options) for one in (model, *others)])
+    opened = _named([_open(one, options) for one in sources] if sources else _shipped())
     library = _library(source, opened)
     library = replace(library, exemplars=library.exemplars[:exemplars])
     if out is not None:
@@ -131,14 +132,28 @@ def _open(source: Any, options: dict[str, Any]) -> _Opened:
     config = AuditConfig.of(**{name: value for name, value in options.items() if value is not None})
     given = config.model_dump(include={"positive", "output", "scale", "layout", "network", "device"})
     classifier = models.open(source, image_size=options.get("image_size"), **given)
-    run, accuracy, folder = None, None, Path(source) if isinstance(source, str | Path) else None
-    if folder is not None and (folder / "config.yaml").is_file():
-        run = RunConfig.load(folder / "config.yaml")
-        accuracy = read_metrics(folder / "metrics.json")["test_accuracy"]
     # Of a model without a name, such as a classifier of somebody's own, its class says most.
     name = getattr(classifier, "name", "") or type(source).__name__
     size = getattr(classifier, "image_size", None) or config.image_size
-    return _Opened(name=name, image_size=size, classifier=classifier, run=run, accuracy=accuracy)
+    opened = _Opened(name=name, image_size=size, classifier=classifier)
+    if isinstance(source, str | Path) and (Path(source) / "config.yaml").is_file():
+        run = RunConfig.load(Path(source) / "config.yaml")
+        accuracy = read_metrics(Path(source) / "metrics.json")["test_accuracy"]
+        opened = replace(opened, source=run.source, trained_on=run.condition, accuracy=accuracy)
+    return opened
+
+
+def _shipped() -> list[_Opened]:
+    return [
+        _Opened(
+            name=model.name,
+            image_size=model.image_size,
+            classifier=models.open(model.network),
+            trained_on=model.trained_on,
+            accuracy=model.accuracy,
+        )
+        for model in shipped()
+    ]
 
 
 def _named(opened: Sequence[_Opened]) -> list[_Opened]:
@@ -155,7 +170,7 @@ def _named(opened: Sequence[_Opened]) -> list[_Opened]:
 def _library(source: str | Library | None, opened: Sequence[_Opened]) -> Library:
     if source is not None:
         return load(source)
-    recorded = next((one.run.source for one in opened if one.run is not None), None)
+    recorded = next((one.source for one in opened if one.source is not None), None)
     return load() if recorded is None else load_recorded(recorded)
 
 
