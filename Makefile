@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	rm -rf runs/demo
 	$(BIN)/configural run --preset quick --out runs/demo
+	@echo "To move its parts by hand: $(BIN)/configural explore runs/demo"
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
