@@ -40,15 +40,12 @@ class ShownModel:
     network: nn.Module | None = None
 
 
-def bundle(
-    library: Library, models: Sequence[ShownModel], *, exemplars: int | None = None, bits: int = 8
-) -> dict[str, Any]:
+def bundle(library: Library, models: Sequence[ShownModel], *, bits: int = 8) -> dict[str, Any]:
     """Everything that the page needs, as plain values for JSON.
 
     Args:
         library: The exemplars to arrange.
         models: Those to ask, in the order in which they are shown.
-        exemplars: Only the first so many of the library; all by default.
         bits: Of the networks' weights: 8, each output channel with a scale of its own, or 32 as they are.
 
     Raises:
@@ -63,7 +60,6 @@ def bundle(
     names = [model.name for model in models]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ConfiguralError(f"model '{twice}': two models are called so; give each a name of its own")
-    some = library.exemplars[:exemplars]
     return {
         "format": FORMAT,
         "version": __version__,
@@ -71,7 +67,7 @@ def bundle(
         "licence": library.licence,
         "blend": condition("baseline", scheme=library.scheme).blend,
         "scheme": _scheme(library.scheme),
-        "exemplars": [_exemplar(exemplar) for exemplar in some],
+        "exemplars": [_exemplar(exemplar) for exemplar in library.exemplars],
         "models": [_model(model, bits) for model in models],
     }
 
@@ -121,7 +117,7 @@ def packed_image(pixels: UInt8[np.ndarray, "rows cols 3"]) -> str:
 
 
 def _packed(content: bytes) -> str:
-    return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(content)).decode("ascii")
 
 
 def _model(model: ShownModel, bits: int) -> dict[str, Any]:

@@ -171,6 +171,7 @@ export class App {
   endDrag() {
     if (this.drag && JSON.stringify(this.drag.base) !== JSON.stringify(this.state)) this.remember(this.drag.base);
     this.drag = null;
+    this.controls();
   }
 
   /** One arrow key: several in a row are one drag. @param {number} rows @param {number} columns */
@@ -692,6 +693,7 @@ async function start() {
   app.speak();
   app.listen();
   await app.enter('free');
+  await app.open();
   app.show(app.state);
   const inBrowser = bundle.models.every((/** @type {Model} */ model) => model.network);
   if (inBrowser) {
@@ -708,7 +710,6 @@ async function start() {
   } catch (error) {
     app.problem('no_worker', { problem: error instanceof Error ? error.message : String(error) });
   }
-  await app.open();
   app.show(app.state);
   await material.have(material.names);
   return app;
