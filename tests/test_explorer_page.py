@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -403,6 +404,45 @@ def test_nothing_is_ever_sent(opened):
     page.get_by_role("button", name="Show me a scrambled one").click()
     page.wait_for_timeout(300)
     assert not [url for url in asked if not url.startswith(("blob:", "data:")) and "example.org" not in url]
+
+
+def test_a_server_responds_and_its_failures_are_told(browser, faces):
+    uvicorn = pytest.importorskip("uvicorn")
+    from configural.explorer import server
+    from configural.explorer.asking import AskedModel, Panel
+
+    broken: list[str] = []
+
+    def bright(images: np.ndarray) -> np.ndarray:
+        if broken:
+            raise RuntimeError(broken[0])
+        return images.mean(axis=(1, 2, 3)) / 255
+
+    classifier = models.open(bright, output="probabilities")
+    shown = bundle(faces, [ShownModel(name="bright", image_size=32)])
+    panel = Panel(faces, [AskedModel(name="bright", image_size=32, classifier=classifier)])
+    with server.listening("127.0.0.1", None) as listener:
+        app = server.application(one_file.page(), shown, panel)
+        served = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+        thread = threading.Thread(target=served.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        page = browser.new_context(locale="en").new_page()
+        page.goto(server.address_of(listener, "127.0.0.1"))
+        page.evaluate("async () => { await explorer; }")
+        until(page, "async () => (await explorer).replies.length === 1")
+        stimulus = stimulus_of(State.model_validate_json(json.dumps(state(page))), faces)
+        wanted = classifier.log_odds(Renderer(faces, size=32).draw(stimulus)[None])[0]
+        assert page.evaluate("async () => (await explorer).replies[0].logOdds") == pytest.approx(wanted, abs=1e-6)
+        broken.append("out of memory")
+        page.focus("#stage")
+        page.keyboard.press("ArrowDown")
+        until(page, "() => document.querySelector('#problem').innerText.includes('out of memory')")
+        served.should_exit = True
+        thread.join()
+    page.keyboard.press("ArrowDown")
+    until(page, "() => document.querySelector('#problem').innerText.includes('does not respond')")
+    assert part(page, "nose")["rows"] == 8
+    page.context.close()
 
 
 def names_of(module: str) -> list[str]:

@@ -1,8 +1,8 @@
 """The page as one file: markup, style, modules and, where there is one, what the page shows, all in it.
 
 The modules are plain ES modules, which a browser also takes one by one. Put together they are one script: imports
-from each other fall away, and so do the words `export`. The file says by hash which script may run, and that none may
-open a connection.
+from each other fall away, and so do the words `export`. The file says by hash which script may run, and that it may
+open no connection.
 """
 
 import base64

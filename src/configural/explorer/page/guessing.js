@@ -9,7 +9,10 @@ export class Guessing {
   constructor(app, panel) {
     this.app = app;
     this.panel = panel;
-    this.restart();
+    this.rounds = 0;
+    this.right = 0;
+    this.ofModels = app.models.map(() => 0);
+    this.scrambled = false;
   }
 
   restart() {

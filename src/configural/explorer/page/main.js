@@ -68,7 +68,12 @@ export class App {
     this.done = new Set();
     this.turnNumber = 0;
     this.drawing = drawn(material, this.state);
+    /** @type {BrowserModels | ServerModels | null} */
     this.asker = null;
+    /** @type {{key: string, base: State, last: State} | null} */
+    this.walk = null;
+    /** @type {any[]} what the cards are made of */
+    this.cards = [];
     this.stage = new Stage(byId('stage'), material, {
       select: (slots) => this.select(slots),
       begin: () => this.beginDrag(),
@@ -242,7 +247,8 @@ export class App {
     await Promise.all(states.map((state) => this.have(state)));
     const items = states.map((state) => ({ state, drawing: drawn(this.material, state) }));
     const replies = await this.asker?.askLater(model, items, () => true);
-    return (replies ?? []).map((reply) => reply.logOdds);
+    if (!replies) throw new Error('no responses');
+    return replies.map((reply) => reply.logOdds);
   }
 
   /** What is done when nothing changes for a moment. */
@@ -436,7 +442,7 @@ export class App {
     byId('exemplar').value = state.exemplar;
     byId('canvas').value = state.canvas;
     byId('placement').value = state.placement;
-    this.cards?.forEach((card, i) => {
+    this.cards.forEach((card, i) => {
       const size = this.models[i].image_size;
       card.canvas.getContext('2d').drawImage(asCanvas(this.drawing.image(size), size), 0, 0);
     });
@@ -605,7 +611,7 @@ export class App {
       ]),
       make('div', { className: 'row' }, choices.map(({ label, act }, i) => {
         const button = make('button', { type: 'button', textContent: label, className: i && choices.length === 2 && this.mode === 'free' ? '' : 'choice' });
-        button.addEventListener('click', act);
+        button.addEventListener('click', () => this.attempt(act));
         return button;
       })),
     );
@@ -614,21 +620,30 @@ export class App {
   /** @param {'tour' | 'free' | 'guess'} mode */
   async enter(mode) {
     this.mode = mode;
-    for (const button of document.querySelectorAll('[data-mode]')) {
+    for (const button of document.querySelectorAll('.modes button')) {
       button.setAttribute('aria-pressed', String(/** @type {HTMLElement} */ (button).dataset.mode === mode));
     }
     document.body.dataset.mode = mode;
     this.hideAnswers(false);
     byId('panel').hidden = true;
-    if (mode === 'tour') await this.tour.begin();
-    if (mode === 'guess') await this.guessing.begin();
+    if (mode !== 'free') await this.attempt(() => (mode === 'tour' ? this.tour : this.guessing).begin());
+  }
+
+  /** A step of the tour or the game; back to free play where models do not respond, which is told elsewhere. @param {() => any} step */
+  async attempt(step) {
+    try {
+      await step();
+    } catch (error) {
+      await this.enter('free');
+      if (!(error instanceof Error && error.message === 'no responses')) throw error;
+    }
   }
 
   listen() {
     for (const button of document.querySelectorAll('[data-do]')) {
       button.addEventListener('click', () => this.act(/** @type {HTMLElement} */ (button).dataset.do ?? ''));
     }
-    for (const button of document.querySelectorAll('[data-mode]')) {
+    for (const button of document.querySelectorAll('.modes button')) {
       button.addEventListener('click', () => this.enter(/** @type {'tour'} */ (/** @type {HTMLElement} */ (button).dataset.mode)));
     }
     byId('exemplar').addEventListener('change', (/** @type {any} */ { target }) => {

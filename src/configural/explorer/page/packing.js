@@ -38,7 +38,7 @@ export async function unpackFloats(text) {
 
 /**
  * Weights as they are, or as whole numbers times a step of each output channel.
- * @param {{shape: number[], values?: string, steps?: string, levels?: string}} stored
+ * @param {{shape: number[], values: string, steps?: undefined, levels?: undefined} | {shape: number[], values?: undefined, steps: string, levels: string}} stored
  * @returns {Promise<Float32Array>} output channel, row, column, input channel
  */
 export async function unpackWeights(stored) {
