@@ -56,8 +56,6 @@ export function showStrip(holder, trace, said) {
     root.append(svg('line', { x1: left, x2: width - right, y1: y(score), y2: y(score), class: score ? 'rule' : 'zero' }));
     text(left - 6, y(score) + 4, `${score < 0 ? '−' : score ? '+' : ''}${Math.abs(score)}`, 'end');
   }
-  text(width - right - 4, top + 13, said.words.yes, 'end');
-  text(width - right - 4, height - bottom - 6, said.words.no, 'end');
   const nice = far > 200 ? 100 : far > 80 ? 50 : 20;
   for (let distance = 0; distance <= far; distance += nice) text(x(distance), height - 8, String(distance), distance ? 'middle' : 'start');
   said.models.forEach((_, model) => {
@@ -68,5 +66,7 @@ export function showStrip(holder, trace, said) {
     const [cx, cy] = line[line.length - 1].split(',');
     root.append(svg('circle', { cx, cy, r: 4.5, class: `tip model-${model % 4}` }));
   });
+  text(width - right - 4, top + 13, said.words.yes, 'end');
+  text(width - right - 4, height - bottom - 6, said.words.no, 'end');
   holder.replaceChildren(root);
 }

@@ -56,7 +56,7 @@ export const english = {
   map_positions: 'move the part everywhere',
   map_occlusion_how: 'Orange: the score falls when a small square there is hidden. Blue: it rises.',
   map_evidence_how: 'What each unit of the last layer says by itself. Orange: for {name}. Blue: against.',
-  map_positions_how: 'How probable {name} is with the {part} there; deeper orange is more. Nothing where it would not fit.',
+  map_positions_how: 'The score with the {part} there: the deeper the orange, the more it is {name}. Grey where it would not fit.',
   map_positions_select: 'Select one part first.',
   map_no_evidence: 'Only a fully convolutional network, run in the browser, has an evidence map.',
   map_no_hiding: 'A network on a server is asked about arrangements only.',

@@ -56,7 +56,7 @@ export const german = {
   map_positions: 'Teil überallhin setzen',
   map_occlusion_how: 'Orange: Die Antwort sinkt, wenn dort ein kleines Quadrat verdeckt ist. Blau: Sie steigt.',
   map_evidence_how: 'Was jede Einheit der letzten Schicht für sich sagt. Orange: für {name}. Blau: dagegen.',
-  map_positions_how: 'Wie wahrscheinlich {name} ist, wenn dort {part} liegt; kräftigeres Orange heißt mehr. Leer, wo es nicht passt.',
+  map_positions_how: 'Die Antwort, wenn dort {part} liegt: je kräftiger das Orange, desto eher {name}. Grau, wo es nicht passt.',
   map_positions_select: 'Wählen Sie zuerst ein Teil.',
   map_no_evidence: 'Belege zeigt nur ein rein gefaltetes Netz (FCN), das im Browser läuft.',
   map_no_hiding: 'Ein Netz auf einem Server wird nur nach Anordnungen gefragt.',

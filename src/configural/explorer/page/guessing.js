@@ -51,7 +51,14 @@ export class Guessing {
     const truth = app.texts.say(this.scrambled ? 'guess_truth_no' : 'guess_truth_yes', { object });
     app.panel(this.panel, [this.tally(), truth], [
       { label: app.texts.say('guess_next'), act: () => this.begin() },
-      { label: app.texts.say('guess_restart'), act: () => { this.restart(); this.begin(); } },
+      {
+        label: app.texts.say('guess_restart'),
+        plain: true,
+        act: () => {
+          this.restart();
+          return this.begin();
+        },
+      },
     ]);
   }
 

@@ -9,7 +9,7 @@ import { Material } from './material.js';
 import { asCanvas, asCsv, asPng, download, shareCard, tableRow } from './saving.js';
 import { Stage } from './stage.js';
 import {
-  broughtInside, drawnAtRandom, exemplarsOf, fromLink, isCorrect, moved, posed, swapped, toLink, wholeObject, withParts,
+  broughtInside, drawnAtRandom, exemplarsOf, fromLink, moved, posed, swapped, toLink, verdict, wholeObject, withParts,
 } from './state.js';
 import { Texts } from './texts.js';
 import { Tour } from './tour.js';
@@ -19,7 +19,7 @@ import { Tour } from './tour.js';
  * @typedef {import('./asking.js').Item} Item
  * @typedef {import('./asking.js').Reply} Reply
  * @typedef {{name: string, image_size: number, trained_on: string, accuracy: number | null, network: any}} Model
- * @typedef {{label: string, act: () => void}} Choice
+ * @typedef {{label: string, act: () => void, plain?: boolean}} Choice
  */
 
 const FORMAT = 1;
@@ -579,9 +579,9 @@ export class App {
 
   check() {
     const { state, replies } = this;
-    const whole = state.parts.every((part) => part.shown);
-    if (this.mode !== 'free' || !whole || replies.filter(Boolean).length < this.models.length) return;
-    const wrong = replies.map((reply) => reply !== undefined && reply.logOdds > 0 !== isCorrect(state));
+    const truth = verdict(state);
+    if (this.mode !== 'free' || truth === null || replies.filter(Boolean).length < this.models.length) return;
+    const wrong = replies.map((reply) => reply !== undefined && reply.logOdds > 0 !== truth);
     const fresh = this.challenges().filter(({ id, met }) => !this.done.has(id) && met(wrong));
     if (!fresh.length) return;
     for (const { id, label } of fresh) {
@@ -609,8 +609,8 @@ export class App {
         ...(small ? [make('p', { className: 'small', textContent: small })] : []),
         ...(large ? [make('p', { className: 'large', textContent: large })] : []),
       ]),
-      make('div', { className: 'row' }, choices.map(({ label, act }, i) => {
-        const button = make('button', { type: 'button', textContent: label, className: i && choices.length === 2 && this.mode === 'free' ? '' : 'choice' });
+      make('div', { className: 'row' }, choices.map(({ label, act, plain }) => {
+        const button = make('button', { type: 'button', textContent: label, className: plain ? '' : 'choice' });
         button.addEventListener('click', () => this.attempt(act));
         return button;
       })),

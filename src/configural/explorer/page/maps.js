@@ -1,7 +1,6 @@
 // On demand: what a model's score depends on, as a map over the image.
 
 import { drawn } from './drawing.js';
-import { probabilityOf } from './charts.js';
 import { sceneOf } from './drawing.js';
 import { moved } from './state.js';
 
@@ -37,7 +36,7 @@ export function evidenceMap(reply) {
 }
 
 /**
- * The probability of the correct class with one part at every position.
+ * The score with one part at every position, above the lowest of them.
  * @param {any} models @param {number} index @param {import('./material.js').Material} material
  * @param {import('./state.js').State} state @param {string} slot @param {() => boolean} wanted
  * @returns {Promise<Heat | null>}
@@ -68,16 +67,19 @@ export async function positionMap(models, index, material, state, slot, wanted) 
   }
   let at = 0;
   for (const one of all) {
-    values.push(one === null ? null : probabilityOf(replies[at].logOdds));
+    values.push(one === null ? null : replies[at].logOdds);
     if (one !== null) at += 1;
   }
   if (state.flip) values.reverse();
-  return { kind: 'positions', rows: GRID, values, strongest: 1 };
+  // From the lowest score to the highest, so that a hot spot is seen where all of them are high.
+  const scores = values.filter((value) => value !== null);
+  const least = Math.min(...scores);
+  return heat('positions', GRID, values.map((value) => (value === null ? null : value - least)));
 }
 
-/** @param {string} kind @param {number} rows @param {number[]} values @returns {Heat} */
+/** @param {string} kind @param {number} rows @param {(number | null)[]} values @returns {Heat} */
 function heat(kind, rows, values) {
-  return { kind, rows, values, strongest: Math.max(FAINT, ...values.map(Math.abs)) };
+  return { kind, rows, values, strongest: Math.max(FAINT, ...values.map((value) => Math.abs(value ?? 0))) };
 }
 
 /**
@@ -93,7 +95,7 @@ export function paintMap(canvas, map) {
   const data = new ImageData(map.rows, map.rows);
   map.values.forEach((value, i) => {
     if (value === null) return;
-    const share = map.kind === 'positions' ? value : Math.abs(value) / map.strongest;
+    const share = Math.abs(value) / map.strongest;
     data.data.set([...(value >= 0 ? [255, 150, 20] : [60, 150, 255]), Math.round(235 * share ** 0.8)], 4 * i);
   });
   canvas.getContext('2d')?.putImageData(data, 0, 0);

@@ -84,9 +84,9 @@ export function shareCard(image, bars, words) {
   context.font = font(38, 650);
   const bottom = wrappedText(context, words.line, { left: 680, top: 92, width: 470, step: 48 });
   const shown = bars.slice(0, 4);
-  const step = Math.min(128, (550 - bottom) / Math.max(shown.length, 1));
+  const step = Math.min(128, (510 - bottom) / Math.max(shown.length, 1));
   shown.forEach((bar, i) => {
-    const y = bottom + 44 + i * step;
+    const y = bottom + 84 + i * step;
     context.fillStyle = '#1d2126';
     context.font = font(25, 600);
     context.fillText(bar.name, 680, y, 290);

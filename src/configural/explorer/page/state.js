@@ -149,6 +149,22 @@ export function drawnAtRandom(material, state, scramble, chance = Math.random) {
   return fresh;
 }
 
+/**
+ * What anybody would say: false if parts have changed their slots, true if nothing has changed but where all of them
+ * lie together; null in between.
+ * @param {State} state
+ */
+export function verdict(state) {
+  if (state.parts.some((part) => !part.shown)) return null;
+  if (!isCorrect(state)) return false;
+  const [first] = state.parts;
+  const near = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(a - b) <= 10;
+  const whole = state.parts.every(
+    (part) => near(part.rows, first.rows) && near(part.columns, first.columns) && part.turn === 0 && part.scale === 1,
+  );
+  return whole || null;
+}
+
 /** Whether each slot holds the kind of part that belongs there, whatever its position. @param {State} state */
 export const isCorrect = (state) => state.parts.every((part) => part.shown && part.kind === part.slot);
 

@@ -130,7 +130,7 @@ export class Tour {
       this.panel,
       [texts.say(guess === (after > 0) ? 'tour_right' : 'tour_wrong'), texts.say(`${stop.key}_${after > 0 ? 'yes' : 'no'}`, words)],
       last
-        ? [{ label: texts.say('tour_end'), act: () => this.app.enter('free') }, { label: texts.say('tour_again'), act: () => this.begin() }]
+        ? [{ label: texts.say('tour_end'), act: () => this.app.enter('free') }, { label: texts.say('tour_again'), act: () => this.begin(), plain: true }]
         : [{ label: texts.say('tour_next'), act: () => this.next() }],
     );
   }
