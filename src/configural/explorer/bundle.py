@@ -54,8 +54,8 @@ def bundle(library: Library, models: Sequence[ShownModel], *, bits: int = 8) -> 
     Example:
         >>> import configural as cf
         >>> made = bundle(cf.portraits.load("synthetic:2"), [ShownModel(name="A", image_size=32)])
-        >>> made["scheme"]["class_names"], [model["name"] for model in made["models"]]
-        (['no_face', 'face'], ['A'])
+        >>> made["scheme"]["name"], [model["name"] for model in made["models"]]
+        ('face', ['A'])
     """
     names = [model.name for model in models]
     if twice := next((name for name in names if names.count(name) > 1), None):
