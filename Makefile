@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	rm -rf runs/demo
 	$(BIN)/configural run --preset quick --out runs/demo
+	@echo "To move its parts by hand: $(BIN)/configural explore runs/demo"
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -44,7 +45,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constr
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) .
+	$(INSTALL) '.[explore]'
 	-$(COMPILE)
 	@touch $@
 

@@ -218,7 +218,7 @@ def _escape(text: str) -> str:
 
 PACKAGES = (
     *("portraits", "objects", "stimuli", "export", "models", "config", "training", "evaluation", "runs", "study"),
-    *("replication", "audit", "report", "benchmark", "progress", "registry", "errors"),
+    *("replication", "audit", "report", "explorer", "benchmark", "progress", "registry", "errors"),
 )
 
 

@@ -24,7 +24,7 @@ from configural.stimuli import STUDY_CONDITIONS, Renderer, preset_names, sample
 FOLDER = Path(__file__).parent / "images"
 PRESETS = (
     *STUDY_CONDITIONS,
-    *("floating", "matched", "seamless", "upright-inverted", "one-part-moved"),
+    *("floating", "floating-on-canvas", "matched", "seamless", "upright-inverted", "one-part-moved"),
 )
 """In the order of the page on conditions."""
 

@@ -133,8 +133,16 @@ def _layers(faces: Library, stimulus: Stimulus) -> list[tuple[int, np.ndarray, n
             continue
         pixels, opacity, skin = _part(exemplars[content.donor], content.kind, host, condition.feather)
         top, left = _place(host, stimulus, slot, opacity.shape)
+        centre = np.array([left, top]) + (np.array(opacity.shape[::-1]) - 1) / 2
+        own = math.radians(content.rotation)
+        back = np.array([[math.cos(own), -math.sin(own)], [math.sin(own), math.cos(own)]]) / content.scale
+
+        def source(points: np.ndarray, corner=(left, top), centre=centre, back=back) -> np.ndarray:
+            """Where they were in the part, before it was turned alone."""
+            return (before(points) - centre) @ back + centre - corner + 2
+
         moved = {
-            "inverse_map": lambda points, corner=(left, top): before(points) - corner + 2,
+            "inverse_map": source,
             "output_shape": background.shape[:2],
             "order": 1,
             "preserve_range": True,

@@ -13,7 +13,9 @@ SLOW = {
     "pandas",
     "pyarrow",
     "scipy",
+    "starlette",
     "torch",
+    "uvicorn",
 }
 
 
@@ -41,6 +43,7 @@ def imported(*arguments: str) -> set[str]:
         ["generate", "--help"],
         ["bench", "--help"],
         ["audit", "compare", "--help"],
+        ["explore", "--help"],
     ],
 )
 def test_help_imports_nothing_slow(arguments):

@@ -19,7 +19,7 @@ BASE = ("errors", "wording", "registry", "progress", "processes", "io")
 
 ORDER = (
     *("config", "objects", "portraits", "stimuli", "export", "models", "training", "evaluation"),
-    *("runs", "study", "replication", "audit", "report", "benchmark", "api", "cli", "__main__"),
+    *("runs", "study", "replication", "audit", "report", "explorer", "benchmark", "api", "cli", "__main__"),
 )
 """A package imports only from those before it."""
 

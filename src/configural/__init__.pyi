@@ -4,6 +4,7 @@ from . import benchmark as benchmark
 from . import config as config
 from . import errors as errors
 from . import evaluation as evaluation
+from . import explorer as explorer
 from . import export as export
 from . import models as models
 from . import objects as objects
@@ -17,6 +18,7 @@ from . import study as study
 from . import training as training
 from .api import Run as Run
 from .api import evaluate as evaluate
+from .api import explore as explore
 from .api import generate as generate
 from .api import load_run as load_run
 from .api import run as run

@@ -7,6 +7,7 @@ from .data import fetch as fetch
 from .data import generate as generate
 from .data import inspect as inspect
 from .data import verify as verify
+from .explorer import explore as explore
 from .runs import Run as Run
 from .runs import dated_folder as dated_folder
 from .runs import evaluate as evaluate

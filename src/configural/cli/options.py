@@ -20,6 +20,8 @@ Format = Annotated[
     typer.Option("--format", help="module:name of a format that dataset.json names and nobody has registered"),
 ]
 
+_OF_THE_EXPLORER = ("exemplars", "host", "port")
+
 _KNOWN: set[str] = set()
 """The names of all settings that are options of some command."""
 
@@ -57,7 +59,11 @@ def with_settings(fields: Mapping[str, FieldInfo], *names: str) -> Callable[[Com
 
 def as_options(message: str) -> str:
     """A message of the library, which names arguments, in the words of the command line."""
-    names = "|".join(sorted(_KNOWN | {"out", "workers", "sample", "size", "placement", "resume", "data"}, key=len))
+    names = "|".join(
+        sorted(
+            _KNOWN | {"out", "workers", "sample", "size", "placement", "resume", "data", *_OF_THE_EXPLORER}, key=len
+        )
+    )
     message = re.sub(rf"^({names})(?=[: ])", _dashed, message)
     message = re.sub(rf"\b({'|'.join(name for name in _KNOWN if '_' in name)})\b", _dashed, message)
     named = r"(?<=another )(out|seed)\b|(?<=are, )output\b|(?<=with )resume\b"

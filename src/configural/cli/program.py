@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from configural import __version__
-from configural.cli import audits, data, networks, runs, studies
+from configural.cli import audits, data, explorer, networks, runs, studies
 from configural.cli.options import as_options
 from configural.errors import ConfiguralError, ConfiguralWarning
 from configural.io.files import refuse_no_text
@@ -29,6 +29,7 @@ app.add_typer(runs.app)
 app.add_typer(studies.study_app, name="study")
 app.add_typer(studies.status_app)
 app.add_typer(audits.app, name="audit")
+app.add_typer(explorer.app)
 app.add_typer(data.app)
 app.add_typer(networks.app)
 

@@ -9,6 +9,7 @@ from .networks import made_from as made_from
 from .networks import prepare as prepare
 from .networks import recreate as recreate
 from .networks import threads_for as threads_for
+from .onnx_export import export_onnx as export_onnx
 from .opening import MODELS as MODELS
 from .opening import open as open
 from .study_networks import ARCHITECTURES as ARCHITECTURES

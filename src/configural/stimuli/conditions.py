@@ -316,5 +316,8 @@ def _preset(name: str, scheme: ObjectScheme) -> Condition:
     )
 
 
-_PRESETS = ("baseline", "ffa", "fct", "floating", "matched", "seamless", "upright-inverted", _MOVED)
+_PRESETS = (
+    *("baseline", "ffa", "fct", "floating", "floating-on-canvas", "matched", "seamless"),
+    *("upright-inverted", _MOVED),
+)
 CONDITIONS.update({name: partial(_preset, name) for name in _PRESETS})

@@ -155,7 +155,7 @@ class DeviceRenderer(Renderer):
         x: Int[Tensor, " c"],
     ) -> tuple[Float32[Tensor, "n 3 rc"], Float32[Tensor, "n 1 rc"]]:
         """A slot's parts in the boxes that they lie in: their pixels and their weight, interpolated linearly."""
-        back, offset = (self._send(a)[..., None, None] for a in (sources[0], sources[1][:, slot]))
+        back, offset = (self._send(a[:, slot])[..., None, None] for a in sources)
         inside = self._send((layout.high - layout.low)[:, slot])[:, :, None, None]
         sizes = layout.size[:, slot] + 2
         last = self._send(sizes - 1)[:, :, None, None]

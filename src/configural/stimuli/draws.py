@@ -142,7 +142,12 @@ class Drawing:
         else:
             raise HostUnfitError(int(host[left[0]]), "no constellation fits onto it")
         return [
-            Draws(host, kind[position], donor[position], jitter[position], shift, rotation, scale)
+            replace(
+                _unposed(host, kind[position], donor[position], jitter[position]),
+                shift=shift,
+                rotation=rotation,
+                scale=scale,
+            )
             for position in range(len(labels))
         ]
 
@@ -220,7 +225,8 @@ class Drawing:
 
 def _unposed(host: np.ndarray, kind: np.ndarray, donor: np.ndarray, jitter: np.ndarray) -> Draws:
     n = len(host)
-    return Draws(host, kind, donor, jitter, np.zeros((n, 2), int), np.zeros(n), np.ones(n))
+    still = np.zeros((n, 2), int), np.zeros(n), np.ones(n)
+    return Draws(host, kind, donor, jitter, *still, np.zeros(kind.shape), np.ones(kind.shape))
 
 
 def _overlap(layout: Layout) -> Bool[np.ndarray, " n"]:

@@ -22,8 +22,8 @@ REFERENCE_SIDE = 512
 _ALIGNED = {"top": 0, "left": 0, "middle": 1, "bottom": 2, "right": 2}
 """Twice the fraction of the spare room above or left of a part that is smaller than its slot."""
 
-_Numbers = Float[np.ndarray, " n"]
-_Points = Float[np.ndarray, "n points 2"]
+_Poses = Float[np.ndarray, "n #slots"]
+_Points = Float[np.ndarray, "n slots 2"]
 _Boxes = Int[np.ndarray, "n slots 2"]
 
 
@@ -39,6 +39,8 @@ class Draws:
         shift: Rows down and columns to the right by which the constellation is moved.
         rotation: Degrees clockwise.
         scale: Factor of size.
+        part_rotation: Degrees clockwise by which each part is turned about its own middle, besides.
+        part_scale: Factor by which it is enlarged, besides.
     """
 
     host: Int[np.ndarray, " n"]
@@ -48,6 +50,8 @@ class Draws:
     shift: Int[np.ndarray, "n 2"]
     rotation: Float[np.ndarray, " n"]
     scale: Float[np.ndarray, " n"]
+    part_rotation: Float[np.ndarray, "n slots"]
+    part_scale: Float[np.ndarray, "n slots"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +64,8 @@ class Layout(Draws):
         size: Rows and columns of that box. Parts of a donor of other resolution are resampled to the host's.
         middle: What the constellation turns about, on the surface: the mean of the middles of the host's own parts,
             where the middle of pixel 0 is 0.
+        pivot: What each part turns about: that, or its own middle if it is also turned or enlarged alone.
+        target: Where the pivot lies once the constellation is turned and enlarged, before any shift.
         low: First row and column that each part covers once turned, enlarged and shifted.
         high: One past the last row and column.
         surface: Rows and columns of the surface.
@@ -72,6 +78,8 @@ class Layout(Draws):
     start: _Boxes
     size: _Boxes
     middle: Float[np.ndarray, "n 2"]
+    pivot: _Points
+    target: _Points
     low: _Boxes
     high: _Boxes
     surface: Int[np.ndarray, "n 2"]
@@ -86,26 +94,26 @@ class Layout(Draws):
         return within.all(axis=2) | ~self.filled
 
     @property
-    def turned(self) -> Bool[np.ndarray, " n"]:
-        """Whether the constellation is turned or enlarged."""
-        return (self.rotation != 0) | (self.scale != 1)
+    def turned(self) -> Bool[np.ndarray, "n slots"]:
+        """Whether each part is turned or enlarged, alone or with the constellation."""
+        return ~_still(*_poses(self))
 
     @property
     def centres(self) -> Float[np.ndarray, "n slots 2"]:
         """Row and column of the middle of each part in the square, where the middle of pixel 0 is 0.5."""
-        away = _posed(self.start + (self.size - 1) / 2 - self.middle[:, None], self.rotation, self.scale)
+        away = self.start + (self.size - 1) / 2 - self.middle[:, None]
+        away = _posed(away[:, :, None], self.rotation[:, None], self.scale[:, None])[:, :, 0]
         # From the host's own canvas on, so that rounding is the same on every background.
         return away + (self.middle - self.canvas)[:, None] + (self.shift + self.canvas + self.corner)[:, None] + 0.5
 
-    def sources(self) -> tuple[Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n slots 2"]]:
+    def sources(self) -> tuple[Float[np.ndarray, "n slots 2 2"], Float[np.ndarray, "n slots 2"]]:
         """Matrices and offsets: pixel p of a box shows what the part has at matrix · p + offset.
 
         There, (1, 1) is the part's first pixel, for its border of one pixel is interpolated, too.
         """
-        inverse = np.linalg.inv(_pose_matrix(self.rotation, self.scale))
-        middle = self.middle[:, None]
-        away = self.low - self.shift[:, None] - middle
-        return inverse, np.einsum("nij,nsj->nsi", inverse, away) + middle - self.start + 1
+        inverse = np.linalg.inv(_pose_matrix(*_poses(self)))
+        away = self.low - self.shift[:, None] - self.target
+        return inverse, np.einsum("nsij,nsj->nsi", inverse, away) + self.pivot - self.start + 1
 
 
 def lay_out(library: Library, condition: Condition, *, draws: Draws, placement: np.ndarray) -> Layout:
@@ -134,13 +142,22 @@ def lay_out(library: Library, condition: Condition, *, draws: Draws, placement: 
         start = start + (own_size - size) * np.array(hang) // 2
     start = start + canvas[:, None]
     middle = (own_start + (own_size - 1) / 2).mean(axis=1) + canvas
-    low, high = _extent(start, size, middle, draws.rotation, draws.scale)
+    pivot = target = np.repeat(middle[:, None], len(scheme.part_kinds), axis=1)
+    alone = ~_still(draws.part_rotation, draws.part_scale)
+    if alone.any():
+        pivot = np.where(alone[..., None], start + (size - 1) / 2, pivot)
+        away = (pivot - middle[:, None])[:, :, None]
+        posed = _posed(away, draws.rotation[:, None], draws.scale[:, None])[:, :, 0] + middle[:, None]
+        target = np.where(alone[..., None], posed, target)
+    low, high = _extent(start, size, pivot, target, *_poses(draws))
     return Layout(
         **vars(draws),
         filled=np.tile(np.isin(scheme.part_kinds, condition.filled), (n, 1)),
         start=start,
         size=size,
         middle=middle,
+        pivot=pivot,
+        target=target,
         low=low + draws.shift[:, None],
         high=high + draws.shift[:, None],
         surface=surface,
@@ -177,6 +194,8 @@ def layout_of(
             shift=np.array([one.shift for one in some], int).reshape(-1, 2),
             rotation=np.array([one.rotation for one in some], float),
             scale=np.array([one.scale for one in some], float),
+            part_rotation=np.array([content.rotation for content in contents], float).reshape(-1, slots),
+            part_scale=np.array([content.scale for content in contents], float).reshape(-1, slots),
         )
         placement = np.array([one.placement for one in some])
         found.append(lay_out(library, condition, draws=draws, placement=placement))
@@ -219,32 +238,41 @@ def square_padding(sizes: Int[np.ndarray, "n 2"], placement: np.ndarray) -> Int[
     return np.select([where == "left", where == "middle"], [0 * spare, spare // 2], default=spare)
 
 
-def _pose_matrix(rotation: _Numbers, scale: _Numbers) -> Float[np.ndarray, "n 2 2"]:
+def _poses(draws: Draws) -> tuple[_Poses, _Poses]:
+    """By how much each part is turned and enlarged in all: turns add up, factors multiply."""
+    return draws.rotation[:, None] + draws.part_rotation, draws.scale[:, None] * draws.part_scale
+
+
+def _still(rotation: _Poses, scale: _Poses) -> Bool[np.ndarray, "n slots"]:
+    return (rotation == 0) & (scale == 1)
+
+
+def _pose_matrix(rotation: _Poses, scale: _Poses) -> Float[np.ndarray, "n slots 2 2"]:
     """The matrices that turn (row, column) vectors clockwise by so many degrees and enlarge them."""
     angle = np.deg2rad(rotation)
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     return np.stack([np.stack([cos, sin], axis=-1), np.stack([-sin, cos], axis=-1)], axis=-2)
 
 
-def _posed(points: _Points, rotation: _Numbers, scale: _Numbers) -> _Points:
-    return np.einsum("nij,nsj->nsi", _pose_matrix(rotation, scale), points)
+def _posed(
+    points: Float[np.ndarray, "n slots points 2"], rotation: _Poses, scale: _Poses
+) -> Float[np.ndarray, "n slots points 2"]:
+    return np.einsum("nsij,nspj->nspi", _pose_matrix(rotation, scale), points)
 
 
 def _extent(
-    start: _Boxes, size: _Boxes, middle: Float[np.ndarray, "n 2"], rotation: _Numbers, scale: _Numbers
+    start: _Boxes, size: _Boxes, pivot: _Points, target: _Points, rotation: _Poses, scale: _Poses
 ) -> tuple[_Boxes, _Boxes]:
     """First and one past the last row and column that each part covers once turned and enlarged, before any shift.
 
     A part that is neither is covered exactly; else its soft border of one pixel counts, too.
     """
-    still = (rotation == 0) & (scale == 1)
+    still = _still(rotation, scale)
     if still.all():
         return start, start + size
-    n, slots, _ = start.shape
     corners = np.stack([start - 1.0, start + size], axis=2)  # n × slots × (low, high) × 2
-    rows, cols = corners[:, :, [0, 0, 1, 1], 0], corners[:, :, [0, 1, 0, 1], 1]
-    points = np.stack([rows, cols], axis=-1).reshape(n, 4 * slots, 2) - middle[:, None]
-    posed = (_posed(points, rotation, scale) + middle[:, None]).reshape(n, slots, 4, 2)
+    points = np.stack([corners[:, :, [0, 0, 1, 1], 0], corners[:, :, [0, 1, 0, 1], 1]], axis=-1)
+    posed = _posed(points - pivot[:, :, None], rotation, scale) + target[:, :, None]
     low, high = np.floor(posed.min(axis=2)).astype(int), np.ceil(posed.max(axis=2)).astype(int) + 1
-    still = still[:, None, None]
+    still = still[..., None]
     return np.where(still, start, low), np.where(still, start + size, high)

@@ -179,7 +179,7 @@ class Renderer:
         hosts, corners, sides = layout.host.tolist(), layout.corner.tolist(), layout.side.tolist()
         kinds, donors, filled = layout.kind.tolist(), layout.donor.tolist(), layout.filled.tolist()
         lows, highs, turned = layout.low.tolist(), layout.high.tolist(), layout.turned.tolist()
-        inverse, offset = layout.sources() if any(turned) else (None, None)
+        inverse, offset = layout.sources() if layout.turned.any() else (None, None)
         for row, stimulus in enumerate(stimuli):
             condition, surface = stimulus.condition, self._surface(stimulus, hosts[row])
             pastes = {}
@@ -189,9 +189,9 @@ class Renderer:
                 part = self._part(
                     donors[row][slot], kinds[row][slot], sides[row], condition.blend, condition.feather
                 )
-                if inverse is not None and offset is not None and turned[row]:
+                if inverse is not None and offset is not None and turned[row][slot]:
                     # One pixel of padding, so that the soft border of the turned part is interpolated, too.
-                    way = inverse[row], offset[row, slot], (bottom - top, last - first)
+                    way = inverse[row, slot], offset[row, slot], (bottom - top, last - first)
                     planes = np.pad(part.pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
                     pixels = np.stack([_interpolate(plane, *way) for plane in planes])
                     part = _Part(pixels, _interpolate(np.pad(part.alpha, 1), *way), part.tone)

@@ -54,11 +54,15 @@ class SlotContent:
         donor: Name of the exemplar that the part comes from.
         jitter: Rows down and columns to the right, from the slot's position, in pixels of the host. A part that the
             arrangement moves has that in it too.
+        rotation: Degrees by which the part alone is turned clockwise, about its own middle.
+        scale: Factor by which the part alone is enlarged.
     """
 
     kind: str
     donor: str
     jitter: tuple[int, int]
+    rotation: float = 0.0
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)

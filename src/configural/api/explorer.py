@@ -1,0 +1,5 @@
+"""The page on which parts are dragged."""
+
+from configural.explorer import explore as explore
+
+__all__ = ["explore"]

@@ -1,0 +1,9 @@
+from .bundle import ShownModel as ShownModel
+from .bundle import bundle as bundle
+from .drawing import state_of as state_of
+from .drawing import stimulus_of as stimulus_of
+from .exploring import explore as explore
+from .one_file import write_one_file as write_one_file
+from .state import PartState as PartState
+from .state import Question as Question
+from .state import State as State

@@ -1,0 +1,142 @@
+// Five short stops, each with a question before and a sentence after. What is shown is looked for in the networks at
+// hand, so that the sentences say what these ones do.
+
+import { percent } from './charts.js';
+import { drawnAtRandom, moved, wholeObject } from './state.js';
+
+/** @typedef {import('./main.js').App} App */
+/** @typedef {{key: string, model: number, values: Record<string, string | number>, before: () => Promise<void>, after: () => Promise<void>}} Stop */
+
+const TRIED = 24;
+const ROUNDS = 5;
+
+/** @param {number} far @returns {[number, number]} */
+const someWay = (far) => [far * (2 * Math.random() - 1), far * (2 * Math.random() - 1)];
+
+/** The position of the lowest score. @param {number[]} scores */
+const lowest = (scores) => scores.indexOf(Math.min(...scores));
+
+/**
+ * The stops for the networks at hand.
+ * @param {App} app
+ * @returns {Promise<Stop[]>}
+ */
+export async function tourStops(app) {
+  const { material } = app;
+  const [first, second] = [0, Math.min(1, app.models.length - 1)];
+  const whole = wholeObject(material, material.names[0]);
+  await app.have(whole);
+  const side = material.exemplar(whole.exemplar).side;
+  const far = Math.round(side * 0.13);
+  const ways = [[1, 0], [-1, 0], [0, 1], [0, -1]].map(([r, c]) => [r * far, c * far]);
+  const kinds = material.scheme.part_kinds;
+
+  const alone = kinds.flatMap((slot) => ways.map((way) => ({ slot, way })));
+  const ofOne = await app.scores(first, alone.map(({ slot, way }) => moved(material, whole, [slot], way[0], way[1])));
+  const part = alone[lowest(ofOne)];
+  const together = ways.map(([r, c]) => moved(material, whole, kinds, r * 1.2, c * 1.2));
+  const ofAll = await app.scores(first, together);
+  const others = second === first ? ofAll : await app.scores(second, together);
+  // The move that the first network minds and the second does not.
+  const all = ways[lowest(ofAll.map((score, i) => score - (second === first ? 0 : others[i])))].map((n) => n * 1.2);
+
+  // Some at random, then the best of them with its parts moved a little, several times.
+  let best = whole;
+  let highest = -Infinity;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const jostled = () => kinds.reduce((state, slot) => moved(material, state, [slot], ...someWay(0.06 * side)), best);
+    const some = Array.from({ length: TRIED }, () => (round ? jostled() : drawnAtRandom(material, whole, true)));
+    const scores = await app.scores(first, some);
+    if (Math.max(...scores) > highest) {
+      highest = Math.max(...scores);
+      best = some[scores.indexOf(highest)];
+    }
+  }
+
+  const show = (/** @type {any} */ state, /** @type {string[]} */ slots) => () => app.present(state, slots);
+  /** @type {Stop[]} */
+  const stops = [
+    { key: 'tour_1', model: first, values: {}, before: show(whole, []), after: async () => {} },
+    {
+      key: 'tour_2', model: first, values: { part: app.texts.name(part.slot), distance: far },
+      before: show(whole, [part.slot]), after: () => app.glide([part.slot], part.way[0], part.way[1]),
+    },
+    { key: 'tour_3', model: first, values: {}, before: show(whole, kinds), after: () => app.glide(kinds, all[0], all[1]) },
+    { key: 'tour_5', model: first, values: { tried: TRIED * ROUNDS }, before: show(best, []), after: async () => {} },
+  ];
+  if (second !== first) {
+    stops.splice(3, 0, {
+      key: 'tour_4', model: second, values: {}, before: show(whole, kinds), after: () => app.glide(kinds, all[0], all[1]),
+    });
+  }
+  return stops;
+}
+
+export class Tour {
+  /** @param {App} app @param {HTMLElement} panel */
+  constructor(app, panel) {
+    this.app = app;
+    this.panel = panel;
+    this.step = 0;
+    /** @type {Stop[]} */
+    this.stops = [];
+    /** @type {string[]} */
+    this.asked = [];
+  }
+
+  async begin() {
+    this.step = 0;
+    this.app.panel(this.panel, [this.app.texts.say('tour_search')], []);
+    this.app.hideAnswers(true);
+    this.stops = await tourStops(this.app);
+    if (this.app.mode === 'tour') await this.ask();
+  }
+
+  /** @param {Stop} stop */
+  words(stop) {
+    const { texts, material, models } = this.app;
+    const [other, name] = material.scheme.class_names.map((one) => texts.name(one));
+    const model = models[stop.model];
+    return {
+      ...stop.values, other, name, object: texts.name(material.scheme.name), model: model.name,
+      condition: model.trained_on || '…',
+    };
+  }
+
+  async ask() {
+    const stop = this.stops[this.step];
+    const { texts } = this.app;
+    const words = this.words(stop);
+    this.app.hideAnswers(true);
+    await stop.before();
+    const choice = (/** @type {string} */ label, /** @type {boolean} */ yes) => ({ label, act: () => this.reveal(yes) });
+    this.asked = [texts.say('tour_step', { step: this.step + 1, steps: this.stops.length }), texts.say(`${stop.key}_q`, words)];
+    this.app.panel(this.panel, this.asked, [choice(words.name, true), choice(words.other, false)]);
+  }
+
+  /** @param {boolean} guess */
+  async reveal(guess) {
+    const stop = this.stops[this.step];
+    const { texts, language } = this.app;
+    const [before] = await this.app.scores(stop.model, [this.app.state]);
+    this.app.panel(this.panel, this.asked, []);
+    this.app.hideAnswers(false);
+    await stop.after();
+    const [after] = await this.app.scores(stop.model, [this.app.state]);
+    if (this.app.mode !== 'tour') return;
+    const words = { ...this.words(stop), before: percent(before, language), after: percent(after, language) };
+    const last = this.step === this.stops.length - 1;
+    this.app.panel(
+      this.panel,
+      [texts.say(guess === (after > 0) ? 'tour_right' : 'tour_wrong'), texts.say(`${stop.key}_${after > 0 ? 'yes' : 'no'}`, words)],
+      last
+        ? [{ label: texts.say('tour_end'), act: () => this.app.enter('free') }, { label: texts.say('tour_again'), act: () => this.begin(), plain: true }]
+        : [{ label: texts.say('tour_next'), act: () => this.next() }],
+    );
+  }
+
+  async next() {
+    this.step += 1;
+    await this.ask();
+  }
+}

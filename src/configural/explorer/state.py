@@ -1,0 +1,100 @@
+"""What a visitor has arranged, as data: a page sends it, a link holds it, and nothing else is ever drawn."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from configural.errors import ConfiguralError
+
+Placement = Literal["left", "middle", "right"]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Shift = Annotated[int, Field(ge=-4096, le=4096)]
+
+
+class _Strict(BaseModel):
+    """Nothing beside the fields, and no value of another type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class PartState(_Strict):
+    """What one slot shows.
+
+    Attributes:
+        slot: The slot, named by the part kind that belongs there.
+        kind: The kind of the part that lies in it.
+        donor: Name of the exemplar that the part comes from.
+        rows: How far down the part is from the slot's position, in pixels of the host's portrait. The position of a
+            slot is where the upper left corner of the host's own part was.
+        columns: How far to the right.
+        turn: Degrees clockwise by which the part is turned about its own middle, −360 to 360.
+        scale: Factor by which it is enlarged about its own middle, 0.25 to 4.
+        shown: Whether it is there.
+    """
+
+    slot: Name
+    kind: Name
+    donor: Name
+    rows: Shift = 0
+    columns: Shift = 0
+    turn: Annotated[FiniteFloat, Field(ge=-360, le=360)] = 0.0
+    scale: Annotated[FiniteFloat, Field(ge=0.25, le=4)] = 1.0
+    shown: bool = True
+
+
+class State(_Strict):
+    """One image as a visitor has arranged it.
+
+    Attributes:
+        exemplar: Name of the host.
+        canvas: `own`, the host's portrait without its parts; or a whole square of its skin tone, or of grey.
+        placement: left, middle or right in the square image.
+        flip: Whether the image is upside down.
+        parts: One for each slot, in any order; they are pasted in the order of the slots.
+    """
+
+    exemplar: Name
+    canvas: Literal["own", "skin", "grey"] = "own"
+    placement: Placement = "middle"
+    flip: bool = False
+    parts: Annotated[tuple[PartState, ...], Field(strict=False, max_length=8)]
+
+    @model_validator(mode="after")
+    def _each_slot_once(self) -> "State":
+        slots = [part.slot for part in self.parts]
+        if len(set(slots)) < len(slots):
+            raise ValueError("a slot is stated twice")
+        return self
+
+
+class Question(_Strict):
+    """What a page sends: images that all models are to be asked about."""
+
+    states: Annotated[tuple[State, ...], Field(strict=False, min_length=1, max_length=512)]
+
+    @classmethod
+    def parse(cls, text: bytes | str) -> "Question":
+        """Read it from JSON.
+
+        Raises:
+            ConfiguralError: If it is none, or a value is not possible; the first such value is named.
+
+        Example:
+            >>> Question.parse('{"states": [{"exemplar": "synthetic/00", "parts": []}]}').states[0].canvas
+            'own'
+            >>> Question.parse('{"states": [{"exemplar": "synthetic/00", "parts": [], "flip": 1}]}')
+            Traceback (most recent call last):
+            configural.errors.ConfiguralError: states.0.flip: input should be a valid boolean
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ConfiguralError(_first(error)) from None
+
+
+def _first(error: ValidationError) -> str:
+    """The first problem: where it is, and what is wrong."""
+    first: Any = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(step)[:40] for step in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where or 'states'}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,85 @@
+"""The explorer's page with its server, in a real browser: what the server says is shown, and its end is told."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import configural as cf
+from configural.explorer import State, state_of, stimulus_of
+
+pytest.importorskip("starlette", reason="the explorer's server needs starlette and uvicorn")
+api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
+
+SIZE = 32
+
+
+@pytest.fixture
+def page():
+    named = os.environ.get("CONFIGURAL_CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    if found is None:
+        pytest.skip("no Chromium is installed (CONFIGURAL_CHROMIUM names one)")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser.new_context(locale="en").new_page()
+        browser.close()
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A process that serves a network which nobody has trained: its address, and the process."""
+    torch.manual_seed(0)
+    cf.models.save_network(cf.models.create("fcn-14", SIZE), tmp_path / "net.safetensors")
+    command = [sys.executable, "-m", "configural", "explore", str(tmp_path / "net.safetensors"), "--port", "0"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [*command, "--source", "synthetic:2", "--no-browser"], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[1], process
+        process.kill()
+
+
+def test_the_page_shows_what_the_server_says_and_that_it_has_ended(page, served, tmp_path):
+    address, process = served
+    page.goto(address)
+    page.evaluate("async () => { await explorer; }")
+    library = cf.portraits.load("synthetic:2")
+    stimuli = list(cf.stimuli.sample(library, condition="ffa", count=6, seed=2))
+    states = [state_of(stimulus, library).model_dump() for stimulus in stimuli]
+    states[0]["parts"][0]["turn"] = 40.0
+    states[1]["parts"][3]["shown"] = False
+    replies = page.evaluate(
+        """async (states) => {
+          const app = await explorer;
+          const all = [];
+          for (const state of states) {
+            await app.present(state, []);
+            all.push([app.state, (await app.scores(0, [app.state]))[0]]);
+          }
+          return all;
+        }""",
+        states,
+    )
+    drawn = [stimulus_of(State.model_validate_json(json.dumps(state)), library) for state, _ in replies]
+    images = cf.stimuli.Renderer(library, size=SIZE).draw_batch(drawn)
+    expected = cf.models.open(tmp_path / "net.safetensors").log_odds(images)
+    np.testing.assert_allclose([score for _, score in replies], expected, atol=1e-3)
+
+    arranged = page.evaluate("async () => (await explorer).state")
+    process.kill()
+    process.wait()
+    page.evaluate("async (state) => { (await explorer).scores(0, [state]); }", arranged)
+    end = time.monotonic() + 30
+    while not page.locator("#problem").is_visible():
+        assert time.monotonic() < end
+        page.wait_for_timeout(50)
+    assert "server" in page.locator("#problem").inner_text()
+    assert page.evaluate("async () => (await explorer).state") == arranged
