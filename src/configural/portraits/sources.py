@@ -13,17 +13,19 @@ from configural.objects import FACE, HOUSE, ObjectScheme
 from configural.portraits.celebamask import CelebAMask
 from configural.portraits.fasseg import Fasseg
 from configural.portraits.fetch import fetched_fasseg
+from configural.portraits.description import DESCRIPTION, read_description
 from configural.portraits.label_folder import LabelFolder
 from configural.portraits.library import Exemplar, Library
 from configural.portraits.painters.face import paint_face
 from configural.portraits.painters.house import paint_house
+from configural.portraits.photographs import photographs
 from configural.portraits.store import PortraitFolder, cache_folder, prepare
 from configural.registry import Registry, made_by
 
 DEFAULT_EXEMPLARS = 48
 FORMS = (
-    "synthetic, synthetic:N (such as synthetic:48), houses, houses:N, fasseg, fasseg:FOLDER, celebamask:FOLDER or "
-    "folder:FOLDER"
+    "synthetic, synthetic:N (such as synthetic:48), houses, houses:N, portraits:FOLDER, fasseg, fasseg:FOLDER, "
+    "celebamask:FOLDER or folder:FOLDER"
 )
 
 _WARNED = 10  # portraits that are warned of one by one
@@ -115,7 +117,15 @@ def _celebamask(rest: str, *, seed: int) -> Library:
 
 @SOURCES.register("folder")
 def _label_folder(rest: str, *, seed: int) -> Library:
-    return _stored("folder", rest, LabelFolder(_folder("folder", rest)))
+    folder = _folder("folder", rest)
+    description, scheme = read_description(folder)
+    where = str(folder / DESCRIPTION)
+    return _stored("folder", rest, LabelFolder(folder, description, scheme=scheme, where=where))
+
+
+@SOURCES.register("portraits")
+def _portraits(rest: str, *, seed: int) -> Library:
+    return _stored("portraits", rest, photographs(rest))
 
 
 def _painted(

@@ -101,9 +101,10 @@ class Entry(BaseModel):
     part_sizes: tuple[tuple[int, int], ...]
     box: tuple[int, int, int, int]
     pixels: dict[str, str]
+    note: str = ""
 
 
-_OF_EXEMPLAR = ("name", "person", "portrait_crc", "digest", "size", "anchors", "part_sizes")
+_OF_EXEMPLAR = ("name", "person", "portrait_crc", "digest", "size", "anchors", "part_sizes", "note")
 """What an entry has from its exemplar, under the same names."""
 
 
@@ -301,14 +302,14 @@ class StoredExemplars(Sequence):  # of Exemplar; naming it here would make type 
     """
 
     def __init__(self, portraits: PortraitFolder, folder: Path, entries: Sequence[Entry]) -> None:
-        self._portraits, self._folder, self.entries = portraits, folder, entries
+        self.portraits, self._folder, self.entries = portraits, folder, entries
         largest = max((3 * entry.size[0] * entry.size[1] for entry in entries), default=1)
         kept = max(8, _PIXELS_KEPT // largest)
         self.canvas = lru_cache(maxsize=kept)(self._canvas)
         self.inside = lru_cache(maxsize=kept)(self._inside)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return StoredExemplars, (self._portraits, self._folder, self.entries)
+        return StoredExemplars, (self.portraits, self._folder, self.entries)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -322,7 +323,7 @@ class StoredExemplars(Sequence):  # of Exemplar; naming it here would make type 
     def __getitem__(self, position: slice) -> Sequence[Exemplar]: ...
     def __getitem__(self, position: int | slice) -> Exemplar | Sequence[Exemplar]:
         if isinstance(position, slice):
-            return StoredExemplars(self._portraits, self._folder, self.entries[position])
+            return StoredExemplars(self.portraits, self._folder, self.entries[position])
         return _StoredExemplar.of(self, range(len(self))[position])
 
     def _canvas(self, position: int) -> UInt8[np.ndarray, "rows cols 3"]:
@@ -348,10 +349,10 @@ class StoredExemplars(Sequence):  # of Exemplar; naming it here would make type 
             return _decode(_read_member(path, member), shape, entry.pixels[member])
         except _DAMAGE:
             pass
-        again = self._portraits.read(entry.name)
+        again = self.portraits.read(entry.name)
         if again.digest != entry.digest:
             raise ConfiguralError(
-                f"{self._portraits.folder}: {entry.name} has changed since it was loaded; load the source again"
+                f"{self.portraits.folder}: {entry.name} has changed since it was loaded; load the source again"
             )
         _write(self._folder, entry.key, again)
         return _decode(_read_member(path, member), shape, entry.pixels[member])
