@@ -1,8 +1,8 @@
 """How well masks by landmarks agree with hand-made ones: `python benchmarks/landmark_table.py FASSEG/V2`.
 
 Prints the intersection over union (IoU) of each part, mean and worst, over the Train and the Test portraits. With
---fit, it prints instead what src/configural/portraits/outlines.yaml says of how far each point is moved outwards: the
-mean distance, over the Train portraits alone, from the point to the hand-made outline, along the outline's normal.
+--fit, it prints instead how far each point is moved outwards, for src/configural/portraits/outlines.yaml: the mean
+distance, over the Train portraits alone, from the point to the hand-made outline, along the outline's normal.
 """
 
 import argparse
@@ -20,7 +20,7 @@ REACH, STEPS = 0.18, 121  # how far from a point the hand-made outline is looked
 
 
 def distances(exemplar: Exemplar, points: np.ndarray, kind: str) -> np.ndarray:
-    """From each point of a part's outline to the hand-made outline, outwards, in eye distances; NaN where unknown."""
+    """From each point of an outline outwards to the hand-made one, in eye distances; NaN where it is not met."""
     outline = points[list(outlines()[kind].points)]
     normals, unit = outwards(outline), eye_distance(points)
     mask = exemplar.segmentation == 1 + FACE.index(kind)
@@ -49,6 +49,7 @@ def fit(exemplars: Mapping[str, Exemplar], points: Mapping[str, np.ndarray]) -> 
 
 
 def main() -> None:
+    """Print the table, or what --fit asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="FASSEG's V2")
     parser.add_argument("--fit", action="store_true", help="print how far the points are to be moved")

@@ -6,7 +6,6 @@ import os
 import re
 import struct
 import warnings
-from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -78,7 +77,7 @@ def decode_image(data: bytes, where: str, *, most: float = math.inf) -> UInt8[np
             data += _JPEG_END  # with which OpenCV decodes what there is, and libjpeg warns of what is missing
         elif file.format not in ("PNG", "BMP"):  # whose checks above need no second decoding
             file.load()
-        with kept_lines(*_LIBJPEG) if data.startswith(_JPEG) else nullcontext([]) as said:
+        with kept_lines(*(_LIBJPEG if data.startswith(_JPEG) else ())) as said:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, *_NO_IMAGE):
         raise PortraitError(f"{where}: the image is damaged or cut off, copy the file again") from None

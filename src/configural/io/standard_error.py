@@ -12,8 +12,10 @@ def kept_lines(*beginnings: bytes) -> Iterator[list[str]]:
     """Lines that begin like one of these and are written in the block, known at its end; others are passed on."""
     kept: list[str] = []
     try:
-        before = os.dup(2)
+        before = os.dup(2) if beginnings else None
     except OSError:  # there is no standard error
+        before = None
+    if before is None:
         yield kept
         return
     with _ONE_AT_A_TIME, tempfile.TemporaryFile() as said:

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from configural.errors import PortraitError
 from configural.objects import FACE
 from configural.portraits.regions import assemble
 
@@ -42,7 +41,8 @@ def cropped(
     one, other = (middles[kind] for kind in FACE.unit.between)
     eyes = (one + other) / 2
     height = max(
-        float(np.linalg.norm(one - other)) / _EYE_DISTANCE, float(np.linalg.norm(middles["mouth"] - eyes)) / _EYES_TO_MOUTH
+        float(np.linalg.norm(one - other)) / _EYE_DISTANCE,
+        float(np.linalg.norm(middles["mouth"] - eyes)) / _EYES_TO_MOUTH,
     )
     most = np.array(segmentation.shape)
     start = eyes - height * np.array([_EYES_FROM_TOP, _WIDTH / 2]) - margin * height
@@ -58,4 +58,3 @@ def cropped(
     return small(np.ascontiguousarray(image[box])), {
         kind: small(255 * mask[box].astype(np.uint8)) > 127 for kind, mask in masks.items()
     }
-

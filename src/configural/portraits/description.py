@@ -90,8 +90,6 @@ class Description(BaseModel):
             `*` does, but the same one in the other patterns: `{split}/images/*.jpg` with
             `{split}/labels/{name}.png`; `{split:train|test}` stands for these, in this order. Files that are the
             label, mask or canvas of another are no portraits.
-        suffixes: Of the portraits' files, such as [jpg, png]; all that `images` finds if there are none.
-        names: How portraits are named, such as `{split}/{name}`, if not by their path.
         labels: Where each portrait's label image is, or a list of which the first that exists is taken; with
             `colours` or `ids`. `{name:05}` is a number of five digits, such as 00007 for 7.jpg. `*` stands for any
             one folder.
@@ -119,6 +117,8 @@ class Description(BaseModel):
             them is missing, everybody is someone else.
         same_person: Groups of portraits, by the CRC-32 of their pixels, of one person each. If it is given, a
             person is named after the first of the portraits.
+        suffixes: Of the portraits' files, such as [jpg, png]; all that `images` finds if there are none.
+        names: How portraits are named, such as `{split}/{name}`, if not by their path.
         canvases: Where each portrait without its parts is; by default the parts are filled in.
         licence: What is known of the rights in the portraits, to be passed on with images made of them.
     """
@@ -127,8 +127,6 @@ class Description(BaseModel):
 
     object: str = "face"
     images: Annotated[str, AfterValidator(_relative)]
-    suffixes: tuple[str, ...] = ()
-    names: str | None = None
     labels: _Patterns = ()
     colours: Mapping[str, _Colours] | None = None
     other_colours: tuple[_Colour, ...] = ()
@@ -141,6 +139,8 @@ class Description(BaseModel):
     person: Annotated[str, AfterValidator(_with_a_group)] | None = None
     lookups: tuple[Lookup, ...] = ()
     same_person: tuple[tuple[int, ...], ...] | None = None
+    suffixes: tuple[str, ...] = ()
+    names: str | None = None
     canvases: _Pattern | None = None
     licence: str = ""
 

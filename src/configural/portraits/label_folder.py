@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
@@ -53,7 +52,7 @@ class LabelFolder:
     ) -> None:
         self.folder, self.description, self.scheme, self.where = folder, description, scheme, where
         self.landmarker, self.corrections = landmarker, corrections
-        self.licence = description.licence
+        self.licence, self.recipe = description.licence, self._recipe()
         self._beside = {pattern: Beside(folder, pattern) for pattern in description.patterns}
         self._images: dict[str, list[ImageFile]] = {}
         for image in self._portraits():
@@ -66,8 +65,7 @@ class LabelFolder:
                 + (f" and {len(nobody) - 1} more" if len(nobody) > 1 else "")
             )
 
-    @cached_property
-    def recipe(self) -> str:
+    def _recipe(self) -> str:
         """What the exemplars depend on beside the files."""
         described = self.description.model_dump_json(
             exclude={"object", "person", "lookups", "same_person", "names", "suffixes", "licence"}

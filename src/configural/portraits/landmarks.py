@@ -63,7 +63,7 @@ class Found:
     """A face.
 
     Attributes:
-        points: (column, row) of the 478 points in the image's pixels; left and right in their order are the person's.
+        points: (column, row) of the 478 points, in pixels; what is left and right in their order is the person's.
         certain: How certain the detector is of it, 0 to 1.
         side: Of the face's box, in pixels.
     """
@@ -113,7 +113,7 @@ class Landmarker:
             import ai_edge_litert.interpreter  # noqa: F401
         except ImportError:
             raise ConfiguralError(
-                "photographs without labels need LiteRT, which is not installed: pip install 'configural[landmarks]'"
+                "photographs without labels need LiteRT, which is missing: pip install 'configural[landmarks]'"
             ) from None
         with reading(self.file, "a face landmarker bundle"):
             data = self.file.read_bytes()
@@ -259,7 +259,7 @@ def _sigmoid(numbers: np.ndarray) -> np.ndarray:
 
 
 def _anchors() -> Float[np.ndarray, "896 2"]:
-    """Column and row, from 0 to 1, of the places at which the detector looks: two at each of 16 × 16, six of 8 × 8."""
+    """Column and row, 0 to 1, of where the detector looks: twice at each of 16 × 16, six times of 8 × 8."""
     found = []
     for side, several in ((16, 2), (8, 6)):
         middles = (np.arange(side) + 0.5) / side

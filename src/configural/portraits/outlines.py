@@ -89,7 +89,9 @@ def hidden(points: Float[np.ndarray, "478 2"], shape: tuple[int, int]) -> str:
     between = other - one
     aside = float((points[_NOSE_TIP] - (one + other) / 2) @ between / (between @ between))
     if abs(aside) > _TURNED:
-        return f"its face is turned too far aside: the tip of the nose is {abs(aside):.2f} eye widths off their middle"
+        return (
+            f"its face is turned too far aside: the tip of the nose is {abs(aside):.2f} eye widths off their middle"
+        )
     for kind, made in outlines().items():
         outline = points[list(made.points)]
         if (outline < 0).any() or (outline > np.array(shape[::-1]) - 1).any():

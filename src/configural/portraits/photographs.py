@@ -54,7 +54,7 @@ def photographs(rest: str) -> LabelFolder:
         landmarks=True,
         crop=margin,
         person="^(.+)/[^/]+$|^([^/]+)$",  # a folder's photographs are of one person
-        licence="The user's photographs of people: pass images on only if their owners and the people shown allow it",
+        licence="photographs of people: pass images on only if their owners and the people shown allow it",
     )
     return LabelFolder(
         folder,

@@ -62,7 +62,8 @@ def assemble(
 ) -> UInt8[np.ndarray, "rows cols"]:
     """Put the masks of all part kinds into one segmentation.
 
-    Specks, which are smaller than this fraction of the image's area, are left out and holes filled. Where two parts overlap, the later in paste order wins.
+    Specks, which are smaller than this fraction of the image's area, are left out and holes filled. Where two
+    parts overlap, the later in paste order wins.
 
     Instead of the masks of an interchangeable pair there may be one under their joint name, such as `eyes`; the
     first of the pair is then the one on the left.

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from configural import progress
-from configural.errors import ConfiguralError, PortraitSkippedWarning
+from configural.errors import ConfiguralError, ConfiguralWarning, PortraitSkippedWarning
 from configural.objects import FACE, HOUSE, ObjectScheme
 from configural.portraits.celebamask import CelebAMask
+from configural.portraits.description import DESCRIPTION, read_description
 from configural.portraits.fasseg import Fasseg
 from configural.portraits.fetch import fetched_fasseg
-from configural.portraits.description import DESCRIPTION, read_description
 from configural.portraits.label_folder import LabelFolder
 from configural.portraits.library import Exemplar, Library
 from configural.portraits.painters.face import paint_face
@@ -44,7 +44,8 @@ def load(source: str | Library = "synthetic", *, seed: int = 0) -> Library:
     Args:
         source: `synthetic` (48 painted faces), `synthetic:N` (N of them), `fasseg:FOLDER` (a folder with
             Train_RGB, Train_Labels, Test_RGB and Test_Labels), `fasseg` (what `configural fetch fasseg` has
-            downloaded), `celebamask:FOLDER` (CelebAMask-HQ), `folder:FOLDER` (images and labels of any object,
+            downloaded), `celebamask:FOLDER` (CelebAMask-HQ), `portraits:FOLDER` (photographs of people,
+            whose parts are found by landmarks), `folder:FOLDER` (images and labels of any object,
             described by the folder's portraits.yaml), another registered source, or `module:name` of a library or
             of a function that makes one. A library is returned as it is.
         seed: Which synthetic exemplars to paint; folders do not depend on it.
@@ -161,6 +162,13 @@ def _stored(name: str, rest: str, portraits: PortraitFolder) -> Library:
         warnings.warn(
             f"{portraits.folder}: skipped {len(skipped) - _WARNED:,} more; configural inspect lists them all",
             PortraitSkippedWarning,
+            stacklevel=5,
+        )
+    several = [entry.name for entry in exemplars.entries if "largest of" in entry.note]
+    if several:
+        more = f" and {len(several) - 1:,} more" if len(several) > 1 else ""
+        warnings.warn(
+            ConfiguralWarning(f"{portraits.folder}: {several[0]}{more}: several faces; the largest was taken"),
             stacklevel=5,
         )
     source = f"{name}:{rest}" if rest else name
