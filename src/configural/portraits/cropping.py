@@ -12,7 +12,7 @@ from configural.portraits.regions import assemble
 # Means of the 70 portraits of FASSEG, in rows of the portrait.
 _EYE_DISTANCE, _EYES_TO_MOUTH = 0.264, 0.275
 _EYES_FROM_TOP, _WIDTH = 0.486, 0.726
-_ROWS = 512  # of a portrait, at most
+_LONGEST = 512  # pixels of a portrait's side
 _SMALLEST = 1e-6  # of the image's area: a face may be small in it
 
 Masks = dict[str, Bool[np.ndarray, "_ _"]]
@@ -21,7 +21,7 @@ Masks = dict[str, Bool[np.ndarray, "_ _"]]
 def cropped(
     image: UInt8[np.ndarray, "rows cols 3"], masks: Mapping[str, Bool[np.ndarray, "rows cols"]], *, margin: float
 ) -> tuple[UInt8[np.ndarray, "_ _ 3"], Masks]:
-    """Cut an image and the masks of a face's parts to the study's proportions, and shrink them to 512 rows.
+    """Cut an image and the masks of a face's parts to the study's proportions, and shrink them to 512 pixels at most.
 
     What would lie outside of the image is missing on that side; nothing is made larger.
 
@@ -48,7 +48,7 @@ def cropped(
     start = eyes - height * np.array([_EYES_FROM_TOP, _WIDTH / 2]) - margin * height
     end = start + height * np.array([1, _WIDTH]) + 2 * margin * height
     (top, left), (bottom, right) = np.clip(np.rint([start, end]).astype(int), 0, most)
-    scale = min(1.0, _ROWS / (height * (1 + 2 * margin)))
+    scale = min(1.0, _LONGEST / max(bottom - top, right - left))
     size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
     box = np.s_[top:bottom, left:right]
 

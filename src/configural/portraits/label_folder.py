@@ -94,6 +94,8 @@ class LabelFolder:
             raise PortraitError(
                 f"{image.path.name} and {others[0].path.name} have the same name; rename one of them"
             )
+        if image.path.is_symlink() and not image.path.exists():
+            raise PortraitError(f"{image.path} is a link to {image.path.readlink()}, which is not there; mend it")
         described, note = self.description, ""
         if described.landmarks:
             portrait, masks, note = self.photograph(name)
@@ -130,7 +132,7 @@ class LabelFolder:
             ids = {kind: (number,) for number, kind in enumerate(self.scheme.part_kinds, start=1)}
             masks = label.with_ids(ids)
             _refuse_absent(masks, label)
-            return shrink_to(photograph, *label.colours.shape[:2]), masks, "corrected by hand"
+            return shrink_to(photograph, *label.colours.shape[:2]), masks, "by its label image"
         largest, *others = self._faces(photograph)
         if why := hidden(largest.points, shape):
             raise PortraitError(why)
