@@ -104,7 +104,7 @@ def test_a_folder_of_photographs_becomes_a_library(painted, tmp_path):
 
 
 def test_the_crop_has_the_studys_proportions():
-    """By arithmetic: eyes 60 pixels apart, so that the portrait has 60 / 0.264 rows, with the eyes 0.486 of it down."""
+    """By arithmetic: eyes 60 pixels apart make a portrait of 60 / 0.264 rows, with the eyes 0.486 of it down."""
     masks = {kind: np.zeros((800, 900), bool) for kind in FACE.part_kinds}
     for kind, (row, col) in zip(masks, [(300, 400), (300, 460), (330, 430), (350, 430)], strict=True):
         masks[kind][row - 4 : row + 5, col - 9 : col + 10] = True

@@ -21,7 +21,7 @@ Masks = dict[str, Bool[np.ndarray, "_ _"]]
 def cropped(
     image: UInt8[np.ndarray, "rows cols 3"], masks: Mapping[str, Bool[np.ndarray, "rows cols"]], *, margin: float
 ) -> tuple[UInt8[np.ndarray, "_ _ 3"], Masks]:
-    """Cut an image and the masks of a face's parts to the study's proportions, and shrink them to 512 pixels at most.
+    """Cut an image and the masks of a face's parts to the study's proportions, of 512 pixels at most.
 
     What would lie outside of the image is missing on that side; nothing is made larger.
 

@@ -105,6 +105,8 @@ class Description(BaseModel):
         masks: Instead of labels and colours: per part kind where its mask is, or a list of several that are
             taken together, of which some may be missing. What is brighter than half of a mask's brightest pixel
             belongs to the part; in a mask that is transparent somewhere, what is opaque.
+        soft: True if masks say how certain each pixel is: then what exceeds half of the highest possible value
+            belongs to the part.
         landmarks: Instead of labels or masks: true if the parts of a face are to be found by its landmarks.
         crop: Cut each image around its face, to the proportions of the study's portraits, with a margin of this
             fraction on all sides.
@@ -133,6 +135,7 @@ class Description(BaseModel):
     ids: Mapping[str, _Ids] | None = None
     tolerance: Annotated[int, Field(ge=0, le=254, strict=True)] = 0
     masks: Mapping[str, _Patterns] | None = None
+    soft: bool = False
     landmarks: bool = False
     crop: Annotated[float, Field(ge=0, le=2)] | None = None
     sides: Literal["image", "person", "position"] = "image"

@@ -107,13 +107,15 @@ class Label:
         return " and ".join(words)
 
 
-def read_mask(path: Path) -> Bool[np.ndarray, "rows cols"]:
+def read_mask(path: Path, *, soft: bool = False) -> Bool[np.ndarray, "rows cols"]:
     """Where a mask is: its alpha channel where that is not the same everywhere, else what is bright.
 
-    Bright, or opaque, is what exceeds half of the highest value.
+    Bright, or opaque, is what exceeds half of the highest value; of a `soft` mask, of the highest possible one.
     """
     data = read_content(path)
     colours = decode_image(data, str(path))
+    if soft:
+        return np.asarray(colours.max(axis=2) > 127)
     file = open_image(data, str(path))
     if "transparency" in file.info or file.mode in ("RGBA", "LA", "PA"):
         alpha = np.asarray(file.convert("RGBA"))[..., 3]

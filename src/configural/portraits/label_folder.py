@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from configural.errors import ConfiguralError, PortraitError
-from configural.io.images import decode_image, open_image, orientation, read_content, read_image, shrink_to
+from configural.io.images import decode_image, fits, open_image, orientation, read_content, read_image, shrink_to
 from configural.objects import FACE, ObjectScheme
 from configural.portraits.cropping import cropped
 from configural.portraits.description import Description, Lookup
@@ -105,6 +105,13 @@ class LabelFolder:
             data = read_content(image.path)
             portrait = decode_image(data, str(image.path))
             turn, cure = orientation(open_image(data, str(image.path))), "correct its label"
+            if turn == 1 and not fits(portrait, (label := next(iter(masks.values()))).shape):
+                found = next(filter(Path.exists, self.files(name)[1:])).relative_to(self.folder)
+                sizes = (f"{cols}×{rows}" for rows, cols in (portrait.shape[:2], label.shape))
+                raise PortraitError(
+                    "the image is {} pixels, its label {}; they must be equal, or the label a smaller one of the "
+                    "same shape ({})".format(*sizes, found)
+                )
         masks = self._sided(masks)
         if described.crop is not None:
             portrait = shrink_to(portrait, *next(iter(masks.values())).shape)
@@ -216,7 +223,10 @@ class LabelFolder:
         masks: dict[str, Bool[np.ndarray, "_ _"]] = {}
         for kind, patterns in (self.description.masks or {}).items():
             there = [pattern for pattern in patterns if self._beside[pattern].of(image).exists()]
-            several = [read_mask(self._there(pattern, image, "mask")) for pattern in there or patterns]
+            if not there:
+                missing = self._beside[patterns[0]].of(image).relative_to(self.folder)
+                raise PortraitError(f"its {kind.replace('_', ' ')} has no mask ({missing} is missing)")
+            several = [read_mask(self._beside[pattern].of(image), soft=self.description.soft) for pattern in there]
             if len({mask.shape for mask in (*several, *masks.values())}) > 1:
                 raise PortraitError("its masks are of different sizes")
             masks[kind] = np.any(several, axis=0)

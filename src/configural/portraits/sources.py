@@ -5,29 +5,32 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from configural import progress
 from configural.errors import ConfiguralError, ConfiguralWarning, PortraitSkippedWarning
 from configural.objects import FACE, HOUSE, ObjectScheme
-from configural.portraits.celebamask import CelebAMask
 from configural.portraits.description import DESCRIPTION, read_description
-from configural.portraits.fasseg import Fasseg
 from configural.portraits.fetch import fetched_fasseg
 from configural.portraits.label_folder import LabelFolder
 from configural.portraits.library import Exemplar, Library
 from configural.portraits.painters.face import paint_face
 from configural.portraits.painters.house import paint_house
 from configural.portraits.photographs import photographs
+from configural.portraits.published import PUBLISHED, published
 from configural.portraits.store import PortraitFolder, cache_folder, prepare
 from configural.registry import Registry, made_by
 
 DEFAULT_EXEMPLARS = 48
 FORMS = (
-    "synthetic, synthetic:N (such as synthetic:48), houses, houses:N, portraits:FOLDER, fasseg, fasseg:FOLDER, "
-    "celebamask:FOLDER or folder:FOLDER"
+    "synthetic, synthetic:N (such as synthetic:48), houses, houses:N, portraits:FOLDER, fasseg, "
+    f"{', '.join(f'{name}:FOLDER' for name in PUBLISHED)} or folder:FOLDER"
 )
 
+_BAND = 0.6  # of its width: how high a nose is at least; in FASSEG's V2 1.4, in V1 0.3
 _WARNED = 10  # portraits that are warned of one by one
 
 SOURCES: Registry[Library | Callable[..., Library]] = Registry("source", "configural.sources", Library, Callable)
@@ -106,14 +109,22 @@ def _houses(rest: str, *, seed: int) -> Library:
     return _painted("houses", rest, seed, paint_house, HOUSE)
 
 
-@SOURCES.register("fasseg")
-def _fasseg(rest: str, *, seed: int) -> Library:
-    return _stored("fasseg", rest, Fasseg(Path(rest).expanduser() if rest else fetched_fasseg()))
+def _published(rest: str, *, seed: int, name: str) -> Library:
+    folder = fetched_fasseg() if name == "fasseg" and not rest else _folder(name, rest)
+    library = _stored(name, rest, published(name, folder))
+    rows, cols = np.median(library.part_sizes[:, library.scheme.index("nose")], axis=0)
+    if rows < _BAND * cols:
+        warnings.warn(
+            ConfiguralWarning(
+                f"{folder}: the noses are labelled as bands of {rows:.0f}×{cols:.0f} pixels, as the nostrils in "
+                "FASSEG's V1: images made of them move nostrils, not noses; take V2"
+            ),
+            stacklevel=4,
+        )
+    return library
 
 
-@SOURCES.register("celebamask")
-def _celebamask(rest: str, *, seed: int) -> Library:
-    return _stored("celebamask", rest, CelebAMask(_folder("celebamask", rest)))
+SOURCES.update({name: partial(_published, name=name) for name in PUBLISHED})
 
 
 @SOURCES.register("folder")
