@@ -301,3 +301,13 @@ def test_the_users_own_cache_folder_is_the_default(monkeypatch, tmp_path):
     assert store_module.cache_folder().name == "configural"
     if os.name == "posix" and os.uname().sysname == "Linux":
         assert store_module.cache_folder() == tmp_path / "configural"
+
+
+def test_processes_prepare_the_same_exemplars(portraits, place, tmp_path, monkeypatch):
+    alone, skipped = prepare(published("fasseg", portraits), place)
+    monkeypatch.setattr(store_module, "_WORTH_WORKERS", 2)
+    monkeypatch.setattr(store_module, "processors", lambda: 2)
+    together, also_skipped = prepare(published("fasseg", portraits), tmp_path / "others")
+    assert [entry.model_dump() for entry in together.entries] == [entry.model_dump() for entry in alone.entries]
+    assert also_skipped == skipped
+    assert {path.name for path in place.iterdir()} == {path.name for path in (tmp_path / "others").iterdir()}
