@@ -18,11 +18,12 @@ from configural.errors import PortraitError
 from configural.io import files
 from configural.io.standard_error import kept_lines
 
-_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP", "AVIF")
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP", "AVIF", "HEIF")
 _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _LIBJPEG = (b"Corrupt JPEG", b"Premature end", b"Inconsistent progression")
 """How what libjpeg warns of begins; it tells nobody but the process's standard error."""
 
+_HEIC = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis", b"ftypmif1")
 _REDUCED = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -78,7 +79,11 @@ def decode_image(data: bytes, where: str, *, most: float = math.inf) -> UInt8[np
         elif file.format not in ("PNG", "BMP"):  # whose checks above need no second decoding
             file.load()
         with kept_lines(*(_LIBJPEG if data.startswith(_JPEG) else ())) as said:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+            image: np.ndarray | None
+            if data[4:12] in _HEIC:  # which OpenCV does not read
+                image = np.ascontiguousarray(np.asarray(file.convert("RGB"))[..., ::-1])
+            else:
+                image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, *_NO_IMAGE):
         raise PortraitError(f"{where}: the image is damaged or cut off, copy the file again") from None
     if said or (data.startswith(_JPEG) and not ended):
@@ -100,7 +105,9 @@ def open_image(data: bytes, where: str, *, reduced: bool = False) -> ImageFile:
     for name in _FORMATS:
         factory, accept = Image.OPEN.get(name, (None, None))
         # Image.open has a limit of its own that only a global setting raises.
-        if factory is None or accept is None or accept(data[:16]) is not True:
+        if name == "HEIF" and data[4:12] in _HEIC:
+            factory = _heic_reader(where)
+        elif factory is None or accept is None or accept(data[:16]) is not True:
             continue
         try:
             with warnings.catch_warnings(action="ignore"):
@@ -121,6 +128,18 @@ def open_image(data: bytes, where: str, *, reduced: bool = False) -> ImageFile:
             raise PortraitError(f"{where}: the image is cut off, copy the file again")
         return file
     raise PortraitError(f"{where}: not a readable image, or one that is cut off")
+
+
+def _heic_reader(where: str) -> type[ImageFile]:
+    """The reader of an installed plug-in for Pillow; it is not registered for others."""
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise PortraitError(
+            f"{where}: HEIC needs a plug-in (pip install pillow-heif), or save it as JPEG"
+        ) from None
+    reader: type[ImageFile] = HeifImageFile
+    return reader
 
 
 def orientation(file: ImageFile) -> int:
