@@ -45,7 +45,7 @@ def find_images(folder: Path, pattern: str, *, names: str | None = None) -> list
         for path in folder.glob(_WORD.sub("*", plain)):
             below = path.relative_to(folder)
             words = shape.fullmatch(below.as_posix())  # None: a word stands for two different names
-            if words and (path.is_file() or path.is_symlink()) and not path.name.startswith("."):
+            if words and (path.is_file() or not path.exists()) and not path.name.startswith("."):
                 parts = below.with_suffix("").parts
                 stands_for = {**bound, **words.groupdict(), "name": "/".join(parts[starred:])}
                 name = filled_in(names, stands_for) if names else "/".join(parts[varying:])
