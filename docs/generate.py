@@ -113,7 +113,7 @@ def _plain(text: str | None) -> str:
 def configuration() -> str:
     """The keys of every model that a YAML file fills in."""
     from configural import config, objects, stimuli
-    from configural.portraits import label_folder
+    from configural.portraits import description
 
     chapters = {
         "A run": (
@@ -131,7 +131,7 @@ def configuration() -> str:
             stimuli.Condition,
             "The file that `--condition FILE.yaml` names; see [Conditions](../conditions.md).",
         ),
-        "A folder of portraits": (label_folder.Description, "The file `portraits.yaml` in a `folder:FOLDER`."),
+        "A folder of portraits": (description.Description, "The file `portraits.yaml` in a `folder:FOLDER`."),
         "An object scheme": (objects.ObjectScheme, "The file that says what an object consists of."),
     }
     parts = [

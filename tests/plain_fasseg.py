@@ -6,12 +6,12 @@ from pathlib import Path
 
 from configural.errors import PortraitError
 from configural.portraits import Exemplar
-from configural.portraits.fasseg import Fasseg
+from configural.portraits.published import published
 
 
 def fasseg_exemplars(folder: Path) -> tuple[list[Exemplar], list[tuple[str, str]]]:
     """The exemplars, and (name, reason) for each portrait that could not be used."""
-    portraits = Fasseg(folder)
+    portraits = published("fasseg", folder)
     exemplars: list[Exemplar] = []
     skipped: list[tuple[str, str]] = []
     for name in portraits.names:

@@ -19,7 +19,8 @@ from plain_fasseg import fasseg_exemplars
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.portraits import Exemplar, Library, load
 from configural.portraits import store as store_module
-from configural.portraits.fasseg import Fasseg
+from configural.portraits.label_folder import LabelFolder
+from configural.portraits.published import published, published_set
 from configural.portraits.store import StoredExemplars, prepare
 from configural.stimuli import Renderer, sample
 
@@ -47,11 +48,11 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "prepared"
 
 
-class Counting(Fasseg):
+class Counting(LabelFolder):
     """Notes which portraits are read."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(folder, published_set("fasseg").layouts[0], where=str(folder))
         self.read_names: list[str] = []
 
     def read(self, name: str) -> Exemplar:
@@ -80,7 +81,7 @@ def assert_same(stored: Exemplar, eager: Exemplar) -> None:
 def test_cached_exemplars_are_the_exemplars(portraits, place):
     eager, skipped = fasseg_exemplars(portraits)
     for _ in range(2):
-        exemplars, found = prepare(Fasseg(portraits), place)
+        exemplars, found = prepare(published("fasseg", portraits), place)
         assert found == skipped
         for stored, other in zip(exemplars, eager, strict=True):
             assert_same(stored, other)
@@ -300,3 +301,13 @@ def test_the_users_own_cache_folder_is_the_default(monkeypatch, tmp_path):
     assert store_module.cache_folder().name == "configural"
     if os.name == "posix" and os.uname().sysname == "Linux":
         assert store_module.cache_folder() == tmp_path / "configural"
+
+
+def test_processes_prepare_the_same_exemplars(portraits, place, tmp_path, monkeypatch):
+    alone, skipped = prepare(published("fasseg", portraits), place)
+    monkeypatch.setattr(store_module, "_WORTH_WORKERS", 2)
+    monkeypatch.setattr(store_module, "processors", lambda: 2)
+    together, also_skipped = prepare(published("fasseg", portraits), tmp_path / "others")
+    assert [entry.model_dump() for entry in together.entries] == [entry.model_dump() for entry in alone.entries]
+    assert also_skipped == skipped
+    assert {path.name for path in place.iterdir()} == {path.name for path in (tmp_path / "others").iterdir()}

@@ -8,7 +8,7 @@ import pytest
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.portraits import load
-from configural.portraits.celebamask import CelebAMask
+from configural.portraits.published import published
 from configural.stimuli import sample
 
 SIDE = 64
@@ -90,12 +90,12 @@ def test_a_mouth_may_lack_one_of_its_three_masks(tmp_path, part):
 
 
 DEFECTS = {
-    "left eye hidden": ({"l_eye": None}, "person's left eye has no mask"),
-    "right eye hidden": ({"r_eye": None}, "person's right eye has no mask"),
-    "left eye empty": ({"l_eye": np.s_[0:0, 0:0]}, "person's left eye is empty"),
+    "left eye hidden": ({"l_eye": None}, "left eye has no mask"),
+    "right eye hidden": ({"r_eye": None}, "right eye has no mask"),
+    "left eye empty": ({"l_eye": np.s_[0:0, 0:0]}, "no left eye"),
     "a crumb of an eye": ({"l_eye": np.s_[22:24, 40:42]}, "right eye hardly anything"),
     "no nose": ({"nose": None}, "nose has no mask"),
-    "no mouth": ({"u_lip": None, "mouth": None, "l_lip": None}, "neither mouth nor lips"),
+    "no mouth": ({"u_lip": None, "mouth": None, "l_lip": None}, "mouth has no mask"),
     "empty mouth": (dict.fromkeys(("u_lip", "mouth", "l_lip"), np.s_[0:0, 0:0]), "no mouth"),
 }
 
@@ -171,9 +171,9 @@ def test_folders_without_portraits_are_an_error(tmp_path):
     (tmp_path / "a" / "CelebA-HQ-img").mkdir(parents=True)
     (tmp_path / "b" / "CelebA-HQ-img").mkdir(parents=True)
     (tmp_path / "b" / "CelebAMask-HQ-mask-anno").mkdir()
-    for folder, named in (("none", "none"), ("a", "mask-anno"), ("b", "no portraits")):
+    for folder, named in (("none", "none"), ("a", "mask-anno"), ("b", "not in the layout")):
         with pytest.raises(ConfiguralError, match=named) as caught:
-            CelebAMask(tmp_path / folder)
+            published("celebamask", tmp_path / folder)
         assert "CelebA-HQ-img" in str(caught.value)
         assert "\n" not in str(caught.value)
     with pytest.raises(ConfiguralError, match=r"celebamask:FOLDER.*folder:FOLDER"):

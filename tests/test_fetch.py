@@ -183,3 +183,15 @@ def test_fetched_portraits_need_no_path(server, tmp_path, monkeypatch, fasseg_fo
     canvases = {key(exemplar.portrait, exemplar.segmentation): exemplar.canvas for exemplar in real.exemplars}
     monkeypatch.setattr(regions, "fill_parts", lambda *pixels, scheme: canvases[key(*pixels)])
     assert load("fasseg").fingerprint == real.fingerprint
+
+
+def test_landmarks_are_fetched_and_no_other_file_is(server, landmark_bundle, tmp_path):
+    there = {"CONFIGURAL_CACHE": str(tmp_path)}
+    server.files["face_landmarker.task"] = b"another file"
+    done = configural("fetch", "landmarks", "--from", server.url, **there)
+    assert_one_line(done, "SHA-256 differs")
+    assert not list(tmp_path.rglob("*.task"))
+    server.files["face_landmarker.task"] = landmark_bundle.read_bytes()
+    done = configural("fetch", "landmarks", "--from", server.url, **there)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "landmarks" / "face_landmarker.task").read_bytes() == landmark_bundle.read_bytes()

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -345,3 +346,21 @@ def test_huge_images_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
     monkeypatch.setenv("CONFIGURAL_MEGAPIXELS", "0.0002")
     with pytest.raises(PortraitError, match="megapixels"):
         read_image(tmp_path / "b.png")
+
+
+def test_heic_is_read_by_a_plug_in_or_named(tmp_path, monkeypatch):
+    """Apple's photographs: 16 bytes of a header are enough to know them."""
+    path = tmp_path / "photograph.heic"
+    path.write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heic")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(PortraitError, match="pip install pillow-heif"):
+        read_image(path)
+    monkeypatch.undo()
+    plug_in = pytest.importorskip("pillow_heif")
+    image = np.full((64, 48, 3), (200, 90, 40), np.uint8)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    heic = plug_in.from_pillow(Image.fromarray(image))
+    heic.save(path, quality=-1, exif=turned.tobytes())
+    assert read_image(path).shape == (48, 64, 3)
+    assert np.abs(read_image(path).astype(int) - image[0, 0]).max() < 12

@@ -112,8 +112,6 @@ def test_only_schemes_and_painters_know_the_face(word):
     free = (
         "objects",
         "portraits/painters",
-        "portraits/fasseg",
-        "portraits/celebamask",
         "portraits/plausibility",
         "stimuli/presets",
         "replication",

@@ -40,6 +40,13 @@ _AT_ONCE = 16
 _SPAWN = multiprocessing.get_context("spawn")
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    import psutil
+
+    return len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count() or 1
+
+
 @contextlib.contextmanager
 def worker_processes(workers: int, shared: Any) -> Iterator[Callable[..., Iterator[Any]]]:
     """Start processes when there is work for them, and end them with the block, whichever way that ends.

@@ -106,25 +106,35 @@ def inspect(
     ],
     out: RequiredOut,
     count: Annotated[int, typer.Option(help="exemplars on the sheets at most; the tables have all")] = 120,
+    labels: Annotated[
+        bool,
+        typer.Option(
+            "--labels", help="also write masks of photographs as label images to edit, beside their folder"
+        ),
+    ] = False,
 ) -> None:
     """Show what was understood of a source: contact sheets, part sizes, skipped portraits.
 
-    Writes sheet_001.png and so on (portrait, parts and canvas of each exemplar), parts.csv and skipped.csv.
+    Writes sheet_001.png and so on (portrait, parts and canvas of each exemplar), parts.csv and skipped.csv. With
+    --labels, also FOLDER_labels/NAME.png of every photograph of portraits:FOLDER: what you change there is used
+    instead of the landmarks, and what is missing there is found by them.
     """
     # Each portrait that is skipped is in the table; the warnings would only repeat it.
     warnings.simplefilter("ignore", PortraitSkippedWarning)
-    library, sheets = configural.api.inspect(source, out, count=count)
+    library, sheets = configural.api.inspect(source, out, count=count, labels=labels)
     print_library(library, sheets)
 
 
-@app.command(epilog="Example:\n\nconfigural fetch fasseg")
+@app.command(epilog="Examples:\n\nconfigural fetch fasseg\n\nconfigural fetch landmarks")
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="fasseg")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="fasseg, or landmarks")],
     base_url: Annotated[
         str | None, typer.Option("--from", metavar="URL", help="download from here instead of the publisher")
     ] = None,
 ) -> None:
     """Download public portraits into the cache folder; then --source fasseg needs no path.
+
+    Or download what finds faces in photographs, which --source portraits:FOLDER needs.
 
     Every file is checked against its SHA-256. Interrupted, the same command resumes where it stopped. The
     environment variable CONFIGURAL_CACHE names another cache folder than the user's.

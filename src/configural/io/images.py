@@ -1,14 +1,11 @@
 """Reading image files, whole or not at all, and in their natural order."""
 
 import io
+import math
 import os
 import re
 import struct
-import tempfile
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -19,9 +16,20 @@ from PIL.ImageFile import ImageFile
 
 from configural.errors import PortraitError
 from configural.io import files
+from configural.io.standard_error import kept_lines
 
-_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP", "AVIF")
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP", "AVIF", "HEIF")
 _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_LIBJPEG = (b"Corrupt JPEG", b"Premature end", b"Inconsistent progression")
+"""How what libjpeg warns of begins; it tells nobody but the process's standard error."""
+
+_HEIC = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis", b"ftypmif1")
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 _ORIENTATION = 0x0112  # EXIF's
 _LIMIT, _MEGAPIXELS = "CONFIGURAL_MEGAPIXELS", 100.0
 _NO_IMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, OverflowError, struct.error)
@@ -50,10 +58,15 @@ def read_content(path: Path) -> bytes:
         raise PortraitError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def decode_image(data: bytes, where: str) -> UInt8[np.ndarray, "rows cols 3"]:
-    """The pixels of an image file's content, RGB; see `read_image`."""
-    file = open_image(data, where)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+def decode_image(data: bytes, where: str, *, most: float = math.inf) -> UInt8[np.ndarray, "rows cols 3"]:
+    """The pixels of an image file's content, RGB; see `read_image`.
+
+    An image of more pixels than `most` is made smaller by 2, 4 or 8, a JPEG before it is decoded.
+    """
+    file = open_image(data, where, reduced=most < math.inf)
+    by = next((by for by in (1, 2, 4, 8) if file.width * file.height <= most * by * by), 8)
+    reduced = by if data.startswith(_JPEG) else 1
+    flags = _REDUCED[reduced] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         if data.startswith(_JPEG):
             # Some cameras leave the end out; after one scan of all colours that has all its pixels it adds nothing.
@@ -65,8 +78,12 @@ def decode_image(data: bytes, where: str) -> UInt8[np.ndarray, "rows cols 3"]:
             data += _JPEG_END  # with which OpenCV decodes what there is, and libjpeg warns of what is missing
         elif file.format not in ("PNG", "BMP"):  # whose checks above need no second decoding
             file.load()
-        with _libjpeg_warnings(data) as said:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with kept_lines(*(_LIBJPEG if data.startswith(_JPEG) else ())) as said:
+            image: np.ndarray | None
+            if data[4:12] in _HEIC:  # which OpenCV does not read
+                image = np.ascontiguousarray(np.asarray(file.convert("RGB"))[..., ::-1])
+            else:
+                image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, *_NO_IMAGE):
         raise PortraitError(f"{where}: the image is damaged or cut off, copy the file again") from None
     if said or (data.startswith(_JPEG) and not ended):
@@ -74,16 +91,23 @@ def decode_image(data: bytes, where: str) -> UInt8[np.ndarray, "rows cols 3"]:
         raise PortraitError(f"{where}: the image is damaged or cut off ({why}), copy the file again")
     if image is None:
         raise PortraitError(f"{where}: not a readable image")
+    if by > reduced:
+        image = cv2.resize(image, None, fx=1 / by, fy=1 / by, interpolation=cv2.INTER_AREA)
     return turned(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), orientation(file))
 
 
-def open_image(data: bytes, where: str) -> ImageFile:
-    """An image file's content with size and kind known and no pixel decoded yet; errors as `read_image` raises."""
+def open_image(data: bytes, where: str, *, reduced: bool = False) -> ImageFile:
+    """An image file's content with size and kind known and no pixel decoded yet; errors as `read_image` raises.
+
+    A JPEG that is to be decoded `reduced` by 8 may have as many times the pixels.
+    """
     Image.init()
     for name in _FORMATS:
         factory, accept = Image.OPEN.get(name, (None, None))
         # Image.open has a limit of its own that only a global setting raises.
-        if factory is None or accept is None or accept(data[:16]) is not True:
+        if name == "HEIF" and data[4:12] in _HEIC:
+            factory = _heic_reader(where)
+        elif factory is None or accept is None or accept(data[:16]) is not True:
             continue
         try:
             with warnings.catch_warnings(action="ignore"):
@@ -94,7 +118,7 @@ def open_image(data: bytes, where: str) -> ImageFile:
             limit = float(os.environ.get(_LIMIT, _MEGAPIXELS))
         except ValueError:
             raise PortraitError(f"{_LIMIT}={os.environ[_LIMIT]}: expected a number of megapixels") from None
-        if file.width * file.height > limit * 1e6:
+        if file.width * file.height > limit * 1e6 * (64 if reduced and name == "JPEG" else 1):
             raise PortraitError(
                 f"{where}: claims {file.width:,}×{file.height:,} pixels, more than {limit:g} megapixels; if it "
                 f"does have them, raise the limit by the environment variable {_LIMIT}"
@@ -104,6 +128,18 @@ def open_image(data: bytes, where: str) -> ImageFile:
             raise PortraitError(f"{where}: the image is cut off, copy the file again")
         return file
     raise PortraitError(f"{where}: not a readable image, or one that is cut off")
+
+
+def _heic_reader(where: str) -> type[ImageFile]:
+    """The reader of an installed plug-in for Pillow; it is not registered for others."""
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise PortraitError(
+            f"{where}: HEIC needs a plug-in (pip install pillow-heif), or save it as JPEG"
+        ) from None
+    reader: type[ImageFile] = HeifImageFile
+    return reader
 
 
 def orientation(file: ImageFile) -> int:
@@ -118,35 +154,6 @@ def turned(image: Shaped[np.ndarray, "..."], by: int) -> Shaped[np.ndarray, "...
     image = np.swapaxes(image, 0, 1) if by >= 5 else image
     upwards, leftwards = by in (3, 4, 7, 8), by in (2, 3, 6, 7)
     return np.ascontiguousarray(image[:: -1 if upwards else 1, :: -1 if leftwards else 1])
-
-
-@contextmanager
-def _libjpeg_warnings(data: bytes) -> Iterator[list[str]]:
-    """What libjpeg warns of in the block, known at its end; it tells nobody but the process's standard error."""
-    warned: list[str] = []
-    try:
-        before = os.dup(2) if data.startswith(_JPEG) else None
-    except OSError:  # there is no standard error
-        before = None
-    if before is None:
-        yield warned
-        return
-    with _ONE_AT_A_TIME, tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield warned
-        finally:
-            os.dup2(before, 2)
-            os.close(before)
-            kept.seek(0)
-            for line in kept:
-                if line.startswith((b"Corrupt JPEG", b"Premature end", b"Inconsistent progression")):
-                    warned.append(line.decode("ascii", "replace").strip())
-                else:  # another thread's
-                    os.write(2, line)
-
-
-_ONE_AT_A_TIME = threading.Lock()
 
 
 def _bmp_is_whole(data: bytes) -> bool:

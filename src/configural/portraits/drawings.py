@@ -72,6 +72,18 @@ class Label:
             for position, (kind, distance) in enumerate(zip(wanted, away, strict=True))
         }
 
+    def with_nearest(
+        self, wanted: Mapping[str, tuple[tuple[int, int, int], ...]], others: tuple[tuple[int, int, int], ...]
+    ) -> dict[str, Bool[np.ndarray, "rows cols"]]:
+        """Where each part kind's colours are nearer than all others."""
+        named = [*wanted.items(), ("", others)]
+        palette = np.array([colour for _, colours in named for colour in colours], np.float32)
+        owners = np.array([owner for owner, (_, colours) in enumerate(named) for _ in colours])
+        # |pixel − colour|² without |pixel|², which is the same for all colours
+        distances = np.square(palette).sum(axis=1) - 2 * self.colours.astype(np.float32) @ palette.T
+        nearest = owners[np.argmin(distances, axis=2)]
+        return {kind: nearest == owner for owner, kind in enumerate(wanted)}
+
     def _shows(self, wanted: Mapping[str, tuple[tuple[int, int, int], ...]], tolerance: int) -> bool:
         """Whether the colours, taken as such, are there."""
         if not self.palette and self.ids is not None and self.ids.max() > 255:
@@ -95,13 +107,15 @@ class Label:
         return " and ".join(words)
 
 
-def read_mask(path: Path) -> Bool[np.ndarray, "rows cols"]:
+def read_mask(path: Path, *, soft: bool = False) -> Bool[np.ndarray, "rows cols"]:
     """Where a mask is: its alpha channel where that is not the same everywhere, else what is bright.
 
-    Bright, or opaque, is what exceeds half of the highest value.
+    Bright, or opaque, is what exceeds half of the highest value; of a `soft` mask, of the highest possible one.
     """
     data = read_content(path)
     colours = decode_image(data, str(path))
+    if soft:
+        return np.asarray(colours.max(axis=2) > 127)
     file = open_image(data, str(path))
     if "transparency" in file.info or file.mode in ("RGBA", "LA", "PA"):
         alpha = np.asarray(file.convert("RGBA"))[..., 3]

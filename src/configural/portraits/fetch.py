@@ -1,4 +1,4 @@
-"""Downloads of public portraits into the user's cache folder."""
+"""Downloads of public portraits, and of what finds faces in photographs, into the user's cache folder."""
 
 import logging
 from collections.abc import Mapping
@@ -8,11 +8,13 @@ from typing import Any
 
 from configural import progress
 from configural.errors import ConfiguralError
+from configural.portraits.landmarks import BUNDLE_SHA256, bundle_file
 from configural.portraits.store import cache_folder
 
 FASSEG_URL = (
     "https://raw.githubusercontent.com/massimomauro/FASSEG-repository/39737f254561b1785b500174834014e2135a6ef3/V2/"
 )
+BUNDLE_URL = "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
 _TIMEOUT = 30.0  # seconds without a response
 _RETRIES = 1  # of a file, after a second
 
@@ -41,15 +43,17 @@ def fetched_fasseg() -> Path:
 
 
 def fetch_portraits(name: str, *, base_url: str | None = None) -> Path:
-    """Download public portraits into the user's cache folder, for use without a path.
+    """Download public portraits, or what finds faces in photographs, into the user's cache folder.
 
     Args:
         name: `fasseg`: FASSEG's frontal02 (Khan, Mauro and Leonardi, ICIP 2015), the only portraits that may be
-            downloaded without asking.
-        base_url: Where Train_RGB, Train_Labels, Test_RGB and Test_Labels are; the publisher's if not given.
+            downloaded without asking. `landmarks`: Google's face landmarker bundle (Apache License 2.0, 3.8 MB),
+            which `portraits:FOLDER` needs.
+        base_url: Where Train_RGB, Train_Labels, Test_RGB and Test_Labels are, or face_landmarker.task; the
+            publisher's if not given.
 
     Returns:
-        The folder that holds them.
+        The folder that holds them, or the bundle.
 
     Raises:
         ConfiguralError: If a file cannot be had, or is not the published one; the same call resumes the download.
@@ -58,10 +62,15 @@ def fetch_portraits(name: str, *, base_url: str | None = None) -> Path:
         >>> from configural.portraits.fetch import fetch_portraits
         >>> fetch_portraits("lfw")
         Traceback (most recent call last):
-        configural.errors.ConfiguralError: 'lfw' cannot be fetched; what can is: fasseg
+        configural.errors.ConfiguralError: 'lfw' cannot be fetched; what can is: fasseg, landmarks
     """
+    if name == "landmarks":
+        file = bundle_file()
+        registry = {file.name: BUNDLE_SHA256}
+        download(file.parent, base_url or BUNDLE_URL, registry=registry, task="fetching landmarks")
+        return file
     if name != "fasseg":
-        raise ConfiguralError(f"'{name}' cannot be fetched; what can is: fasseg")
+        raise ConfiguralError(f"'{name}' cannot be fetched; what can is: fasseg, landmarks")
     download(fasseg_folder(), base_url or FASSEG_URL, registry=fasseg_registry(), task="fetching fasseg")
     return fasseg_folder()
 

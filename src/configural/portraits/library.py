@@ -43,6 +43,7 @@ class Exemplar:
         segmentation: 0 where no part is, else 1 + the position of its kind in the scheme.
         canvas: The portrait with its parts removed and the surface filled in, RGB.
         parts: One per part kind, in paste order.
+        note: What to know of how the parts were found; empty where they were labelled.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Exemplar:
     segmentation: UInt8[np.ndarray, "rows cols"] = field(repr=False)
     canvas: UInt8[np.ndarray, "rows cols 3"] = field(repr=False)
     parts: tuple[Part, ...]
+    note: str = ""
 
     @cached_property
     def size(self) -> tuple[int, int]:

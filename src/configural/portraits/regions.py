@@ -25,12 +25,13 @@ def cut_exemplar(
     canvas: UInt8[np.ndarray, "_ _ 3"] | None = None,
     orientation: int = 1,
     scheme: ObjectScheme = FACE,
+    cure: str = "correct its label",
 ) -> Exemplar:
     """Make an exemplar of a portrait and its parts' masks (see `assemble`), at the masks' size.
 
     Without a canvas of its own, the parts are filled in. Where the portrait's file has an EXIF orientation other
     than 1, the masks are those of the stored or of the shown pixels, whichever fits. A PortraitError says what
-    cannot be used; of faces, also parts that lie as in no upright face.
+    cannot be used; of faces, also parts that lie as in no upright face, and the cure of that.
     """
     drawn = [masks]
     if orientation != 1:
@@ -46,7 +47,7 @@ def cut_exemplar(
             )
     (segmentation,) = found
     if scheme == FACE and (why := implausible(segmentation)):
-        raise PortraitError(f"{why}; correct its label")
+        raise PortraitError(f"{why}; {cure}")
     rows, cols = segmentation.shape
     portrait = shrink_to(portrait, rows, cols)
     filled = fill_parts(portrait, segmentation, scheme=scheme) if canvas is None else shrink_to(canvas, rows, cols)
@@ -54,11 +55,15 @@ def cut_exemplar(
 
 
 def assemble(
-    masks: Mapping[str, Bool[np.ndarray, "rows cols"]], *, scheme: ObjectScheme = FACE
+    masks: Mapping[str, Bool[np.ndarray, "rows cols"]],
+    *,
+    scheme: ObjectScheme = FACE,
+    smallest: float = _SMALLEST_PIECE,
 ) -> UInt8[np.ndarray, "rows cols"]:
     """Put the masks of all part kinds into one segmentation.
 
-    Specks are left out and holes filled. Where two parts overlap, the later in paste order wins.
+    Specks, which are smaller than this fraction of the image's area, are left out and holes filled. Where two
+    parts overlap, the later in paste order wins.
 
     Instead of the masks of an interchangeable pair there may be one under their joint name, such as `eyes`; the
     first of the pair is then the one on the left.
@@ -69,7 +74,7 @@ def assemble(
     Raises:
         PortraitError: If a part kind is not to be seen, or one of an interchangeable pair hardly.
     """
-    found = {kind: _pieces(mask) for kind, mask in masks.items()}
+    found = {kind: _pieces(mask, smallest) for kind, mask in masks.items()}
     for name, (left, right) in scheme.joint_names.items():
         if name in found:
             found[left], found[right] = _two(found.pop(name), name.removesuffix("s"))
@@ -111,11 +116,11 @@ def _with_near_pieces(found: list[Bool[np.ndarray, "rows cols"]]) -> Bool[np.nda
     return np.any(near, axis=0)
 
 
-def _pieces(mask: Bool[np.ndarray, "rows cols"]) -> list[Bool[np.ndarray, "rows cols"]]:
+def _pieces(mask: Bool[np.ndarray, "rows cols"], smallest: float) -> list[Bool[np.ndarray, "rows cols"]]:
     """The connected pieces of a mask with their holes filled, largest first, specks left out."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA]
-    large = [n for n in range(1, count) if areas[n] >= _SMALLEST_PIECE * mask.size]
+    large = [n for n in range(1, count) if areas[n] >= smallest * mask.size]
     return [_without_holes(labels == n) for n in sorted(large, key=lambda n: -areas[n])]
 
 

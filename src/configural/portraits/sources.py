@@ -5,27 +5,32 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from configural import progress
-from configural.errors import ConfiguralError, PortraitSkippedWarning
+from configural.errors import ConfiguralError, ConfiguralWarning, PortraitSkippedWarning
 from configural.objects import FACE, HOUSE, ObjectScheme
-from configural.portraits.celebamask import CelebAMask
-from configural.portraits.fasseg import Fasseg
+from configural.portraits.description import DESCRIPTION, read_description
 from configural.portraits.fetch import fetched_fasseg
 from configural.portraits.label_folder import LabelFolder
 from configural.portraits.library import Exemplar, Library
 from configural.portraits.painters.face import paint_face
 from configural.portraits.painters.house import paint_house
+from configural.portraits.photographs import photographs
+from configural.portraits.published import PUBLISHED, published
 from configural.portraits.store import PortraitFolder, cache_folder, prepare
 from configural.registry import Registry, made_by
 
 DEFAULT_EXEMPLARS = 48
 FORMS = (
-    "synthetic, synthetic:N (such as synthetic:48), houses, houses:N, fasseg, fasseg:FOLDER, celebamask:FOLDER or "
-    "folder:FOLDER"
+    "synthetic, synthetic:N (such as synthetic:48), houses, houses:N, portraits:FOLDER, fasseg, "
+    f"{', '.join(f'{name}:FOLDER' for name in PUBLISHED)} or folder:FOLDER"
 )
 
+_BAND = 0.6  # of its width: how high a nose is at least; in FASSEG's V2 1.4, in V1 0.3
 _WARNED = 10  # portraits that are warned of one by one
 
 SOURCES: Registry[Library | Callable[..., Library]] = Registry("source", "configural.sources", Library, Callable)
@@ -42,7 +47,8 @@ def load(source: str | Library = "synthetic", *, seed: int = 0) -> Library:
     Args:
         source: `synthetic` (48 painted faces), `synthetic:N` (N of them), `fasseg:FOLDER` (a folder with
             Train_RGB, Train_Labels, Test_RGB and Test_Labels), `fasseg` (what `configural fetch fasseg` has
-            downloaded), `celebamask:FOLDER` (CelebAMask-HQ), `folder:FOLDER` (images and labels of any object,
+            downloaded), `celebamask:FOLDER` (CelebAMask-HQ), `portraits:FOLDER` (photographs of people,
+            whose parts are found by landmarks), `folder:FOLDER` (images and labels of any object,
             described by the folder's portraits.yaml), another registered source, or `module:name` of a library or
             of a function that makes one. A library is returned as it is.
         seed: Which synthetic exemplars to paint; folders do not depend on it.
@@ -103,19 +109,35 @@ def _houses(rest: str, *, seed: int) -> Library:
     return _painted("houses", rest, seed, paint_house, HOUSE)
 
 
-@SOURCES.register("fasseg")
-def _fasseg(rest: str, *, seed: int) -> Library:
-    return _stored("fasseg", rest, Fasseg(Path(rest).expanduser() if rest else fetched_fasseg()))
+def _published(rest: str, *, seed: int, name: str) -> Library:
+    folder = fetched_fasseg() if name == "fasseg" and not rest else _folder(name, rest)
+    library = _stored(name, rest, published(name, folder))
+    rows, cols = np.median(library.part_sizes[:, library.scheme.index("nose")], axis=0)
+    if rows < _BAND * cols:
+        warnings.warn(
+            ConfiguralWarning(
+                f"{folder}: the noses are labelled as bands of {rows:.0f}×{cols:.0f} pixels, as the nostrils in "
+                "FASSEG's V1: images made of them move nostrils, not noses; take V2"
+            ),
+            stacklevel=4,
+        )
+    return library
 
 
-@SOURCES.register("celebamask")
-def _celebamask(rest: str, *, seed: int) -> Library:
-    return _stored("celebamask", rest, CelebAMask(_folder("celebamask", rest)))
+SOURCES.update({name: partial(_published, name=name) for name in PUBLISHED})
 
 
 @SOURCES.register("folder")
 def _label_folder(rest: str, *, seed: int) -> Library:
-    return _stored("folder", rest, LabelFolder(_folder("folder", rest)))
+    folder = _folder("folder", rest)
+    description, scheme = read_description(folder)
+    where = str(folder / DESCRIPTION)
+    return _stored("folder", rest, LabelFolder(folder, description, scheme=scheme, where=where))
+
+
+@SOURCES.register("portraits")
+def _portraits(rest: str, *, seed: int) -> Library:
+    return _stored("portraits", rest, photographs(rest))
 
 
 def _painted(
@@ -151,6 +173,13 @@ def _stored(name: str, rest: str, portraits: PortraitFolder) -> Library:
         warnings.warn(
             f"{portraits.folder}: skipped {len(skipped) - _WARNED:,} more; configural inspect lists them all",
             PortraitSkippedWarning,
+            stacklevel=5,
+        )
+    several = [entry.name for entry in exemplars.entries if "largest of" in entry.note]
+    if several:
+        more = f" and {len(several) - 1:,} more" if len(several) > 1 else ""
+        warnings.warn(
+            ConfiguralWarning(f"{portraits.folder}: {several[0]}{more}: several faces; the largest was taken"),
             stacklevel=5,
         )
     source = f"{name}:{rest}" if rest else name

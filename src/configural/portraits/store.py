@@ -12,9 +12,10 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol, overload, runtime_checkable
@@ -30,9 +31,12 @@ from configural.io import files
 from configural.io.images import bounding_box
 from configural.objects import ObjectScheme
 from configural.portraits.library import Exemplar, Part
+from configural.processes import processors, worker_processes
 
 _PREPARATION = 4  # raise it whenever the same files are made into other pixels
 _PIXELS_KEPT = 256 << 20  # bytes of pixels that a library keeps in memory
+_WORTH_WORKERS = 64  # exemplars to be prepared, from which on starting processes pays
+_MOST_WORKERS = 8  # of some 250 MiB each
 _INDEX = "index.jsonl"
 _ENTRY = "entry.jsonl"
 
@@ -101,9 +105,10 @@ class Entry(BaseModel):
     part_sizes: tuple[tuple[int, int], ...]
     box: tuple[int, int, int, int]
     pixels: dict[str, str]
+    note: str = ""
 
 
-_OF_EXEMPLAR = ("name", "person", "portrait_crc", "digest", "size", "anchors", "part_sizes")
+_OF_EXEMPLAR = ("name", "person", "portrait_crc", "digest", "size", "anchors", "part_sizes", "note")
 """What an entry has from its exemplar, under the same names."""
 
 
@@ -145,27 +150,31 @@ def _prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars"
     code = f"{_PREPARATION} {hashlib.sha256(content).hexdigest()}"
     before, there = _read_index(folder / _INDEX), _sizes(folder)
     known = {entry.key: entry for entry in before.exemplars}
-    entries: list[Entry] = []
-    unusable: dict[str, str] = {}
     keys: dict[str, str] = {}
-    skipped: list[tuple[str, str]] = []
-    with progress.bar("preparing exemplars", len(portraits.names)) as update:
-        for done, name in enumerate(portraits.names, start=1):
-            stamp = _stamp(portraits, name, code)
-            key = keys[stamp] = before.keys.get(stamp) or _key(portraits, name, code)
-            try:
-                if key in before.unusable:
-                    raise PortraitError(before.unusable[key])
-                entry = known.get(key)
-                if entry is None or there.get(f"{key}.zip") != entry.bytes:
-                    entry = _read_entry(folder, key)
-                if entry is None or entry.name != name:
-                    entry = _write(folder, key, portraits.read(name))
-                entries.append(entry)
-            except PortraitError as error:
-                unusable[key] = str(error)
-                skipped.append((name, unusable[key]))
-            update(done)
+    found: dict[str, Entry | _Unusable] = {}
+    waiting: dict[str, str] = {}  # stamps by name
+    for name in portraits.names:
+        stamp = _stamp(portraits, name, code)
+        key = before.keys.get(stamp, "")
+        entry = known.get(key)
+        if key in before.unusable:
+            keys[stamp], found[name] = key, _Unusable(key, before.unusable[key])
+        elif entry is not None and entry.name == name and there.get(f"{key}.zip") == entry.bytes:
+            keys[stamp], found[name] = key, entry
+        else:
+            waiting[name] = stamp
+    making = _Making(portraits, folder, code, before.unusable)
+    workers = min(processors(), _MOST_WORKERS) if len(waiting) >= _WORTH_WORKERS else 1
+    with progress.bar("preparing exemplars", len(portraits.names)) as update, ExitStack() as stack:
+        update(len(found))
+        each = stack.enter_context(worker_processes(workers, making)) if workers > 1 else partial(_here, making)
+        for name, made in zip(waiting, each(_made, waiting), strict=True):
+            keys[waiting[name]], found[name] = made.key, made
+            update(len(found))
+    in_order = [(name, found[name]) for name in portraits.names]
+    entries = [made for _, made in in_order if isinstance(made, Entry)]
+    skipped = [(name, made.reason) for name, made in in_order if isinstance(made, _Unusable)]
+    unusable = {made.key: made.reason for _, made in in_order if isinstance(made, _Unusable)}
     persons = portraits.persons({entry.name: entry.portrait_crc for entry in entries})
     entries = [entry.model_copy(update={"person": persons[entry.name]}) for entry in entries]
     index = _Index(exemplars=entries, unusable=unusable, keys=keys)
@@ -176,6 +185,43 @@ def _prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars"
         if name.endswith(".zip") and name not in wanted:  # of a portrait that is gone or has changed
             (folder / name).unlink(missing_ok=True)
     return StoredExemplars(portraits, folder, entries), skipped
+
+
+@dataclass(frozen=True)
+class _Unusable:
+    """A portrait that cannot be used: its key, and why."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Making:
+    """What an exemplar is made with: see `_prepare`."""
+
+    portraits: PortraitFolder
+    folder: Path
+    code: str
+    unusable: Mapping[str, str]
+
+
+def _made(making: _Making, name: str) -> Entry | _Unusable:
+    """An exemplar that the cache may have under its content's key, or that is made and written there."""
+    key = _key(making.portraits, name, making.code)
+    if key in making.unusable:
+        return _Unusable(key, making.unusable[key])
+    entry = _read_entry(making.folder, key)
+    if entry is not None and entry.name == name:
+        return entry
+    try:
+        return _write(making.folder, key, making.portraits.read(name))
+    except PortraitError as error:
+        return _Unusable(key, str(error))
+
+
+def _here(making: _Making, work: Callable[..., Any], names: Iterable[str]) -> Iterator[Any]:
+    """What `worker_processes` yields, in this process."""
+    return (work(making, name) for name in names)
 
 
 def _stamp(portraits: PortraitFolder, name: str, code: str) -> str:
@@ -301,14 +347,14 @@ class StoredExemplars(Sequence):  # of Exemplar; naming it here would make type 
     """
 
     def __init__(self, portraits: PortraitFolder, folder: Path, entries: Sequence[Entry]) -> None:
-        self._portraits, self._folder, self.entries = portraits, folder, entries
+        self.portraits, self._folder, self.entries = portraits, folder, entries
         largest = max((3 * entry.size[0] * entry.size[1] for entry in entries), default=1)
         kept = max(8, _PIXELS_KEPT // largest)
         self.canvas = lru_cache(maxsize=kept)(self._canvas)
         self.inside = lru_cache(maxsize=kept)(self._inside)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return StoredExemplars, (self._portraits, self._folder, self.entries)
+        return StoredExemplars, (self.portraits, self._folder, self.entries)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -322,7 +368,7 @@ class StoredExemplars(Sequence):  # of Exemplar; naming it here would make type 
     def __getitem__(self, position: slice) -> Sequence[Exemplar]: ...
     def __getitem__(self, position: int | slice) -> Exemplar | Sequence[Exemplar]:
         if isinstance(position, slice):
-            return StoredExemplars(self._portraits, self._folder, self.entries[position])
+            return StoredExemplars(self.portraits, self._folder, self.entries[position])
         return _StoredExemplar.of(self, range(len(self))[position])
 
     def _canvas(self, position: int) -> UInt8[np.ndarray, "rows cols 3"]:
@@ -348,10 +394,10 @@ class StoredExemplars(Sequence):  # of Exemplar; naming it here would make type 
             return _decode(_read_member(path, member), shape, entry.pixels[member])
         except _DAMAGE:
             pass
-        again = self._portraits.read(entry.name)
+        again = self.portraits.read(entry.name)
         if again.digest != entry.digest:
             raise ConfiguralError(
-                f"{self._portraits.folder}: {entry.name} has changed since it was loaded; load the source again"
+                f"{self.portraits.folder}: {entry.name} has changed since it was loaded; load the source again"
             )
         _write(self._folder, entry.key, again)
         return _decode(_read_member(path, member), shape, entry.pixels[member])
