@@ -5,6 +5,8 @@ import os
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -310,4 +312,15 @@ def test_processes_prepare_the_same_exemplars(portraits, place, tmp_path, monkey
     together, also_skipped = prepare(published("fasseg", portraits), tmp_path / "others")
     assert [entry.model_dump() for entry in together.entries] == [entry.model_dump() for entry in alone.entries]
     assert also_skipped == skipped
+    # Also from a program that would begin again in each of them.
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from pathlib import Path\nfrom configural.portraits import store\n"
+        "from configural.portraits.published import published\n"
+        "store._WORTH_WORKERS, store.processors = 2, lambda: 2\n"
+        f"exemplars, _ = store.prepare(published('fasseg', Path({str(portraits)!r})), Path('again'))\n"
+        "print(len(exemplars))\n"
+    )
+    done = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.stdout == "4\n", done.stderr
     assert {path.name for path in place.iterdir()} == {path.name for path in (tmp_path / "others").iterdir()}

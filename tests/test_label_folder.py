@@ -190,7 +190,7 @@ def test_each_defect_costs_one_portrait_and_says_why(folder):
         (("[0, 255, 255]", "[0, 255]"), 6, ["nose"]),
         (("[0, 255, 255]", "blue"), 6, ["nose"]),
         (("  mouth: [0, 255, 0]\n", ""), 3, ["colours", "nose, mouth, or eyes for left_eye and right_eye"]),
-        ((LABELS, LABELS + "sides: left\n"), 8, ["sides", "'image' or 'person'"]),
+        ((LABELS, LABELS + "sides: left\n"), 8, ["sides", "'image', 'person' or 'position'"]),
         ((LABELS, LABELS + "tolerance: -1\n"), 8, ["tolerance"]),
         ((LABELS, LABELS + "person: '^('\n"), 8, ["person", "regular expression"]),
         ((LABELS, LABELS + "person: abc\n"), 8, ["person", "round brackets"]),

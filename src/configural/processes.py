@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,7 +49,7 @@ def processors() -> int:
 
 
 @contextlib.contextmanager
-def worker_processes(workers: int, shared: Any) -> Iterator[Callable[..., Iterator[Any]]]:
+def worker_processes(workers: int, shared: Any, *, main: bool = True) -> Iterator[Callable[..., Iterator[Any]]]:
     """Start processes when there is work for them, and end them with the block, whichever way that ends.
 
     They import what `shared` and the work need and nothing else, and each computes with one thread.
@@ -56,6 +57,8 @@ def worker_processes(workers: int, shared: Any) -> Iterator[Callable[..., Iterat
     Args:
         workers: How many at most; at least 1.
         shared: What all work is done with, pickled once for each process.
+        main: Whether they may need what the main program defines. If so, they import it, and a program that does
+            not say `if __name__ == "__main__"` begins again in each of them.
 
     Yields:
         `each(work, items)`, which yields `work(shared, item)` of every item in order, and takes items as results
@@ -66,7 +69,7 @@ def worker_processes(workers: int, shared: Any) -> Iterator[Callable[..., Iterat
         ConfiguralError: If a process is killed, as it is when the memory is full.
     """
     # Pickled here, so that a process can first set its threads and then import what is in it.
-    team = _Team(workers, pickle.dumps(shared))
+    team = _Team(workers, pickle.dumps(shared), main)
     try:
         yield team.in_order
     finally:
@@ -80,8 +83,8 @@ class _Team:
     killed group.
     """
 
-    def __init__(self, workers: int, shared: bytes) -> None:
-        self.workers, self.shared = workers, shared
+    def __init__(self, workers: int, shared: bytes, main: bool) -> None:
+        self.workers, self.shared, self.main = workers, shared, main
         self.threads = ThreadPoolExecutor(workers)
         self.started: list[Worker] = []
         self.fresh: list[Worker] = []
@@ -107,7 +110,9 @@ class _Team:
         end(self.started)
 
     def _start(self) -> None:
-        worker = Worker({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")})
+        environment = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+        with contextlib.nullcontext() if self.main else _without_main():
+            worker = Worker(environment)
         self.started.append(worker)
         self.fresh.append(worker)
         self.idle.put(worker)
@@ -326,6 +331,17 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)  # in the middle of what it does
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Let processes that are started in the block know nothing of the main program."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

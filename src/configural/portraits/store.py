@@ -167,7 +167,11 @@ def _prepare(portraits: PortraitFolder, folder: Path) -> tuple["StoredExemplars"
     workers = min(processors(), _MOST_WORKERS) if len(waiting) >= _WORTH_WORKERS else 1
     with progress.bar("preparing exemplars", len(portraits.names)) as update, ExitStack() as stack:
         update(len(found))
-        each = stack.enter_context(worker_processes(workers, making)) if workers > 1 else partial(_here, making)
+        each = (
+            stack.enter_context(worker_processes(workers, making, main=False))
+            if workers > 1
+            else partial(_here, making)
+        )
         for name, made in zip(waiting, each(_made, waiting), strict=True):
             keys[waiting[name]], found[name] = made.key, made
             update(len(found))
