@@ -192,6 +192,7 @@ def test_each_defect_costs_one_portrait_and_says_why(folder):
         (("  mouth: [0, 255, 0]\n", ""), 3, ["colours", "nose, mouth, or eyes for left_eye and right_eye"]),
         ((LABELS, LABELS + "sides: left\n"), 8, ["sides", "'image', 'person' or 'position'"]),
         ((LABELS, LABELS + "tolerance: -1\n"), 8, ["tolerance"]),
+        (("photos/*.png", "x" * 256 + "*.png"), 1, ["images", "more than 255 bytes"]),
         ((LABELS, LABELS + "person: '^('\n"), 8, ["person", "regular expression"]),
         ((LABELS, LABELS + "person: abc\n"), 8, ["person", "round brackets"]),
         ((LABELS, LABELS + MASKS[MASKS.index("masks") :]), 1, ["not both"]),

@@ -14,7 +14,7 @@ import configural
 
 ROOT = Path(configural.__file__).parent
 
-BASE = ("errors", "wording", "registry", "progress", "processes", "io")
+BASE = ("errors", "wording", "registry", "progress", "processes", "cores", "io")
 """What everything may use; these import from each other."""
 
 ORDER = (

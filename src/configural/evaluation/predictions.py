@@ -21,7 +21,8 @@ from configural.io.reading import check_columns, read_csv, reading
 from configural.models import prepare, threads_for
 from configural.models.classifiers import RespondsToImages
 from configural.objects import FACE
-from configural.training import Portion, batches, matmul_precision, open_device
+from configural.training import batches, matmul_precision, open_device
+from configural.training.distributed import Portion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,6 +14,10 @@ from configural.objects import OBJECTS, ObjectScheme
 DESCRIPTION = "portraits.yaml"
 
 
+_LONGEST = 255
+"""Bytes of a file's name, on nearly every file system."""
+
+
 def _as_list(value: Any) -> Any:
     """One colour or pattern is written without the brackets of a list."""
     single = isinstance(value, str) or (isinstance(value, list) and value and isinstance(value[0], int))
@@ -22,6 +26,12 @@ def _as_list(value: Any) -> Any:
 
 def _inside(pattern: str) -> bool:
     return bool(pattern) and not PurePath(pattern).is_absolute() and ".." not in PurePath(pattern).parts
+
+
+def _short(pattern: str) -> str:
+    if any(len(part.encode("utf-8", "surrogateescape")) > _LONGEST for part in PurePath(pattern).parts):
+        raise ValueError(f"a name of more than {_LONGEST} bytes, longer than files have")
+    return pattern
 
 
 def _relative(pattern: str) -> str:
@@ -58,7 +68,7 @@ _Colour = tuple[_Level, _Level, _Level]
 _Id = Annotated[int, Field(ge=0, le=2**31, strict=True)]
 _Ids = Annotated[tuple[_Id, ...], BeforeValidator(lambda value: [value] if isinstance(value, int) else value)]
 _Colours = Annotated[tuple[_Colour, ...], BeforeValidator(_as_list)]
-_Pattern = Annotated[str, AfterValidator(_named)]
+_Pattern = Annotated[str, AfterValidator(_named), AfterValidator(_short)]
 _Patterns = Annotated[tuple[_Pattern, ...], BeforeValidator(_as_list)]
 
 
@@ -128,7 +138,7 @@ class Description(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     object: str = "face"
-    images: Annotated[str, AfterValidator(_relative)]
+    images: Annotated[str, AfterValidator(_relative), AfterValidator(_short)]
     labels: _Patterns = ()
     colours: Mapping[str, _Colours] | None = None
     other_colours: tuple[_Colour, ...] = ()

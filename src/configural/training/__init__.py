@@ -2,7 +2,6 @@
 
 from configural.config.recipe import Recipe as Recipe
 from configural.config.run import recipe as recipe
-from configural.training.distributed import Portion as Portion
 from configural.training.distributed import check_devices as check_devices
 from configural.training.history import Epoch as Epoch
 from configural.training.history import History as History
