@@ -127,6 +127,7 @@ def test_help_names_the_commands_in_the_order_of_work():
         "study",
         "status",
         "audit",
+        "explore",
         "generate",
         "verify",
         "inspect",

@@ -268,8 +268,13 @@ def test_the_same_image_is_the_same_person(tmp_path):
     assert [exemplar.person for exemplar in exemplars] == ["Train/1", "Train/2", "Train/2"]
 
 
-@pytest.mark.parametrize("suffix", ["bmp", "png", "jpg"])
-@pytest.mark.parametrize("lost", [1, 2, 40, 3000])
+# A JPEG without its last two bytes, the end marker, has all its pixels.
+CUTS = [
+    (suffix, lost) for suffix in ("bmp", "png", "jpg") for lost in (1, 2, 40, 3000) if suffix != "jpg" or lost > 2
+]
+
+
+@pytest.mark.parametrize(("suffix", "lost"), CUTS)
 def test_cut_off_images_are_found_in_every_format(tmp_path, suffix, lost):
     path = tmp_path / f"face.{suffix}"
     save(path, portrait())
