@@ -1,5 +1,6 @@
 """Training as in Keras: its Adam, its batch normalisation, and whole steps of the networks."""
 
+import copy
 import math
 
 import keras_study
@@ -248,3 +249,23 @@ def test_moments_that_fade_become_zero_and_no_weight_notices(monkeypatch):
     plain, _, slow = train(1200)
     assert slow > 0  # or the test could not fail
     assert torch.equal(swept, plain)
+
+
+def test_parts_of_the_weights_learn_as_the_whole():
+    """Bit by bit, also where small moments are swept, for which nobody may touch another's part."""
+    start = [torch.randn(8, 4, 3, 3).contiguous(memory_format=torch.channels_last), torch.randn(5)]
+    whole, parts = ([nn.Parameter(each.clone()) for each in start] for _ in range(2))
+    one = KerasAdam(whole, lr=1e-2)
+    first = KerasAdam(parts, lr=1e-2)
+    others = [first, copy.copy(first), copy.copy(first)]
+    for step in range(201):
+        gradients = [torch.randn_like(each) * (step % 100 < 3) for each in start]
+        for weights, gradient in zip(whole, gradients, strict=True):
+            weights.grad = gradient.clone() + gradient / 2
+        one.step()
+        copies = [[each.clone() for each in gradients], [each / 2 for each in gradients]]
+        for rank in (2, 0, 1):
+            others[rank].step(of=copies, part=(rank, 3))
+        for name, moment in one.tensors().items():
+            assert torch.equal(moment, first.tensors()[name] if name != "step" else torch.tensor(others[0].steps))
+        assert all(torch.equal(*both) for both in zip(whole, parts, strict=True))

@@ -71,10 +71,8 @@ def decode_image(data: bytes, where: str, *, most: float = math.inf) -> UInt8[np
         if data.startswith(_JPEG):
             # Some cameras leave the end out; after one scan of all colours that has all its pixels it adds nothing.
             scan = data.rfind(_JPEG_SCAN)  # a thumbnail's end stands before it
-            baseline = "progressive" not in file.info
-            ended = (baseline and data[scan + 4 : scan + 5] == bytes([len(file.getbands())])) or data.rfind(
-                _JPEG_END
-            ) > scan
+            of_all = "progressive" not in file.info and data[scan + 4 : scan + 5] == bytes([len(file.getbands())])
+            ended = of_all or data.rfind(_JPEG_END) > scan
             data += _JPEG_END  # with which OpenCV decodes what there is, and libjpeg warns of what is missing
         elif file.format not in ("PNG", "BMP"):  # whose checks above need no second decoding
             file.load()

@@ -89,9 +89,9 @@ class KerasAdam:
                 amsgrad=False,
                 maximize=False,
             )
-        if self.steps % _SWEPT_EVERY == 0 and part[0] == 0:
-            for moment in (moment for both in self.moments for moment in both if moment.device.type == "cpu"):
-                moment.masked_fill_(moment.abs() < _NEXT_TO_NOTHING, 0)
+            if self.steps % _SWEPT_EVERY == 0 and weights[0].device.type == "cpu":
+                for moment in (*first, *second):  # of this part alone: others may be at theirs
+                    moment.masked_fill_(moment.abs() < _NEXT_TO_NOTHING, 0)
 
     def tensors(self) -> dict[str, Tensor]:
         """What it has learned, by name: `0/exp_avg` and `0/exp_avg_sq` of the first weight, and `step`."""
