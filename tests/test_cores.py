@@ -116,7 +116,7 @@ def test_three_threads_learn_as_one(images, monkeypatch):
 
 def test_interrupted_and_resumed_it_ends_with_the_same_weights(images, tmp_path, two_threads):
     def trained(network: torch.nn.Module, epochs: int, checkpoint: str) -> dict[str, torch.Tensor]:
-        recipe = Recipe(epochs=epochs, batch_size=20, learning_rate=1e-3)
+        recipe = Recipe(epochs=epochs, batch_size=20, learning_rate=1e-3, precision="tf32")
         job = {"valid": images["valid"], "recipe": recipe, "device": "cpu", "checkpoint": tmp_path / checkpoint}
         with cf.progress.hidden():
             fit(network, images["train"], **job)
@@ -128,6 +128,7 @@ def test_interrupted_and_resumed_it_ends_with_the_same_weights(images, tmp_path,
     trained(copy.deepcopy(fresh), 1, "parts")
     resumed = trained(cf.models.create("cnn-13", 32), 2, "parts")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert torch.get_float32_matmul_precision() == "highest"  # a setting of the process, which threads share
 
 
 def test_predictions_of_two_threads_are_those_of_one(images, two_threads):

@@ -90,7 +90,8 @@ def fit(
         portion = Portion(rank, threads, meeting=meeting)
         return _fit(network if threads == 1 else replica(network, portion), where, portion, *begun, **job)
 
-    history, *_ = on_cores(part, threads)
+    with matmul_precision(recipe.precision):
+        history, *_ = on_cores(part, threads)
     network.eval()
     return history
 
@@ -104,7 +105,8 @@ def _fit_portion(
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
     spread(network, portion)
     network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    history = _fit(network, where, portion, *_begin(network, job["recipe"], job["checkpoint"]), **job)
+    with matmul_precision(job["recipe"].precision):
+        history = _fit(network, where, portion, *_begin(network, job["recipe"], job["checkpoint"]), **job)
     torch.distributed.destroy_process_group()
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()} if rank == 0 else {}
     return history, save(weights)
@@ -152,7 +154,6 @@ def _fit(
 
     steps = math.ceil(len(cast(Sized, train)) / recipe.batch_size)
     with (
-        matmul_precision(recipe.precision),
         _dropout(network, recipe.dropout),
         fast_on_cpu(network),
         _compiling() if compile else nullcontext(),
