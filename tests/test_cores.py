@@ -1,6 +1,7 @@
 """Threads on parts of one thing: what comes out is what one thread gives."""
 
 import copy
+import sys
 import threading
 import time
 
@@ -10,8 +11,9 @@ import torch
 from double_precision import BothInDoublePrecision
 
 import configural as cf
-from configural.cores import Meeting, granted, on_cores
+from configural.cores import Meeting, on_cores, usable
 from configural.evaluation import predict
+from configural.processes import granted, processors
 from configural.stimuli import dataset, sample
 from configural.training import Recipe, fit
 
@@ -76,24 +78,28 @@ def test_each_computes_alone_and_all_as_before_afterwards(two_threads):
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
-        ({}, 4),
-        ({"": "max 100000"}, 4),
+        ({}, sys.maxsize),
+        ({"": "max 100000"}, sys.maxsize),
         ({"": "150000 100000"}, 2),
         ({"": "20000 100000"}, 1),
         ({"a/b": "max 100000", "a": "300000 100000"}, 3),
-        ({"a/b": "900000 100000"}, 4),
-        ({"c": "100000 100000"}, 4),
+        ({"a/b": "900000 100000", "a": "400000 100000"}, 4),
+        ({"c": "100000 100000"}, sys.maxsize),
     ],
 )
 def test_cores_that_a_container_grants(tmp_path, monkeypatch, limits, expected):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     own = tmp_path / "own"
     own.write_text("1:cpu:/x\n0::/a/b\n")
     for name, limit in limits.items():
         (tmp_path / "groups" / name).mkdir(parents=True, exist_ok=True)
         (tmp_path / "groups" / name / "cpu.max").write_text(limit + "\n")
     assert granted(tmp_path / "groups", own) == expected
-    assert granted(tmp_path / "groups", tmp_path / "missing") == 4
+    assert granted(tmp_path / "groups", tmp_path / "missing") == sys.maxsize
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr("configural.cores.granted", lambda: expected)
+    assert usable() == min(3, expected)
+    monkeypatch.setattr("configural.processes.granted", lambda: 1)
+    assert processors() == 1
 
 
 def test_three_threads_learn_as_one(images, monkeypatch):

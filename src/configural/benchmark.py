@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset, Subset, TensorDataset
 
 from configural import __version__, progress
-from configural.cores import granted
+from configural.cores import usable
 from configural.errors import ConfiguralError
 from configural.export import FORMATS, Plan
 from configural.io.temporary import temporary_folder
@@ -189,7 +189,7 @@ def measure(
         measures.append(_per_second("matrix product", "GFLOP/s", limit, note=note, scale=1e-9))
         note = f"batches of {BATCH}, {fraction:.0%} of the matrix product's rate"
         measures.append(_per_second("training step", "images/s", steps, note=note, scale=BATCH / flop))
-        if where.type == "cpu" and granted() > 1:
+        if where.type == "cpu" and usable() > 1:
             update(4, note="all cores")
             measures += _on_all_cores(network, image_size, seconds)
         update(5, note="start-up")
@@ -208,7 +208,7 @@ def _per_second(name: str, unit: str, rounds: Rounds, *, note: str = "", scale: 
 
 def _on_all_cores(network: str, size: int, seconds: float) -> Iterator[Measure]:
     """Training by all cores and by one, in turn, with nothing beside it and with one core kept busy."""
-    cores = granted()
+    cores = usable()
     works = [(_training(network, size, threads), _TRAINED * BATCH) for threads in (cores, 1)]
     for beside in (False, True):
         with _busy_core() if beside else nullcontext():
@@ -346,7 +346,7 @@ def machine(device: torch.device) -> dict[str, str | int | float]:
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count() or 1,
-        "threads": granted(),
+        "threads": usable(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }

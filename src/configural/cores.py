@@ -5,17 +5,16 @@ is at work on one of the cores, as nearly always, they wait at hundreds of small
 does all of its part alone, and the threads wait, without spinning, only where the parts meet.
 """
 
-import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 from configural import progress
+from configural.processes import granted
 
 T = TypeVar("T")
 
@@ -64,29 +63,12 @@ class Meeting:
         return self._barrier.broken
 
 
-def granted(cgroup: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
-    """How many cores this process may use: as many as PyTorch has threads, and a container grants at least in part.
+def usable() -> int:
+    """How many cores this process computes with: as many as PyTorch has threads, and its container grants.
 
     PyTorch minds OMP_NUM_THREADS and the cores that the process is bound to, but not the quota of a container.
-
-    Args:
-        cgroup: Where the system tells of control groups, version 2.
-        own: Which group this process is in.
     """
-    cores = torch.get_num_threads()
-    try:
-        name = next(line for line in own.read_text().splitlines() if line.startswith("0::"))[3:].strip("/")
-    except (OSError, StopIteration):
-        return cores
-    for folder in (cgroup / name, *(cgroup / name).parents):
-        if not folder.is_relative_to(cgroup):
-            break
-        try:
-            quota, period = (folder / "cpu.max").read_text().split()
-            cores = min(cores, max(1, math.ceil(int(quota) / int(period))))
-        except (OSError, ValueError):  # there is no limit here: quota is `max`, or the root, which has no file
-            continue
-    return cores
+    return min(torch.get_num_threads(), granted())
 
 
 def on_cores(work: Callable[[int, Meeting], T], cores: int) -> list[T]:

@@ -23,6 +23,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -42,10 +43,34 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """How many processors this process may use: those it is bound to, as far as its container grants them."""
     import psutil
 
-    return len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count() or 1
+    bound = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count()
+    return min(bound or 1, granted())
+
+
+def granted(cgroup: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """How many processors a container's quota grants, the last perhaps in part; very many where there is none.
+
+    Args:
+        cgroup: Where the system tells of control groups, version 2.
+        own: Which group this process is in.
+    """
+    cores = sys.maxsize
+    try:
+        name = next(line for line in own.read_text().splitlines() if line.startswith("0::"))[3:].strip("/")
+    except (OSError, StopIteration):
+        return cores
+    for folder in (cgroup / name, *(cgroup / name).parents):
+        if not folder.is_relative_to(cgroup):
+            break
+        try:
+            quota, period = (folder / "cpu.max").read_text().split()
+            cores = min(cores, max(1, math.ceil(int(quota) / int(period))))
+        except (OSError, ValueError):  # there is no limit here: quota is `max`, or the root, which has no file
+            continue
+    return cores
 
 
 @contextlib.contextmanager

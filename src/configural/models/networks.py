@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Num
 from torch import Tensor, nn
 
-from configural.cores import granted
+from configural.cores import usable
 from configural.errors import ConfiguralError
 from configural.models.study_networks import ARCHITECTURES, StudyNet
 from configural.registry import Registry, made_by
@@ -139,7 +139,7 @@ def threads_for(network: nn.Module, device: torch.device) -> int:
         >>> threads_for(nn.Linear(2, 2), torch.device("cpu"))
         1
     """
-    return granted() if type(network) is StudyNet and device.type == "cpu" else 1
+    return usable() if type(network) is StudyNet and device.type == "cpu" else 1
 
 
 def prepare(network: nn.Module, images: Num[Tensor, "n 3 h w"]) -> Tensor:
