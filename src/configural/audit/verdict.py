@@ -296,6 +296,9 @@ def _effects(audit: Audit) -> str:
         f"log-odds at {at:g} pixels; all parts moved together cost {in_words(together)} "
         f"({one['images']:,} moves of {one['exemplars']:,} exemplars)."
     )
+    if floor := _floor(audit):
+        gap = f"{100 * SMALLEST:.0f} % of the gap between correct and scrambled arrangements"
+        said += f" What is not surely above {floor:.1f}, {gap}, does not count as shown."
     fraction = audit.score("factorial", SHARE, of=plain[0], at=at)
     if np.isnan(fraction["value"]):
         return said

@@ -130,7 +130,7 @@ class Factorial(Probe):
             left.set_ylim(min(low, -plotting.NAT / 4), max(high, plotting.NAT))
             left.set_xlabel("moved by (1/512 of the longer side)")
             left.set_ylabel("cost of a moved part (log-odds)")
-            left.legend(frameon=False, loc="best")
+            left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))  # above curves that cross anywhere
             rows = scores[scores["score"] == SHARE]
             names = [f"on {of}, {at:g}" for of, at in zip(rows["of"], rows["at"], strict=True)]
             plotting.dots(right, rows, names)
