@@ -3,10 +3,23 @@
 import numpy as np
 import pytest
 from command_line import assert_one_line, configural
+from known_strategies import described
 from scipy import stats
 
-from configural.audit import Audit, ForcedChoice, Scrambling, audit, compare_audits, observers, plan, publish
+from configural.audit import (
+    Audit,
+    Factorial,
+    ForcedChoice,
+    Scrambling,
+    audit,
+    compare_audits,
+    observers,
+    plan,
+    publication,
+    publish,
+)
 from configural.audit.comparison import holm
+from configural.audit.verdict import stated
 from configural.errors import ConfiguralError
 
 PROBES = (ForcedChoice(), Scrambling(jitters=(30,), objects=8))
@@ -109,3 +122,20 @@ def test_commands(folders, tmp_path):
     assert "methods.tex" in configural("audit", "publish", folders["a1"], "--out", str(tmp_path / "p")).stdout
     assert "exemplars" in configural("audit", "plan", "--width", "0.1").stdout
     assert_one_line(configural("audit", "plan", "--width", "7"))
+
+
+def test_no_fraction_is_published_or_compared_where_costs_do_not_add_up(painted, tmp_path):
+    """An observer that needs all positions at once has a fraction by the formula, which means nothing."""
+    folders = []
+    for name, observer, given in (
+        ("product", described(painted)["all positions needed, product"], False),
+        ("positions", observers(painted)["position observer"], True),
+    ):
+        shown = {"image_size": 32, "pairs": 12, "probes": (ForcedChoice(), Factorial(distances=(60,), objects=8))}
+        found = audit(observer, painted, name=name, out=tmp_path / name, **shown)
+        folders.append(str(tmp_path / name))
+        assert not np.isnan(found.headed("relational_fraction")["value"])
+        assert np.isnan(stated(found, "relational_fraction")["value"]) != given
+        assert ("relational fraction & undefined" in publication(found).latex) != given
+    differences = compare_audits(folders).differences.set_index("score")
+    assert differences.loc["relational_fraction", "note"] == "undefined in one of them"

@@ -14,6 +14,7 @@ from scipy.special import stdtr
 from configural.audit import plotting
 from configural.audit.intervals import interval
 from configural.audit.result import Audit
+from configural.audit.verdict import stated
 from configural.errors import ConfiguralError
 from configural.evaluation import save_figure
 from configural.io import files
@@ -82,8 +83,8 @@ class _Row:
     def score(self, heading: str) -> dict[str, Any]:
         """Value and interval; of several audits their mean, over audits and exemplars, and their deviation."""
         if len(self.audits) == 1:
-            return {**self.audits[0].headed(heading), "deviation": np.nan}
-        found = [audit.headed(heading) for audit in self.audits]
+            return {**stated(self.audits[0], heading), "deviation": np.nan}
+        found = [stated(audit, heading) for audit in self.audits]
         values = np.array([one["value"] for one in found], float)
         draws, exemplars = self.draws(heading)
         low, high = (np.nan, np.nan) if draws is None else interval(draws, exemplars)
@@ -100,12 +101,12 @@ class _Row:
         """The score in each draw of exemplars, and of audits where there are several; and how many exemplars."""
         if any(heading not in audit.draws for audit in self.audits):
             return None, 0
-        exemplars = min(int(audit.headed(heading)["exemplars"]) for audit in self.audits)
+        exemplars = min(int(stated(audit, heading)["exemplars"]) for audit in self.audits)
         drawn = np.stack([audit.draws[heading] for audit in self.audits])
         mean, k = drawn.mean(axis=0), len(self.audits)
         if k == 1:
             return mean, exemplars
-        values = np.array([audit.headed(heading)["value"] for audit in self.audits], float)
+        values = np.array([stated(audit, heading)["value"] for audit in self.audits], float)
         chosen = np.random.default_rng(k).integers(k, size=(drawn.shape[1], k))
         # A mean of k audits drawn again varies less than one of k others by the root of (k − 1) / k.
         return mean + np.sqrt(k / (k - 1)) * (values[chosen].mean(axis=1) - values.mean()), exemplars

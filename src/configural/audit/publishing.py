@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from configural.audit.result import Audit
+from configural.audit.verdict import stated
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.io.files import refuse_used
@@ -114,7 +115,7 @@ def publish(folder: Path | str, out: Path | str) -> Publication:
 def _table(audit: Audit) -> str:
     rows = []
     for heading, (probe, which) in audit.summary().items():
-        score = audit.headed(heading)
+        score = stated(audit, heading)
         if "exemplars" not in score:
             continue
         fraction = audit.probes[probe].is_fraction(which.score)

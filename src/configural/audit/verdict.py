@@ -27,6 +27,8 @@ from configural.wording import in_percent, in_words
 SMALLEST = 0.05
 """The smallest effect of interest: this fraction of the gap between correct and scrambled arrangements."""
 
+NO_SUM = "undefined: costs do not add up"
+
 _TOLERANCE = 0.1
 """Costs are taken to add up where the relational fraction would be wrong by no more than this if they did not."""
 
@@ -157,6 +159,14 @@ def _shown(audit: Audit, background: str, floor: float) -> _Shown:
     defined = [row for row in _rows(audit, SHARE, background) if not np.isnan(row["value"])]
     first = min(defined, key=lambda row: row["at"] != at, default=None)
     return _Shown(relational, positional, first if first is not None and _adds_up(audit, first) else None)
+
+
+def stated(audit: Audit, heading: str) -> Mapping[str, Any]:
+    """The score under a heading of `summary` as it may be given: a relational fraction only where costs add up."""
+    score = audit.headed(heading)
+    if heading != "relational_fraction" or np.isnan(score["value"]) or _adds_up(audit, score):
+        return score
+    return {**score, "value": np.nan, "low": np.nan, "high": np.nan, "note": NO_SUM}
 
 
 def _adds_up(audit: Audit, fraction: Mapping[str, Any]) -> bool:
