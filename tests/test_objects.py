@@ -18,7 +18,7 @@ from configural.objects import FACE, OBJECTS, ObjectScheme, object_scheme
 from configural.objects.scheme import LengthUnit
 from configural.portraits import Library, load
 from configural.stimuli import DeviceRenderer, MovedPart, Renderer, StimulusTable, condition, sample
-from configural.stimuli.layout import layout_of
+from configural.stimuli.layout import layout_of, layout_of_table
 
 KINDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 
@@ -131,7 +131,10 @@ def test_every_table_obeys_the_scheme(tmp_path_factory, order, pairs, wide, seed
     for stimulus in table:
         order = tuple(scheme.index(content.kind) for content in stimulus.contents)
         assert order in ((scheme.correct,) if stimulus.label else allowed)
-    assert layout_of(library, list(table)).inside.all()
+    layout, by_columns = layout_of(library, list(table)), layout_of_table(library, table)
+    assert layout.inside.all()
+    for name, values in vars(layout).items():
+        np.testing.assert_array_equal(values, vars(by_columns)[name])
 
 
 @pytest.mark.parametrize("background", ["canvas", "skin", "noise"])

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 
 from configural.portraits import Library
 from configural.stimuli import Stimulus, StimulusTable
-from configural.stimuli.layout import layout_of, square_padding
+from configural.stimuli.layout import layout_of, layout_of_table, square_padding
 
 TURNED = " (parts upside down)"
 """What the name of an exemplar ends with whose parts are turned by 180 degrees within their boxes."""
@@ -46,7 +46,7 @@ def padding(library: Library, stimulus: Stimulus, size: int) -> Bool[np.ndarray,
 
 def fit(library: Library, table: StimulusTable) -> Bool[np.ndarray, " n"]:
     """Whether all parts of each stimulus lie on its surface, so that it can be drawn."""
-    return np.asarray(layout_of(library, list(table)).inside.all(axis=1))
+    return np.asarray(layout_of_table(library, table).inside.all(axis=1))
 
 
 def overlap(library: Library, table: StimulusTable) -> Float[np.ndarray, " n"]:
@@ -54,7 +54,7 @@ def overlap(library: Library, table: StimulusTable) -> Float[np.ndarray, " n"]:
 
     Counted on the masks before the constellation is turned, scaled and shifted, which changes nothing in it.
     """
-    layout = layout_of(library, list(table))
+    layout = layout_of_table(library, table)
     start, stop = layout.start, layout.start + layout.size
     fractions = np.zeros(len(table))
     known: dict[tuple[int, ...], np.ndarray] = {}

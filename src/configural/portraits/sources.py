@@ -3,20 +3,20 @@
 import hashlib
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from configural import progress
 from configural.errors import ConfiguralError, ConfiguralWarning, PortraitSkippedWarning
-from configural.objects import FACE, HOUSE, ObjectScheme
+from configural.objects import FACE, HOUSE
 from configural.portraits.description import DESCRIPTION, read_description
 from configural.portraits.fetch import fetched_fasseg
 from configural.portraits.label_folder import LabelFolder
 from configural.portraits.library import Exemplar, Library
+from configural.portraits.painters import Painted
 from configural.portraits.painters.face import paint_face
 from configural.portraits.painters.house import paint_house
 from configural.portraits.photographs import photographs
@@ -101,12 +101,12 @@ def load_recorded(source: str) -> Library:
 
 @SOURCES.register("synthetic")
 def _synthetic(rest: str, *, seed: int) -> Library:
-    return _painted("synthetic", rest, seed, paint_face, FACE)
+    return _painted(rest, Painted("synthetic", paint_face, seed, scheme=FACE))
 
 
 @SOURCES.register("houses")
 def _houses(rest: str, *, seed: int) -> Library:
-    return _painted("houses", rest, seed, paint_house, HOUSE)
+    return _painted(rest, Painted("houses", paint_house, seed, scheme=HOUSE))
 
 
 def _published(rest: str, *, seed: int, name: str) -> Library:
@@ -140,20 +140,21 @@ def _portraits(rest: str, *, seed: int) -> Library:
     return _stored("portraits", rest, photographs(rest))
 
 
-def _painted(
-    name: str, number: str, seed: int, paint: Callable[[int, int], Exemplar], scheme: ObjectScheme
-) -> Library:
-    source = f"{name}:{number}" if number else name
+def _painted(number: str, painted: Painted) -> Library:
+    source = f"{painted.name}:{number}" if number else painted.name
     if number and not (number.isascii() and number.isdecimal() and int(number) >= 2):
         raise ConfiguralError(f"source '{source}': the number of exemplars must be a whole number of at least 2")
-    count = int(number) if number else DEFAULT_EXEMPLARS
-    exemplars = []
-    with progress.bar("painting exemplars", count) as update:
-        for index in range(count):
-            exemplars.append(paint(seed, index))
-            update(index + 1)
-    licence = "Painted by configural; they show nobody and need no licence"
-    return Library(source, exemplars, licence=licence, scheme=scheme)
+    painted = replace(painted, count=int(number) if number else DEFAULT_EXEMPLARS)
+    exemplars: Sequence[Exemplar]
+    try:
+        exemplars, _ = prepare(painted, _kept(f"{painted.name}-{painted.count}-{painted.seed}"))
+    except ConfiguralError:  # without a cache, as in a container that may write nothing: painted each time
+        exemplars = [painted.read(name) for name in painted.names]
+    return Library(source, exemplars, licence=painted.licence, scheme=painted.scheme)
+
+
+def _kept(part: str) -> Path:
+    return cache_folder() / "exemplars" / part
 
 
 def _folder(name: str, rest: str) -> Path:
@@ -166,7 +167,7 @@ def _stored(name: str, rest: str, portraits: PortraitFolder) -> Library:
     path = portraits.folder.resolve()
     digest = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:12]
     part = f"{name}-{re.sub(r'[^A-Za-z0-9]+', '-', path.name)}-{digest}"
-    exemplars, skipped = prepare(portraits, cache_folder() / "exemplars" / part)
+    exemplars, skipped = prepare(portraits, _kept(part))
     for portrait, reason in skipped[:_WARNED]:
         warnings.warn(f"{portraits.folder}: skipped {portrait}: {reason}", PortraitSkippedWarning, stacklevel=5)
     if len(skipped) > _WARNED:

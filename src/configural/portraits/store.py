@@ -35,7 +35,7 @@ from configural.processes import processors, worker_processes
 
 _PREPARATION = 4  # raise it whenever the same files are made into other pixels
 _PIXELS_KEPT = 256 << 20  # bytes of pixels that a library keeps in memory
-_WORTH_WORKERS = 64  # exemplars to be prepared, from which on starting processes pays
+_WORTH_WORKERS = 32  # exemplars to be prepared, from which on starting processes pays
 _MOST_WORKERS = 8  # of some 250 MiB each
 _INDEX = "index.jsonl"
 _ENTRY = "entry.jsonl"

@@ -14,7 +14,7 @@ from configural.errors import ConfiguralError
 from configural.portraits import Library
 from configural.stimuli.conditions import Condition
 from configural.stimuli.conditions import condition as find_condition
-from configural.stimuli.table import Stimulus
+from configural.stimuli.table import POSE_COLUMNS, Stimulus, StimulusTable
 
 REFERENCE_SIDE = 512
 """Lengths in a condition are pixels of a portrait whose longer side has so many."""
@@ -205,6 +205,39 @@ def layout_of(
     return Layout(
         **{one.name: np.concatenate([getattr(each, one.name) for each in found])[back] for one in fields(Layout)}
     )
+
+
+def layout_of_table(library: Library, table: StimulusTable) -> Layout:
+    """`layout_of` all stimuli of a table, straight from its columns.
+
+    Raises:
+        ConfiguralError: See `layout_of`.
+    """
+    slots, index = library.scheme.part_kinds, library.scheme.index
+
+    def column(name: str, kind: type = int) -> np.ndarray:
+        if name in table.columns:
+            return table.frame[name].to_numpy(kind)
+        return np.full(len(table), POSE_COLUMNS[name], kind)
+
+    def by_slot(name: str, find: Callable[[str], int]) -> np.ndarray:
+        found = [[find(value) for value in table.frame[f"{slot}_{name}"].tolist()] for slot in slots]
+        return np.array(found, int).reshape(len(slots), -1).T
+
+    jitter = [np.stack([column(f"{slot}_{way}") for slot in slots], axis=1) for way in ("row", "col")]
+    alone = np.zeros((len(table), len(slots)))
+    draws = Draws(
+        host=np.array([library.position(host) for host in table.frame["host"].tolist()], int),
+        kind=by_slot("kind", index),
+        donor=by_slot("donor", library.position),
+        jitter=np.stack(jitter, axis=-1),
+        shift=np.stack([column("shift_row"), column("shift_col")], axis=1),
+        rotation=column("rotation", float),
+        scale=column("scale", float),
+        part_rotation=alone,
+        part_scale=alone + 1,
+    )
+    return lay_out(library, table.condition, draws=draws, placement=table.frame["placement"].to_numpy(str))
 
 
 def require_inside(library: Library, stimuli: Sequence[Stimulus], layout: Layout) -> None:

@@ -217,7 +217,8 @@ class StimulusTable(_Rows):
     def _columns(self) -> dict[str, list[Any]]:
         """The columns as plain lists; a data frame's own row access is a hundred times slower."""
         neutral = {name: [value] * len(self) for name, value in POSE_COLUMNS.items()}
-        return neutral | {name: self.frame[name].tolist() for name in self.frame.columns}
+        named = [name for name in self.frame.columns if name not in ("subset", "class_name", "file")]
+        return neutral | {name: self.frame[name].tolist() for name in named}
 
     def subset(self, name: str) -> "StimulusTable":
         """The rows of train, valid or test."""

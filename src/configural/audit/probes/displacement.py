@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -275,27 +276,24 @@ def _crossing(distances: np.ndarray, means: np.ndarray) -> np.ndarray:
 def _moved(
     material: Material, table: StimulusTable, distances: tuple[int, ...], which: Mapping[str, tuple[str, ...]]
 ) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
-    def notes(move: str, distance: float, direction: str) -> dict[str, Any]:
-        return {
-            "move": move,
-            "distance": distance,
-            "direction": direction,
-            "background": table.condition.background,
-        }
+    library, n, background = material.library, len(table), table.condition.background
+    yield table, {"move": "none", "distance": 0, "direction": "", "background": background}
+    step = {distance: steps(library, table, distance) for distance in distances}
+    ways = list(product(distances, DIRECTIONS))
+    cells = [(*way, move) for way in ways for move in which]
 
-    yield table, notes("none", 0, "")
-    hidden = overlap(material.library, table)
-    for distance in distances:
-        step = steps(material.library, table, distance)
-        for direction, (down, across) in DIRECTIONS.items():
-            whole = shifted(table, which[ALL], down * step, across * step)
-            fits = fit(material.library, whole)
-            for move, slots in which.items():
-                moved = shifted(table, slots, down * step, across * step)
-                shown = fits
-                if slots != which[ALL]:
-                    shown = fits & (overlap(material.library, moved) <= hidden)
-                yield moved.take(np.flatnonzero(shown)), notes(move, distance, direction)
+    def by(distance: int, direction: str, move: str) -> Moves:
+        down, across = DIRECTIONS[direction]
+        return dict.fromkeys(which[move], (down * step[distance], across * step[distance]))
+
+    fits = fit(library, each_moved(table, [by(*way, ALL) for way in ways])).reshape(len(ways), n)
+    moved = each_moved(table, [by(*cell) for cell in cells])
+    shown = np.repeat(fits, len(which), axis=0)
+    alone = np.array([which[move] != which[ALL] for *_, move in cells])
+    shown &= (overlap(library, moved).reshape(-1, n) <= overlap(library, table)) | ~alone[:, None]
+    distance, direction, move = (np.repeat(values, n)[shown.ravel()] for values in zip(*cells, strict=True))
+    notes = {"move": move, "distance": distance, "direction": direction, "background": background}
+    yield moved.take(np.flatnonzero(shown)), notes
 
 
 def steps(library: Library, table: StimulusTable, distance: float) -> Int[np.ndarray, " n"]:
@@ -304,13 +302,24 @@ def steps(library: Library, table: StimulusTable, distance: float) -> Int[np.nda
     return np.asarray(np.rint(distance * library.sides[hosts] / REFERENCE_SIDE).astype(int))
 
 
+Moves = Mapping[str, tuple[np.ndarray, np.ndarray]]
+"""By slot, how many rows down and columns to the right of the host each stimulus's part is moved."""
+
+
+def each_moved(table: StimulusTable, moves: Sequence[Moves]) -> StimulusTable:
+    """All stimuli with the first moves, then all with the second, and so on."""
+    nothing = np.zeros(len(table), int)
+    columns = {}
+    for slot in table.scheme.part_kinds:
+        for axis, name in enumerate(("row", "col")):
+            away = [move[slot][axis] if slot in move else nothing for move in moves]
+            columns[f"{slot}_{name}"] = (table.frame[f"{slot}_{name}"].to_numpy() + np.array(away)).ravel()
+    return with_columns(table.take(np.tile(np.arange(len(table)), len(moves))), **columns)
+
+
 def shifted(table: StimulusTable, slots: tuple[str, ...], down: np.ndarray, across: np.ndarray) -> StimulusTable:
     """The same stimuli with the parts in some slots moved by so many rows and columns of the host."""
-    columns = {}
-    for slot in slots:
-        columns[f"{slot}_row"] = table.frame[f"{slot}_row"] + down
-        columns[f"{slot}_col"] = table.frame[f"{slot}_col"] + across
-    return with_columns(table, **columns)
+    return each_moved(table, [dict.fromkeys(slots, (down, across))])
 
 
 def _placed(material: Material, table: StimulusTable) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:

@@ -14,7 +14,14 @@ from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate, interval
 from configural.audit.positions import fit, overlap
 from configural.audit.probe import Material, Probe, Score, Trials, Which, plain, under
-from configural.audit.probes.displacement import DIRECTIONS, NO_ROOM, ONE_EXEMPLAR, shifted, steps
+from configural.audit.probes.displacement import (
+    DIRECTIONS,
+    NO_ROOM,
+    ONE_EXEMPLAR,
+    Moves,
+    each_moved,
+    steps,
+)
 from configural.errors import ConfiguralError
 from configural.stimuli import StimulusTable
 
@@ -289,43 +296,40 @@ def _versions(
     material: Material, table: StimulusTable, distances: Sequence[int]
 ) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
     """The object at rest; at each distance in each direction where all that belongs together fits, the versions."""
-    library, slots = material.library, material.scheme.part_kinds
-
-    def notes(version: str, distance: float = 0, direction: str = "", part: str = "") -> dict[str, Any]:
-        said = {"version": version, "part": part, "distance": float(distance), "direction": direction}
-        return {**said, "background": table.condition.background}
-
-    yield table, notes("none")
-    hidden = overlap(library, table)
+    library, n, slots = material.library, len(table), material.scheme.part_kinds
+    hidden, background = overlap(library, table), table.condition.background
+    yield table, {"version": "none", "part": "", "distance": 0.0, "direction": "", "background": background}
     for distance in distances:
         step = steps(library, table, distance)
         first, second = step // 2, step - step // 2
-        every, half, wanted = {}, {}, {}
+        by: dict[tuple[str, str, str], Moves] = {}
         for direction, (down, across) in DIRECTIONS.items():
-            every[direction] = shifted(table, slots, down * step, across * step)
-            part_of_way = first if min(down, across) < 0 else second
-            half[direction] = shifted(table, slots, down * part_of_way, across * part_of_way)
-            wanted[direction] = np.zeros(len(table), bool)
-        fits = {direction: fit(library, moved) for direction, moved in every.items()}
-        for direction, (down, across) in DIRECTIONS.items():
-            back = _OPPOSITE[direction]
             ahead, away = (first, second) if min(down, across) < 0 else (second, first)
             for slot in slots:
-                rest = tuple(other for other in slots if other != slot)
-                one = shifted(table, (slot,), down * step, across * step)
-                # Parts hide as much of each other when the others move the other way, or both by half.
-                shown = fits[direction] & fits[back] & (overlap(library, one) <= hidden)
-                apart = shifted(table, (slot,), down * ahead, across * ahead)
-                versions = {
-                    "part": one,
-                    "others": shifted(table, rest, -down * step, -across * step),
-                    "apart": shifted(apart, rest, -down * away, -across * away),
+                rest, part = [other for other in slots if other != slot], slot.replace("_", " ")
+                by["part", part, direction] = {slot: (down * step, across * step)}
+                by["others", part, direction] = dict.fromkeys(rest, (-down * step, -across * step))
+                by["apart", part, direction] = {
+                    slot: (down * ahead, across * ahead),
+                    **dict.fromkeys(rest, (-down * away, -across * away)),
                 }
-                for version, moved in versions.items():
-                    where = notes(version, distance, direction, slot.replace("_", " "))
-                    yield moved.take(np.flatnonzero(shown)), where
-                wanted[direction] |= shown
-                wanted[back] |= shown
-        for version, all_moved in (("all", every), ("half", half)):
-            for direction, moved in all_moved.items():
-                yield moved.take(np.flatnonzero(wanted[direction])), notes(version, distance, direction)
+        for version in ("all", "half"):
+            for direction, (down, across) in DIRECTIONS.items():
+                so_far = step if version == "all" else first if min(down, across) < 0 else second
+                by[version, "", direction] = dict.fromkeys(slots, (down * so_far, across * so_far))
+        fits = {way: fit(library, each_moved(table, [by["all", "", way]])) for way in DIRECTIONS}
+        alone = [key for key in by if key[0] == "part"]
+        # Parts hide as much of each other when the others move the other way, or both by half.
+        seen = overlap(library, each_moved(table, [by[key] for key in alone])).reshape(-1, n) <= hidden
+        room = {
+            (part, way): fits[way] & fits[_OPPOSITE[way]] & free
+            for (_, part, way), free in zip(alone, seen, strict=True)
+        }
+        every = {way: np.any([some for (_, one), some in room.items() if one == way], axis=0) for way in DIRECTIONS}
+        shown = np.concatenate(
+            [room[part, way] if part else every[way] | every[_OPPOSITE[way]] for _, part, way in by]
+        )
+        version, part, direction = (np.repeat(values, n)[shown] for values in zip(*by, strict=True))
+        notes = {"version": version, "part": part, "distance": float(distance), "direction": direction}
+        moved = each_moved(table, list(by.values())).take(np.flatnonzero(shown))
+        yield moved, {**notes, "background": background}
