@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/explorer_pair.py OUT
 
-Both are cnn-15 for 64 pixels, on painted faces. The first is trained on `baseline` by the preset quick. The second
+Both are cnn-15 for 64 pixels, on painted faces. The first is trained on `baseline` for four epochs. The second
 begins with the first one's weights and is trained on `floating-on-canvas`, where the parts keep their relations and
 lie anywhere on the head; from initial weights such trainings stayed at chance. Each is tested on its own condition,
 as it is and in 8 bits, audited, and written to OUT; the package has them in src/configural/explorer/networks.

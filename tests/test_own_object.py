@@ -22,7 +22,7 @@ SMALLER = {  # what is added to the commands of the page, so that they take seco
     "python": ["--count", "6"],
     "generate": ["--size", "48", "--count", "42"],
     "run": ["--count", "60", "--epochs", "1", "--image-size", "32"],
-    "audit": ["--pairs", "6"],
+    "audit": ["--pairs", "6", "--probe", "forced_choice", "--probe", "displacement"],
 }
 KINDS = ["left_wheel", "right_wheel", "window", "hatch", "sign"]
 
