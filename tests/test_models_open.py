@@ -331,6 +331,9 @@ OPTIONS: dict[str, Any] = {
     "image_size": 48,
     "prepare": lambda values: 0.3 * values,
     "layout": "chw",
+    "mean": "0.4,0.5,0.6",
+    "std": 0.3,
+    "channels": "bgr",
     "network": "cnn-15",
     "device": "meta",
 }

@@ -1,11 +1,25 @@
 """How numbers are written: in pages, tables, messages and figures the same."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
+_PATH = re.compile(r"(?<![^:=,+\s])(?:[A-Za-z]:)?[/\\](?:[^/\\:+]*[/\\])*([^/\\:+]*)")
+"""A full path, with its last name."""
+
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 """Small numbers as words."""
+
+
+def without_folders(text: str) -> str:
+    """A setting that may name a file, as others may see it: of each full path the last name alone.
+
+    Example:
+        >>> without_folders("fasseg:/home/ada/portraits/V2"), without_folders("runs/demo")
+        ('fasseg:V2', 'runs/demo')
+    """
+    return _PATH.sub(r"\1", text)
 
 
 def percent(fraction: float) -> str:

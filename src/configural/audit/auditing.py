@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from configural import __version__, progress
+from configural import __version__, models, progress
 from configural.audit.asking import Asking
 from configural.audit.intervals import Bootstrap
 from configural.audit.probe import Material, Probe, ProbeCard, Score, Trials, scores_frame
@@ -121,8 +122,17 @@ def audit(
         batch_size=batch_size,
     )
     name = name or getattr(predict, "__name__", type(predict).__name__)
-    folder = None if out is None else Path(out)
-    return carry_out(settings, classifier, library, condition, chosen, name=name, out=folder, resume=resume)
+    return carry_out(
+        settings,
+        classifier,
+        library,
+        condition,
+        chosen,
+        name=name,
+        out=None if out is None else Path(out),
+        resume=resume,
+        weights=models.digest(predict),
+    )
 
 
 def carry_out(
@@ -135,6 +145,7 @@ def carry_out(
     name: str,
     out: Path | None,
     resume: bool,
+    weights: str = "",
     write_page: Callable[[Path], object] | None = None,
 ) -> Audit:
     """An audit with settings that say all, of what they name; see `audit`, and its page if that is wanted."""
@@ -145,13 +156,20 @@ def carry_out(
     facts = Facts(
         name=name,
         object=library.scheme.name,
+        parts=tuple(kind.replace("_", " ") for kind in library.scheme.part_kinds),
         class_names=library.scheme.class_names,
         fingerprint=library.fingerprint,
         background=condition.background,
         configural=__version__,
+        weights=weights,
+        versions=models.versions(),
+        date=date.today().isoformat(),
     )
     new = Audit(settings, facts, {probe.name: ProbeCard.of(probe) for probe in probes}, scores_frame({}))
     with nullcontext() if out is None else audit_folder(out, new, resume=resume) as stored:
+        if stored is not None:
+            begun = {"date": stored.facts.date}
+            new = replace(new, facts=new.facts.model_copy(update=begun))
         if stored is not None and not stored.interruption:
             done = stored
         else:
@@ -304,6 +322,6 @@ def make_material(
 
 def _examples(probe: Probe, trials: Trials, responses: pd.DataFrame, image_size: int) -> Iterator[Example]:
     renderer = Renderer(trials.library, size=max(image_size, _LARGE_ENOUGH))
-    for row, caption in probe.examples(trials.notes).items():
+    for row, caption in probe.examples(responses).items():
         log_odds = float(responses["log_odds"][row]) if "log_odds" in responses else np.nan
         yield Example(caption, renderer.draw(trials.stimuli[row]), log_odds)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import fill
 from typing import Any, Literal
 
 import numpy as np
@@ -11,10 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
-from configural.evaluation.figures import GRID, styled
+from configural.evaluation.figures import BLUE, GREEN, GREY, GRID, ORANGE, styled
 
-# By Okabe and Ito, as in the figures of a run; marks differ too, so that grey prints can be read.
-BLUE, ORANGE, GREEN, GREY = "#0072b2", "#e69f00", "#009e73", "#5b6470"
+__all__ = ["BLUE", "GREEN", "GREY", "ORANGE"]
 NAT = 1.0
 """Axes and colours of log-odds span at least one nat, so that next to nothing looks like next to nothing."""
 
@@ -33,7 +33,8 @@ def overview(scores: pd.DataFrame) -> Figure:
     at = rows["at"].map(lambda value: "" if np.isnan(value) else f"{value:g}")
     with panels(1, 0.45 * len(rows) + 1.6) as (figure, (axes,)):
         names = [" ".join(filter(None, words)) for words in zip(rows["score"], rows["of"], at, strict=True)]
-        dots(axes, rows, [name.replace("_", " ") for name in names])
+        # A name that nobody has shortened would leave no room for the chart.
+        dots(axes, rows, [fill(name.replace("_", " "), 36) for name in names])
         axes.axvline(0, color=GREY, linewidth=1)
     return figure
 
@@ -97,6 +98,11 @@ def arms(rows: pd.DataFrame) -> np.ndarray:
     """From each value to the ends of its interval, as error bars take it."""
     both = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
     return np.nan_to_num(np.maximum(both, 0))
+
+
+def surface(background: str) -> str:
+    """What lies under the parts, in words that fit any object."""
+    return "plain surface" if background == "skin" else background
 
 
 def words(names: pd.Series) -> list[str]:

@@ -186,6 +186,31 @@ def exchanged(table: StimulusTable, first: str, second: str) -> StimulusTable:
     return rotated(table, (first, second), by=1)
 
 
+def usual(values: pd.DataFrame) -> Any:
+    """The label of the row that is nearest to the means of all columns, in their standard deviations.
+
+    Example:
+        >>> usual(pd.DataFrame({"one part": [0.0, 2.0, 9.0], "all": [1.0, 1.0, 1.0]}, index=["a", "b", "c"]))
+        'b'
+    """
+    known = values[values.notna().sum(axis=1) == values.notna().sum(axis=1).max()]
+    away = ((known - values.mean()) / values.std().replace(0, np.nan)).abs()
+    return away.sum(axis=1).idxmin()
+
+
+def usual_object(shown: pd.DataFrame, *versions: str) -> pd.DataFrame:
+    """The rows of one object: the one with the most usual responses; the first where there are none.
+
+    Args:
+        shown: A row per image.
+        versions: The columns by which the images of an object differ.
+    """
+    base = shown["base"].iloc[0]
+    if "log_odds" in shown:
+        base = usual(shown.pivot_table(index="base", columns=list(versions), values="log_odds", dropna=False))
+    return shown[shown["base"] == base]
+
+
 class Probe(ABC):
     """One question to a classifier, with everything that belongs to it.
 
@@ -234,9 +259,13 @@ class Probe(ABC):
             material: As `trials` was given.
         """
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
-        """Some of its trials to look at, by row, each with what it shows."""
-        return {row: f"image {row + 1}" for row in range(min(4, len(notes)))}
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
+        """Some of its trials to look at, by row, each with what it shows; best those with usual responses.
+
+        Args:
+            shown: As `score` is given.
+        """
+        return {row: f"image {row + 1}" for row in range(min(4, len(shown)))}
 
     def maps(self, classifier: Respondent, trials: Trials, *, image_size: int) -> Iterator[tuple[str, np.ndarray]]:
         """Images of its own to look at besides the examples, each after its caption."""

@@ -4,19 +4,21 @@ import io
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import UInt8
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from configural.audit.probe import SCORE_COLUMNS, ProbeCard, Which
 from configural.config.audit import AuditConfig
 from configural.errors import ConfiguralError
-from configural.evaluation import save_figure
+from configural.evaluation import as_html, save_figure
 from configural.io import files, manifest
 from configural.io.images import write_png
 from configural.io.reading import read_csv, read_json, reading
@@ -31,21 +33,29 @@ class Facts(BaseModel):
     Attributes:
         classifier: What it says of itself.
         object: The object scheme's name.
+        parts: Its part kinds, in words.
         class_names: Of the scrambled and of the correct arrangement.
         fingerprint: Of the library.
         background: What lies under the parts.
         configural: The version.
+        weights: A digest of the classifier's weights; see `models.digest`.
+        versions: Of what else it ran on.
+        date: When it was begun.
     """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     classifier: Mapping[str, Any] = {}
-    object: str = "face"
+    object: str = ""
+    parts: tuple[str, ...] = ()
     class_names: tuple[str, str]
     fingerprint: str = ""
     background: str = "canvas"
     configural: str = ""
+    weights: str = ""
+    versions: Mapping[str, str] = {}
+    date: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +135,23 @@ class Audit:
     def relation_index(self) -> Mapping[str, Any]:
         """The relation index at the distance that the displacement probe names; nan with a note if undefined."""
         return self.headed("index")
+
+    def plot_parts(self, axes: Axes | None = None) -> Figure | None:
+        """What each part costs when it moves, on axes that are given or in a new figure; None if not measured."""
+        from configural.audit.parts import parts_figure
+
+        return parts_figure(self, axes)
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook: its sentences, and the chart of the parts."""
+        from configural.audit.parts import everyday
+        from configural.audit.verdict import headline, sentences
+
+        figure = self.plot_parts()
+        paragraphs = (" ".join(everyday(self)), " ".join(sentences(self)))
+        text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs if paragraph)
+        chart = "" if figure is None else as_html(figure, "Which part matters?")
+        return f"<h4>{escape(headline(self))}</h4>{text}{chart}"
 
     def save(self, folder: Path, probes: Collection[str] | None = None) -> None:
         """Write responses/, figures/, examples/, draws.parquet, audit.csv and audit.json, which comes last.

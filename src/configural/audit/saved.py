@@ -60,6 +60,9 @@ def audit_saved(
         output=config.output,
         scale=config.scale,
         layout=config.layout,
+        mean=config.mean,
+        std=config.std,
+        channels=config.channels,
         image_size=given.get("image_size"),
         network=config.network,
         device=config.device,
@@ -92,6 +95,7 @@ def audit_saved(
             name=opened.name,
             out=folder,
             resume=resume,
+            weights=models.digest(model),
             write_page=write_page,
         )
     except (AuditInterruptedError, KeyboardInterrupt):

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from configural.audit.plotting import surface
 from configural.audit.probes.consistency import AGAIN, COMPANY, SPREAD, unlike
 from configural.audit.probes.displacement import ALL, ONE, UNDEFINED
 from configural.audit.probes.factorial import (
@@ -31,6 +33,15 @@ NO_SUM = "undefined: costs do not add up"
 
 _TOLERANCE = 0.1
 """Costs are taken to add up where the relational fraction would be wrong by no more than this if they did not."""
+
+_CLEARLY_BELOW = 0.4
+"""Where an interval ends below this, more than chance is against the correct class."""
+
+_LIKELY = 0.75
+"""What does the task as often as this, but might do it by chance, was asked too little."""
+
+_ABSURD = 50.0
+"""Nats: a classifier that is fed as in its training is seldom so sure of the usual image."""
 
 _SAID = ("index", "choice", "accuracy", "relational_fraction", "relational_effect", "positional_effect")
 """Headings of which the sentences tell with words of their own."""
@@ -69,11 +80,11 @@ def headline(audit: Audit) -> str:
         if audit.interruption:
             return "The audit was interrupted"
         return "Relations were not measured: that takes the probe factorial"
-    plain, *visible = _backgrounds(audit)
+    plain, *visible = backgrounds(audit)
     reasons = {row["note"] for row in _rows(audit, BALANCED, plain)}
     if all(reasons):
         return "Relations were not measured: " + sorted(reasons)[0].removeprefix("undefined: ")
-    floor = _floor(audit)
+    floor = smallest_effect(audit)
     shown = _shown(audit, plain, floor)
     on_canvas = _shown(audit, visible[0], floor) if visible else _Shown(False, False, None)
     if shown.relational and shown.positional:
@@ -117,13 +128,15 @@ def _kind_of_relations(audit: Audit, background: str, floor: float) -> str:
 
 def _refused(audit: Audit) -> str:
     """Why there can be no verdict, or nothing."""
-    floor = _floor(audit)
+    floor = smallest_effect(audit)
     differences = _differences(audit)
     if differences and unlike(differences) == "batch" and differences[COMPANY] > floor:
         size = f"{differences[COMPANY]:.1f} nats"
         return f"No verdict: its response to an image depends on the others in the batch, by {size}; training mode?"
+    if _alike(audit):
+        return "It responds alike to every image, so there is no verdict"
     choice, accuracy = audit.headed("choice"), audit.headed("accuracy")
-    if choice["high"] < 0.5 and not accuracy["high"] >= 0.5:
+    if _turned(audit):
         return "It prefers scrambled arrangements to correct ones: are its classes the other way round?"
     if choice["low"] <= 0.5 or accuracy["low"] <= 0.5:
         if _saturated(audit) > 0.5:
@@ -134,8 +147,24 @@ def _refused(audit: Audit) -> str:
             if choice["low"] <= 0.5
             else f"it predicts {correct} or {scrambled} correctly for {in_percent(accuracy)}"
         )
+        if min(choice["value"], accuracy["value"]) >= _LIKELY:
+            return f"Too little was measured for a verdict: {failed}, which may be no more than chance"
         return f"It does not do the task, so there is no verdict: {failed}, which is not above chance"
     return ""
+
+
+def _turned(audit: Audit) -> bool:
+    """Whether 2AFC and accuracy both are so clearly below chance that its classes must be the other way round."""
+    return all(audit.headed(heading)["high"] < _CLEARLY_BELOW for heading in ("choice", "accuracy"))
+
+
+def _alike(audit: Audit) -> bool:
+    """Whether its responses do not change with the image, but for rounding."""
+    responses = audit.responses.get("forced_choice")
+    if responses is None or "log_odds" not in responses or len(responses) < 2:
+        return False
+    values = responses["log_odds"].to_numpy(float)
+    return bool(np.ptp(values) <= 1e-6 * max(1.0, float(np.abs(values).max())))
 
 
 def _both(fraction: Mapping[str, Any] | None) -> str:
@@ -187,7 +216,7 @@ def _adds_up(audit: Audit, fraction: Mapping[str, Any]) -> bool:
     return True
 
 
-def _backgrounds(audit: Audit) -> list[str]:
+def backgrounds(audit: Audit) -> list[str]:
     """Those of the factorial probe: first the plain one, then a visible canvas if there is one."""
     rows = audit.scores[(audit.scores["probe"] == "factorial") & (audit.scores["score"] == BALANCED)]
     return [of for of in dict.fromkeys(rows["of"]) if ", on " not in of]
@@ -203,7 +232,7 @@ def _named(audit: Audit, probe: str, score: str) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
 
 
-def _floor(audit: Audit) -> float:
+def smallest_effect(audit: Audit) -> float:
     """The smallest effect of interest in nats; 0 where the gap was not measured."""
     try:
         return float(SMALLEST * max(audit.score("forced_choice", GAP)["value"], 0))
@@ -240,7 +269,7 @@ def sentences(audit: Audit) -> list[str]:
         'Of two images made of the same parts, it prefers the correct arrangement in 50 % [50, 50] of 20 pairs.'
     """
     said = []
-    for sentence in (_choice, _accuracy, _consistency, _effects, _index, _clipped):
+    for sentence in (_choice, _accuracy, _consistency, _effects, _index, _clipped, _absurd):
         try:
             said.append(sentence(audit))
         except ConfiguralError:  # that probe was not asked
@@ -257,9 +286,11 @@ def sentences(audit: Audit) -> list[str]:
 def _choice(audit: Audit) -> str:
     choice = audit.score("forced_choice", "choice", of="all")
     correct = audit.facts.class_names[1]
-    turned = (
-        f" That is below chance: name the position of {correct} among its classes." if choice["high"] < 0.5 else ""
-    )
+    turned = ""
+    if choice["high"] < 0.5:
+        turned = " That is below chance."
+        if _turned(audit):
+            turned = f" That is below chance: name the position of {correct} among its classes."
     return (
         f"Of two images made of the same parts, it prefers the correct arrangement in {in_percent(choice)} of "
         f"{choice['images']:,} pairs.{turned}"
@@ -293,20 +324,20 @@ def _consistency(audit: Audit) -> str:
 
 
 def _effects(audit: Audit) -> str:
-    plain = _backgrounds(audit)[:1]
+    plain = backgrounds(audit)[:1]
     if not plain:
         return ""
     at = audit.summary()["relational_fraction"][1].at
     one, together = (audit.score("factorial", name, of=plain[0], at=at) for name in (BALANCED, TOGETHER))
     if one["note"]:
         return f"At {at:g} pixels, of relations and positions {one['note'].removeprefix('undefined: ')}."
-    name = "plain surface" if plain[0] == "skin" else plain[0]
+    name = surface(plain[0])
     said = (
         f"On {name}, with every part equally far from its position, broken relations cost {in_words(one)} of its "
         f"log-odds at {at:g} pixels; all parts moved together cost {in_words(together)} "
         f"({one['images']:,} moves of {one['exemplars']:,} exemplars)."
     )
-    if floor := _floor(audit):
+    if floor := smallest_effect(audit):
         gap = f"{100 * SMALLEST:.0f} % of the gap between correct and scrambled arrangements"
         said += f" What is not surely above {floor:.1f}, {gap}, does not count as shown."
     fraction = audit.score("factorial", SHARE, of=plain[0], at=at)
@@ -342,4 +373,16 @@ def _clipped(audit: Audit) -> str:
     return (
         f"In {100 * fraction:.0f} % of the responses about moved parts the probability was 0 or 1 to six digits: "
         "log-odds end there at ±13.8, and what is lost beyond is not seen. Log-odds in their place would tell more."
+    )
+
+
+def _absurd(audit: Audit) -> str:
+    """A warning where it is surer of the usual image than one that is fed as in its training would be."""
+    responses = audit.responses.get("forced_choice", pd.DataFrame())
+    usual = float(responses["log_odds"].abs().median()) if len(responses) else 0.0
+    if not usual > _ABSURD:
+        return ""
+    return (
+        f"Its log-odds are ±{usual:.0f} nats for the usual image, which is absurdly sure: are images prepared as "
+        "in its training? Say so by scale, mean, std and channels; until then its drops in nats mean little."
     )

@@ -29,7 +29,7 @@ app = typer.Typer(
 @with_settings(
     AuditConfig.model_fields,
     *("source", "condition", "pairs", "seed", "image_size"),
-    *("positive", "output", "scale", "layout", "network", "device"),
+    *("positive", "output", "scale", "layout", "mean", "std", "channels", "network", "device"),
 )
 def audit(
     *,

@@ -22,7 +22,7 @@ app = typer.Typer()
 @with_settings(
     AuditConfig.model_fields,
     *("source", "image_size"),
-    *("positive", "output", "scale", "layout", "network", "device"),
+    *("positive", "output", "scale", "layout", "mean", "std", "channels", "network", "device"),
 )
 def explore(
     *,

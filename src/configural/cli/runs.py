@@ -50,7 +50,9 @@ def run(
     "configural evaluate runs/demo --placement shifted --out runs/demo-shifted\n\n"
     "configural evaluate model.h5 --data images --out runs/old-model"
 )
-@with_settings(AuditConfig.model_fields, "positive", "output", "scale", "layout", "network")
+@with_settings(
+    AuditConfig.model_fields, "positive", "output", "scale", "layout", "mean", "std", "channels", "network"
+)
 @with_settings(RunConfig.model_fields, "source", "condition", "split", "count", "seed", "image_size", "device")
 def evaluate(
     *,

@@ -32,7 +32,7 @@ def print_run(finished: "Run") -> None:
         ("seconds", ", ".join(f"{seconds[name]:.0f} {name}" for name in ("draw", "train", "test"))),
         *_scores(finished.predictions.metrics()),
     ]
-    _print_table(rows, f"{settings.network} on {settings.condition}, {settings.source} faces")
+    _print_table(rows, f"{settings.network} on {settings.condition}, {settings.source}")
     typer.echo(f"report: {finished.folder / 'report.html'}")
 
 
@@ -196,7 +196,7 @@ def print_benchmark(done: "Benchmark") -> None:
 
 
 def print_library(library: "Library", sheets: list[Path]) -> None:
-    """What was found in a face source: sizes, skipped portraits, sheets."""
+    """What was found in a source: sizes, skipped portraits, sheets."""
     sizes = library.canvas_sizes
     rows, cols = (
         f"{low:,}" if low == high else f"{low:,} to {high:,}"

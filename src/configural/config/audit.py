@@ -35,6 +35,11 @@ class AuditConfig(Settings):
         None,
         description="how an image lies in a row of numbers: hwc, pixel by pixel, or chw, colour after colour",
     )
+    mean: str | None = Field(
+        None, description="what is subtracted from scaled pixels: one number, or three such as 0.485,0.456,0.406"
+    )
+    std: str | None = Field(None, description="what they are divided by after that: one number, or three")
+    channels: Literal["rgb", "bgr"] | None = Field(None, description="order of the channels: rgb, or bgr")
     network: str | None = Field(
         None, description="module:name of the network, where that is what the model's file names"
     )

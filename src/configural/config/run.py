@@ -27,7 +27,11 @@ class RunConfig(Settings):
     source: str = Field(
         "synthetic", description="source of the exemplars, such as synthetic, houses or folder:FOLDER"
     )
-    condition: str = Field("ffa", description="a preset such as ffa or floating+matched, or a .yaml file")
+    condition: str = Field(
+        "ffa",
+        description="a preset such as ffa or floating+matched, or a .yaml file; baseline by default of objects "
+        "that have no ffa",
+    )
     split: Literal["paper", "identity"] = Field(
         "paper", description="paper: all subsets from all exemplars; identity: from different persons"
     )

@@ -1,4 +1,5 @@
 from .figures import accuracy_figure as accuracy_figure
+from .figures import as_html as as_html
 from .figures import axis_start as axis_start
 from .figures import confusion_matrix_figure as confusion_matrix_figure
 from .figures import loss_figure as loss_figure

@@ -1,8 +1,10 @@
 """Figures of a training and of a test, for pages and talks."""
 
+import base64
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import matplotlib.style
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -20,7 +22,11 @@ from configural.io import files
 from configural.training import History
 from configural.wording import percent
 
-INK, GRID = "#1d2126", "#dcdfe3"
+INK, GRID, GREY = "#1d2126", "#dcdfe3", "#5b6470"
+
+# By Okabe and Ito, the orange darker: distinguishable in every kind of colour blindness, in grey by their marks,
+# and with a contrast of 3:1 or more against white, and against the dark ground that pages turn it into.
+BLUE, ORANGE, GREEN = "#0072b2", "#c96f00", "#009e73"
 _STYLE = {
     "font.size": 13,
     "axes.titlesize": 15,
@@ -34,14 +40,15 @@ _STYLE = {
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
+    "svg.hashsalt": "configural",
+    "pdf.fonttype": 42,  # letters stay letters
 }
 
-# Orange and blue by Okabe and Ito: distinguishable in every kind of colour blindness, and in grey by lightness.
-# Words are set in a darker tone of the same hue, since the orange itself is too pale to read.
+# Words are set in a darker tone of the same hue, which is easier to read.
 _LINE: dict[str, Any] = {"linewidth": 2.4, "clip_on": False, "zorder": 3}
 _CURVES: dict[str, dict[str, Any]] = {
-    "train": {"color": "#e69f00", "linestyle": (0, (4, 1.6)), "marker": "s", "markersize": 6, **_LINE},
-    "valid": {"color": "#0072b2", "linestyle": "-", "marker": "o", "markersize": 7, **_LINE},
+    "train": {"color": ORANGE, "linestyle": (0, (4, 1.6)), "marker": "s", "markersize": 6, **_LINE},
+    "valid": {"color": BLUE, "linestyle": "-", "marker": "o", "markersize": 7, **_LINE},
 }
 _WORDS = {"train": "#8a5a00", "valid": "#005a8c"}
 
@@ -51,7 +58,7 @@ _ZOOMS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
 _BLUES = LinearSegmentedColormap.from_list("share", ["#f4f8fb", "#9ecae1", "#2b7bba", "#08306b"])
 
 
-def accuracy_figure(history: History) -> Figure:
+def accuracy_figure(history: History, axes: Axes | None = None) -> Figure:
     """Accuracy, in percent, epoch by epoch, for train and valid.
 
     The axis ends at 100 % and starts as high as the curves allow; where that is not zero, its label says so.
@@ -59,14 +66,14 @@ def accuracy_figure(history: History) -> Figure:
     curves = {name: 100 * values for name, values in _curves(history, "accuracy").items()}
     start = _start(min(values.min() for values in curves.values()))
     with styled():
-        figure, axes = _epochs_figure(history, "Accuracy per epoch")
+        axes = _epochs(history, "Accuracy per epoch", axes=axes)
         axes.set_ylabel("% correct" + (f" (axis starts at {start:g})" if start else ""))
         _percent_axis(axes, start)
         _draw(axes, history, curves, lambda value: f"{percent(value / 100)} %")
-    return figure
+    return figure_of(axes)
 
 
-def loss_figure(history: History) -> Figure:
+def loss_figure(history: History, axes: Axes | None = None) -> Figure:
     """The mean cross-entropy in nats, epoch by epoch, for train and valid.
 
     The axis starts at zero, or is logarithmic where the losses span more than two powers of ten.
@@ -74,7 +81,7 @@ def loss_figure(history: History) -> Figure:
     curves = _curves(history, "loss")
     both = np.concatenate(list(curves.values()))
     with styled():
-        figure, axes = _epochs_figure(history, "Loss per epoch")
+        axes = _epochs(history, "Loss per epoch", axes=axes)
         if both.min() > 0 and both.max() > 100 * both.min():
             axes.set_yscale("log")
             axes.set_ylim(both.min() / 1.6, both.max() * 1.6)
@@ -89,7 +96,7 @@ def loss_figure(history: History) -> Figure:
             axes.yaxis.set_major_locator(MaxNLocator(6))
             axes.set_ylabel("mean cross-entropy")
         _draw(axes, history, curves, lambda value: f"{value:#.3g}".rstrip("."))
-    return figure
+    return figure_of(axes)
 
 
 def repeats_figure(title: str, histories: Mapping[str, History], *, start: float, epochs: int) -> Figure:
@@ -103,7 +110,7 @@ def repeats_figure(title: str, histories: Mapping[str, History], *, start: float
     """
     longest = max(histories.values(), key=lambda history: history.epochs[-1].epoch)
     with styled():
-        figure, axes = _epochs_figure(longest, title, (4.4, 3.1), epochs)
+        axes = _epochs(longest, title, (4.4, 3.1), epochs)
         axes.set_ylabel("% correct")
         _percent_axis(axes, start)
         for name, history in histories.items():
@@ -112,7 +119,7 @@ def repeats_figure(title: str, histories: Mapping[str, History], *, start: float
                 look = {**_CURVES[what], "linewidth": 1.6, "markersize": 4}
                 every = (len(numbers) - 1, len(numbers))  # only the end, where the repeats are compared
                 axes.plot(numbers, 100 * values, label=f"{what} {name}", markevery=every, **look)
-    return figure
+    return figure_of(axes)
 
 
 def axis_start(histories: Iterable[History]) -> float:
@@ -128,7 +135,7 @@ def shade(share: float) -> tuple[str, str]:
     return to_hex(colour), to_hex(_readable_on(colour))
 
 
-def confusion_matrix_figure(metrics: Metrics) -> Figure:
+def confusion_matrix_figure(metrics: Metrics, axes: Axes | None = None) -> Figure:
     """How many images of each true class (rows) were predicted as which class (columns).
 
     Each cell has the count and its fraction of the true class, in percent.
@@ -137,7 +144,7 @@ def confusion_matrix_figure(metrics: Metrics) -> Figure:
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, None]
     with styled():
-        figure, axes = _figure((5.2, 5.2), "Confusion matrix of the test")
+        axes = titled((5.2, 5.2), "Confusion matrix of the test", axes=axes)
         axes.imshow(shares, cmap=_BLUES, vmin=0, vmax=1)
         for row in range(2):
             for column in range(2):
@@ -158,19 +165,42 @@ def confusion_matrix_figure(metrics: Metrics) -> Figure:
         axes.set_yticks([0.5], minor=True)
         axes.grid(which="minor", color="white", linewidth=4)
         axes.tick_params(which="minor", length=0)
-    return figure
+    return figure_of(axes)
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG with 150 dots per inch; equal figures give equal bytes.
+FORMATS: Mapping[str, Mapping[str, Any]] = {
+    "png": {"dpi": 150, "metadata": {"Software": None}},
+    "svg": {"metadata": {"Date": None, "Creator": None}},
+    "pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
+}
+"""What figures are written as: for screens, to edit, to print; without a date, so that equal ones are equal."""
+
+
+def save_figure(figure: Figure, path: Path, formats: Iterable[str] = tuple(FORMATS)) -> None:
+    """Write a figure as PNG with 150 dots per inch, and beside it as SVG and PDF; equal figures give equal bytes.
 
     Raises:
         OSError: If the place cannot be written.
     """
+    with styled():
+        for kind in formats:
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, facecolor="white", bbox_inches=_bounds(figure), **FORMATS[kind])
+            files.write_bytes(path.with_suffix(f".{kind}"), buffer.getvalue())
+
+
+def as_html(figure: Figure, what: str) -> str:
+    """A figure as an element of a notebook's page."""
     buffer = io.BytesIO()
     with styled():
-        figure.savefig(buffer, format="png", dpi=150, facecolor="white", metadata={"Software": None})
-    files.write_bytes(path, buffer.getvalue())
+        figure.savefig(buffer, format="png", facecolor="white", bbox_inches=_bounds(figure), **FORMATS["png"])
+    content = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return f'<img src="data:image/png;base64,{content}" alt="{escape(what)}" style="max-width: 40rem">'
+
+
+def _bounds(figure: Figure) -> str | None:
+    """All that is drawn, of a figure that somebody has not laid out: nothing is cut off then."""
+    return "tight" if figure.get_layout_engine() is None else None
 
 
 @contextmanager
@@ -185,11 +215,19 @@ def _curves(history: History, what: str) -> dict[str, np.ndarray]:
     return {name: frame[f"{name}_{what}"].to_numpy() for name in _CURVES}
 
 
-def _figure(inches: tuple[float, float], title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=inches, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
-    axes = figure.add_subplot()
+def titled(inches: tuple[float, float], title: str, *, axes: Axes | None = None) -> Axes:
+    """Axes with a title: those that are given, or those of a new figure of so many inches; within `styled`."""
+    if axes is None:
+        axes = Figure(figsize=inches, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)).add_subplot()
     axes.set_title(title)
-    return figure, axes
+    return axes
+
+
+def figure_of(axes: Axes) -> Figure:
+    """The figure that axes lie in."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure
 
 
 def _start(lowest: float) -> float:
@@ -203,10 +241,15 @@ def _percent_axis(axes: Axes, start: float) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _epochs_figure(
-    history: History, title: str, inches: tuple[float, float] = (6.4, 4.2), epochs: int = 0
-) -> tuple[Figure, Axes]:
-    figure, axes = _figure(inches, title)
+def _epochs(
+    history: History,
+    title: str,
+    inches: tuple[float, float] = (6.4, 4.2),
+    epochs: int = 0,
+    *,
+    axes: Axes | None = None,
+) -> Axes:
+    axes = titled(inches, title, axes=axes)
     axes.set_xlabel("epoch")
     first, last = history.epochs[0].epoch, max(history.epochs[-1].epoch, epochs)
     margin = max(0.5, 0.02 * (last - first))
@@ -214,7 +257,7 @@ def _epochs_figure(
     axes.set_xticks(_whole_ticks(first, last))
     axes.grid(axis="y", color=GRID, linewidth=1)
     axes.set_axisbelow(True)
-    return figure, axes
+    return axes
 
 
 def _whole_ticks(first: int, last: int) -> list[int]:
@@ -246,7 +289,7 @@ def _draw(axes: Axes, history: History, curves: dict[str, np.ndarray], number: C
 
 
 def _readable_on(colour: tuple[float, float, float, float]) -> str:
-    """White or ink, whichever stands out more.
+    """White or black, whichever stands out more: of all colours one of them does by 4.5:1.
 
     By the contrast ratio of WCAG 2, (lighter luminance + 0.05) / (darker luminance + 0.05).
     """
@@ -256,7 +299,7 @@ def _readable_on(colour: tuple[float, float, float, float]) -> str:
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     ground = luminance(colour) + 0.05
-    return "white" if 1.05 / ground > ground / (luminance(to_rgb(INK)) + 0.05) else INK
+    return "white" if 1.05 / ground > ground / 0.05 else "black"
 
 
 def _apart(places: Float[np.ndarray, " 2"], gap: float = 0.17) -> list[float]:

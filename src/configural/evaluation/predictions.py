@@ -25,6 +25,7 @@ from configural.training import batches, matmul_precision, open_device
 from configural.training.distributed import Portion
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _COLUMNS = {"index": "whole", "file": "text", "label": "label", "predicted": "label", "log_odds": "number"}
@@ -56,8 +57,8 @@ class Predictions:
 
     Attributes:
         frame: The columns index (the image's number within its class), file, label and predicted (0 the scrambled
-            class, 1 the correct one), the correct class's probability (0 to 1; of faces `probability_face`) and its
-            log_odds (in nats).
+            class, 1 the correct one), of stimuli placement (left, middle or right), the correct class's probability
+            (0 to 1; of faces `probability_face`) and its log_odds (in nats).
         class_names: Of the scrambled and the correct class.
     """
 
@@ -76,6 +77,17 @@ class Predictions:
             class_names=self.class_names,
         )
 
+    def by_placement(self) -> dict[str, "Predictions"]:
+        """Those of each placement, where there are several."""
+        if "placement" not in self.frame or self.frame["placement"].nunique() < 2:
+            return {}
+        placed = self.frame["placement"]
+        return {
+            name: Predictions(self.frame[placed == name].reset_index(drop=True), self.class_names)
+            for name in ("left", "middle", "right")
+            if (placed == name).any()
+        }
+
     def incorrect(self) -> dict[str, pd.DataFrame]:
         """The rows predicted incorrectly: of faces `face_as_no_face` and `no_face_as_face`, each by index."""
         frame = self.frame[self.frame["label"] != self.frame["predicted"]].sort_values("index")
@@ -89,11 +101,11 @@ class Predictions:
         """The correct class's probability of each image."""
         return self.frame[_PROBABILITY + self.class_names[1]]
 
-    def plot_confusion_matrix(self) -> "Figure":
-        """The confusion matrix as a figure, with counts and percent."""
+    def plot_confusion_matrix(self, axes: "Axes | None" = None) -> "Figure":
+        """The confusion matrix with counts and percent, on axes that are given or in a new figure."""
         from configural.evaluation.figures import confusion_matrix_figure
 
-        return confusion_matrix_figure(self.metrics())
+        return confusion_matrix_figure(self.metrics(), axes)
 
     def save(self, path: Path) -> None:
         """Write as CSV."""
@@ -149,7 +161,7 @@ def predict(
         >>> library = cf.portraits.load("synthetic:2")
         >>> images = cf.stimuli.dataset(library, cf.stimuli.sample(library, count=42).subset("test"), size=16)
         >>> list(predict(cf.models.create("fcn-14", 16), images, device="cpu").frame)
-        ['index', 'file', 'label', 'predicted', 'probability_face', 'log_odds']
+        ['index', 'file', 'label', 'placement', 'predicted', 'probability_face', 'log_odds']
     """
     n = len(cast(Sized, images))
     # Made beforehand: small tensors that stay between the batches keep the system from using their memory again.
@@ -184,6 +196,7 @@ def predict(
             "index": rows["index"].to_numpy(),
             "file": rows["file"].to_numpy(),
             "label": labels.numpy(),
+            **({"placement": rows["placement"].to_numpy()} if "placement" in rows else {}),
             "predicted": joined.argmax(axis=1),
             _PROBABILITY + class_names[1]: np.exp(-np.logaddexp(0, -log_odds)),
             "log_odds": log_odds,

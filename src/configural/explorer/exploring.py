@@ -72,8 +72,8 @@ def explore(
         port: 8042 by default, or any that is free.
         browser: Open the page in the user's browser, where there is a screen.
         say: Gets lines for the user: the address, or the file.
-        options: Of all models: positive, output, scale, layout, image_size, network and device, as for
-            `models.open`.
+        options: Of all models: positive, output, scale, layout, mean, std, channels, image_size, network and
+            device, as for `models.open`.
 
     Raises:
         ConfiguralError: If a model or a source cannot be used, or the address cannot be had; if `out` is given and
@@ -130,7 +130,9 @@ def _serve(
 
 def _open(source: Any, options: dict[str, Any]) -> _Opened:
     config = AuditConfig.of(**{name: value for name, value in options.items() if value is not None})
-    given = config.model_dump(include={"positive", "output", "scale", "layout", "network", "device"})
+    given = config.model_dump(
+        include={"positive", "output", "scale", "layout", "mean", "std", "channels", "network", "device"}
+    )
     classifier = models.open(source, image_size=options.get("image_size"), **given)
     # Of a model without a name, such as a classifier of somebody's own, its class says most.
     name = getattr(classifier, "name", "") or type(source).__name__

@@ -189,7 +189,7 @@ def describe(plan: Plan, format: str) -> dict[str, Any]:
 
 def generate(
     source: str | Library = "synthetic",
-    condition: str | Condition = "ffa",
+    condition: str | Condition | None = None,
     *,
     placement: str | None = None,
     split: str = "paper",

@@ -1,6 +1,8 @@
 from .classifiers import Classifier as Classifier
 from .classifiers import Differentiable as Differentiable
 from .cpu.switch import fast_on_cpu as fast_on_cpu
+from .identity import digest as digest
+from .identity import versions as versions
 from .keras import load_keras as load_keras
 from .keras import save_keras as save_keras
 from .networks import NETWORKS as NETWORKS

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from configural.errors import ConfiguralError, first_line
 from configural.io.reading import reading
+from configural.models.inputs import pixels
 from configural.models.opening import Options, imported
 from configural.models.outputs import OpenedClassifier, Reading, noise
 from configural.models.torch_modules import Prepare, TorchClassifier, of_floats, torch_classifier
@@ -70,6 +71,8 @@ def open_folder(folder: Path, options: Options) -> OpenedClassifier:
         apart=config.problem_type == "multi_label_classification" or config.num_labels == 1,
     )
     opened = partial(torch_classifier, module, options=options, reading=outputs, kind="a folder of transformers")
+    if (said := pixels(options, axis=1)) is not None:
+        return opened(of_floats(said[1]), size=None, preparation=said[0])
     if options.prepare is not None:
         return opened(of_floats(options.prepare), size=None, preparation="yours")
     processor = _processor(transformers, folder)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Num, UInt8
 
 from configural.errors import ConfiguralError
-from configural.models.opening import Options
+from configural.models.opening import PIXELS, Options, PerColour
 
 LAYOUTS = {"hwc": (0, 1, 2, 3), "chw": (0, 3, 1, 2)}
 """Pixel by pixel with three colours each, or one colour after the other: the axes of images (n, h, w, 3)."""
@@ -53,17 +53,16 @@ def image_input(
     """
     edges = [edge if isinstance(edge, int) else None for edge in shape]
     if options.prepare is not None:
-        options.refuse("scale", "layout", because="of no use where there is a prepare")
+        options.refuse(*PIXELS, "layout", because="of no use where there is a prepare")
         size = options.image_size or _fitting(edges).get(options.layout or "hwc")
         return ImageInput(image_size=size, preparation="yours", guessed=(), prepare=options.prepare)
     layout, size = _layout(edges, options)
     if dtype is np.uint8:
-        options.refuse("scale", because=f"{options.name or 'the model'} takes bytes")
+        options.refuse(*PIXELS, because=f"{options.name or 'the model'} takes bytes")
         usual = ("RGB bytes", lambda images: images)
-    said = options.scale is not None
-    words, scaled = (
-        usual if usual and not said else (f"RGB times {options.scale or 1:g}", _times(options.scale or 1.0))
-    )
+    own = pixels(options, axis=-1)
+    said = own is not None
+    words, scaled = own or usual or ("RGB times 1", lambda images: images)
 
     def prepare(images: UInt8[np.ndarray, "n h w 3"]) -> Any:
         values = scaled(images).transpose(LAYOUTS[layout]).astype(dtype)
@@ -77,8 +76,63 @@ def image_input(
     )
 
 
-def _times(scale: float) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda images: images * scale
+def pixels(options: Options, *, axis: int) -> tuple[str, Callable[[Any], Any]] | None:
+    """What scale, mean, std and channels make of pixels, in words and as a function; None if none is given.
+
+    Args:
+        options: What a user said.
+        axis: Of the channels, in an array or a tensor.
+
+    Raises:
+        ConfiguralError: If one of them is impossible, or there is a `prepare` that does all of it.
+    """
+    given = [name for name in PIXELS if getattr(options, name) is not None]
+    if not given:
+        return None
+    if options.prepare is not None:
+        options.refuse(*given, because="of no use where there is a prepare")
+    if options.channels not in (None, "rgb", "bgr"):
+        raise ConfiguralError(f"channels '{options.channels}': choose rgb or bgr")
+    mean, std = (_per_colour(name, getattr(options, name)) for name in ("mean", "std"))
+    normalised = mean is not None or std is not None
+    scale = options.scale if options.scale is not None else 1 / 255 if normalised else 1.0
+    words = [(options.channels or "rgb").upper()]
+    words.append("from 0 to 1" if scale == 1 / 255 else f"times {scale:g}")
+    for what, values in (("less", mean), ("divided by", std)):
+        if values is not None:
+            words.append(f"{what} {', '.join(f'{value:g}' for value in dict.fromkeys(values.tolist()))}")
+
+    def prepared(images: Any) -> Any:
+        values = images
+        if options.channels == "bgr":
+            values = values.flip(axis) if hasattr(values, "flip") else np.flip(values, axis)
+        values = values * scale
+        shape = [1] * values.ndim
+        shape[axis] = 3
+        for numbers, divides in ((mean, False), (std, True)):
+            if numbers is not None:
+                fitted = numbers.reshape(shape)
+                # A tensor does not mix with double precision on every device.
+                fitted = values.new_tensor(fitted) if hasattr(values, "new_tensor") else fitted
+                values = values / fitted if divides else values - fitted
+        return values
+
+    return " ".join(words), prepared
+
+
+def _per_colour(name: str, given: PerColour) -> np.ndarray | None:
+    if given is None:
+        return None
+    try:
+        said = given.split(",") if isinstance(given, str) else np.ravel(np.asarray(given)).tolist()
+        numbers = np.array([float(value) for value in said])
+    except (TypeError, ValueError):
+        numbers = np.array([])
+    usable = len(numbers) in (1, 3) and np.isfinite(numbers).all() and (name == "mean" or (numbers > 0).all())
+    if not usable:
+        above = "" if name == "mean" else " above 0"
+        raise ConfiguralError(f"{name} '{given}': write one number{above}, or three with commas between")
+    return np.broadcast_to(numbers, 3).copy()
 
 
 def _layout(edges: Sequence[int | None], options: Options) -> tuple[str, int | None]:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.models.networks import recreate
-from configural.models.opening import Options
+from configural.models.opening import PIXELS, Options
 from configural.models.outputs import OpenedClassifier
 from configural.models.study_networks import ARCHITECTURES, Architecture, GlobalMaxPool, StudyNet
 from configural.models.torch_modules import open_module
@@ -84,7 +84,7 @@ def open_keras(path: Path, options: Options) -> OpenedClassifier:
         from configural.models.keras_itself import open_other
 
         return open_other(path, options, why=error)
-    options.refuse("scale", "layout", because=f"{path} is of the study, which says what it takes")
+    options.refuse(*PIXELS, "layout", because=f"{path} is of the study, which says what it takes")
     kind = "a Keras file of the study"
     return open_module(network, options, kind=kind, known="logits", size=network.image_size)
 

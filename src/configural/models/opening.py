@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from typing import Any
 from configural.errors import ConfiguralError
 from configural.models.classifiers import Classifier
 from configural.registry import Registry
+
+PerColour = str | float | Sequence[float] | None
+"""One number, or one for each of three channels; as text with commas between."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,9 @@ class Options:
     image_size: int | None = None
     prepare: Callable[[Any], Any] | None = None
     layout: str | None = None
+    mean: PerColour = None
+    std: PerColour = None
+    channels: str | None = None
     network: str | None = None
     device: str = "cpu"
     name: str = ""
@@ -75,25 +81,33 @@ def _has(attribute: str) -> Callable[[Any], bool]:
 
 
 _READING = ("positive", "output", "image_size")
+PIXELS = ("scale", "mean", "std", "channels")
+"""What is done to each pixel; see `inputs.pixels`."""
+
 _TORCH = (*_READING, "prepare", "device")
-_INPUT = ("scale", "layout")
+_INPUT = (*PIXELS, "layout")
 
 KINDS = (
     Kind("a run folder", _folder_with("config.yaml"), "weights:open_weights", (*_TORCH, "network")),
-    Kind("a folder that transformers saved", _folder_with("config.json"), "hugging_face:open_folder", _TORCH),
+    Kind(
+        "a folder that transformers saved",
+        _folder_with("config.json"),
+        "hugging_face:open_folder",
+        (*_TORCH, *PIXELS),
+    ),
     Kind(".safetensors of this library", _file(".safetensors"), "weights:open_weights", (*_TORCH, "network")),
     Kind("Keras .h5 or .keras", _file(".h5", ".hdf5", ".keras"), "keras:open_keras", (*_TORCH, *_INPUT)),
     Kind(".onnx", _file(".onnx"), "onnx:open_onnx", (*_READING, "prepare", *_INPUT)),
     Kind("module:name", lambda it: isinstance(it, str), "opening:open_named", (*_TORCH, *_INPUT, "network")),
     Kind("a classifier", _has("log_odds"), "opening:open_classifier", ()),
-    Kind("a torch module", _has("named_parameters"), "torch_modules:open_module", (*_TORCH, "scale")),
+    Kind("a torch module", _has("named_parameters"), "torch_modules:open_module", (*_TORCH, *PIXELS)),
     Kind(
         "an estimator with predict_proba",
         _has("predict_proba"),
         "python_things:open_estimator",
         ("positive", "image_size", "prepare", *_INPUT),
     ),
-    Kind("a function of images", _has("__call__"), "python_things:open_function", (*_READING, "prepare")),
+    Kind("a function of images", _has("__call__"), "python_things:open_function", (*_READING, "prepare", *PIXELS)),
 )
 """What can be opened; the first kind that fits a source opens it."""
 
@@ -110,6 +124,9 @@ def open(
     image_size: int | None = None,
     prepare: Callable[[Any], Any] | None = None,
     layout: str | None = None,
+    mean: PerColour = None,
+    std: PerColour = None,
+    channels: str | None = None,
     network: str | None = None,
     device: str = "cpu",
 ) -> Classifier:
@@ -132,6 +149,10 @@ def open(
             anything else, bytes (n, h, w, 3).
         layout: How an image lies in what the model takes, where its shape does not tell it, such as in a row of
             numbers: `hwc`, pixel by pixel, as an estimator's rows by default, or `chw`, one colour after the other.
+        mean: What is subtracted from scaled pixels, such as 0.5 or 0.485,0.456,0.406 for each channel; where
+            mean or std is given, pixels are scaled to 0 to 1 unless `scale` says otherwise.
+        std: What they are divided by after that.
+        channels: The order of the channels: rgb, or bgr, in which mean and std are then given, too.
         network: The `module:name` of the network, where that is what a file names.
         device: cpu, cuda or mps.
 
@@ -146,7 +167,7 @@ def open(
         >>> bright.describe()["output"]
         'probabilities'
     """
-    options = Options(positive, output, scale, image_size, prepare, layout, network, device)
+    options = Options(positive, output, scale, image_size, prepare, layout, mean, std, channels, network, device)
     if isinstance(source, str):
         from configural.models.networks import NETWORKS
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from configural.errors import ConfiguralError
-from configural.models.inputs import image_input
+from configural.models.inputs import image_input, pixels
 from configural.models.opening import Options
 from configural.models.outputs import OpenedClassifier, Reading
 
@@ -18,13 +18,14 @@ Predict = Callable[[Any], Any]
 def open_function(predict: Predict, options: Options) -> OpenedClassifier:
     """A function from uint8 images (n, h, w, 3) to n probabilities of the correct class, or one for each class."""
     reading = Reading(options.positive, options.output, known="probabilities")
+    words, prepare = pixels(options, axis=-1) or ("yours" if options.prepare else "RGB bytes", options.prepare)
     return OpenedClassifier(
         reading=reading,
         kind="a function",
-        preparation="yours" if options.prepare else "RGB bytes",
+        preparation=words,
         name=options.name or getattr(predict, "__name__", type(predict).__name__),
         image_size=options.image_size,
-        respond=_checked(predict, options.prepare, reading),
+        respond=_checked(predict, prepare, reading),
     )
 
 

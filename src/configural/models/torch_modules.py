@@ -11,9 +11,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from configural.cores import Meeting, on_cores
-from configural.errors import ConfiguralError
+from configural.models.inputs import pixels
 from configural.models.networks import prepare, threads_for
-from configural.models.opening import Options
+from configural.models.opening import PIXELS, Options
 from configural.models.outputs import OpenedClassifier, Reading
 
 _WORTH_A_THREAD = 8
@@ -104,12 +104,13 @@ def open_module(
     """
     reading = Reading(options.positive, options.output, known=known)
     own = hasattr(module, "prepare")
-    if options.scale is not None and (options.prepare is not None or own):
-        raise ConfiguralError("scale: what the network takes is known already; leave it out")
+    if own or options.prepare is not None:
+        options.refuse(*PIXELS, because="what the network takes is known already")
+    said = pixels(options, axis=1)
     if options.prepare is not None:
         prepared, words = of_floats(options.prepare), "yours"
-    elif options.scale is not None:
-        prepared, words = partial(torch.mul, other=options.scale), f"RGB times {options.scale:g}"
+    elif said is not None:
+        words, prepared = said[0], of_floats(said[1])
     else:
         prepared, words = partial(prepare, module), "the network's own" if own else "RGB from 0 to 1"
         reading.guessed += [] if own else ["preparation"]

@@ -79,8 +79,39 @@ def compare(folder: Path | str) -> Comparison:
 
 
 def comparison_text(comparison: Comparison) -> Group:
-    """A comparison for a rich console: `Console().print(comparison_text(comparison))`."""
-    return Group(*(table.rich() for table in tables(comparison)))
+    """A comparison for a rich console of 80 columns: `Console().print(comparison_text(comparison))`."""
+    shown = (
+        _short_findings(comparison),
+        fields_table(comparison),
+        _short_cells(comparison),
+        falls_table(comparison),
+    )
+    return Group(*(table.rich() for table in shown))
+
+
+def _short_findings(comparison: Comparison) -> Table:
+    both = zip(comparison.findings, comparison.published_findings, strict=True)
+    rows = [(own.key, verdict_text(own), verdict_counts(own), str(theirs.verdict)) for own, theirs in both]
+    note = "\n".join(f"- {own.key}: {described(own.deciding)}" for own in comparison.findings)
+    return Table("The study's findings", ("finding", "verdict", "checks", "published"), rows, note=note)
+
+
+def _short_cells(comparison: Comparison) -> Table:
+    """Of `cells_table` the means."""
+    rows = [
+        (
+            cell["network"],
+            f"{cell['train_condition']} → {cell['test_condition']}",
+            cell["placement"],
+            *(measured(cell, whose).partition(" (")[0] for whose in ("own", "published")),
+            points(cell["difference"], sign=True),
+        )
+        for cell in comparison.cells.to_dict("records")
+        if cell["placement"] in SHOWN_PLACEMENTS
+    ]
+    columns = ("network", "trained → tested", "placement", "own, %", "published, %", "points")
+    note = "comparison.md has the spread over repeats. ≈ is estimated from the published shifted figure."
+    return Table("Cell by cell", columns, rows, range(3, 6), note)
 
 
 def markdown(comparison: Comparison) -> str:
@@ -255,9 +286,14 @@ def measured(cell: Mapping[Any, Any], whose: str) -> str:
     return f"{about}{mean} ({low}–{high})" if repeats > 1 else f"{about}{mean}"
 
 
+def cannot_be_tested(finding: Finding) -> bool:
+    """Whether images of this size can show nothing of a finding."""
+    return bool(finding.limits) and all(check.limit for check in finding.checks)
+
+
 def can_be_tested(finding: Finding, image_size: int) -> str:
     """Whether images of this size can show a finding, and why not."""
     if not finding.limits:
         return f"can be tested at {image_size} pixels"
-    can = "can only in part" if any(not check.limit for check in finding.checks) else "cannot"
+    can = "cannot" if cannot_be_tested(finding) else "can only in part"
     return f"{can} be tested at {image_size} pixels: {'; '.join(finding.limits)}"

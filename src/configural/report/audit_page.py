@@ -6,46 +6,84 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, FiniteFloat, StringConstraints
+from scipy.special import expit
 
-from configural.audit import Audit, headline, sentences
-from configural.audit.probe import ProbeCard
+from configural.audit import Audit, everyday, headline, sentences
+from configural.audit.parts import in_short
+from configural.audit.probe import PROBABILITY, ProbeCard
 from configural.audit.result import NOT_MEASURED
+from configural.audit.verdict import stated
+from configural.evaluation import save_figure
 from configural.io import manifest
 from configural.io.reading import read_json
 from configural.report.parts import Rows, embedded, plain, write_page
-from configural.wording import in_percent, in_words
+from configural.wording import in_percent, in_words, probability, without_folders
+
+_IN_ALT = 12
+"""So many scores at most are read out with a figure."""
 
 
 def write_audit_report(folder: Path | str) -> Path:
-    """Write `report.html` into the folder of an audit; returns its path.
+    """Write `report.html`, and the chart of the parts in `figures`, into the folder of an audit.
+
+    Returns:
+        The page's path.
 
     Raises:
         ConfiguralError: If the folder holds no audit.
     """
     folder = Path(folder)
     audit = Audit.load(folder)
+    chart = audit.plot_parts()
+    if chart is not None:
+        save_figure(chart, folder / "figures" / "parts.png")
+        manifest.renew(folder, *(f"figures/parts.{kind}" for kind in ("png", "svg", "pdf")))
     return write_page(
         folder,
         "audit.html.j2",
         name=audit.facts.name,
         headline=headline(audit),
+        everyday=everyday(audit),
         sentences=sentences(audit),
         interruption=audit.interruption,
-        index=_index(audit),
+        scales=_scales(audit),
+        parts=None if chart is None else embedded(folder, "figures", "parts.png"),
+        parts_in_short="" if chart is None else in_short(audit),
         sections=[_section(name, card, audit, folder) for name, card in audit.probes.items()],
         settings=_settings(audit),
+        source=audit.settings.source,
         version=audit.facts.configural,
     )
 
 
-def _index(audit: Audit) -> tuple[str, str] | None:
-    index = audit.relation_index()
-    if index["note"] == NOT_MEASURED:
-        return None
-    if np.isnan(index["value"]):
-        return "–", "relation index, undefined"
-    value, _, ends = in_words(index, 2).partition(" ")
-    return value, f"relation index {ends}"
+def _scales(audit: Audit) -> list[dict[str, Any]]:
+    """The numbers that stand for the audit on their scales, beside what observers of known strategy have there."""
+    parts, found = len(audit.facts.parts), []
+    for heading, title, start, position in (
+        ("relational_fraction", "Relational fraction", 0, 0.0),
+        # Each of n parts that move costs a reader of positions as much as one: (1 − n) / (1 + n).
+        ("index", "Relation index", -1, (1 - parts) / (1 + parts) if parts else np.nan),
+    ):
+        score = stated(audit, heading)
+        if score["note"] == NOT_MEASURED:
+            continue
+        known = not np.isnan(score["value"])
+        found.append(
+            {
+                "title": title,
+                "value": in_words(score, 2) if known else "undefined",
+                "note": "" if known else str(score["note"]).removeprefix("undefined: "),
+                "at": f"{score['at']:g}",
+                "start": start,
+                "numbers": [float(score[key]) for key in ("value", "low", "high")] if known else None,
+                "observers": [
+                    (name, value)
+                    for name, value in (("position observer", position), ("relation observer", 1.0))
+                    if not np.isnan(value)
+                ],
+            }
+        )
+    return found
 
 
 class _Listed(BaseModel):
@@ -62,24 +100,29 @@ def _section(name: str, card: ProbeCard, audit: Audit, folder: Path) -> dict[str
     manifest.refuse_changed(folder, f"examples/{name}.json")
     path = folder / "examples" / f"{name}.json"
     listed = read_json(path, list[_Listed], "a list of examples") if path.is_file() else []
+    rows = [_row(row, card) for row in scores.to_dict("records")]
+    read_out = [" ".join(filter(None, row)) for row in rows if not row[0].startswith(PROBABILITY)]
     return {
         "name": name,
         "card": card,
         "figure": embedded(folder, "figures", f"{name}.png"),
+        "in_short": "; ".join(read_out[:_IN_ALT]) + ("; more in the table" if len(read_out) > _IN_ALT else ""),
         "examples": [
-            {
-                "image": image,
-                "caption": one.caption,
-                "response": f"log-odds {in_words({'value': one.log_odds, 'low': np.nan})}"
-                if one.log_odds is not None
-                else "",
-            }
+            {"image": image, "caption": one.caption, "response": _response(one.log_odds, audit)}
             for one in listed
             if (image := embedded(folder, "examples", one.file))
         ],
-        "rows": [_row(row, card) for row in scores.to_dict("records")],
+        "rows": rows,
         "obstacle": audit.left_out.get(name, ""),
     }
+
+
+def _response(log_odds: float | None, audit: Audit) -> tuple[str, str] | None:
+    """The probability of the correct class, and its log-odds."""
+    if log_odds is None:
+        return None
+    nats = in_words({"value": log_odds, "low": np.nan})
+    return f"P({audit.facts.class_names[1]}) {probability(float(expit(log_odds)))}", f"{nats} nats"
 
 
 def _row(row: Any, card: ProbeCard) -> tuple[str, str, str, str]:
@@ -92,11 +135,13 @@ def _row(row: Any, card: ProbeCard) -> tuple[str, str, str, str]:
 def _settings(audit: Audit) -> dict[str, Rows]:
     settings, facts = audit.settings, audit.facts
     exemplars = audit.scores["exemplars"].max() if len(audit.scores) else 0
+    told = {key: value for key, value in facts.classifier.items() if value is not None and key != "positive"}
+    positive = facts.classifier.get("positive", "")
     return {
         "Images": [
-            ("source", settings.source, ""),
+            ("source", without_folders(settings.source), ""),
             ("object", facts.object.replace("_", " "), " or ".join(facts.class_names)),
-            ("condition", settings.condition, ""),
+            ("condition", without_folders(settings.condition), ""),
             ("split", settings.split, ""),
             ("size", f"{settings.image_size} × {settings.image_size} pixels", ""),
             ("matched pairs", f"{settings.pairs:,}", ""),
@@ -104,12 +149,19 @@ def _settings(audit: Audit) -> dict[str, Rows]:
             ("seed", str(settings.seed), ""),
         ],
         "Classifier": [
-            (key.replace("_", " "), plain(value), "")
-            for key, value in facts.classifier.items()
-            if value is not None
+            ("name", facts.name, ""),
+            *([("weights (SHA-256)", facts.weights[:16], "the first 16 digits")] if facts.weights else []),
+            *([(f"class taken as {facts.class_names[1]}", plain(positive), "")] if positive != "" else []),
+            *((key.replace("_", " "), plain(value), "") for key, value in told.items()),
         ],
         "Intervals": [
             ("level", "95 %", "bootstrap over exemplars, not images"),
             ("draws", "2,000", "with percentiles widened for few exemplars"),
+        ],
+        "Machine": [
+            *([("date", facts.date, "")] if facts.date else []),
+            ("device", settings.device, ""),
+            ("configural", facts.configural, ""),
+            *((name, value, "") for name, value in facts.versions.items()),
         ],
     }

@@ -14,11 +14,20 @@ from configural.config import RunConfig
 from configural.evaluation import Predictions
 from configural.evaluation.metrics import TestMetrics, read_metrics
 from configural.io import manifest
-from configural.report.parts import CONDITIONS, PLACEMENTS, SPLITS, Rows, embedded, write_page
+from configural.report.parts import (
+    CONDITIONS,
+    PLACEMENTS,
+    PREPARATIONS,
+    SPLITS,
+    Rows,
+    embedded,
+    plain,
+    write_page,
+)
 from configural.runs import Run
 from configural.training import Recipe
 from configural.training import recipe as preset_recipe
-from configural.wording import duration, percent, probability
+from configural.wording import duration, percent, probability, without_folders
 
 _SHOWN = 100
 """Of each kind of mistake, so many images are shown; the table lists them all."""
@@ -34,6 +43,9 @@ def write_run_report(run: Run) -> Path:
         network=settings.network,
         image_size=settings.image_size,
         split=settings.split,
+        source=settings.source,
+        own_test=None,
+        condition=settings.condition,
         settings=_run_settings(settings, run.metrics),
         training={
             "recipe": settings.recipe,
@@ -59,6 +71,9 @@ def write_evaluation_report(folder: Path) -> Path:
         network=metrics["settings"]["network"],
         image_size=metrics["settings"]["image_size"],
         split="",  # which exemplars the network was trained on is not known here, nor whether they are in the test
+        source=metrics["settings"].get("source") or "",
+        own_test=metrics.get("own_test"),
+        condition=metrics["settings"].get("condition") or "",
         settings=_evaluation_settings(metrics),
         training=None,
     )
@@ -86,6 +101,7 @@ def _write(
         loss=f"{metrics['test_loss']:.4g}",
         matrix=metrics["confusion_matrix"],
         class_names=predictions.class_names,
+        by_placement={name: some.metrics() for name, some in predictions.by_placement().items()},
         matrix_figure=embedded(folder, "figures", "confusion_matrix.png"),
         samples=_samples(predictions, folder),
         wrong=wrong,
@@ -107,11 +123,11 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
     recipe, images, seconds = settings.recipe, metrics["images"], metrics["seconds"]
     return {
         "Images": [
-            ("source", settings.source, ""),
-            ("condition", settings.condition, CONDITIONS.get(settings.condition, "")),
+            ("source", without_folders(settings.source), ""),
+            ("condition", without_folders(settings.condition), CONDITIONS.get(settings.condition, "")),
             ("split", settings.split, SPLITS.get(settings.split, "")),
             *([("seed of the images", str(settings.data_seed), "")] if settings.data_seed != settings.seed else []),
-            ("fingerprint of the faces", metrics["faces_fingerprint"][:12], ""),
+            ("fingerprint of the exemplars", metrics["faces_fingerprint"][:12], ""),
             ("size", f"{settings.image_size} × {settings.image_size} pixels", ""),
             ("train", f"{images['train']:,} images", ""),
             ("valid", f"{images['valid']:,} images", ""),
@@ -119,6 +135,9 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
         ],
         "Training": [
             ("network", settings.network, f"{metrics['parameters']['total']:,} parameters"),
+            *_weights(metrics),
+            (f"class taken as {metrics['class_names'][1]}", "1", "of two outputs, counted from 0"),
+            ("preparation", "the network's own", PREPARATIONS.get(settings.network, "")),
             ("preset", settings.preset, ""),
             ("epochs", str(recipe.epochs), ""),
             ("batch size", str(recipe.batch_size), ""),
@@ -132,10 +151,20 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
             ("drawing", duration(seconds["draw"]), ""),
             ("training", duration(seconds["train"]), ""),
             ("testing", duration(seconds["test"]), ""),
-            ("configural", metrics["configural"], ""),
-            ("PyTorch", metrics["torch"], ""),
+            *_made_with({**metrics, "versions": {"PyTorch": metrics["torch"], **metrics.get("versions", {})}}),
         ],
     }
+
+
+def _weights(metrics: Mapping[str, Any]) -> Rows:
+    digest = metrics.get("weights", "")
+    return [("weights (SHA-256)", digest[:16], "the first 16 digits")] if digest else []
+
+
+def _made_with(metrics: Mapping[str, Any]) -> Rows:
+    """When, and with which versions."""
+    told = {"date": metrics.get("date"), "configural": metrics["configural"], **metrics.get("versions", {})}
+    return [(name, value, "") for name, value in told.items() if value]
 
 
 def _departures(recipe: Recipe) -> Rows:
@@ -169,8 +198,10 @@ def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, Rows]:
         "Network": [
             ("model", settings["model"], ""),
             ("network", settings["network"], ""),
-            ("configural", metrics["configural"], ""),
+            *_weights(metrics),
+            *((key.replace("_", " "), plain(value), "") for key, value in metrics.get("classifier", {}).items()),
         ],
+        "Machine": [*([("device", metrics["device"], "")] if "device" in metrics else []), *_made_with(metrics)],
     }
 
 

@@ -13,14 +13,15 @@ from configural.io import files, manifest
 from configural.wording import percent
 
 CONDITIONS = {
-    "baseline": "features where they were photographed",
-    "ffa": "features further apart",
-    "fct": "features closer together",
+    "baseline": "parts where their portraits have them",
+    "ffa": "parts further apart",
+    "fct": "parts closer together",
 }
 SPLITS = {
     "paper": "test images are new collages of exemplars that training images are made of too",
-    "identity": "the persons of train, valid and test are different ones",
+    "identity": "no person, and of other objects no exemplar, is in two of train, valid and test",
 }
+PREPARATIONS = dict.fromkeys(("cnn-15", "cnn-13", "fcn-16", "fcn-14"), "BGR, less the mean colour of ImageNet")
 PLACEMENTS = {"shifted": "a third each on the left, in the middle and on the right"}
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -53,7 +54,9 @@ def write_page(folder: Path, template: str, **said: Any) -> Path:
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
     path = folder / "report.html"
-    files.write_text(path, environment.get_template(template).render({"name": folder.resolve().name, **said}))
+    files.write_text(
+        path, environment.get_template(template).render({"name": folder.resolve().name, "source": "", **said})
+    )
     manifest.renew(folder, path.name)
     return path
 

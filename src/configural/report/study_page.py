@@ -11,17 +11,19 @@ import pandas as pd
 from configural import __version__
 from configural.config.study import StudyPlan, condition_label
 from configural.evaluation import axis_start, repeats_figure, save_figure, shade
+from configural.evaluation.figures import FORMATS
 from configural.evaluation.metrics import read_metrics
 from configural.io import manifest
 from configural.replication import tables
 from configural.replication.comparison import CELL, NETWORKS, compare_results, ordered, study_image_size
 from configural.replication.fields import CLOSEST_PARTS
 from configural.replication.findings import Verdict
+from configural.replication.tables import cannot_be_tested
 from configural.report.parts import CONDITIONS, SPLITS, Image, Rows, embedded, plain, write_page
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import RESULT_COLUMNS, load_results
 from configural.training import History
-from configural.wording import duration, percent
+from configural.wording import duration, percent, without_folders
 
 _ZOOMS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Where the axis of the strips may start."""
@@ -99,8 +101,11 @@ def write_study_report(folder: Path) -> Path:
         worst=_WORST,
         shade=shade,
         start=max((zoom for zoom in _ZOOMS if zoom < lowest), default=0.0),
+        testable=sum(not cannot_be_tested(finding) for finding in comparison.findings),
+        samples=_samples(folder, trainings),
         curves=_curves(folder, trainings),
         settings=_settings(folder, record, trainings),
+        source=record.source,
         version=__version__,
     )
 
@@ -128,7 +133,7 @@ def _trainings(folder: Path, plan: StudyPlan, results: pd.DataFrame) -> list[Tra
         name, row = f"{network}-{condition}-{repeat}", tested.get(key)
         run = folder / "runs" / name
         finished = row is not None or (run / "tests.csv").is_file()
-        failure = "" if finished else failures.get(name, "")
+        failure = "" if finished else without_folders(failures.get(name, ""))
         begun = "begun" if run.is_dir() else "not begun"
         planned = plan.seeds[repeat - 1] if repeat <= len(plan.seeds) else ""
         trainings.append(
@@ -145,6 +150,20 @@ def _trainings(folder: Path, plan: StudyPlan, results: pd.DataFrame) -> list[Tra
             )
         )
     return trainings
+
+
+def _samples(folder: Path, trainings: Sequence[Training]) -> dict[str, dict[str, Image]]:
+    """For each condition a test image of each class, from the first run that holds some."""
+    found: dict[str, dict[str, Image]] = {}
+    for training in trainings:
+        if training.condition in found:
+            continue
+        places = sorted((folder / "runs" / training.name / "samples").glob("*/*.png"), reverse=True)
+        firsts = {path.parent.name: path for path in places}
+        shown = {name: embedded(folder, *path.relative_to(folder).parts) for name, path in firsts.items()}
+        if images := {name: image for name, image in shown.items() if image is not None}:
+            found[training.condition] = dict(sorted(images.items(), key=lambda each: len(each[0])))
+    return found
 
 
 def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str], Image | None]:
@@ -171,8 +190,11 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
                 if key[0] == network
                 for history in others.values()
             )
-            save_figure(repeats_figure(f"{network} on {condition}", of_cell, start=start, epochs=epochs), path)
-            drawn.append(path)
+            figure = repeats_figure(f"{network} on {condition}", of_cell, start=start, epochs=epochs)
+            # While the study is at work, the page is written after every job.
+            formats = tuple(FORMATS) if all(each.state == "finished" for each in trainings) else ("png",)
+            save_figure(figure, path, formats)
+            drawn += [path.with_suffix(f".{kind}") for kind in formats]
         images[network, condition] = embedded(folder, "figures", path.name) if of_cell else None
     manifest.renew(folder, *(path.relative_to(folder).as_posix() for path in drawn))
     return images
@@ -181,11 +203,11 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
 def _settings(folder: Path, record: StudyRecord, trainings: Sequence[Training]) -> dict[str, Rows]:
     """What the plan says, and what the finished runs say of the machines they ran on."""
     planned: Rows = [
-        (key.replace("_", " "), plain(value), SPLITS.get(str(value), "") if key == "split" else "")
+        (key.replace("_", " "), without_folders(plain(value)), SPLITS.get(str(value), "") if key == "split" else "")
         for key, value in {"source": record.source, **record.plan.stated()}.items()
         if value not in (None, "", [], {})
     ]
-    machine: dict[str, set[str]] = {"device": set(), "configural": set(), "PyTorch": set()}
+    machine: dict[str, set[str]] = {"device": set(), "date": set(), "configural": set(), "PyTorch": set()}
     seconds, count = 0.0, 0
     for training in trainings:
         path = folder / "runs" / training.name / "metrics.json"
@@ -194,10 +216,15 @@ def _settings(folder: Path, record: StudyRecord, trainings: Sequence[Training]) 
         metrics = read_metrics(path)
         seconds += metrics["seconds"]["train"]
         count += 1
-        for name, key in (("device", "device"), ("configural", "configural"), ("PyTorch", "torch")):
-            machine[name].add(metrics[key])
+        for name, key in (
+            ("device", "device"),
+            ("date", "date"),
+            ("configural", "configural"),
+            ("PyTorch", "torch"),
+        ):
+            machine[name] |= {metrics[key]} if key in metrics else set()
     if not count:
         return {"Plan": planned}
-    rows = [(name, ", ".join(sorted(values)), "") for name, values in machine.items()]
+    rows = [(name, ", ".join(sorted(values)), "") for name, values in machine.items() if values]
     rows.append(("training", duration(seconds), f"of {count} finished runs together"))
     return {"Plan": planned, "Machine": rows}

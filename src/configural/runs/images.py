@@ -122,7 +122,7 @@ def _stored(folder: Path, size: int, subsets: tuple[str, ...]) -> Images | None:
         for name in subsets:
             # Copy on write, which nobody does: PyTorch warns of arrays that it cannot write to.
             images = np.load(folder / f"{name}.npy", mmap_mode="c")
-            rows = table.subset(name).frame[["index", "file", "label"]]
+            rows = table.subset(name).frame[["index", "file", "label", "placement"]]
             if images.shape != (len(rows), size, size, 3):
                 return None
             sets[name] = ImageDataset(rows, size, images=images, class_names=table.scheme.class_names)

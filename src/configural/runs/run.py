@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import nn
 
 from configural import __version__, models
@@ -19,6 +22,7 @@ from configural.errors import ConfiguralError
 from configural.evaluation import (
     Predictions,
     accuracy_figure,
+    as_html,
     confusion_matrix_figure,
     loss_figure,
     predict,
@@ -33,8 +37,9 @@ from configural.portraits import Library, load
 from configural.portraits.sources import SOURCES
 from configural.runs.images import Images, draw_images, sample_for
 from configural.stimuli import ImageDataset, StimulusTable
-from configural.stimuli.conditions import refuse_unregistered
+from configural.stimuli.conditions import default_condition, refuse_unregistered
 from configural.training import History, check_devices, fit, open_device
+from configural.wording import percent
 
 _READ = ("config.yaml", "metrics.json", "history.csv", "predictions.csv", "stimuli.parquet", "model.safetensors")
 """The files that a run is read from."""
@@ -62,6 +67,25 @@ class Run:
     history: History
     predictions: Predictions
     metrics: Mapping[str, Any]
+
+    def plot_accuracy(self, axes: Axes | None = None) -> Figure:
+        """Accuracy by epoch, on axes that are given or in a new figure."""
+        return accuracy_figure(self.history, axes)
+
+    def plot_loss(self, axes: Axes | None = None) -> Figure:
+        """Loss by epoch, on axes that are given or in a new figure."""
+        return loss_figure(self.history, axes)
+
+    def plot_confusion_matrix(self, axes: Axes | None = None) -> Figure:
+        """The test's confusion matrix, on axes that are given or in a new figure."""
+        return self.predictions.plot_confusion_matrix(axes)
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook: what it is, and both figures."""
+        said = f"{self.settings.network} on {self.settings.condition}: {percent(self.metrics['test_accuracy'])} %"
+        figures = (self.plot_accuracy(), self.plot_confusion_matrix())
+        shown = "".join(as_html(figure, said) for figure in figures)
+        return f"<h4>{escape(said)} of the test images correct</h4>{shown}"
 
     @cached_property
     def network(self) -> nn.Module:
@@ -151,6 +175,9 @@ def run(
             )
     else:
         settings = run_config(config=config, **given)
+        if "condition" not in settings.model_fields_set and not is_finished(folder):
+            library = library or load(settings.source)
+            settings = settings.model_copy(update={"condition": default_condition(library.scheme)})
     return train_and_test(
         settings, folder, resume=resume, keras=keras, library=library, then=write_page or (lambda run: None)
     )
@@ -314,10 +341,17 @@ def _train_and_test(
         "faces_fingerprint": images.table.fingerprint,
         "configural": __version__,
         "torch": torch.__version__,
+        **made_by(out / "model.safetensors"),
     }
     save_figure(accuracy_figure(history), out / "figures" / "accuracy.png")
     save_figure(loss_figure(history), out / "figures" / "loss.png")
     files.write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+
+
+def made_by(model: Any) -> dict[str, Any]:
+    """Of which weights a result is, when it was made and on what: a part of `metrics.json`."""
+    told = {"weights": models.digest(model), "date": date.today().isoformat(), "versions": models.versions()}
+    return {name: value for name, value in told.items() if value}
 
 
 def write_test(out: Path, predictions: Predictions, *, images: ImageDataset) -> dict[str, Any]:

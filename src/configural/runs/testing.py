@@ -20,12 +20,14 @@ from configural.io.locks import LOCK, locked, refuse_held
 from configural.models.classifiers import RespondsToImages
 from configural.portraits import Library, load
 from configural.portraits.sources import load_recorded
-from configural.runs.run import Run, dated_folder, load_run, write_test
+from configural.runs.run import Run, dated_folder, load_run, made_by, write_test
 from configural.stimuli import StimulusTable
 from configural.stimuli.conditions import refuse_unregistered
+from configural.training import open_device
+from configural.wording import without_folders
 
 _BY_DEFAULT: dict[str, Any] = {
-    **{"source": "synthetic", "condition": "ffa", "split": "paper", "count": 20000, "placement": None},
+    **{"source": "synthetic", "condition": None, "split": "paper", "count": 20000, "placement": None},
     "seed": 0,  # not a run's default: with that, some of these images could be those of a training
 }
 """What images are drawn as for a model that is no run."""
@@ -61,6 +63,9 @@ def evaluate(
     output: str | None = None,
     scale: float | None = None,
     layout: str | None = None,
+    mean: str | None = None,
+    std: str | None = None,
+    channels: str | None = None,
     network: str | None = None,
     format: str | None = None,
     device: str = "auto",
@@ -73,17 +78,21 @@ def evaluate(
         model: A run folder, or whatever `models.open` understands.
         data: A folder that `generate` wrote in any format, or one with a folder of images per class.
         source: Instead of `data`: draw the test images of this source. What is not given is taken from the run,
-            or where `model` is a single file: synthetic, ffa, middle, paper, 20000, seed 0.
+            or where `model` is a single file: synthetic, ffa (baseline of objects that have none), middle, paper,
+            20000, seed 0.
         condition: See `source`.
         placement: left, middle, right or shifted; the condition's own by default, which is middle in all presets.
         split: See `source`.
         count: Of train, valid and test together, as in `run`; the test images are 15 % of them.
         seed: See `source`.
         image_size: Rows and columns of the images, where the model does not say it.
-        positive: See `models.open`, as the three below.
+        positive: See `models.open`, as the six below.
         output: What the outputs are.
         scale: What pixels are multiplied by.
         layout: How an image lies in a row of numbers.
+        mean: What is subtracted from scaled pixels.
+        std: What they are divided by after that.
+        channels: rgb or bgr.
         network: The `module:name` of the network, where that is what the model's file names.
         format: The `module:name` of the format, where that is what the dataset's file names.
         device: auto, cpu, cuda or mps.
@@ -112,8 +121,18 @@ def evaluate(
 
     if format is not None and data is None:
         raise ConfiguralError("format: of no use without data; leave it out")
+    table = None
     opened, name, image_size, trained = _opened(
-        model, image_size, network=network, positive=positive, output=output, scale=scale, layout=layout
+        model,
+        image_size,
+        network=network,
+        positive=positive,
+        output=output,
+        scale=scale,
+        layout=layout,
+        mean=mean,
+        std=std,
+        channels=channels,
     )
     if data is not None:
         described: dict[str, Any] = {"data": str(data)}
@@ -121,7 +140,21 @@ def evaluate(
     else:
         table, library, described = _sampled(source, drawn, trained)
         images = stimuli.dataset(library, table, size=image_size)
-    settings = {"model": str(model), "network": name, "image_size": image_size, **described}
+    called = str(model) if isinstance(model, str | Path) else type(model).__name__
+    settings = {"model": called, "network": name, "image_size": image_size, **described}
+    settings = {key: without_folders(value) if isinstance(value, str) else value for key, value in settings.items()}
+    told: dict[str, Any] = {
+        "device": str(open_device(device)) if isinstance(opened, nn.Module) else "cpu",
+        **made_by(model),
+    }
+    if trained is not None:
+        told["own_test"] = {
+            "accuracy": trained.metrics["test_accuracy"],
+            "images": trained.metrics["images"]["test"],
+            "condition": without_folders(trained.settings.condition),
+        }
+    if (describe := getattr(opened, "describe", None)) is not None:
+        told["classifier"] = describe()
     with _whole(folder) as made:
         predictions = predict(opened, images, device=device)
         metrics = {
@@ -129,7 +162,10 @@ def evaluate(
             "settings": settings,
             "images": {"test": len(images)},
             "configural": __version__,
+            **told,
         }
+        if table is not None:
+            table.save(made / "stimuli.parquet")
         files.write_text(made / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         if write_page is not None:
             write_page(made)
@@ -176,7 +212,7 @@ def _sampled(
         described |= {name: getattr(trained.settings, name) for name in ("source", "condition", "split", "count")}
         described["seed"] = trained.settings.data_seed
     described |= given
-    if "condition" not in given:
+    if "condition" not in given and described["condition"] is not None:
         refuse_unregistered(described["condition"])
     if trained is not None and source is None:
         library = load_recorded(described["source"])
@@ -191,7 +227,7 @@ def _sampled(
             )
     sampling = {name: value for name, value in described.items() if name != "source"}
     table = stimuli.sample(library, **sampling).subset("test")
-    return table, library, {**described, "placement": table.placement}
+    return table, library, {**described, "condition": table.condition.name, "placement": table.placement}
 
 
 def _refuse_training_material(run: Run, described: dict[str, Any], library: Library) -> None:

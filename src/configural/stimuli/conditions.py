@@ -270,6 +270,16 @@ def preset_names(scheme: ObjectScheme = FACE) -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
 
 
+def default_condition(scheme: ObjectScheme = FACE) -> str:
+    """The condition that is meant where nobody names one: ffa where it is made for the object, else baseline.
+
+    Example:
+        >>> default_condition()
+        'ffa'
+    """
+    return "ffa" if "ffa" in preset_names(scheme) else "baseline"
+
+
 def _folders(scheme: ObjectScheme) -> list[Any]:
     """Where presets for an object are: those for any, and those for it alone."""
     presets = resources.files(__package__) / "presets"

@@ -29,7 +29,7 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
     """Images in memory: items are (uint8 RGB image of shape 3 × size × size, label).
 
     Attributes:
-        rows: One row per image with the columns index, file and label.
+        rows: One row per image with the columns index, file and label; of stimuli also placement.
         labels: 0 for a scrambled arrangement, 1 for the correct one.
         size: Rows and columns of the images.
         class_names: By label.
@@ -90,7 +90,7 @@ class StimulusDataset(ImageDataset):
                 f"the stimuli were sampled from another library than {renderer.library.source}: load the one they "
                 f"name ({table.source})"
             )
-        rows = table.frame[["index", "file", "label"]]
+        rows = table.frame[["index", "file", "label", "placement"]]
         super().__init__(rows, renderer.size, class_names=table.scheme.class_names)
         self.table, self.renderer = table, renderer
         self.device = renderer.device if isinstance(renderer, DeviceRenderer) else torch.device("cpu")

@@ -13,7 +13,7 @@ from configural import progress
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.io import files
 from configural.portraits import Library
-from configural.stimuli.conditions import PLACEMENTS, Condition
+from configural.stimuli.conditions import PLACEMENTS, Condition, default_condition
 from configural.stimuli.conditions import condition as find_condition
 from configural.stimuli.draws import BLOCK, Drawing, HostUnfitError, Rows, uniform
 from configural.stimuli.layout import Draws
@@ -28,7 +28,7 @@ _PART = 8 * BLOCK
 def sample(
     library: Library,
     *,
-    condition: str | Path | Condition = "ffa",
+    condition: str | Path | Condition | None = None,
     split: str = "paper",
     count: int = 2000,
     seed: int = 0,
@@ -77,7 +77,7 @@ def sample_to(
     path: Path,
     library: Library,
     *,
-    condition: str | Path | Condition = "ffa",
+    condition: str | Path | Condition | None = None,
     split: str = "paper",
     count: int = 2000,
     seed: int = 0,
@@ -103,7 +103,7 @@ def sample_to(
 
 def _prepare(
     library: Library,
-    condition: str | Path | Condition,
+    condition: str | Path | Condition | None,
     split: str,
     count: int,
     seed: int,
@@ -111,6 +111,7 @@ def _prepare(
     pairs: bool,
 ) -> tuple[TableSettings, Drawing]:
     """What is to be drawn, checked."""
+    condition = default_condition(library.scheme) if condition is None else condition
     condition = find_condition(condition, scheme=library.scheme)
     if pairs:
         condition = condition.model_copy(update={"matched": True})

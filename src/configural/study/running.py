@@ -95,7 +95,7 @@ def run_study(
         attempts = Attempts()
         attempts.save(folder)
         work = partial(run_job, folder=folder.absolute(), library=library, write_page=write_run_page)
-        _carry_out(jobs, folder, work, carry_out, at_a_time, attempts)
+        _carry_out(jobs, folder, work, carry_out, at_a_time, attempts, write_page)
         results = collect_results(folder, jobs)
         save_results(results, folder)
         attempts.save(folder)
@@ -159,6 +159,7 @@ def _carry_out(
     engine: Engine,
     workers: int,
     attempts: Attempts,
+    write_page: Callable[[Path], object] | None,
 ) -> None:
     """Mend what is there, do what is left, and keep the folder's files and the terminal up to date."""
     with ExitStack() as at_end:
@@ -170,7 +171,9 @@ def _carry_out(
                 attempts.save(folder)
                 if results:
                     save_results(collect_results(folder, jobs), folder)
-            except OSError as error:
+                    if write_page is not None:
+                        write_page(folder)
+            except (OSError, ConfiguralError) as error:
                 tell(str(error))
 
         def begun(job: Job) -> None:

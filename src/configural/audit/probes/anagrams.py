@@ -35,9 +35,9 @@ class Anagrams(Probe):
         """The pairs of the forced choice, which are asked about once."""
         return ForcedChoice().trials(material)
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """Those of the forced choice."""
-        return ForcedChoice().examples(notes)
+        return ForcedChoice().examples(shown)
 
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
         """The fraction of pairs, of all and by kind of scrambled arrangement."""

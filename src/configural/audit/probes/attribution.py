@@ -1,20 +1,22 @@
 """Which pixels the score is attributed to, counted by the exact masks of the parts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, UInt8
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 from torch import Tensor
 
 from configural.audit import plotting
+from configural.audit.overlays import heat
 from configural.audit.positions import padding
-from configural.audit.probe import Inspection, Material, Score
-from configural.audit.probes.receptive_field import as_tensor
+from configural.audit.probe import Inspection, Material, Score, Trials
+from configural.audit.probes.receptive_field import LEGIBLE, as_tensor, fields_of, last_convolution
 from configural.audit.respondents import Respondent, checked
 from configural.models.classifiers import Differentiable, RespondsToImages
 from configural.objects import ObjectScheme
@@ -59,18 +61,34 @@ class Attribution(Inspection):
 
     def inspect(self, classifier: Any, stimuli: list[Stimulus], *, renderer: Renderer) -> dict[str, np.ndarray]:
         """Per image each region's fraction of the area, and of each method's absolute attribution."""
+        names = regions(renderer.library.scheme)
+        masks = np.stack([_masks(renderer, stimulus) for stimulus in stimuli])
+        columns = {f"area {name}": masks[:, number].mean(axis=(1, 2)) for number, name in enumerate(names)}
+        for key, relevance in self.relevance(classifier, renderer.draw_batch(stimuli)).items():
+            strength = np.abs(relevance).sum(axis=1)
+            total = strength.sum(axis=(1, 2))
+            for number, name in enumerate(names):
+                with np.errstate(all="ignore"):
+                    fraction = (strength * masks[:, number]).sum(axis=(1, 2)) / total
+                columns[f"{key} {name}"] = np.where(total > 1e-9, fraction, np.nan)
+        return columns
+
+    def relevance(
+        self, classifier: Any, images: UInt8[np.ndarray, "n size size 3"]
+    ) -> dict[str, Float[np.ndarray, "n 3 size size"]]:
+        """Per method what it attributes to each pixel and colour."""
         from captum.attr import IntegratedGradients, Occlusion
 
-        values = as_tensor(renderer.draw_batch(stimuli))
+        values, size = as_tensor(images), len(images[0])
         found = {}
         if isinstance(classifier, Differentiable) and _has_gradients(classifier, values[:1]):
             # As many images at a time as take no more than a few gigabytes in the study's networks.
-            at_once = max(len(values), min(200, 2_000_000 // renderer.size**2))
+            at_once = max(len(values), min(200, 2_000_000 // size**2))
             method = IntegratedGradients(classifier.scores, multiply_by_inputs=True)
             found["gradients"] = method.attribute(
                 values.requires_grad_(), _BLANK, n_steps=self.steps, internal_batch_size=at_once
             )
-        side = -(-renderer.size // self.patches)
+        side = -(-size // self.patches)
 
         def respond(batch: Tensor) -> Tensor:
             shown = batch.detach().permute(0, 2, 3, 1).round().to(torch.uint8).numpy()
@@ -80,17 +98,26 @@ class Attribution(Inspection):
             found["occlusion"] = Occlusion(respond).attribute(
                 values.detach(), (3, side, side), strides=(3, side, side), baselines=_BLANK
             )
-        names = regions(renderer.library.scheme)
-        masks = np.stack([_masks(renderer, stimulus) for stimulus in stimuli])
-        columns = {f"area {name}": masks[:, number].mean(axis=(1, 2)) for number, name in enumerate(names)}
-        for key, relevance in found.items():
-            strength = relevance.detach().abs().sum(dim=1).numpy().astype(float)
-            total = strength.sum(axis=(1, 2))
-            for number, name in enumerate(names):
-                with np.errstate(all="ignore"):
-                    fraction = (strength * masks[:, number]).sum(axis=(1, 2)) / total
-                columns[f"{key} {name}"] = np.where(total > 1e-9, fraction, np.nan)
-        return columns
+        return {key: relevance.detach().numpy().astype(float) for key, relevance in found.items()}
+
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
+        """None: the maps show the same images, too."""
+        return {}
+
+    def maps(self, classifier: Respondent, trials: Trials, *, image_size: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Two images, each beside what both methods attribute to its pixels, and what one unit sees of it."""
+        some = trials.stimuli[:2]
+        if not some:
+            return
+        large = Renderer(trials.library, size=max(image_size, LEGIBLE)).draw_batch(some)
+        images = Renderer(trials.library, size=image_size).draw_batch(some)
+        relevance, name = self.relevance(classifier, images), trials.library.scheme.class_names[1]
+        for number, image in enumerate(large):
+            yield f"{name} {number + 1}", image
+            for key, values in relevance.items():
+                yield f"{_STYLES[key][0]}: blue for {name}, orange against", heat(image, values[number].sum(axis=0))
+            if isinstance(classifier, Differentiable) and last_convolution(classifier.module) is not None:
+                yield fields_of(classifier, images[number], over=image)
 
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
         """Fractions per region and method, next to the region's fraction of the area."""

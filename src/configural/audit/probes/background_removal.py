@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
-from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under
+from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under, usual_object
 from configural.audit.probes.forced_choice import choices
 from configural.stimuli.conditions import BACKGROUNDS
 
@@ -47,9 +47,9 @@ class BackgroundRemoval(Probe):
         versions.append((under(empty, filled=()), {"background": CANVAS_ONLY, "label": 1}))
         return Trials.join(material.library, versions)
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """One object on each background."""
-        one = notes[(notes["base"] == notes["base"].iloc[0]) & (notes["label"] == 1)]
+        one = usual_object(shown[shown["label"] == 1], "background")
         return {int(row): str(one["background"][row]) for row in one.index}
 
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:

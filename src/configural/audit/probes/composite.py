@@ -11,7 +11,17 @@ from matplotlib.figure import Figure
 from configural.audit import plotting
 from configural.audit.intervals import Estimate
 from configural.audit.positions import fit
-from configural.audit.probe import Material, Probe, Score, Trials, Which, exchanged, plain, with_columns
+from configural.audit.probe import (
+    Material,
+    Probe,
+    Score,
+    Trials,
+    Which,
+    exchanged,
+    plain,
+    usual_object,
+    with_columns,
+)
 from configural.audit.probes.displacement import shifted, steps
 from configural.portraits import Library
 from configural.stimuli import StimulusTable
@@ -79,11 +89,11 @@ class Composite(Probe):
         rows = np.flatnonzero(kept)
         return Trials.join(material.library, [(table.take(rows), notes) for table, notes in versions])
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """One composite in each version."""
-        if not len(notes):
+        if not len(shown):
             return {}
-        one = notes[(notes["base"] == notes["base"].iloc[0]) & (notes["way"] == 1)]
+        one = usual_object(shown[shown["way"] == 1], "alignment", "order", "donors")
         return {
             int(row): f"{one['alignment'][row]}, {one['order'][row]}"
             + (", one exemplar" if one["donors"][row] == "one" else "")

@@ -58,7 +58,7 @@ class Consistency(Probe):
             sizes += [len(part) for part in np.array_split(np.arange(len(rows)), count)]
         return sizes
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """None: the images are those of other probes."""
         return {}
 

@@ -14,7 +14,7 @@ from scipy.special import expit
 from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate, interval
 from configural.audit.positions import fit, overlap
-from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, Which, under, with_columns
+from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, Which, under, usual, with_columns
 from configural.errors import ConfiguralError
 from configural.objects import ObjectScheme
 from configural.portraits import Library
@@ -86,19 +86,25 @@ class Displacement(Probe):
             versions += _moved(material, under(table, background="skin"), (self.at,), single_and_all)
         return Trials.join(material.library, versions)
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
-        """One object at rest and with parts moved, each by the last direction that it has room for."""
-        one = notes[notes["base"] == notes["base"].iloc[0]]
-        own = one[one["background"] == one["background"].iloc[0]]
-        chosen = {int(own.index[0]): "at rest"}
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
+        """One object at rest, with a part, a group and all moved in the same direction, at about the usual cost."""
+        own = shown[shown["background"] == shown["background"].iloc[0]]
+        own = own.assign(log_odds=shown.get("log_odds", 0.0))
+        still = own[own["move"] == "none"].set_index("base")["log_odds"]
         at = own[(own["distance"] == self.at) & (own["move"] != IMAGE)]
-        listed = list(dict.fromkeys(at["move"]))
-        for move in dict.fromkeys((*listed[len(listed) // 3 :][:1], *listed[-3:])):
-            row = at[at["move"] == move].index[-1]
-            chosen[int(row)] = f"{move}, {self.at} {at['direction'][row]}"
-        moved = one[(one["background"] == "skin") & (one["move"] == ALL)]
-        if len(moved) and own["background"].iloc[0] != "skin":
-            chosen[int(moved.index[-1])] = "all, on plain skin"
+        at = at.assign(row=at.index, drop=still.reindex(at["base"]).to_numpy() - at["log_odds"])
+        cells = at[at["parts"] == 1].merge(at[at["move"] == ALL], on=["base", "direction"], suffixes=("", "_all"))
+        if not len(cells):
+            return {int(own.index[0]): "at rest"}
+        one = cells.loc[usual(cells[["drop", "drop_all"]])]
+        chosen = {int(own.index[(own["move"] == "none") & (own["base"] == one["base"])][0]): "at rest"}
+        alike = at[(at["base"] == one["base"]) & (at["direction"] == one["direction"])]
+        wanted = alike[(alike["parts"] > 1) | (alike["move"] == one["move"])]
+        chosen |= {int(row): f"{wanted['move'][row]}, {self.at} {one['direction']}" for row in wanted.index}
+        plain = shown[(shown["background"] == "skin") & (shown["move"] == ALL) & (shown["base"] == one["base"])]
+        plain = plain[plain["direction"] == one["direction"]]
+        if len(plain) and own["background"].iloc[0] != "skin":
+            chosen[int(plain.index[-1])] = "all, on plain surface"
         return chosen
 
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
@@ -149,8 +155,9 @@ class Displacement(Probe):
             for axes, score, first in ((left, "drop", zero), (right, probability, rest)):
                 for of, style in _CURVES.items():
                     rows = scores[(scores["score"] == score) & (scores["of"] == of)].sort_values("at")
-                    plotting.curve(axes, pd.concat([first, rows]) if len(rows) else first, of, **style)
-                axes.set_xlabel("moved by (1/512 of the longer side of the portrait)")
+                    if len(rows) or of != GROUP:  # some objects have no groups
+                        plotting.curve(axes, pd.concat([first, rows]) if len(rows) else first, of, **style)
+                axes.set_xlabel("moved by (1/512 of the longer side)")
             left.set_ylabel("log-odds drop")
             low, high = left.get_ylim()
             left.set_ylim(min(low, -plotting.NAT / 4), max(high, plotting.NAT))
@@ -277,7 +284,7 @@ def _moved(
     material: Material, table: StimulusTable, distances: tuple[int, ...], which: Mapping[str, tuple[str, ...]]
 ) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
     library, n, background = material.library, len(table), table.condition.background
-    yield table, {"move": "none", "distance": 0, "direction": "", "background": background}
+    yield table, {"move": "none", "distance": 0, "direction": "", "parts": 0, "background": background}
     step = {distance: steps(library, table, distance) for distance in distances}
     ways = list(product(distances, DIRECTIONS))
     cells = [(*way, move) for way in ways for move in which]
@@ -292,7 +299,8 @@ def _moved(
     alone = np.array([which[move] != which[ALL] for *_, move in cells])
     shown &= (overlap(library, moved).reshape(-1, n) <= overlap(library, table)) | ~alone[:, None]
     distance, direction, move = (np.repeat(values, n)[shown.ravel()] for values in zip(*cells, strict=True))
-    notes = {"move": move, "distance": distance, "direction": direction, "background": background}
+    parts = np.array([len(which[name]) for name in move])
+    notes = {"move": move, "distance": distance, "direction": direction, "parts": parts, "background": background}
     yield moved.take(np.flatnonzero(shown)), notes
 
 
@@ -332,5 +340,11 @@ def _placed(material: Material, table: StimulusTable) -> Iterator[tuple[Stimulus
         moved = with_columns(table.take(np.flatnonzero(movable)), placement=side)
         yield (
             moved,
-            {"move": IMAGE, "distance": room[movable], "direction": side, "background": table.condition.background},
+            {
+                "move": IMAGE,
+                "distance": room[movable],
+                "direction": side,
+                "parts": 0,
+                "background": table.condition.background,
+            },
         )

@@ -13,7 +13,7 @@ from scipy.special import expit
 from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate, interval
 from configural.audit.positions import fit, overlap
-from configural.audit.probe import Material, Probe, Score, Trials, Which, plain, under
+from configural.audit.probe import Material, Probe, Score, Trials, Which, plain, under, usual
 from configural.audit.probes.displacement import (
     DIRECTIONS,
     NO_ROOM,
@@ -91,13 +91,16 @@ class Factorial(Probe):
             versions += _versions(material, under(table, background=own), (self.at,))
         return Trials.join(material.library, versions)
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """One object at rest, with a part moved, with the others moved the other way, with all moved."""
-        cells = notes[(notes["version"] == "part") & (notes["distance"] == self.at)]
+        if not len(shown):
+            return {}
+        cells = matched_cells(shown.assign(log_odds=shown.get("log_odds", 0.0)))
+        cells = cells[(cells["distance"] == self.at) & (cells["background"] == shown["background"].iloc[0])]
         if not len(cells):
-            return {0: "at rest"} if len(notes) else {}
-        key = cells.iloc[0]
-        alike = notes[(notes["base"] == key["base"]) & (notes["background"] == key["background"])]
+            return {0: "at rest"}
+        key = cells.loc[usual(cells[["A", "B", "C+", "D", "H+"]].rsub(cells["R"], axis=0))]
+        alike = shown[(shown["base"] == key["base"]) & (shown["background"] == key["background"])]
         chosen = {int(alike.index[alike["version"] == "none"][0]): "R: at rest"}
         cell = alike[(alike["distance"] == self.at) & (alike["direction"] == key["direction"])]
         captions = {
@@ -139,7 +142,7 @@ class Factorial(Probe):
             left.set_ylabel("cost of a moved part (log-odds)")
             left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))  # above curves that cross anywhere
             rows = scores[scores["score"] == SHARE]
-            names = [f"on {of}, {at:g}" for of, at in zip(rows["of"], rows["at"], strict=True)]
+            names = [f"on {plotting.surface(of)}, {at:g}" for of, at in zip(rows["of"], rows["at"], strict=True)]
             plotting.dots(right, rows, names)
             right.set_xlim(min(-0.05, rows["low"].min()), max(1.05, rows["high"].max()))
             right.axvline(0.5, color=plotting.GREY, linewidth=1.4, linestyle=(0, (3, 3)))

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
-from configural.audit.probe import Material, Probe, Score, Trials, Which
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual_object
 from configural.objects import ObjectScheme
 from configural.wording import COUNTS
 
@@ -41,12 +41,13 @@ class ForcedChoice(Probe):
         notes = {"label": frame["label"], "kind": np.where(frame["label"] == 1, "", kinds)}
         return Trials.join(material.library, [(material.pairs, notes)])
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """A correct arrangement and what it is made into, for some kinds."""
         chosen: dict[int, str] = {}
-        for kind, of_kind in notes[~notes["kind"].isin(("", MOVED))].groupby("kind"):
-            correct = notes[(notes["base"] == of_kind["base"].iloc[0]) & (notes["label"] == 1)].index[0]
-            chosen |= {int(correct): "correct", int(of_kind.index[0]): str(kind)}
+        for kind, of_kind in shown[~shown["kind"].isin(("", MOVED))].groupby("kind"):
+            one = usual_object(shown[shown["base"].isin(of_kind["base"])], "label")
+            correct, scrambled = (one.index[one["label"] == label][0] for label in (1, 0))
+            chosen |= {int(correct): "correct", int(scrambled): str(kind)}
         return chosen
 
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:

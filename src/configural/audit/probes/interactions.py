@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate
-from configural.audit.probe import Material, Probe, Score, Trials, Which, under
+from configural.audit.probe import Material, Probe, Score, Trials, Which, under, usual_object
 from configural.evaluation.figures import INK
 from configural.objects import ObjectScheme
 
@@ -56,9 +56,9 @@ class Interactions(Probe):
             )
         return Trials.join(material.library, versions)
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """One object with some of its players."""
-        one = notes[notes["base"] == notes["base"].iloc[0]]
+        one = usual_object(shown, "coalition")
         *kinds, _ = everybody = max(one["coalition"], key=len).split("+")
         middle = kinds[len(kinds) // 2]
         wanted = {

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from configural.audit import plotting
 from configural.audit.positions import TURNED, fit
-from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under, with_columns
+from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under, usual_object, with_columns
 from configural.audit.probes.forced_choice import choices
 from configural.portraits import Library
 from configural.stimuli import StimulusTable
@@ -42,13 +42,13 @@ class Inversion(Probe):
     name: str = "inversion"
     title = "Inversion and rotation"
     question = (
-        "Does turning the image upside down matter, and does it hide that parts were turned within it, as it hides "
-        "turned eyes and mouths from people?"
+        "Does turning the image upside down matter, and does it hide from the classifier that parts were turned "
+        "within it?"
     )
     how_to_read = (
         "The Thatcher effect is what parts that are turned within the object cost upright, less what they cost "
-        "when the whole is upside down; for people and faces it is large. Rotation turns the parts about their "
-        "middle, on the canvas as it is."
+        "when the whole is upside down; people looking at portraits show a large one. Rotation turns the parts "
+        "about their middle, on the canvas as it is."
     )
     fractions = ("choice",)
 
@@ -76,15 +76,17 @@ class Inversion(Probe):
                 versions.append((rotated.take(np.flatnonzero(fit(library, rotated))), notes))
         return Trials.join(library, versions)
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """One object both ways up, whole and with parts turned, and turned on the spot."""
-        one = notes[(notes["base"] == notes["base"].iloc[0]) & (notes["label"] == 1)]
+        correct = shown[shown["label"] == 1]
+        one = usual_object(correct[correct["what"] != "rotation"], "inverted", "turned")
         chosen = {}
-        for row in one[one["what"] != "rotation"].index:
+        for row in one.index:
             way = "inverted" if one["inverted"][row] else "upright"
             chosen[int(row)] = way + (", parts turned" if one["turned"][row] else "")
-        rotated = notes[(notes["what"] == "rotation") & (notes["angle"] == 45)]
-        return chosen | {int(row): "turned by 45°" for row in rotated.index[:1]}
+        rotated = shown[(shown["what"] == "rotation") & (shown["angle"] == 45)]
+        same = rotated[rotated["base"].isin(one["base"])]
+        return chosen | {int(row): "turned by 45°" for row in (same if len(same) else rotated).index[:1]}
 
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
         """2AFC and probability both ways up, drops by turned parts both ways up, and the rotation curve."""

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from configural.audit import plotting
 from configural.audit.positions import fit
-from configural.audit.probe import Material, Probe, Score, Trials, Which, rotated, under
+from configural.audit.probe import Material, Probe, Score, Trials, Which, rotated, under, usual_object
 from configural.stimuli import StimulusTable
 
 WHOLE, SCRAMBLED, ALONE = "in its whole", "in a scrambled whole", "alone"
@@ -65,10 +65,10 @@ class PartWhole(Probe):
                 add(SCRAMBLED, slot, False, scrambled, others)
         return Trials.join(material.library, versions)
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """One part of one object in each context, with and without it."""
-        one = notes[(notes["base"] == notes["base"].iloc[0]) & (notes["part"] == notes["part"].iloc[-1])]
-        part = str(notes["part"].iloc[-1]).replace("_", " ")
+        last = shown["part"].iloc[-1]
+        one, part = usual_object(shown[shown["part"] == last], "context", "shown"), str(last).replace("_", " ")
         return {
             int(row): f"{part} {one['context'][row]}" + ("" if one["shown"][row] else ", left out")
             for row in one.index

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from configural.audit import plotting
 from configural.audit.intervals import Estimate
+from configural.audit.overlays import framed, heat
 from configural.audit.positions import part_positions
 from configural.audit.probe import Inspection, Material, Score, Trials
 from configural.audit.respondents import Respondent
@@ -30,8 +31,8 @@ _TRIED = (224, 64, 32)
 _FRACTION_OF_PEAK = 1 - 0.9545
 """A pixel is in the effective receptive field if its gradient is above this fraction of the largest (Luo, 2016)."""
 
-_SHOWN = 224
-"""Pixels along a side of an evidence map at least."""
+LEGIBLE = 224
+"""Pixels along a side of a map at least."""
 
 
 @dataclass(frozen=True)
@@ -89,24 +90,24 @@ class ReceptiveField(Inspection):
         within = np.stack([responses[name] <= responses["effective"] for name in names], axis=1).mean(axis=1)
         return [*found, Score("pairs_in_field", bootstrap.fraction(within, hosts), "effective")]
 
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
+        """None: the maps show the same images."""
+        return {}
+
     def maps(self, classifier: Respondent, trials: Trials, *, image_size: int) -> Iterator[tuple[str, np.ndarray]]:
-        """The evidence of the units over the first objects, of a fully convolutional network of the study."""
+        """Both fields as squares on the first objects; beside each, of some networks, the evidence of the units."""
         if not isinstance(classifier, Differentiable):
             return
         name = trials.library.scheme.class_names[1]
         renderer = Renderer(trials.library, size=image_size)
+        large = Renderer(trials.library, size=max(image_size, LEGIBLE))
         for number, stimulus in enumerate(trials.stimuli[:2], 1):
-            evidence = evidence_map(classifier, renderer.draw(stimulus))
-            if evidence is None:
-                return
-            strength = np.clip(evidence / max(np.abs(evidence).max(), 1e-9), -1, 1)
-            side = -(-_SHOWN // len(evidence))
-            strength = np.kron(strength, np.ones((side, side)))[..., None]
-            grey = Renderer(trials.library, size=len(strength)).draw(stimulus).mean(axis=2, keepdims=True)
-            colour = np.where(strength > 0, (0, 114, 178), (230, 159, 0))
-            shown = grey * (1 - 0.7 * np.abs(strength)) + colour * 0.7 * np.abs(strength)
-            caption = f"evidence of the units, {name} {number}: blue for {name}, orange against"
-            yield caption, np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+            image, shown = renderer.draw(stimulus), large.draw(stimulus)
+            yield fields_of(classifier, image, over=shown)
+            evidence = evidence_map(classifier, image)
+            if evidence is not None:
+                caption = f"evidence of the units, {name} {number}: blue for {name}, orange against"
+                yield caption, heat(shown, evidence)
 
     def figure(self, scores: pd.DataFrame) -> Figure:
         """Distances between parts next to the receptive fields."""
@@ -125,6 +126,23 @@ class ReceptiveField(Inspection):
             axes.set_xlabel("pixels of the image")
             plotting.legend_beside(axes)
         return figure
+
+
+def fields_of(
+    classifier: Differentiable,
+    image: UInt8[np.ndarray, "size size 3"],
+    *,
+    over: UInt8[np.ndarray, "large large 3"],
+) -> tuple[str, UInt8[np.ndarray, "large large 3"]]:
+    """What the middle unit of the last feature map sees of an image, as squares over it, with a caption."""
+    sides = {"uses": float(np.sqrt(_pixels_in_field(classifier, image[None])[0]))}
+    if known := receptive_field(classifier.module):
+        sides["can see"] = float(known)
+    caption = "; ".join(f"{what} {side:.0f}" for what, side in sides.items())
+    scale = len(over) / len(image)
+    squares = {what: side * scale for what, side in sides.items()}
+    middle = np.array([len(over) // 2, len(over) // 2])
+    return f"one unit, pixels along a side: {caption}", framed(over, middle, squares)
 
 
 def last_convolution(module: nn.Module) -> nn.Module | None:

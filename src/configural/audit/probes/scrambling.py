@@ -11,7 +11,17 @@ from matplotlib.figure import Figure
 
 from configural.audit import plotting
 from configural.audit.positions import fit, overlap
-from configural.audit.probe import Material, Probe, Score, Trials, Which, rearranged, under, with_columns
+from configural.audit.probe import (
+    Material,
+    Probe,
+    Score,
+    Trials,
+    Which,
+    rearranged,
+    under,
+    usual_object,
+    with_columns,
+)
 from configural.audit.probes.displacement import steps
 from configural.objects import ObjectScheme
 from configural.stimuli import StimulusTable
@@ -80,9 +90,9 @@ class Scrambling(Probe):
                 break
         return moved, np.flatnonzero(done)
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """One object at each level."""
-        one = notes[notes["base"] == notes["base"].iloc[0]]
+        one = usual_object(shown, "what", "level")
         chosen = {int(one.index[0]): "as it is"}
         for row in one.index[1:]:
             level = one["level"][row]

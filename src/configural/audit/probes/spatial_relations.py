@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from configural.audit import plotting
 from configural.audit.intervals import Estimate
 from configural.audit.positions import fit, overlap
-from configural.audit.probe import Material, Probe, Score, Trials, Which, exchanged, plain
+from configural.audit.probe import Material, Probe, Score, Trials, Which, exchanged, plain, usual_object
 from configural.audit.probes.displacement import shifted, steps
 from configural.objects import ObjectScheme
 from configural.portraits import Library
@@ -84,9 +84,9 @@ class SpatialRelations(Probe):
                     {"change": "distance", "of": name, "step": float(distance)},
                 )
 
-    def examples(self, notes: pd.DataFrame) -> dict[int, str]:
+    def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """One object as it is, with parts exchanged and with distances changed."""
-        one = notes[notes["base"] == notes["base"].iloc[0]]
+        one = usual_object(shown, "change", "of", "step")
         chosen = {int(one.index[0]): "as it is"}
         chosen |= {int(row): f"{one['of'][row]} exchanged" for row in one.index[one["change"] == "order"][-1:]}
         for _, rows in one[one["change"] == "distance"].groupby("of", sort=False):
