@@ -59,6 +59,16 @@ def probability(value: float) -> str:
     return {"0.0000": "< 0.0001", "1.0000": "> 0.9999"}.get(text, text)
 
 
+def p_value(p: float) -> str:
+    """A p-value with three decimals, never 0; nothing if it is not known.
+
+    Example:
+        >>> p_value(0.04), p_value(1e-9), p_value(float("nan"))
+        ('0.040', '< 0.001', '')
+    """
+    return "" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def three_digits(value: float) -> str:
     """A measured figure without more digits than measuring can give.
 

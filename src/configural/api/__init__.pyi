@@ -8,6 +8,7 @@ from .data import generate as generate
 from .data import inspect as inspect
 from .data import verify as verify
 from .explorer import explore as explore
+from .pages import write_index as write_index
 from .runs import Run as Run
 from .runs import dated_folder as dated_folder
 from .runs import evaluate as evaluate

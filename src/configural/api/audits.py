@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from configural import audit as audits
 from configural.api.pages import with_page
 from configural.audit import Audit, Plan, audit_saved, plan
-from configural.audit import compare_audits as compare_audits
 from configural.audit import publish as publish
 
 audit = with_page(audit_saved, write_page="write_audit_report")
+compare_audits = with_page(audits.compare_audits, write_page="write_comparison_report")
 
 
 def plan_audit(

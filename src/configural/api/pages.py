@@ -2,12 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from configural import report
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def write_index(folder: Path | str = "runs") -> Path:
+    """A page over all runs, tests and audits below a folder; see `report.write_index`."""
+    return report.write_index(folder)
 
 
 def with_page(job: Callable[P, T], **pages: str) -> Callable[P, T]:

@@ -1,24 +1,28 @@
 """Several audits side by side, and what differs between them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import stdtr
 
 from configural.audit import plotting
 from configural.audit.intervals import interval
+from configural.audit.probes.displacement import ALL, ONE
 from configural.audit.result import Audit
 from configural.audit.verdict import stated
 from configural.errors import ConfiguralError
-from configural.evaluation import save_figure
+from configural.evaluation import as_html, save_figure
+from configural.evaluation.figures import figure_of, styled, titled
 from configural.io import files
 from configural.io.files import refuse_used
+from configural.wording import without_folders
 
 LABELS = {"index": "relation index", "choice": "correct arrangement preferred", "accuracy": "accuracy"}
 """Headings in words; others are told by their own name."""
@@ -44,12 +48,14 @@ class AuditComparison:
         headings: The scores in the summary by column, and whether each is a fraction, shown as per cent.
         differences: One row per two rows of the summary and score: first less second with its interval, p, and p
             corrected for all rows of this table (Holm, 1979); or in `note` why they cannot be compared.
+        names: By the column `folder` of the scores, what the audit in it is called.
     """
 
     summary: pd.DataFrame
     scores: pd.DataFrame
     headings: dict[str, bool]
     differences: pd.DataFrame
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def figure(self) -> Figure:
         """A panel for each heading, a dot with its interval for each audit."""
@@ -71,6 +77,41 @@ class AuditComparison:
                 if heading == "index":
                     axes.set_xlim(-1.05, 1.05)
         return figure
+
+    def plot_curves(self, axes: Axes | None = None) -> Figure | None:
+        """The log-odds drops of one part and of all parts moved, of each audit over the others'; None if no two.
+
+        Args:
+            axes: To draw on; by default those of a new figure.
+        """
+        drops = self.scores[(self.scores["probe"] == "displacement") & (self.scores["score"] == "drop")]
+        if drops["folder"].nunique() < 2:
+            return None
+        with styled():
+            axes = titled((9.6, 4.8), "", axes=axes)
+            for number, (folder, rows) in enumerate(drops.groupby("folder", sort=False)):
+                colour, marker = _COLOURS[number % len(_COLOURS)]
+                for of, line in ((ONE, "-"), (ALL, (0, (4, 1.6)))):
+                    mine = rows[rows["of"] == of].sort_values("at")
+                    label = f"{self.names.get(str(folder), str(folder))}: {of}"
+                    axes.plot([0, *mine["at"]], [0, *mine["value"]], color=colour, marker=marker, linestyle=line,
+                              linewidth=2.2, label=label)  # fmt: skip
+                    axes.fill_between(mine["at"], mine["low"], mine["high"], color=colour, alpha=0.12, linewidth=0)
+            axes.axhline(0, color=plotting.GREY, linewidth=1)
+            axes.set_xlabel("moved by (1/512 of the longer side)")
+            axes.set_ylabel("log-odds drop")
+            plotting.grid(axes, "y")
+            plotting.legend_beside(axes)
+        return figure_of(axes)
+
+    def _repr_html_(self) -> str:
+        """The comparison in a notebook: the scores, and both figures."""
+        figures = [self.figure(), self.plot_curves()] if self.headings else []
+        shown = "".join(as_html(figure, "Audits compared") for figure in figures if figure is not None)
+        return str(self.summary[["name", *self.headings]].round(3).to_html(index=False)) + shown
+
+
+_COLOURS = ((plotting.BLUE, "o"), (plotting.ORANGE, "s"), (plotting.GREEN, "^"), (plotting.GREY, "D"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +153,12 @@ class _Row:
         return mean + np.sqrt(k / (k - 1)) * (values[chosen].mean(axis=1) - values.mean()), exemplars
 
 
-def compare_audits(folders: Sequence[Path | str], out: Path | str | None = None) -> AuditComparison:
+def compare_audits(
+    folders: Sequence[Path | str],
+    out: Path | str | None = None,
+    *,
+    write_page: Callable[[Path], object] | None = None,
+) -> AuditComparison:
     """Put audits side by side, and test the differences between those of the same stimuli.
 
     Differences are drawn in pairs: in each draw both have the same exemplars. p is that of Student's t for the
@@ -121,8 +167,9 @@ def compare_audits(folders: Sequence[Path | str], out: Path | str | None = None)
     Args:
         folders: Of audits; `name=folder,folder` stands for several that count as one row, such as a network's
             trainings by other seeds: their mean, with an interval over exemplars and audits.
-        out: Where to write comparison.csv, differences.csv, scores.csv and comparison.png; nothing is written by
-            default.
+        out: Where to write comparison.csv, differences.csv, scores.csv, and as PNG, SVG and PDF comparison and
+            curves; nothing is written by default.
+        write_page: Makes the page in that folder.
 
     Raises:
         ConfiguralError: If one of them is no audit, or there are fewer than two.
@@ -147,13 +194,23 @@ def compare_audits(folders: Sequence[Path | str], out: Path | str | None = None)
     summary["name"] = summary["name"].where(~alike, summary["name"] + [f" ({name})" for name in where])
     scores = pd.concat([audit.scores.assign(folder=path) for path, audit in loaded.items()], ignore_index=True)
     rows = [_Row(name, row.audits) for name, row in zip(summary["name"], rows, strict=True)]
-    done = AuditComparison(summary, scores, headings, _differences(rows, list(headings)))
+    names = {
+        path: row.name if len(row.audits) == 1 else f"{row.name} ({number})"
+        for row, (_, paths) in zip(rows, named, strict=True)
+        for number, path in enumerate(paths, 1)
+    }
+    done = AuditComparison(summary, scores, headings, _differences(rows, list(headings)), names)
     if folder is not None:
         files.write_text(folder / "comparison.csv", done.summary.to_csv(index=False))
         files.write_text(folder / "differences.csv", done.differences.to_csv(index=False))
-        files.write_text(folder / "scores.csv", done.scores.to_csv(index=False))
+        shared = done.scores.assign(folder=done.scores["folder"].map(without_folders))
+        files.write_text(folder / "scores.csv", shared.to_csv(index=False))
         if headings:
             save_figure(done.figure(), folder / "comparison.png")
+        if (curves := done.plot_curves()) is not None:
+            save_figure(curves, folder / "curves.png")
+        if write_page is not None:
+            write_page(folder)
     return done
 
 
@@ -173,7 +230,11 @@ def _summary(row: _Row, headings: list[str]) -> dict[str, Any]:
     settings = first.settings
     seeds = dict.fromkeys(audit.settings.seed for audit in row.audits)
     found: dict[str, Any] = {"name": row.name or first.facts.name}
-    found |= {"source": settings.source, "condition": settings.condition, "image_size": settings.image_size}
+    found |= {
+        "source": without_folders(settings.source),
+        "condition": settings.condition,
+        "image_size": settings.image_size,
+    }
     found |= {"seed": ", ".join(map(str, seeds)) if len(seeds) > 1 else settings.seed, "audits": len(row.audits)}
     for heading in headings:
         score = row.score(heading)

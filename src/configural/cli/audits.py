@@ -91,7 +91,8 @@ def compare(
     """Put audits side by side, each score with its interval, and test their differences.
 
     Differences are drawn in pairs over exemplars and p-values corrected by Holm's method; that takes audits of the
-    same images. With --out also writes comparison.csv, differences.csv, scores.csv and comparison.png.
+    same images. With --out also writes comparison.csv, differences.csv, scores.csv, figures and
+    report.html.
     """
     print_audits(configural.api.compare_audits(folders or [], out))
 

@@ -78,3 +78,13 @@ def evaluate(
     3,000 test images of 20,000, synthetic faces, ffa, middle, paper split, seed 0.
     """
     print_evaluation(configural.api.evaluate(model, data, format=format, placement=placement, out=out, **given))
+
+
+@app.command(epilog="Example:\n\nconfigural index runs")
+def index(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder of runs, tests and audits")] = Path(
+        "runs"
+    ),
+) -> None:
+    """Write a page over all runs, tests and audits below a folder, to sort, filter and lay over each other."""
+    typer.echo(f"index: {configural.api.write_index(folder)}")

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from configural.wording import about, in_percent, in_words, percent, three_digits
+from configural.wording import about, in_percent, in_words, p_value, percent, three_digits
 
 if TYPE_CHECKING:
     from configural.audit import Audit, AuditComparison, Plan
@@ -132,7 +133,8 @@ def print_audits(compared: "AuditComparison") -> None:
         cells = []
         for row in compared.summary.to_dict("records"):
             score = {"value": row[heading], "low": row[f"{heading}_low"], "high": row[f"{heading}_high"]}
-            cells.append(in_percent(score) if fraction else in_words(score, 2))
+            said = in_percent(score) if fraction else in_words(score, 2)
+            cells.append(said.replace(" [", "\n["))  # a column of figures, readable where lines are short
         rows.append((label(heading), *cells))
     _print_table(rows, headings=["", *compared.summary["name"]])
     lines: list[tuple[str, ...]] = []
@@ -144,17 +146,14 @@ def print_audits(compared: "AuditComparison") -> None:
             continue
         value = {"value": row["difference"], "low": row["low"], "high": row["high"]}
         lines.append(
-            (pair, label(row["score"]), in_words(value, 3), *(_p_value(row[name]) for name in ("p", "p_holm")))
+            (pair, label(row["score"]), in_words(value, 3), *(p_value(row[name]) for name in ("p", "p_holm")))
         )
     if lines:
         headings = ("difference", "score", "value", "p", "p corrected")
         _print_table(lines, "differences, drawn in pairs over exemplars", headings=headings, highlight=False)
     for (pair, note), scores in notes.items():
-        typer.echo(f"{pair}: no difference of {', '.join(scores)}: {note}")
-
-
-def _p_value(p: float) -> str:
-    return "" if p != p else "< 0.001" if p < 0.001 else f"{p:.3f}"
+        which = "any score" if len(scores) == len(compared.headings) else ", ".join(scores)
+        typer.echo(fill(f"{pair}: no difference of {which}: {note}", 80))
 
 
 def print_plan(found: "Plan", width: float) -> None:
@@ -235,7 +234,7 @@ def _print_table(
 ) -> None:
     table = Table(title=title, title_justify="left", title_style="bold", show_header=bool(headings))
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left")
+        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console(highlight=highlight).print(table)

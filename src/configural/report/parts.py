@@ -39,8 +39,8 @@ class Image:
     height: int
 
 
-def write_page(folder: Path, template: str, **said: Any) -> Path:
-    """Write `report.html` into a folder from a template; what it shows is escaped, an unknown name is an error."""
+def write_page(folder: Path, template: str, *, file: str = "report.html", **said: Any) -> Path:
+    """Write a page into a folder from a template; what it shows is escaped, an unknown name is an error."""
     environment = Environment(
         loader=PackageLoader("configural.report"),
         autoescape=True,
@@ -53,7 +53,7 @@ def write_page(folder: Path, template: str, **said: Any) -> Path:
         "percent": percent,
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
-    path = folder / "report.html"
+    path = folder / file
     files.write_text(
         path, environment.get_template(template).render({"name": folder.resolve().name, "source": "", **said})
     )
