@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -126,7 +127,7 @@ def test_examples_have_about_the_mean_drop_and_one_direction(audits):
 
 
 def test_the_usual_object_is_near_the_means():
-    values = pd.DataFrame({"a": [0.0, 1.0, 9.0], "b": [0.0, 2.0, 1.0]}, index=["x", "y", "z"])
+    values = pd.DataFrame({"a": [0.0, 4.0, 9.0], "b": [0.0, 1.0, 2.0]}, index=["x", "y", "z"])
     assert usual(values) == "y"
     shown = pd.DataFrame({"base": [1, 1, 2, 2, 3, 3], "way": [0, 1] * 3, "log_odds": [0.0, 0, 5, 5, 6, 5]})
     assert set(usual_object(shown, "way")["base"]) == {2}
@@ -157,6 +158,18 @@ def test_full_paths_are_shown_to_nobody():
     assert without_folders("fasseg:/home/ada/V2+a b") == "fasseg:V2+a b"
     assert without_folders("runs/demo, C:\\faces\\one.onnx") == "runs/demo, one.onnx"
     assert without_folders("3/4 of it and/or more") == "3/4 of it and/or more"
+
+
+def test_a_finished_audit_does_not_tell_where_its_portraits_lie(painted, tmp_path):
+    library = replace(painted, source="folder:/home/ada/portraits")
+    observer = observers(library)["relation observer"]
+    out = tmp_path / "audit"
+    cf.audit.audit(observer, library, pairs=2, probes=["forced_choice"], out=out)
+    write_audit_report(out)
+    for name in ("audit.json", "audit.csv", "report.html"):
+        assert "/home/ada" not in (out / name).read_text("utf-8")
+    assert loaded(tmp_path, "audit").settings.source == "folder:portraits"
+    cf.audit.audit(observer, library, pairs=2, probes=["forced_choice"], out=out, resume=True)  # is only read
 
 
 @pytest.mark.parametrize("given", [{"mean": 0.5, "std": 0.25}, {"mean": "0.4,0.5,0.6", "std": [0.1, 0.2, 0.3]}])

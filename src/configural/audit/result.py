@@ -22,6 +22,7 @@ from configural.evaluation import as_html, save_figure
 from configural.io import files, manifest
 from configural.io.images import write_png
 from configural.io.reading import read_csv, read_json, reading
+from configural.wording import without_folders
 
 NOT_MEASURED = "not measured"
 DRAWS = "draws.parquet"
@@ -182,8 +183,12 @@ class Audit:
             {key: None if isinstance(v, float) and np.isnan(v) else v for key, v in row.items()}
             for row in self.scores.to_dict("records")
         ]
+        settings = self.settings.model_dump(mode="json")
+        if not self.interruption:  # nobody needs to find its exemplars again, so nothing tells where they lie
+            texts = {name: value for name, value in settings.items() if isinstance(value, str)}
+            settings |= {name: without_folders(value) for name, value in texts.items()}
         content = {
-            "settings": self.settings.model_dump(mode="json"),
+            "settings": settings,
             "facts": self.facts.model_dump(mode="json"),
             "probes": {probe: card.model_dump(mode="json") for probe, card in self.probes.items()},
             "left_out": self.left_out,

@@ -14,6 +14,7 @@ from configural.errors import ConfiguralError
 from configural.io import files
 from configural.io.locks import LOCK, locked, refuse_held
 from configural.io.reading import check_columns
+from configural.wording import without_folders
 
 UNFINISHED = "it has not come to its end; resume continues it"
 """The interruption of an audit that is at work, or was killed."""
@@ -78,6 +79,8 @@ def refuse_contradiction(stored: Audit, given: Mapping[str, object], *, folder: 
     """Raise a ConfiguralError if a setting is given that an audit which is to be resumed has another value of."""
     for name, value in given.items():
         before = getattr(stored.settings, name)
+        if isinstance(value, str) and not stored.interruption:
+            value = without_folders(value)
         if name not in EXECUTION and value != before:
             raise ConfiguralError(
                 f"{folder}: holds an audit with {name} {before}, not {value}; repeat its settings or choose "

@@ -13,6 +13,7 @@ from configural.config.audit import AuditConfig
 from configural.config.run import RunConfig
 from configural.errors import ConfiguralError
 from configural.evaluation.metrics import read_metrics
+from configural.io import manifest
 from configural.portraits import Library, load
 from configural.portraits.sources import load_recorded
 from configural.stimuli.conditions import refuse_unregistered
@@ -53,6 +54,10 @@ def audit_saved(
         chosen = given.keys() - {"probes"}  # which may have been named as module:name
         refuse_contradiction(stored, config.model_dump(include=chosen), folder=folder)
         _refuse_modules(stored.settings, given)
+        if source is None and not stored.interruption and manifest.is_sealed(folder):
+            if write_page is not None:
+                write_page(folder)
+            return stored
         config = AuditConfig.of(**{**stored.settings.model_dump(), **given})
     opened = models.open(
         model,

@@ -24,9 +24,9 @@ from configural.wording import percent
 
 INK, GRID, GREY = "#1d2126", "#dcdfe3", "#5b6470"
 
-# By Okabe and Ito, the orange darker: distinguishable in every kind of colour blindness, in grey by their marks,
-# and with a contrast of 3:1 or more against white, and against the dark ground that pages turn it into.
-BLUE, ORANGE, GREEN = "#0072b2", "#c96f00", "#009e73"
+# Nearly those of Okabe and Ito, but darker: distinguishable in every kind of colour blindness, and in grey; with a
+# contrast of 3:1 or more against white, and against the dark ground that pages turn it into.
+BLUE, ORANGE, GREEN = "#005a8c", "#d58000", "#009e73"
 _STYLE = {
     "font.size": 13,
     "axes.titlesize": 15,
@@ -176,7 +176,7 @@ FORMATS: Mapping[str, Mapping[str, Any]] = {
 """What figures are written as: for screens, to edit, to print; without a date, so that equal ones are equal."""
 
 
-def save_figure(figure: Figure, path: Path, formats: Iterable[str] = tuple(FORMATS)) -> None:
+def save_figure(figure: Figure, path: Path, *, formats: Iterable[str] = tuple(FORMATS)) -> None:
     """Write a figure as PNG with 150 dots per inch, and beside it as SVG and PDF; equal figures give equal bytes.
 
     Raises:

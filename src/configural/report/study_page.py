@@ -193,7 +193,7 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
             figure = repeats_figure(f"{network} on {condition}", of_cell, start=start, epochs=epochs)
             # While the study is at work, the page is written after every job.
             formats = tuple(FORMATS) if all(each.state == "finished" for each in trainings) else ("png",)
-            save_figure(figure, path, formats)
+            save_figure(figure, path, formats=formats)
             drawn += [path.with_suffix(f".{kind}") for kind in formats]
         images[network, condition] = embedded(folder, "figures", path.name) if of_cell else None
     manifest.renew(folder, *(path.relative_to(folder).as_posix() for path in drawn))
