@@ -32,7 +32,15 @@ def test_predictions_follow_from_the_logits(images):
     logits = 3 * torch.randn(len(images), 2, generator=torch.Generator().manual_seed(0))
     predictions = predict(Preset(logits), images, batch_size=7)
     frame = predictions.frame
-    assert list(frame.columns) == ["index", "file", "label", "predicted", "probability_face", "log_odds"]
+    assert list(frame.columns) == [
+        "index",
+        "file",
+        "label",
+        "placement",
+        "predicted",
+        "probability_face",
+        "log_odds",
+    ]
     assert frame["file"].tolist() == images.rows["file"].tolist()
     assert np.allclose(frame["probability_face"], torch.softmax(logits.double(), 1)[:, 1])
     truth, found = images.labels.tolist(), logits.argmax(1).tolist()

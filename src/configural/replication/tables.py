@@ -91,17 +91,19 @@ def comparison_text(comparison: Comparison) -> Group:
 
 def _short_findings(comparison: Comparison) -> Table:
     both = zip(comparison.findings, comparison.published_findings, strict=True)
-    rows = [(own.key, verdict_text(own), verdict_counts(own), str(theirs.verdict)) for own, theirs in both]
+    rows: list[tuple[str, ...]] = [
+        (own.key, verdict_text(own), verdict_counts(own), str(theirs.verdict)) for own, theirs in both
+    ]
     note = "\n".join(f"- {own.key}: {described(own.deciding)}" for own in comparison.findings)
     return Table("The study's findings", ("finding", "verdict", "checks", "published"), rows, note=note)
 
 
 def _short_cells(comparison: Comparison) -> Table:
     """Of `cells_table` the means."""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             cell["network"],
-            f"{cell['train_condition']} → {cell['test_condition']}",
+            " → ".join(dict.fromkeys((cell["train_condition"], cell["test_condition"]))),
             cell["placement"],
             *(measured(cell, whose).partition(" (")[0] for whose in ("own", "published")),
             points(cell["difference"], sign=True),
