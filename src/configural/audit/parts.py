@@ -29,29 +29,40 @@ _STYLES: dict[str, dict[str, Any]] = {
 def part_costs(audit: Audit) -> pd.DataFrame:
     """What each part costs when it moves, and all together, in nats; empty where that was not measured.
 
-    By the probe of relations and positions, on plain surface, a row for the relations that a part's move breaks and
-    one for the position that it leaves; else, by that of displacement, one for the whole cost.
+    By the probe of relations and positions, on plain surface, or on the visible canvas if it counts only there: a
+    row for the relations that a part's move breaks and one for the position that it leaves. Else, by that of
+    displacement, one for the whole cost.
 
     Returns:
-        The columns part, cost (what of it), value, low, high; and in `attrs` the distance `at`.
+        The columns part, cost (what of it), value, low, high; and in `attrs` the distance `at` and the background
+        `on`.
     """
-    scores, columns = audit.scores, ["part", "cost", "value", "low", "high"]
-    if shown := backgrounds(audit):
-        of = {BALANCED: RELATIONS, POSITIONAL: POSITION, TOGETHER: POSITION}
-        ends, at = f", on {shown[0]}", audit.summary()["relational_fraction"][1].at
-        mine = scores[(scores["probe"] == "factorial") & scores["score"].isin(list(of))]
-        single = mine["of"].str.endswith(ends) & (mine["score"] != TOGETHER)
-        mine = mine[single | ((mine["of"] == shown[0]) & (mine["score"] == TOGETHER))]
-        mine = mine.assign(cost=mine["score"].map(of), part=mine["of"].str.removesuffix(ends))
-        mine.loc[mine["score"] == TOGETHER, "part"] = ALL
-    else:
-        at = next((which.at for probe, which in audit.summary().values() if probe == "displacement"), np.nan)
-        drops = scores[(scores["probe"] == "displacement") & (scores["score"] == "drop")]
-        mine = drops[drops["of"].isin([*audit.facts.parts, ALL])].assign(cost=MOVED)
-        mine = mine.assign(part=mine["of"])
-    found = mine[(mine["at"] == at) & mine["value"].notna()][columns]
+    floor, shown = smallest_effect(audit), backgrounds(audit)
+    measured = [_of_factorial(audit, background) for background in shown] or [_of_displacement(audit)]
+    return next((costs for costs in measured if (costs["low"] > floor).any()), measured[0])
+
+
+def _of_factorial(audit: Audit, background: str) -> pd.DataFrame:
+    of, ends = {BALANCED: RELATIONS, POSITIONAL: POSITION, TOGETHER: POSITION}, f", on {background}"
+    mine = audit.scores[(audit.scores["probe"] == "factorial") & audit.scores["score"].isin(list(of))]
+    together = (mine["score"] == TOGETHER) & (mine["of"] == background)
+    mine = mine[together | (mine["of"].str.endswith(ends) & (mine["score"] != TOGETHER))]
+    part = mine["of"].str.removesuffix(ends).mask(mine["score"] == TOGETHER, ALL)
+    mine = mine.assign(cost=mine["score"].map(of), part=part)
+    return _costs(mine, at=audit.summary()["relational_fraction"][1].at, on=background)
+
+
+def _of_displacement(audit: Audit) -> pd.DataFrame:
+    at = next((which.at for probe, which in audit.summary().values() if probe == "displacement"), None)
+    drops = audit.scores[(audit.scores["probe"] == "displacement") & (audit.scores["score"] == "drop")]
+    mine = drops[drops["of"].isin([*audit.facts.parts, ALL])]
+    return _costs(mine.assign(cost=MOVED, part=mine["of"]), at=at, on=audit.facts.background)
+
+
+def _costs(rows: pd.DataFrame, *, at: float | None, on: str) -> pd.DataFrame:
+    found = rows[(rows["at"] == at) & rows["value"].notna()][["part", "cost", "value", "low", "high"]]
     found = found.sort_values("part", key=lambda part: part == ALL, kind="stable").reset_index(drop=True)
-    found.attrs["at"] = at
+    found.attrs = {"at": at, "on": on}
     return found
 
 
@@ -83,7 +94,7 @@ def parts_figure(audit: Audit, axes: Axes | None = None) -> Figure | None:
         axes.set_ylim(len(names) - 0.5, -0.5)
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, -plotting.NAT / 2), max(high, plotting.NAT / 2))
-        axes.set_xlabel(f"cost in log-odds (nats), moved by {costs.attrs['at']:g}/{REFERENCE_SIDE}")
+        axes.set_xlabel(_where(costs))
         plotting.grid(axes, "x")
         plotting.legend_beside(axes)
     return figure_of(axes)
@@ -93,7 +104,12 @@ def in_short(audit: Audit) -> str:
     """The chart of the parts as text."""
     costs = part_costs(audit)
     said = [f"{row['part']}, {row['cost']}: {in_words(row)}" for row in costs.to_dict("records")]
-    return f"Cost in nats when moved by {costs.attrs['at']:g}/{REFERENCE_SIDE}: {'; '.join(said)}."
+    return f"{_where(costs).capitalize()}: {'; '.join(said)}."
+
+
+def _where(costs: pd.DataFrame) -> str:
+    at, on = costs.attrs["at"], plotting.surface(costs.attrs["on"])
+    return f"cost in nats, moved by {at:g}/{REFERENCE_SIDE} on {on}"
 
 
 def everyday(audit: Audit) -> list[str]:
@@ -137,15 +153,15 @@ def _which_part(audit: Audit) -> str:
     single = single.sort_values("value", ascending=False)
     if not len(single):
         return ""
-    floor = smallest_effect(audit)
+    floor, on = smallest_effect(audit), f" on {plotting.surface(costs.attrs['on'])}"
     sure = costs[(costs["low"] > floor) & (costs["part"] != ALL)]["part"]
     counted = [part for part in single.index if part in set(sure)]
     if not counted:
-        return "No single part costs it more than next to nothing."
+        return f"No single part that moves{on} costs it more than next to nothing."
     names = [f"the {part}" for part in counted]
     rest = [f"the {part}" for part in single.index if part not in counted]
     first, *others = names
-    said = f"What counts most is {first}" + (f", then {', '.join(others)}" if others else "") + "."
+    said = f"What counts most, moved{on}, is {first}" + (f", then {', '.join(others)}" if others else "") + "."
     return said + (f" That {_listed(rest)} count{'s' if len(rest) == 1 else ''} is not shown." if rest else "")
 
 

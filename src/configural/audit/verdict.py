@@ -133,8 +133,6 @@ def _refused(audit: Audit) -> str:
     if differences and unlike(differences) == "batch" and differences[COMPANY] > floor:
         size = f"{differences[COMPANY]:.1f} nats"
         return f"No verdict: its response to an image depends on the others in the batch, by {size}; training mode?"
-    if _alike(audit):
-        return "It responds alike to every image, so there is no verdict"
     choice, accuracy = audit.headed("choice"), audit.headed("accuracy")
     if _turned(audit):
         return "It prefers scrambled arrangements to correct ones: are its classes the other way round?"
@@ -154,8 +152,13 @@ def _refused(audit: Audit) -> str:
 
 
 def _turned(audit: Audit) -> bool:
-    """Whether 2AFC and accuracy both are so clearly below chance that its classes must be the other way round."""
-    return all(audit.headed(heading)["high"] < _CLEARLY_BELOW for heading in ("choice", "accuracy"))
+    """Whether 2AFC and accuracy both are so clearly below chance that its classes must be the other way round.
+
+    Not where it responds alike to all images: then both are no more than how ties are counted.
+    """
+    return not _alike(audit) and all(
+        audit.headed(heading)["high"] < _CLEARLY_BELOW for heading in ("choice", "accuracy")
+    )
 
 
 def _alike(audit: Audit) -> bool:

@@ -136,8 +136,7 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
         "Training": [
             ("network", settings.network, f"{metrics['parameters']['total']:,} parameters"),
             *_weights(metrics),
-            (f"class taken as {metrics['class_names'][1]}", "1", "of two outputs, counted from 0"),
-            ("preparation", "the network's own", PREPARATIONS.get(settings.network, "")),
+            *_reading(settings.network, metrics),
             ("preset", settings.preset, ""),
             ("epochs", str(recipe.epochs), ""),
             ("batch size", str(recipe.batch_size), ""),
@@ -159,6 +158,18 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
 def _weights(metrics: Mapping[str, Any]) -> Rows:
     digest = metrics.get("weights", "")
     return [("weights (SHA-256)", digest[:16], "the first 16 digits")] if digest else []
+
+
+def _reading(network: str, metrics: Mapping[str, Any]) -> Rows:
+    """How its outputs are read, and how images are prepared for it."""
+    correct = f"class taken as {metrics['class_names'][1]}" if "class_names" in metrics else "class"
+    if (told := metrics.get("classifier")) is not None:
+        rows = {correct: told.get("positive", ""), **{k: value for k, value in told.items() if k != "positive"}}
+        return [(key.replace("_", " "), plain(value), "") for key, value in rows.items()]
+    return [
+        (correct, "1", "of two outputs, counted from 0"),
+        ("preparation", "the network's own", PREPARATIONS.get(network, "")),
+    ]
 
 
 def _made_with(metrics: Mapping[str, Any]) -> Rows:
@@ -199,7 +210,7 @@ def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, Rows]:
             ("model", settings["model"], ""),
             ("network", settings["network"], ""),
             *_weights(metrics),
-            *((key.replace("_", " "), plain(value), "") for key, value in metrics.get("classifier", {}).items()),
+            *_reading(settings["network"], metrics),
         ],
         "Machine": [*([("device", metrics["device"], "")] if "device" in metrics else []), *_made_with(metrics)],
     }
