@@ -158,16 +158,17 @@ def _samples(folder: Path, trainings: Sequence[Training]) -> dict[str, dict[str,
     for training in trainings:
         if training.condition in found:
             continue
-        places = sorted((folder / "runs" / training.name / "samples").glob("*/*.png"), reverse=True)
+        run = folder / "runs" / training.name
+        places = sorted((run / "samples").glob("*/*.png"), reverse=True)
         firsts = {path.parent.name: path for path in places}
-        shown = {name: embedded(folder, *path.relative_to(folder).parts) for name, path in firsts.items()}
+        shown = {name: embedded(run, *path.relative_to(run).parts) for name, path in firsts.items()}
         if images := {name: image for name, image in shown.items() if image is not None}:
             found[training.condition] = dict(sorted(images.items(), key=lambda each: len(each[0])))
     return found
 
 
-def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str], Image | None]:
-    """Per network and condition the repeats' curves; None where no run has a history yet."""
+def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str], tuple[Image, str] | None]:
+    """Per network and condition the repeats' curves and their ends; None where no run has a history yet."""
     histories: dict[tuple[str, str], dict[str, History]] = {}
     for training in trainings:
         of_cell = histories.setdefault((training.network, training.condition), {})
@@ -179,7 +180,7 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
     if not every:
         return {}
     start = axis_start(every)
-    images, drawn = {}, list[Path]()
+    images: dict[tuple[str, str], tuple[Image, str] | None] = {}
     for (network, condition), of_cell in histories.items():
         path = folder / "figures" / f"curves-{network}-{condition}.png"
         if of_cell:
@@ -194,9 +195,10 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
             # While the study is at work, the page is written after every job.
             formats = tuple(FORMATS) if all(each.state == "finished" for each in trainings) else ("png",)
             save_figure(figure, path, formats=formats)
-            drawn += [path.with_suffix(f".{kind}") for kind in formats]
-        images[network, condition] = embedded(folder, "figures", path.name) if of_cell else None
-    manifest.renew(folder, *(path.relative_to(folder).as_posix() for path in drawn))
+            manifest.renew(folder, *(f"figures/{path.stem}.{kind}" for kind in formats))
+        image = embedded(folder, "figures", path.name) if of_cell else None
+        ends = [f"{name} {percent(each.epochs[-1].valid_accuracy)} %" for name, each in of_cell.items()]
+        images[network, condition] = (image, ", ".join(ends)) if image is not None else None
     return images
 
 
