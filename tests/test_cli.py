@@ -124,6 +124,7 @@ def test_help_names_the_commands_in_the_order_of_work():
     assert names == [
         "run",
         "evaluate",
+        "index",
         "study",
         "status",
         "audit",

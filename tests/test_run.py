@@ -487,6 +487,14 @@ def test_an_evaluation_that_fails_removes_only_what_it_made(finished, blocks, tm
     (out / ".unfinished" / "test").mkdir(parents=True)
     (out / ".lock").touch()
     evaluate(finished.folder, write_page=write_evaluation_report, **asked)
-    names = {"SHA256SUMS", "figures", "metrics.json", "predictions.csv", "report.html", "samples"}
+    names = {
+        "SHA256SUMS",
+        "figures",
+        "metrics.json",
+        "predictions.csv",
+        "report.html",
+        "samples",
+        "stimuli.parquet",
+    }
     assert {path.name for path in out.iterdir()} - {"misclassified"} == names
     assert "<title>test" in (out / "report.html").read_text("utf-8")
