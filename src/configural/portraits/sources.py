@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from configural.errors import ConfiguralError, ConfiguralWarning, PortraitSkippedWarning
-from configural.objects import FACE, HOUSE
+from configural.objects import FACE, HOUSE, ObjectScheme
 from configural.portraits.description import DESCRIPTION, read_description
 from configural.portraits.fetch import fetched_fasseg
 from configural.portraits.label_folder import LabelFolder
@@ -101,12 +101,12 @@ def load_recorded(source: str) -> Library:
 
 @SOURCES.register("synthetic")
 def _synthetic(rest: str, *, seed: int) -> Library:
-    return _painted(rest, Painted("synthetic", paint_face, seed, scheme=FACE))
+    return _painted("synthetic", rest, seed, paint_face, FACE)
 
 
 @SOURCES.register("houses")
 def _houses(rest: str, *, seed: int) -> Library:
-    return _painted(rest, Painted("houses", paint_house, seed, scheme=HOUSE))
+    return _painted("houses", rest, seed, paint_house, HOUSE)
 
 
 def _published(rest: str, *, seed: int, name: str) -> Library:
@@ -140,14 +140,17 @@ def _portraits(rest: str, *, seed: int) -> Library:
     return _stored("portraits", rest, photographs(rest))
 
 
-def _painted(number: str, painted: Painted) -> Library:
-    source = f"{painted.name}:{number}" if number else painted.name
+def _painted(
+    name: str, number: str, seed: int, paint: Callable[[int, int], Exemplar], scheme: ObjectScheme
+) -> Library:
+    source = f"{name}:{number}" if number else name
     if number and not (number.isascii() and number.isdecimal() and int(number) >= 2):
         raise ConfiguralError(f"source '{source}': the number of exemplars must be a whole number of at least 2")
-    painted = replace(painted, count=int(number) if number else DEFAULT_EXEMPLARS)
+    count = int(number) if number else DEFAULT_EXEMPLARS
+    painted = Painted(name, paint, seed=seed, count=count, scheme=scheme)
     exemplars: Sequence[Exemplar]
     try:
-        exemplars, _ = prepare(painted, _kept(f"{painted.name}-{painted.count}-{painted.seed}"))
+        exemplars, _ = prepare(painted, _kept(f"{name}-{count}-{seed}"))
     except ConfiguralError:  # without a cache, as in a container that may write nothing: painted each time
         exemplars = [painted.read(name) for name in painted.names]
     return Library(source, exemplars, licence=painted.licence, scheme=painted.scheme)

@@ -1,42 +1,31 @@
 """Portraits painted by a program, with exact part masks."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from configural.objects import ObjectScheme
 from configural.portraits.library import Exemplar
 
 
-@dataclass(frozen=True)
 class Painted:
     """Painted portraits, as `portraits.store` keeps them: its `PortraitFolder` is the painters' code.
 
-    Attributes:
+    Args:
         name: Of the source.
         paint: From a seed and a position to the exemplar.
         seed: Which ones to paint.
         count: How many.
+        scheme: What they consist of.
     """
 
-    name: str
-    paint: Callable[[int, int], Exemplar]
-    seed: int
-    _: KW_ONLY
-    scheme: ObjectScheme
-    count: int = 0
-    folder: Path = Path(__file__).parent
-    licence: str = "Painted by configural; they show nobody and need no licence"
-
-    @property
-    def recipe(self) -> str:
-        """The seed, beside the code."""
-        return f"{self.name} {self.seed}"
-
-    @property
-    def names(self) -> Sequence[str]:
-        """As the exemplars are named."""
-        return [f"{self.name}/{index:02d}" for index in range(self.count)]
+    def __init__(
+        self, name: str, paint: Callable[[int, int], Exemplar], *, seed: int, count: int, scheme: ObjectScheme
+    ) -> None:
+        self.folder, self.scheme = Path(__file__).parent, scheme
+        self.names: Sequence[str] = [f"{name}/{index:02d}" for index in range(count)]  # as the exemplars'
+        self.recipe = f"{name} {seed}"
+        self.licence = "Painted by configural; they show nobody and need no licence"
+        self._paint, self._seed = paint, seed
 
     def files(self, name: str) -> Sequence[Path]:
         """The painters, for other code would paint other pixels."""
@@ -44,7 +33,7 @@ class Painted:
 
     def read(self, name: str) -> Exemplar:
         """Paint the exemplar of that name."""
-        return self.paint(self.seed, int(name.partition("/")[2]))
+        return self._paint(self._seed, int(name.partition("/")[2]))
 
     def persons(self, portraits: Mapping[str, int]) -> Mapping[str, str]:
         """Each shows somebody else."""
