@@ -6,9 +6,8 @@ BIN := $(VENV)/bin
 .PHONY: demo test types tests docs lint clean
 
 demo: $(VENV)/.installed
-	rm -rf runs/demo
-	$(BIN)/configural run --preset quick --out runs/demo
-	@echo "To move its parts by hand: $(BIN)/configural explore runs/demo"
+	@$(BIN)/configural demo
+	@echo "The command is $(BIN)/configural; to have it as configural: source $(BIN)/activate"
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -39,17 +38,28 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "configural needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 
-# The constraints pin every package, so that everybody runs the same versions. Compiled on all cores afterwards, which
-# takes half the time; like pip, it does not mind files that are for another Python.
-INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable
-COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib
+# The constraints pin every package, so that everybody runs the same versions. Nothing is compiled beforehand: what is
+# used is compiled when it is first imported, and most never is.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile --constraint constraints.txt
+
+# On Linux, PyPI's torch brings gigabytes of CUDA. Where there is no NVIDIA GPU, the build for CPUs is asked for first;
+# where its index cannot be reached, pip goes on with what it finds. TORCH_INDEX= (empty) leaves it out.
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?= $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && echo $(CPU_INDEX))
+
+define install
+@echo "Installing configural and what it needs into $(VENV): $(2) to download, unless pip has it already."
+@if [ -n "$(TORCH_INDEX)" ]; then \
+	echo "First PyTorch for CPUs, from $(TORCH_INDEX) (about 200 MB; with CUDA it would be 3 GB)."; \
+	$(INSTALL) --no-deps --retries 1 --timeout 15 --extra-index-url $(TORCH_INDEX) torch \
+	|| echo "Not to be had from there; going on with the torch that pip finds."; fi
+$(INSTALL) --editable '.[$(1)]'
+@touch $@
+endef
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) '.[explore]'
-	-$(COMPILE)
-	@touch $@
+	$(call install,explore,about 400 MB)
 
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) '.[dev]'
-	-$(COMPILE)
-	@touch $(VENV)/.installed $@
+	$(call install,dev,about 1.5 GB)
+	@touch $(VENV)/.installed

@@ -7,6 +7,7 @@ from .data import fetch as fetch
 from .data import generate as generate
 from .data import inspect as inspect
 from .data import verify as verify
+from .demo import demo as demo
 from .explorer import explore as explore
 from .pages import write_index as write_index
 from .runs import Run as Run

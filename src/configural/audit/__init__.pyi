@@ -5,6 +5,8 @@ from .comparison import compare_audits as compare_audits
 from .intervals import Bootstrap as Bootstrap
 from .intervals import Estimate as Estimate
 from .observers import observers as observers
+from .pair import Pair as Pair
+from .pair import compare_pair as compare_pair
 from .parts import everyday as everyday
 from .parts import part_costs as part_costs
 from .planning import Plan as Plan

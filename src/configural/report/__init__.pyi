@@ -3,4 +3,7 @@ from .comparison_page import write_comparison_report as write_comparison_report
 from .index_page import write_index as write_index
 from .page import write_evaluation_report as write_evaluation_report
 from .page import write_run_report as write_run_report
+from .pair_page import Member as Member
+from .pair_page import pair_sentence as pair_sentence
+from .pair_page import write_pair_report as write_pair_report
 from .study_page import write_study_report as write_study_report

@@ -29,7 +29,7 @@ DIRECTIONS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 UNDEFINED = "undefined: neither drop is above zero"
 NO_ROOM = "undefined: there is no room for parts to be moved so far"
 ONE_EXEMPLAR = "undefined: one exemplar gives no interval"
-_CURVES: Mapping[str, Mapping[str, Any]] = {
+CURVES: Mapping[str, Mapping[str, Any]] = {
     ONE: {"color": plotting.BLUE, "marker": "o", "linestyle": "-"},
     GROUP: {"color": plotting.GREEN, "marker": "^", "linestyle": (0, (1.5, 1.2))},
     ALL: {"color": plotting.ORANGE, "marker": "s", "linestyle": (0, (4, 1.6))},
@@ -153,7 +153,7 @@ class Displacement(Probe):
         zero = pd.DataFrame({"at": [0.0], "value": [0.0], "low": [0.0], "high": [0.0]})
         with plotting.panels(2, 4.6) as (figure, (left, right)):
             for axes, score, first in ((left, "drop", zero), (right, probability, rest)):
-                for of, style in _CURVES.items():
+                for of, style in CURVES.items():
                     rows = scores[(scores["score"] == score) & (scores["of"] == of)].sort_values("at")
                     if len(rows) or of != GROUP:  # some objects have no groups
                         plotting.curve(axes, pd.concat([first, rows]) if len(rows) else first, of, **style)
