@@ -413,7 +413,7 @@ def test_empty_subsets_are_left_out(form, blocks, tmp_path, load_dataset):
 
 
 def test_unknown_format(blocks, table, tmp_path):
-    with pytest.raises(ConfiguralError, match="'tfrecord': choose one of imagefolder, coco, parquet, webdataset"):
+    with pytest.raises(ConfiguralError, match="'tfrecord': choose one of imagefolder, coco, parquet"):
         write(table, tmp_path / "set", library=blocks, size=SIZE, format="tfrecord")
     assert not list(tmp_path.iterdir())
 

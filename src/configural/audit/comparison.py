@@ -1,7 +1,7 @@
 """Several audits side by side, and what differs between them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from scipy.special import stdtr
 
 from configural.audit import plotting
 from configural.audit.intervals import interval
+from configural.audit.people import People, read_answers
 from configural.audit.probes.displacement import ALL, ONE
 from configural.audit.result import Audit
 from configural.audit.verdict import stated
@@ -165,8 +166,10 @@ def compare_audits(
     difference over its standard deviation in these draws.
 
     Args:
-        folders: Of audits; `name=folder,folder` stands for several that count as one row, such as a network's
-            trainings by other seeds: their mean, with an interval over exemplars and audits.
+        folders: Of audits, and files of people's answers (.csv, a row for each choice between a correct and a
+            scrambled arrangement, with the columns participant and correct); `name=folder,folder` stands for
+            several that count as one row, such as a network's trainings by other seeds: their mean, with an
+            interval over exemplars and audits.
         out: Where to write comparison.csv, differences.csv, scores.csv, and as PNG, SVG and PDF comparison and
             curves; nothing is written by default.
         write_page: Makes the page in that folder.
@@ -179,9 +182,13 @@ def compare_audits(
     folder = None if out is None else Path(out)
     if folder is not None:
         refuse_used(folder)
-    named = [_named(each) for each in folders]
+    people = [read_answers(Path(each)) for each in folders if str(each).endswith(".csv")]
+    named = [_named(each) for each in folders if not str(each).endswith(".csv")]
+    if not named:
+        raise ConfiguralError("a comparison needs the folder of an audit beside what people chose")
     loaded = {path: Audit.load(path) for _, paths in named for path in paths}
-    rows = [_Row(name, tuple(loaded[path] for path in paths)) for name, paths in named]
+    rows: list[_Row | People] = [_Row(name, tuple(loaded[path] for path in paths)) for name, paths in named]
+    rows += people
     headings = {
         heading: audit.probes[probe].is_fraction(which.score)
         for audit in loaded.values()
@@ -190,13 +197,13 @@ def compare_audits(
     headings = {heading: headings[heading] for heading in sorted(headings, key=lambda one: one != "index")}
     summary = pd.DataFrame([_summary(row, list(headings)) for row in rows])
     alike = summary["name"].duplicated(keep=False)
-    where = [Path(paths[0]).resolve().name for _, paths in named]
+    where = [Path(paths[0]).resolve().name for _, paths in named] + [one.name for one in people]
     summary["name"] = summary["name"].where(~alike, summary["name"] + [f" ({name})" for name in where])
     scores = pd.concat([audit.scores.assign(folder=path) for path, audit in loaded.items()], ignore_index=True)
-    rows = [_Row(name, row.audits) for name, row in zip(summary["name"], rows, strict=True)]
+    rows = [replace(row, name=name) for name, row in zip(summary["name"], rows, strict=True)]
     names = {
         path: row.name if len(row.audits) == 1 else f"{row.name} ({number})"
-        for row, (_, paths) in zip(rows, named, strict=True)
+        for row, (_, paths) in zip(rows, named, strict=False)
         for number, path in enumerate(paths, 1)
     }
     done = AuditComparison(summary, scores, headings, _differences(rows, list(headings)), names)
@@ -225,17 +232,17 @@ def _named(given: Path | str) -> tuple[str, list[str]]:
     return name, paths
 
 
-def _summary(row: _Row, headings: list[str]) -> dict[str, Any]:
-    first, several = row.audits[0], len(row.audits) > 1
-    settings = first.settings
-    seeds = dict.fromkeys(audit.settings.seed for audit in row.audits)
-    found: dict[str, Any] = {"name": row.name or first.facts.name}
-    found |= {
-        "source": without_folders(settings.source),
-        "condition": settings.condition,
-        "image_size": settings.image_size,
-    }
-    found |= {"seed": ", ".join(map(str, seeds)) if len(seeds) > 1 else settings.seed, "audits": len(row.audits)}
+def _summary(row: _Row | People, headings: list[str]) -> dict[str, Any]:
+    several = len(row.audits) > 1
+    found: dict[str, Any] = {"name": row.name, "source": "", "condition": "", "seed": ""}
+    if row.audits:
+        first = row.audits[0]
+        settings = first.settings
+        seeds = dict.fromkeys(audit.settings.seed for audit in row.audits)
+        found = {"name": row.name or first.facts.name, "source": without_folders(settings.source)}
+        found |= {"condition": settings.condition, "image_size": settings.image_size}
+        found["seed"] = ", ".join(map(str, seeds)) if len(seeds) > 1 else settings.seed
+    found["audits"] = len(row.audits)
     for heading in headings:
         score = row.score(heading)
         found |= {heading: score["value"], f"{heading}_low": score["low"], f"{heading}_high": score["high"]}
@@ -246,9 +253,11 @@ def _summary(row: _Row, headings: list[str]) -> dict[str, Any]:
     return found
 
 
-def _differences(rows: Sequence[_Row], headings: Sequence[str]) -> pd.DataFrame:
+def _differences(rows: Sequence[_Row | People], headings: Sequence[str]) -> pd.DataFrame:
     found = []
     for one, other in combinations(rows, 2):
+        if isinstance(one, _People) or isinstance(other, _People):
+            continue  # whose images are not known here
         same = _alike([*one.audits, *other.audits])
         for heading in headings:
             said: dict[str, Any] = {"first": one.name, "second": other.name, "score": heading}

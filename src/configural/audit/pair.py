@@ -14,7 +14,7 @@ from configural.audit import plotting
 from configural.audit.auditing import make_material
 from configural.audit.probe import scores_frame
 from configural.audit.probes.displacement import ALL, CURVES, ONE, Displacement, singles
-from configural.audit.respondents import Respondent
+from configural.audit.respondents import RespondsToImages
 from configural.errors import ConfiguralError
 from configural.portraits import Library
 from configural.stimuli import Renderer
@@ -75,7 +75,7 @@ class Pair:
                     rows = scores[(scores["score"] == "drop") & (scores["of"] == of)].sort_values("at")
                     plotting.curve(panel, pd.concat([zero, rows]), f"{of} moved", **CURVES[of])
                 panel.set_title(name, loc="left", fontweight="bold")
-                panel.set_xlabel("moved by (1/512 of the longer side of the portrait)")
+                panel.set_xlabel("moved by (1/512 of the portrait)")
                 panel.axhline(0, color=plotting.GREY, linewidth=1)
                 panel.sharey(axes[0])
             axes[0].set_ylabel("log-odds drop")
@@ -84,7 +84,7 @@ class Pair:
 
 
 def compare_pair(
-    classifiers: Mapping[str, Respondent], library: Library, *, condition: str, image_size: int, seed: int = 1
+    classifiers: Mapping[str, RespondsToImages], library: Library, *, condition: str, image_size: int, seed: int = 1
 ) -> Pair:
     """Ask two classifiers about the same objects with parts moved by 20, 40 and 60 pixels.
 
@@ -120,29 +120,31 @@ def compare_pair(
         name: {kind: float(expit(log_odds[name][far & of_kind]).mean()) for kind, of_kind in kinds.items()}
         for name in classifiers
     }
-    rows = _typical(own, log_odds, [far & kinds[kind] for kind in (ALL, ONE)])
+    still = log_odds[own["move"] == "none"].set_axis(own["base"][own["move"] == "none"])
+    drops = still.loc[own["base"]].set_axis(own.index) - log_odds
+    rows = _typical(own, drops, [far & kinds[kind] for kind in (ALL, ONE)])
     shown = tuple(
         Shown(caption, renderer.draw(trials.stimuli[row]), dict(log_odds.loc[row])) for row, caption in rows.items()
     )
     return Pair(scores, shown, moved)
 
 
-def _typical(own: pd.DataFrame, log_odds: pd.DataFrame, groups: list[pd.Series]) -> dict[int, str]:
-    """Rows of one object, with captions: as it is, and for each group the two moves nearest to the group's mean."""
+def _typical(own: pd.DataFrame, drops: pd.DataFrame, groups: list[pd.Series]) -> dict[int, str]:
+    """Rows of one object, with captions: as it is, and for each group the two moves nearest to the mean drop."""
     versions: list[tuple[str, str]] = [("none", "")]
     for group in groups:
-        means = log_odds[group].mean()
+        means = drops[group].mean()
         by_move = [own["move"][group], own["direction"][group]]
         # Moves that most objects have room for; of each kind of move the most typical direction.
         roomy = own[group].groupby(["move", "direction"]).size()
-        off = (log_odds[group].groupby(by_move).mean() - means).abs().sum(axis=1)[roomy >= roomy.median()]
+        off = (drops[group].groupby(by_move).mean() - means).abs().sum(axis=1)[roomy >= roomy.median()]
         ways = off.sort_values().index.tolist()
         other = [way for way in ways[1:] if way[0] != ways[0][0]]
         versions += [ways[0], (other or ways[1:] or ways)[0]]
     keys = list(zip(own["move"], own["direction"], strict=True))
     wanted = pd.Series([key in versions for key in keys], own.index) & (own["distance"].isin((0, AT)))
-    typical = log_odds[wanted].groupby([own["move"][wanted], own["direction"][wanted]]).transform("median")
-    off = (log_odds[wanted] - typical).abs().sum(axis=1).groupby(own["base"][wanted])
+    typical = drops[wanted].groupby([own["move"][wanted], own["direction"][wanted]]).transform("median")
+    off = (drops[wanted] - typical).abs().sum(axis=1).groupby(own["base"][wanted])
     whole = off.size() == len(set(versions))
     if not whole.any():
         raise ConfiguralError("no object has room for its parts to be moved so far; take another condition")

@@ -84,7 +84,9 @@ def audit(
 def compare(
     folders: Annotated[
         list[str] | None,
-        typer.Argument(metavar="DIR", help="folders of audits, two or more; NAME=DIR,DIR counts as one row"),
+        typer.Argument(
+            metavar="DIR", help="audits, two or more, and people's answers (.csv); NAME=DIR,DIR counts as one row"
+        ),
     ] = None,
     out: Out = None,
 ) -> None:

@@ -33,7 +33,7 @@ def generate(
         bool, typer.Option("--pairs", help="match the classes: a pair differs in the arrangement alone")
     ] = False,
     format: Annotated[
-        str, typer.Option(help="imagefolder, coco, parquet, webdataset or module:name")
+        str, typer.Option(help="imagefolder, coco, parquet, webdataset, psychopy, jspsych or module:name")
     ] = "imagefolder",
     shard_size: Annotated[int, typer.Option(metavar="N", help="images per file of parquet and webdataset")] = 2000,
     workers: Annotated[int, typer.Option(metavar="N", help="processes that draw; the files are the same")] = 1,

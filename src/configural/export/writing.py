@@ -60,8 +60,9 @@ def write(
         format: `imagefolder`: `{train,valid,test}/{no_face,face}/pic_08001.png`, label images of the same name
             under `masks/`, and `{train,valid,test}/metadata.parquet`. `coco`: the same, with names such as
             `face_08001.png`, and `annotations/{train,valid,test}.json`. `parquet`:
-            `data/train-00000-of-00009.parquet` and so on. `webdataset`: `train-000000.tar` and so on. Or another
-            registered format, or `module:name`.
+            `data/train-00000-of-00009.parquet` and so on. `webdataset`: `train-000000.tar` and so on. `psychopy`,
+            `jspsych`: the image folder, with trials of two images for people. Or another registered
+            format, or `module:name`.
         shard_size: Images per Parquet file or tar archive.
         workers: Processes that draw and pack; what is written does not depend on their number. A script that asks
             for more than one calls this under `if __name__ == "__main__":`, since the processes import the script.

@@ -61,7 +61,7 @@ def write_pair_report(pair: Pair, folder: Path, *, members: Mapping[str, Member]
                 "caption": one.caption,
                 "image": embedded(folder, "examples", f"{number}.png"),
                 "responses": [
-                    (name, f"{100 * expit(given):.0f}", in_words({"value": given, "low": float("nan")}))
+                    (name, f"{100 * expit(given):.0f}", _nats(given), _lost(pair.shown[0].log_odds[name] - given))
                     for name, given in one.log_odds.items()
                 ],
             }
@@ -79,6 +79,14 @@ def write_pair_report(pair: Pair, folder: Path, *, members: Mapping[str, Member]
         figure=embedded(folder, "figures", "displacement.png"),
         version=__version__,
     )
+
+
+def _nats(value: float) -> str:
+    return in_words({"value": value, "low": float("nan")})
+
+
+def _lost(drop: float) -> str:
+    return "" if drop == 0 else f", {_nats(abs(drop))} {'less' if drop > 0 else 'more'}"
 
 
 def _drop(pair: Pair, name: str, of: str) -> str:

@@ -1,0 +1,49 @@
+"""The page of the demo: two networks as accurate as each other, and what each loses when parts move."""
+
+import re
+
+import numpy as np
+import pytest
+
+import configural as cf
+from configural.explorer.small import shipped
+from configural.report import Member, pair_sentence, write_pair_report
+
+NETWORKS = {model.name: cf.models.open(model.network) for model in shipped()}
+
+
+@pytest.fixture(scope="module")
+def pair():
+    with cf.progress.hidden():
+        library = cf.portraits.load("synthetic:6")
+        return cf.audit.compare_pair(NETWORKS, library, condition="baseline", image_size=64)
+
+
+def test_the_shipped_networks_are_mirror_images(pair):
+    assert pair.mirrored
+    assert pair.index("A")["value"] < -0.2
+    assert pair.index("B")["value"] > 0.2
+    assert "A no longer sees one, while B still does" in pair_sentence(pair)
+
+
+def test_both_respond_to_the_images_that_are_shown(pair):
+    captions = [one.caption for one in pair.shown]
+    assert captions[0] == "as it is"
+    assert [caption.startswith("all parts moved") for caption in captions[1:]] == [True, True, False, False]
+    for one in pair.shown:
+        for name, network in NETWORKS.items():
+            assert np.isclose(network.log_odds(one.image[None])[0], one.log_odds[name], atol=1e-3)
+
+
+def test_no_more_is_said_than_was_measured(pair):
+    alike = cf.audit.Pair(dict.fromkeys("AB", pair.scores["A"]), pair.shown, pair.moved)
+    assert not alike.mirrored
+    assert "does not clearly divide A from B" in pair_sentence(alike)
+
+
+def test_the_page_holds_all_it_shows(pair, tmp_path):
+    members = {name: Member(0.99, "baseline", "Made for a test.") for name in "AB"}
+    page = write_pair_report(pair, tmp_path / "pair", members=members).read_text("utf-8")
+    assert page.count("data:image/png") == 6
+    assert not re.search(r'(?:src|href)="(?!data:|#)', page)
+    assert str(tmp_path) not in page
