@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,10 +56,10 @@ class Pair:
     shown: tuple[Shown, ...]
     moved: Mapping[str, Mapping[str, float]]
 
-    def index(self, name: str) -> pd.Series:
+    def index(self, name: str) -> dict[str, Any]:
         """The relation index of one of them at `AT`, as it is measured on the images as they are."""
         found = self.scores[name]
-        return found[(found["score"] == "relation_index") & (found["at"] == AT)].iloc[0]
+        return found[(found["score"] == "relation_index") & (found["at"] == AT)].iloc[0].to_dict()
 
     @property
     def mirrored(self) -> bool:

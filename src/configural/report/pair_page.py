@@ -91,4 +91,5 @@ def _lost(drop: float) -> str:
 
 def _drop(pair: Pair, name: str, of: str) -> str:
     scores = pair.scores[name]
-    return in_words(scores[(scores["score"] == "drop") & (scores["of"] == of) & (scores["at"] == AT)].iloc[0])
+    row = scores[(scores["score"] == "drop") & (scores["of"] == of) & (scores["at"] == AT)].iloc[0]
+    return in_words(row.to_dict())
