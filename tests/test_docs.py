@@ -91,7 +91,7 @@ def test_git_ignores_what_the_commands_write():
     for page in PAGES:
         for words in commands(page.read_text("utf-8")):
             written |= {out for flag, out in pairwise(words) if flag == "--out" and not out.startswith("/")}
-    assert {"runs/demo", "images", "explorer.html"} <= written
+    assert {"audits/demo", "images", "explorer.html"} <= written
     paths = sorted(out if "." in out else f"{out}/face.png" for out in written)
     ignored = subprocess.run(["git", "check-ignore", *paths], cwd=ROOT, capture_output=True, text=True)
     assert sorted(ignored.stdout.split()) == paths
