@@ -256,7 +256,7 @@ def _summary(row: _Row | People, headings: list[str]) -> dict[str, Any]:
 def _differences(rows: Sequence[_Row | People], headings: Sequence[str]) -> pd.DataFrame:
     found = []
     for one, other in combinations(rows, 2):
-        if isinstance(one, _People) or isinstance(other, _People):
+        if isinstance(one, People) or isinstance(other, People):
             continue  # whose images are not known here
         same = _alike([*one.audits, *other.audits])
         for heading in headings:
