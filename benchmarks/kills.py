@@ -1,6 +1,7 @@
 """Kill commands at random moments, repeat them, and compare what they leave with what an undisturbed one leaves.
 
     python benchmarks/kills.py --kills 40
+    python benchmarks/kills.py --kills 10 --only audit
 
 Every command runs with a temporary folder of its own. After the kill (-9, to the command alone) its other processes
 are to be gone within two seconds; after the repetition the results are to be the same, byte for byte, and the
@@ -83,16 +84,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=40, help="of each command")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=COMMANDS, default=[*COMMANDS], metavar="COMMAND")
     given = parser.parse_args()
     random.seed(given.seed)
     with tempfile.TemporaryDirectory() as name:
         model = Path(name) / "run" / "out"
-        for title, words in COMMANDS.items():
+        for title in dict.fromkeys(["run", *given.only]):  # an audit is one of the run
+            words = COMMANDS[title]
             words = [str(model) if word == "MODEL" else word for word in words]
             whole, is_run = Path(name) / title.replace(" ", "-"), title == "run"
             began = time.monotonic()
             assert start([*words, "--out", str(whole / "out")], whole.with_suffix(".temporary")).wait() == 0
             seconds, expected = time.monotonic() - began, content(whole / "out", run=is_run)
+            if title not in given.only:
+                continue
             found: dict[str, int] = {}
             for number in range(given.kills):
                 folder = Path(name) / f"trial-{number}"
