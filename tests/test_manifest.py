@@ -40,6 +40,19 @@ def test_coreutils_read_what_is_written_and_write_what_is_read(folder):
     assert theirs == (folder / "SHA256SUMS").read_bytes()
 
 
+def test_links_count_as_what_they_lead_to_and_empty_folders_as_nothing(folder, tmp_path):
+    """As sha256sum has it; but a link to a folder of anything else is extra, for what lies there is not listed."""
+    (folder / "empty").mkdir()
+    (folder / "plain.csv").rename(tmp_path / "kept.csv")
+    (folder / "plain.csv").symlink_to(tmp_path / "kept.csv")
+    (folder / "deep").rename(tmp_path / "kept")
+    (folder / "deep").symlink_to(tmp_path / "kept")
+    assert faults(folder) == []
+    (folder / "other").symlink_to(tmp_path / "kept")
+    (tmp_path / "kept.csv").write_bytes(b"something else")
+    assert faults(folder) == [("extra", "other"), ("changed", "plain.csv")]
+
+
 def test_a_list_of_dos_lines_is_read_as_coreutils_read_it(folder):
     """As git may leave it on Windows."""
     path = folder / "SHA256SUMS"

@@ -84,7 +84,8 @@ def compare(folder: Path) -> tuple[int, list[Fault]]:
     """
     listed, there = _listed(folder), present(folder)
     faults = [Fault("missing", name) for name in listed if not os.path.lexists(folder / name)]
-    faults += [Fault("extra", name) for name in sorted(there - listed.keys())]
+    around = {str(folder) for name in listed for folder in PurePosixPath(name).parents}
+    faults += [Fault("extra", name) for name in sorted(there - listed.keys() - around)]
     faults += [Fault("changed", name, why) for name, why in _changed(folder, listed)]
     count = len(listed)
     for name in listed:
@@ -127,10 +128,14 @@ def digest(path: Path) -> str:
 
 
 def present(folder: Path) -> set[str]:
-    """All files but hidden ones, relative to the folder; of folders with a list of their own, only that list."""
+    """All files but hidden ones, relative to the folder; of folders with a list of their own, only that list.
+
+    A link to a folder is named itself, not followed.
+    """
     found: set[str] = set()
     for where, folders, names in os.walk(folder):
         below = PurePosixPath(Path(where).relative_to(folder).as_posix())
+        names += [name for name in folders if os.path.islink(os.path.join(where, name))]
         folders[:] = [name for name in folders if not name.startswith(".")]
         if MANIFEST in names and Path(where) != folder:
             folders[:], names = [], [MANIFEST]
