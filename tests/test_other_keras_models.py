@@ -142,6 +142,20 @@ def test_without_keras_the_cure_is_named(tmp_path, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
+def reconfigure(path, change) -> None:
+    """Change the configuration in a file, and nothing else."""
+    if path.suffix == ".h5":
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = change(file.attrs["model_config"])
+        return
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    content["config.json"] = change(content["config.json"].decode())
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, value in content.items():
+            archive.writestr(name, value)
+
+
 TRAPS = [
     {"class_name": "Lambda", "config": {"name": "trap", "function": ["code", None, None]}},
     {"class_name": "Dense", "config": {"name": "trap", "units": 1, "activation": {"class_name": "function"}}},
@@ -167,16 +181,7 @@ def test_what_might_run_code_never_reaches_keras(tmp_path, monkeypatch, trap, su
         config["config"]["layers"].append(trap)
         return json.dumps(config)
 
-    if suffix == "h5":
-        with h5py.File(path, "r+") as file:
-            file.attrs["model_config"] = trapped(file.attrs["model_config"])
-    else:
-        with zipfile.ZipFile(path) as archive:
-            content = {name: archive.read(name) for name in archive.namelist()}
-        content["config.json"] = trapped(content["config.json"])
-        with zipfile.ZipFile(path, "w") as archive:
-            for name, value in content.items():
-                archive.writestr(name, value)
+    reconfigure(path, trapped)
     monkeypatch.setattr(keras.saving, "load_model", lambda *args, **kwargs: pytest.fail("Keras has seen it"))
     with pytest.raises(ConfiguralError, match="is of no known kind and might run code"):
         models.open(path)
@@ -234,3 +239,15 @@ def test_one_sigmoid_says_itself_what_it_gives(images, tmp_path, last, suffix):
     opened = models.open(tmp_path / f"model.{suffix}", positive=1)
     probability = model.predict_on_batch(images.astype(np.float32))[:, 0].astype(float)
     np.testing.assert_allclose(opened.log_odds(images), np.log(probability / (1 - probability)), atol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+def test_layers_larger_than_their_weights_are_refused_before_they_are_made(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"net.{suffix}"
+    functional(8, 8, 3, out=(2, None)).save(path)
+    reconfigure(path, lambda text: text.replace('"units": 2', f'"units": {10**9}'))
+    made = []
+    monkeypatch.setattr(keras.Variable, "_initialize", lambda self, value: made.append(self.path))
+    with pytest.raises(ConfiguralError, match=f"^{path}: Keras cannot load it"):
+        models.open(path)
+    assert made == []

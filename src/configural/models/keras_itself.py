@@ -88,6 +88,9 @@ def open_other(path: Path, options: Options, *, why: ConfiguralError) -> OpenedC
         named = Path(folder, "model.keras" if zipfile.is_zipfile(path) else "model.h5")
         shutil.copyfile(path, named)
         try:
+            # First without numbers: what layers ask for is compared with what the file holds before it is made.
+            with keras.StatelessScope(initialize_variables=False):
+                keras.saving.load_model(named, compile=False, safe_mode=True)
             model = keras.saving.load_model(named, compile=False, safe_mode=True)
             taken = model.inputs
         except Exception as error:  # whatever Keras and its backend raise
