@@ -38,8 +38,8 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "configural needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 
-# The constraints pin every package, so that everybody runs the same versions. Nothing is compiled beforehand: what is
-# used is compiled when it is first imported, and most never is.
+# The constraints pin every package, so that everybody runs the same versions. For the demo nothing is compiled
+# beforehand: what is used is compiled when it is first imported, and most never is.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile --constraint constraints.txt
 
 # On Linux, PyPI's torch brings gigabytes of CUDA. Where there is no NVIDIA GPU, the build for CPUs is asked for first;
@@ -62,4 +62,6 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
 	$(call install,dev,about 1.5 GB)
+	@echo "Compiling it, for the tests start many processes."
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # some files are for another Python
 	@touch $(VENV)/.installed
