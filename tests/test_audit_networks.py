@@ -311,7 +311,7 @@ def shown_everywhere(folder: Path) -> None:
         "Brightness &lt;of all&gt;",
         "prefer bright backgrounds?",
         "it does &amp; likes it",
-        "Figure of the probe Bri",
+        'alt="Brightness &lt;of all&gt;. ',
     ):
         assert words in page
     score = Audit.load(folder).score("brightness", "bright")

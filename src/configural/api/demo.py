@@ -32,7 +32,8 @@ def demo(out: Path | str = "runs/demo", *, say: Callable[[str], object] = print)
     trained = run(source=library, condition="baseline", preset="quick", out=folder, resume=True)
     _, other = shipped()
     networks = {"A": models.open(trained.folder), "B": models.open(other.network)}
-    pair = compare_pair(networks, library, condition="baseline", image_size=other.image_size)
+    sizes = {"A": trained.settings.image_size, "B": other.image_size}
+    pair = compare_pair(networks, library, condition="baseline", image_sizes=sizes)
     members = {
         "A": report.Member(
             trained.metrics["test_accuracy"], "baseline", "The run of this demo, from random initial weights."

@@ -15,10 +15,11 @@ from configural.audit import plotting
 from configural.audit.auditing import make_material
 from configural.audit.probe import scores_frame
 from configural.audit.probes.displacement import ALL, CURVES, ONE, Displacement, singles
+from configural.audit.probes.receptive_field import LEGIBLE
 from configural.audit.respondents import RespondsToImages
 from configural.errors import ConfiguralError
 from configural.portraits import Library
-from configural.stimuli import Renderer
+from configural.stimuli import Renderer, Stimulus
 
 AT = 60
 """The distance that is told of, among those measured."""
@@ -33,11 +34,13 @@ class Shown:
 
     Attributes:
         caption: What was done to the object.
-        image: RGB.
+        stimulus: Its description.
+        image: It drawn large, RGB.
         log_odds: By name, what each responded, in nats.
     """
 
     caption: str
+    stimulus: Stimulus
     image: UInt8[np.ndarray, "rows cols 3"]
     log_odds: Mapping[str, float]
 
@@ -85,7 +88,12 @@ class Pair:
 
 
 def compare_pair(
-    classifiers: Mapping[str, RespondsToImages], library: Library, *, condition: str, image_size: int, seed: int = 1
+    classifiers: Mapping[str, RespondsToImages],
+    library: Library,
+    *,
+    condition: str,
+    image_sizes: Mapping[str, int],
+    seed: int = 1,
 ) -> Pair:
     """Ask two classifiers about the same objects with parts moved by 20, 40 and 60 pixels.
 
@@ -93,21 +101,23 @@ def compare_pair(
         classifiers: By name.
         library: What the images are made of.
         condition: That of the images.
-        image_size: Rows and columns, the same for both.
+        image_sizes: By name, the rows and columns that each takes; both are shown the same stimuli.
         seed: Of the objects and of the bootstrap.
 
     Raises:
         ConfiguralError: If no object has room for its parts to be moved so far.
     """
     material = make_material(library, condition, pairs=_PROBE.objects, seed=seed)
-    trials, renderer = _PROBE.trials(material), Renderer(library, size=image_size)
+    trials = _PROBE.trials(material)
+    renderers = {size: Renderer(library, size=size) for size in {LEGIBLE, *image_sizes.values()}}
     answers: dict[str, list[np.ndarray]] = {name: [] for name in classifiers}
     with progress.bar("moving parts", len(trials)) as update:
         for first in range(0, len(trials), _TOGETHER):
-            images = renderer.draw_batch(trials.stimuli[first : first + _TOGETHER])
+            some = trials.stimuli[first : first + _TOGETHER]
+            images = {size: renderers[size].draw_batch(some) for size in set(image_sizes.values())}
             for name, classifier in classifiers.items():
-                answers[name].append(classifier.log_odds(images))
-            update(first + len(images))
+                answers[name].append(classifier.log_odds(images[image_sizes[name]]))
+            update(first + len(some))
     responses = {
         name: trials.notes.assign(log_odds=np.concatenate(given).astype(float)) for name, given in answers.items()
     }
@@ -125,7 +135,9 @@ def compare_pair(
     drops = still.loc[own["base"]].set_axis(own.index) - log_odds
     rows = _typical(own, drops, [far & kinds[kind] for kind in (ALL, ONE)])
     shown = tuple(
-        Shown(caption, renderer.draw(trials.stimuli[row]), dict(log_odds.loc[row])) for row, caption in rows.items()
+        Shown(caption, one, renderers[LEGIBLE].draw(one), dict(log_odds.loc[row]))
+        for row, caption in rows.items()
+        for one in [trials.stimuli[row]]
     )
     return Pair(scores, shown, moved)
 

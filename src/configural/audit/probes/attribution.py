@@ -116,7 +116,9 @@ class Attribution(Inspection):
             yield f"{name} {number + 1}", image
             for key, values in relevance.items():
                 yield f"{_STYLES[key][0]}: blue for {name}, orange against", heat(image, values[number].sum(axis=0))
-            if isinstance(classifier, Differentiable) and last_convolution(classifier.module) is not None:
+            if not (isinstance(classifier, Differentiable) and "gradients" in relevance):
+                continue
+            if last_convolution(classifier.module) is not None:
                 yield fields_of(classifier, images[number], over=image)
 
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
