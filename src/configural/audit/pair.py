@@ -71,7 +71,7 @@ class Pair:
         return bool(first["high"] < 0 < second["low"])
 
     def figure(self) -> Figure:
-        """For each, the log-odds drop against the distance, on one scale."""
+        """For each, the log-odds drop against the distance, on a scale of its own."""
         zero = pd.DataFrame({"at": [0.0], "value": [0.0], "low": [0.0], "high": [0.0]})
         with plotting.panels(len(self.scores), 4.2) as (figure, axes):
             for panel, (name, scores) in zip(axes, self.scores.items(), strict=True):
@@ -81,7 +81,7 @@ class Pair:
                 panel.set_title(name, loc="left", fontweight="bold")
                 panel.set_xlabel("moved by (1/512 of the portrait)")
                 panel.axhline(0, color=plotting.GREY, linewidth=1)
-                panel.sharey(axes[0])
+                panel.set_ylim(bottom=-0.05 * panel.get_ylim()[1])
             axes[0].set_ylabel("log-odds drop")
             axes[0].legend(frameon=False, loc="upper left")
         return figure
