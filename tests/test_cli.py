@@ -123,6 +123,7 @@ def test_help_names_the_commands_in_the_order_of_work():
     names = re.findall(r"^│ ([a-z]+) ", printed, re.MULTILINE)
     assert names == [
         "run",
+        "demo",
         "evaluate",
         "index",
         "study",

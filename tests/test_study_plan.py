@@ -130,7 +130,7 @@ def test_what_a_plan_states_reaches_every_run(tmp_path):
         assert (settings.image_size, settings.count, settings.data_seed, settings.seed) == (48, 60, 3, 7)
         assert (settings.recipe.batch_size, settings.recipe.learning_rate) == (5, 0.01)
         assert job.tests == (("fct", "shifted"),)
-    assert (cnn.settings.recipe.epochs, fcn.settings.recipe.epochs) == (4, 9)  # 4 is the preset's
+    assert (cnn.settings.recipe.epochs, fcn.settings.recipe.epochs) == (1, 9)  # 1 is the preset's
     assert (fcn.name, fcn.run) == ("fcn-14-fct-1", "runs/fcn-14-fct-1")
 
 
@@ -150,10 +150,10 @@ def test_every_setting_of_a_recipe_works_in_a_study_and_for_each_network_alone(t
     path = tmp_path / "plan.yaml"
     path.write_text(
         SMALLEST.replace("[cnn-15]", "[cnn-15, fcn-14]")
-        + "dropout: {fcn-14: 0.0}\nweight_decay: 4\nschedule: constant\nlabel_smoothing: 0.1\nbeta_2: 0.98\n"
+        + "dropout: {fcn-14: 0.3}\nweight_decay: 4\nschedule: constant\nlabel_smoothing: 0.1\nbeta_2: 0.98\n"
     )
     cnn, fcn = plan_jobs(read_plan(path))
-    assert (cnn.settings.recipe.dropout, fcn.settings.recipe.dropout) == (None, 0.0)
+    assert (cnn.settings.recipe.dropout, fcn.settings.recipe.dropout) == (0.0, 0.3)  # 0 is the preset's
     for job in (cnn, fcn):
         recipe = job.settings.recipe
         assert (recipe.weight_decay, recipe.schedule, recipe.label_smoothing, recipe.beta_2) == (

@@ -192,7 +192,7 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
                 for history in others.values()
             )
             figure = repeats_figure(f"{network} on {condition}", of_cell, start=start, epochs=epochs)
-            # While the study is at work, the page is written after every job.
+            # While the study is at work, the page is written now and again.
             formats = tuple(FORMATS) if all(each.state == "finished" for each in trainings) else ("png",)
             save_figure(figure, path, formats=formats)
             manifest.renew(folder, *(f"figures/{path.stem}.{kind}" for kind in formats))

@@ -1,6 +1,8 @@
 """Studies: grids of runs, carried out and continued."""
 
+import math
 import shutil
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,6 +30,10 @@ from configural.study.status import status_of
 
 _PATIENCE = 3
 """Seconds to wait for who only looks whether a study is at work, or for the workers of a killed one."""
+
+
+_PAGE_EVERY = 10
+"""Times as long as the study's page took to write, it is left as it is while jobs go on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,15 +170,18 @@ def _carry_out(
     """Mend what is there, do what is left, and keep the folder's files and the terminal up to date."""
     with ExitStack() as at_end:
         tell = at_end.enter_context(live(lambda: status_of(folder, jobs, True)))
+        page_due = math.inf
 
         def note(*, results: bool) -> None:
+            nonlocal page_due
             # With a full disk the jobs fail one by one, and whatever still can be done is done.
             try:
                 attempts.save(folder)
                 if results:
                     save_results(collect_results(folder, jobs), folder)
-                    if write_page is not None:
+                    if write_page is not None and (began := time.monotonic()) >= page_due:
                         write_page(folder)
+                        page_due = began + _PAGE_EVERY * (time.monotonic() - began)
             except (OSError, ConfiguralError) as error:
                 tell(str(error))
 
@@ -187,6 +196,7 @@ def _carry_out(
         note(results=True)
         if not (left := [job for job in jobs if not job.is_finished(folder)]):
             return
+        page_due = 0.0
         outcomes = engine(left, work, workers, begun)
         if isinstance(outcomes, Generator):
             at_end.callback(outcomes.close)  # ends the workers, whatever happens here
