@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test types tests docs lint clean
 
+# What it imports is compiled on the way and kept for the commands after it, also where Python is told to keep nothing,
+# as in many containers: else each command would take a quarter of a minute longer.
 demo: $(VENV)/.installed
-	@$(BIN)/configural demo
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/configural demo
 	@echo "The command is $(BIN)/configural; to have it as configural: source $(BIN)/activate"
 
 test: $(VENV)/.installed-dev

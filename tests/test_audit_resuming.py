@@ -2,6 +2,7 @@
 
 import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,20 @@ def whole(blocks, tmp_path_factory):
     out, classifier = tmp_path_factory.mktemp("audits") / "whole", Counted()
     audited(blocks, out, classifier)
     return content(out), classifier.asked
+
+
+@pytest.mark.parametrize("ends_at", [9, 10**9])
+def test_no_audit_goes_on_with_other_weights(blocks, tmp_path, ends_at):
+    """Half of its responses would be another network's, and a finished one is not that of whatever is named."""
+    out, other = tmp_path / "audit", Counted()
+    with suppress(KilledError):
+        audited(blocks, out, Counted(ends_at))
+    with torch.no_grad():
+        next(other.module.parameters()).mul_(2)
+    with pytest.raises(ConfiguralError, match="audit: is the audit of a model with other weights"):
+        audited(blocks, out, other, resume=True)
+    assert other.asked == 0
+    audited(blocks, out, resume=True)
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,11 @@ def demo(out: Path | str = "runs/demo", *, say: Callable[[str], object] = print)
         "B": report.Member(
             other.accuracy or 0.0,
             other.trained_on,
-            "Comes with the package and was not trained just now, for that takes half as long again: from the "
-            "weights of a network like A.",
+            "Comes with the package and was not trained here, for that takes longer: it began with the weights "
+            "of a network like A.",
         ),
     }
-    say(f"A, trained just now: {100 * members['A'].accuracy:.1f} % of its test images correct")
+    say(f"A, trained here: {100 * members['A'].accuracy:.1f} % of its test images correct")
     say(f"B, which comes with the package: {100 * members['B'].accuracy:.1f} %")
     say(report.pair_sentence(pair))
     return report.write_pair_report(pair, folder.with_name(folder.name + "-pair"), members=members)

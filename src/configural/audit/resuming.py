@@ -66,6 +66,7 @@ def audit_folder(folder: Path, new: Audit, *, resume: bool) -> Iterator[Audit | 
         stored = Audit.load(folder) if resume and (folder / _FILE).is_file() else None
         if stored is not None:
             refuse_contradiction(stored, new.settings.model_dump(), folder=folder)
+            refuse_other_weights(stored, new.facts.weights, folder=folder)
             if stored.interruption:
                 _refuse_other_material(stored, new, folder)
             files.remove_leftovers(folder)
@@ -86,6 +87,14 @@ def refuse_contradiction(stored: Audit, given: Mapping[str, object], *, folder: 
                 f"{folder}: holds an audit with {name} {before}, not {value}; repeat its settings or choose "
                 "another out"
             )
+
+
+def refuse_other_weights(stored: Audit, weights: str, *, folder: Path) -> None:
+    """Raise a ConfiguralError if an audit that is to be resumed is known to be of other weights than these."""
+    if stored.facts.weights and weights and stored.facts.weights != weights:
+        raise ConfiguralError(
+            f"{folder}: is the audit of a model with other weights; name that model or choose another out"
+        )
 
 
 def _refuse_other_material(stored: Audit, new: Audit, folder: Path) -> None:

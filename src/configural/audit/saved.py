@@ -8,8 +8,8 @@ from configural import models
 from configural.audit.auditing import AuditInterruptedError, carry_out
 from configural.audit.probes import PROBES, find_probe
 from configural.audit.result import Audit
-from configural.audit.resuming import refuse_contradiction, refuse_other
-from configural.config.audit import AuditConfig
+from configural.audit.resuming import refuse_contradiction, refuse_other, refuse_other_weights
+from configural.config.audit import OPENING, AuditConfig
 from configural.config.run import RunConfig
 from configural.errors import ConfiguralError
 from configural.evaluation.metrics import read_metrics
@@ -55,23 +55,13 @@ def audit_saved(
         refuse_contradiction(stored, config.model_dump(include=chosen), folder=folder)
         _refuse_modules(stored.settings, given)
         if source is None and not stored.interruption and manifest.is_sealed(folder):
+            refuse_other_weights(stored, models.digest(model), folder=folder)
             if write_page is not None:
                 write_page(folder)
             return stored
         config = AuditConfig.of(**{**stored.settings.model_dump(), **given})
-    opened = models.open(
-        model,
-        positive=config.positive,
-        output=config.output,
-        scale=config.scale,
-        layout=config.layout,
-        mean=config.mean,
-        std=config.std,
-        channels=config.channels,
-        image_size=given.get("image_size"),
-        network=config.network,
-        device=config.device,
-    )
+    opening = config.model_dump(include={*OPENING, "device"})
+    opened = models.open(model, image_size=given.get("image_size"), **opening)
     run = RunConfig.load(path / "config.yaml") if (path / "config.yaml").is_file() else None
     if run is not None and "condition" not in given:
         refuse_unregistered(run.condition)

@@ -9,7 +9,7 @@ import configural
 from configural.cli.groups import DefaultCommand, GroupWithDefault
 from configural.cli.options import Out, with_settings
 from configural.cli.tables import print_audit, print_audits, print_plan
-from configural.config.audit import AuditConfig
+from configural.config.audit import OPENING, AuditConfig
 from configural.errors import ConfiguralError
 
 app = typer.Typer(
@@ -28,8 +28,7 @@ app = typer.Typer(
 )
 @with_settings(
     AuditConfig.model_fields,
-    *("source", "condition", "pairs", "seed", "image_size"),
-    *("positive", "output", "scale", "layout", "mean", "std", "channels", "network", "device"),
+    *("source", "condition", "pairs", "seed", "image_size", *OPENING, "device"),
 )
 def audit(
     *,

@@ -7,7 +7,7 @@ import typer
 
 import configural
 from configural.cli.options import with_settings
-from configural.config.audit import AuditConfig
+from configural.config.audit import OPENING, AuditConfig
 
 app = typer.Typer()
 
@@ -19,11 +19,7 @@ app = typer.Typer()
     "configural explore runs/demo runs/floating --out explorer.html\n\n"
     "configural explore model.onnx --source fasseg --image-size 224"
 )
-@with_settings(
-    AuditConfig.model_fields,
-    *("source", "image_size"),
-    *("positive", "output", "scale", "layout", "mean", "std", "channels", "network", "device"),
-)
+@with_settings(AuditConfig.model_fields, "source", "image_size", *OPENING, "device")
 def explore(
     *,
     models: Annotated[

@@ -8,7 +8,7 @@ import typer
 import configural
 from configural.cli.options import Format, Out, Placement, with_settings
 from configural.cli.tables import print_evaluation, print_run
-from configural.config.audit import AuditConfig
+from configural.config.audit import OPENING, AuditConfig
 from configural.config.run import RunConfig, run_fields
 
 app = typer.Typer()
@@ -52,7 +52,7 @@ def demo(
         Path, typer.Option("--out", metavar="DIR", help="folder of the run; the page goes to DIR-pair")
     ] = Path("runs/demo"),
 ) -> None:
-    """See the effect in a minute: two networks, both hardly ever wrong, that read different things.
+    """See the effect on one page: two networks, both hardly ever wrong, that read different things.
 
     Trains one on painted faces, takes the other from the package, and puts the same images to both, on one page.
     """
@@ -66,9 +66,7 @@ def demo(
     "configural evaluate runs/demo --placement shifted --out runs/demo-shifted\n\n"
     "configural evaluate model.h5 --data images --out runs/old-model"
 )
-@with_settings(
-    AuditConfig.model_fields, "positive", "output", "scale", "layout", "mean", "std", "channels", "network"
-)
+@with_settings(AuditConfig.model_fields, *OPENING)
 @with_settings(RunConfig.model_fields, "source", "condition", "split", "count", "seed", "image_size", "device")
 def evaluate(
     *,

@@ -9,6 +9,9 @@ from configural.config.recipe import ImageSize, Seed, Settings
 EXECUTION = ("batch_size", "device")
 """Settings that say how an audit is carried out; it may be resumed in another way."""
 
+OPENING = ("positive", "output", "scale", "layout", "mean", "std", "channels", "network")
+"""Settings that say how a model is opened, beside its image size and device; see `models.open`."""
+
 
 class AuditConfig(Settings):
     """What an audit measures on which stimuli, and how a saved model is opened for it."""

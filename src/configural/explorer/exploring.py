@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from configural import models
-from configural.config.audit import AuditConfig
+from configural.config.audit import OPENING, AuditConfig
 from configural.config.run import RunConfig
 from configural.errors import ConfiguralError
 from configural.evaluation.metrics import read_metrics
@@ -130,9 +130,7 @@ def _serve(
 
 def _open(source: Any, options: dict[str, Any]) -> _Opened:
     config = AuditConfig.of(**{name: value for name, value in options.items() if value is not None})
-    given = config.model_dump(
-        include={"positive", "output", "scale", "layout", "mean", "std", "channels", "network", "device"}
-    )
+    given = config.model_dump(include={*OPENING, "device"})
     classifier = models.open(source, image_size=options.get("image_size"), **given)
     # Of a model without a name, such as a classifier of somebody's own, its class says most.
     name = getattr(classifier, "name", "") or type(source).__name__

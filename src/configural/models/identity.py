@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-_WEIGHTS = ("model.safetensors",)
+_WEIGHTS = "model.safetensors"
 """The file that counts in a folder."""
 
 _RUN_ON = {
@@ -34,7 +34,7 @@ def digest(model: Any) -> str:
     """
     if isinstance(model, str | Path):
         path = Path(model)
-        path = next((path / name for name in _WEIGHTS if (path / name).is_file()), path)
+        path = path / _WEIGHTS if path.is_dir() else path
         if not path.is_file():
             return ""
         with path.open("rb") as file:
