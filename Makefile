@@ -52,7 +52,7 @@ TORCH_INDEX ?= $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/d
 define install
 @echo "Installing configural and what it needs into $(VENV): $(2) to download, unless pip has it already."
 @if [ -n "$(TORCH_INDEX)" ]; then \
-	echo "First PyTorch for CPUs, from $(TORCH_INDEX) (about 200 MB; with CUDA it would be 3 GB)."; \
+	echo "First PyTorch for CPUs, from $(TORCH_INDEX) (about 200 MB; with CUDA it would be gigabytes)."; \
 	$(INSTALL) --no-deps --retries 1 --timeout 15 --extra-index-url $(TORCH_INDEX) torch \
 	|| echo "Not to be had from there; going on with the torch that pip finds."; fi
 $(INSTALL) --editable '.[$(1)]'
@@ -63,7 +63,7 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 	$(call install,explore,about 400 MB)
 
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
-	$(call install,dev,about 1.5 GB)
+	$(call install,dev,about 800 MB)
 	@echo "Compiling it, for the tests start many processes."
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # some files are for another Python
 	@touch $(VENV)/.installed

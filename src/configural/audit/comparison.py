@@ -59,12 +59,14 @@ class AuditComparison:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def figure(self) -> Figure:
-        """A panel for each heading, a dot with its interval for each audit."""
-        across, rows = min(2, len(self.headings)), -(-len(self.headings) // 2)
+        """A panel for each heading that any has a value under, a dot with its interval for each audit."""
+        shown = {name: fraction for name, fraction in self.headings.items() if self.summary[name].notna().any()}
+        shown = shown or self.headings
+        across, rows = min(2, len(shown)), -(-len(shown) // 2)
         with plotting.panels(across, 0.6 * len(self.summary) + 1.8, rows=rows) as (figure, panels):
-            for axes in panels[len(self.headings) :]:
+            for axes in panels[len(shown) :]:
                 axes.set_axis_off()
-            for number, (heading, fraction) in enumerate(self.headings.items()):
+            for number, (heading, fraction) in enumerate(shown.items()):
                 axes, columns = panels[number], [heading, f"{heading}_low", f"{heading}_high"]
                 scores = self.summary[columns].set_axis(["value", "low", "high"], axis=1)
                 names = [""] * len(scores) if number % 2 else list(self.summary["name"])

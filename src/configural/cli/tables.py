@@ -134,6 +134,8 @@ def print_audits(compared: "AuditComparison") -> None:
         for row in compared.summary.to_dict("records"):
             score = {"value": row[heading], "low": row[f"{heading}_low"], "high": row[f"{heading}_high"]}
             said = in_percent(score) if fraction else in_words(score, 2)
+            if not row["audits"] and score["value"] != score["value"]:  # people, who were not asked that
+                said = "–"
             cells.append(said.replace(" [", "\n["))  # a column of figures, readable where lines are short
         rows.append((label(heading), *cells))
     _print_table(rows, headings=["", *compared.summary["name"]])
