@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shape_checks
 from filelock import FileLock
 
 from configural.objects import ObjectScheme
@@ -15,6 +16,7 @@ from configural.objects.scheme import LengthUnit
 from configural.portraits import Exemplar, Library, load
 
 collect_ignore = ["halting.py"]  # which alters what it imports
+assert shape_checks.annotated()  # before anything of the package was imported
 
 
 def _fasseg_folder() -> Path:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 from double_precision import BothInDoublePrecision
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import configural as cf
+from configural.blas import one_blas_thread
 from configural.cores import Meeting, on_cores, usable
 from configural.evaluation import predict
 from configural.processes import granted, processors
-from configural.stimuli import dataset, sample
+from configural.stimuli import Renderer, dataset, rendering, sample
 from configural.training import Recipe, fit
 
 
@@ -149,3 +151,35 @@ def test_predictions_of_two_threads_are_those_of_one(images, two_threads):
     shown = np.stack([images["test"][row][0].permute(1, 2, 0).numpy() for row in range(18)])
     torch.set_num_threads(2)
     np.testing.assert_allclose(opened.log_odds(shown), one["log_odds"][:30], rtol=1e-4, atol=1e-5)
+
+
+def threads_of_numpy() -> set[int]:
+    """What each OpenBLAS of this process is set to."""
+    return {library["num_threads"] for library in threadpool_info() if library["internal_api"] == "openblas"}
+
+
+def test_blocks_with_one_thread_may_overlap():
+    with threadpool_limits(2):
+        assert threads_of_numpy() == {2}
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        assert threads_of_numpy() == {1}
+        first.__exit__(None, None, None)
+        assert threads_of_numpy() == {1}
+        second.__exit__(None, None, None)
+        assert threads_of_numpy() == {2}
+        with pytest.raises(ZeroDivisionError), one_blas_thread():
+            _ = 1 / 0
+        assert threads_of_numpy() == {2}
+
+
+def test_stimuli_are_drawn_by_one_thread(blocks, monkeypatch):
+    seen = []
+    rounded = rendering._rounded
+    monkeypatch.setattr(rendering, "_rounded", lambda planes: seen.append(threads_of_numpy()) or rounded(planes))
+    with threadpool_limits(2):
+        Renderer(blocks, size=32).draw(sample(blocks, count=20)[0])
+        assert seen
+        assert all(threads == {1} for threads in seen)
+        assert threads_of_numpy() == {2}

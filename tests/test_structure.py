@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from jaxtyping import TypeCheckError
 
 import configural
+from configural.models import preprocess
 
 ROOT = Path(configural.__file__).parent
 
-BASE = ("errors", "wording", "registry", "progress", "processes", "cores", "io")
+BASE = ("errors", "wording", "registry", "progress", "processes", "cores", "blas", "io")
 """What everything may use; these import from each other."""
 
 ORDER = (
@@ -124,3 +127,8 @@ def test_only_schemes_and_painters_know_the_face(word):
         if word in line.partition("#")[0] and '"""' not in line and "`" not in line
     ]
     assert not found
+
+
+def test_shapes_are_checked_while_the_tests_run():
+    with pytest.raises(TypeCheckError):
+        preprocess(torch.zeros(3, 8, dtype=torch.uint8))

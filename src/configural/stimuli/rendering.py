@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from scipy import ndimage
 
+from configural.blas import one_blas_thread
 from configural.errors import ConfiguralError
 from configural.portraits import Library
 from configural.stimuli.layout import REFERENCE_SIDE, layout_of, require_inside, scaled_sizes, square_padding
@@ -133,8 +134,9 @@ class Renderer:
         parts overlap, the one pasted later is seen. A soft edge counts where it is at least half as opaque as the
         part is at most. An empty slot's mask is empty.
         """
-        (scene,) = self._scenes([stimulus])
-        return self._footprints(scene, self._seen(scene))
+        with one_blas_thread():
+            (scene,) = self._scenes([stimulus])
+            return self._footprints(scene, self._seen(scene))
 
     def draw_with_masks(
         self, stimulus: Stimulus
@@ -152,9 +154,11 @@ class Renderer:
 
     def draw_footprints(self, stimulus: Stimulus) -> Bool[np.ndarray, "slots size size"]:
         """Where the part in each slot lies, as in `draw_masks`, but including what later parts hide of it."""
-        (scene,) = self._scenes([stimulus])
-        return self._footprints(scene, {slot: part.shown for slot, (part, _) in scene.pastes.items()})
+        with one_blas_thread():
+            (scene,) = self._scenes([stimulus])
+            return self._footprints(scene, {slot: part.shown for slot, (part, _) in scene.pastes.items()})
 
+    @one_blas_thread()
     def _draw_all(
         self, stimuli: Sequence[Stimulus], masks: Bool[np.ndarray, "n slots size size"] | None = None
     ) -> UInt8[np.ndarray, "n size size 3"]:
