@@ -445,11 +445,15 @@ def test_observers_of_another_object(block_houses, tmp_path):
         Inversion(pairs=6, turned=4, angles=(90,)),
         Interactions(objects=4),
     )
-    found = {
-        name: audit(one, block_houses, image_size=48, pairs=30, probes=probes, name=name, out=tmp_path / name)
-        for name, one in observers(block_houses).items()
-    }
-    relations, positions, bag = (found[name] for name in ("relation observer", "position observer", "bag of parts"))
+    known = observers(block_houses)
+    relations, positions, bag = (
+        audit(known[name], block_houses, image_size=48, pairs=30, probes=probes, name=name, out=out)
+        for name, out in (
+            ("relation observer", tmp_path / "audit"),
+            ("position observer", None),
+            ("bag of parts", None),
+        )
+    )
     assert relations.relation_index()["value"] > 0.95
     assert positions.relation_index()["value"] < -0.3
     assert math.isnan(bag.relation_index()["value"])
@@ -459,8 +463,8 @@ def test_observers_of_another_object(block_houses, tmp_path):
     assert bag.score("interactions", "shapley", of="sign")["value"] == pytest.approx(2)
     assert bag.score("interactions", "not_additive")["value"] == pytest.approx(0, abs=1e-9)
     # Nothing says face where houses are audited.
-    table = (tmp_path / "relation observer" / "audit.csv").read_text("utf-8")
-    page = write_audit_report(tmp_path / "relation observer").read_text("utf-8")
+    table = (tmp_path / "audit" / "audit.csv").read_text("utf-8")
+    page = write_audit_report(tmp_path / "audit").read_text("utf-8")
     assert "P(block_house)" in table
     assert "P(block house)" in page
     for word in ("face", "eye", "nose", "mouth"):
