@@ -17,9 +17,11 @@ from scipy.special import expit
 from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate
 from configural.audit.respondents import Respondent
+from configural.errors import ConfiguralError
 from configural.objects import ObjectScheme
 from configural.portraits import Library
 from configural.stimuli import Condition, Renderer, Stimulus, StimulusTable
+from configural.stimuli.table import POSE_COLUMNS
 
 SCORE_COLUMNS = ("probe", "score", "of", "at", "value", "low", "high", "exemplars", "images", "note")
 PROBABILITY = "P("
@@ -153,7 +155,10 @@ def under(table: StimulusTable, **changes: Any) -> StimulusTable:
 
 
 def with_columns(table: StimulusTable, **columns: Any) -> StimulusTable:
-    """The same stimuli with some columns changed."""
+    """The same stimuli with some columns changed; a ConfiguralError if stimuli have no such column."""
+    known = dict.fromkeys((*table.columns, *POSE_COLUMNS))
+    if unknown := [name for name in columns if name not in known]:
+        raise ConfiguralError(f"stimuli have no column '{unknown[0]}': choose from {', '.join(known)}")
     return replace(table, frame=table.frame.assign(**columns))
 
 
