@@ -119,6 +119,8 @@ def test_recipe_of_a_probe(elsewhere):
     page = (elsewhere / "audits" / "smaller" / "report.html").read_text("utf-8")
     assert "keep their relations at half the size" in page
     assert "Smaller: drop at half the size" in page
+    for caption in ("image 1, full", "image 2, half", "image 3, full", "image 4, half"):
+        assert f"{caption}<" in page
     scores = (elsewhere / "audits" / "smaller" / "audit.csv").read_text("utf-8")
     assert "smaller,drop" in scores
     assert "mirrored,drop" in scores
