@@ -81,6 +81,34 @@ def test_recipe(recipe, elsewhere):
     assert set(REGISTRIES[recipe].names()) - before
 
 
+LOADS = """
+import sys
+from configural.errors import ConfiguralError
+from configural.portraits import load
+for name in sys.argv[1:]:
+    try:
+        print(load(f"{name}:discs"))
+    except ConfiguralError as error:
+        print(error)
+"""
+
+
+def test_what_a_source_of_ones_own_does_wrong_is_said_in_one_line(elsewhere):
+    """In a process of its own, since in this one jaxtyping checks every array."""
+    content = files("source")["my_source.py"]
+    faults = {
+        "my_small": ("canvas=canvas", "canvas=canvas[:200]", r"disc/0: its canvas is uint8 of \(200, 200, 3\)"),
+        "my_float": ("portrait, segmentation=", "portrait / 255, segmentation=", "disc/0: its portrait is float64"),
+        "my_bare": ("radius, kind, -1", "radius, kind % 4, -1", "disc/0: its segmentation shows no mouth"),
+    }
+    for name, (before, after, _) in faults.items():
+        assert before in content
+        (elsewhere / f"{name}.py").write_text(content.replace(before, after), "utf-8")
+    done = subprocess.run([sys.executable, "-c", LOADS, *faults], capture_output=True, text=True, check=True)
+    for line, (_, _, said) in zip(done.stdout.splitlines(), faults.values(), strict=True):
+        assert re.match(said, line), line
+
+
 def test_recipe_of_a_probe(elsewhere):
     """It is asked of the network of the recipe before, and shown on its page."""
     for name, content in files("network").items():
@@ -90,7 +118,12 @@ def test_recipe_of_a_probe(elsewhere):
     carry_out("probe", elsewhere)
     page = (elsewhere / "audits" / "smaller" / "report.html").read_text("utf-8")
     assert "keep their relations at half the size" in page
-    assert "smaller,drop" in (elsewhere / "audits" / "smaller" / "audit.csv").read_text("utf-8")
+    assert "Smaller: drop at half the size" in page
+    for caption in ("image 1, full", "image 2, half", "image 3, full", "image 4, half"):
+        assert f"{caption}<" in page
+    scores = (elsewhere / "audits" / "smaller" / "audit.csv").read_text("utf-8")
+    assert "smaller,drop" in scores
+    assert "mirrored,drop" in scores
 
 
 def test_recipe_of_a_condition_key(tmp_path):

@@ -562,7 +562,7 @@ def test_a_file_that_names_a_module_has_it_imported_only_if_a_person_names_it_to
         return done.stdout.splitlines()
 
     (refused,) = said()
-    assert "unknown network 'own_network:Net': a module is imported only where you name it yourself" in refused
+    assert "net.safetensors: unknown network 'own_network:Net': a module is imported only where you name" in refused
     assert said("own_network:Net") == ["imported", "the network's own"]
     (refused,) = said("fcn-14")
     assert "network 'fcn-14': the file holds a 'own_network:Net'" in refused

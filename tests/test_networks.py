@@ -375,6 +375,9 @@ def test_what_makes_no_network_is_refused(monkeypatch):
     monkeypatch.setitem(NETWORKS, "single", lambda size: nn.Sequential(nn.Flatten(), nn.Linear(3 * size**2, 1)))
     with pytest.raises(ConfiguralError, match=r"'single' gives \(1, 1\) for one image; wanted are logits"):
         create("single", 8)
+    monkeypatch.setitem(NETWORKS, "made", nn.Linear(2, 2))
+    with pytest.raises(ConfiguralError, match="'made' is made already; name its class"):
+        create("made")
     with pytest.raises(ConfiguralError, match=r"a Linear that models\.create has not made"):
         summarise(nn.Linear(2, 2))
 

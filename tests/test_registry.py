@@ -54,6 +54,10 @@ def test_another_thing_is_refused_and_forgotten(registry, name, wanted):
             lambda: object_scheme("platform:node"),
             "object 'platform:node': expected a configural.objects.ObjectScheme",
         ),
+        (
+            lambda: NETWORKS.find("platform.py:node"),
+            r"No module named 'platform\.py'.*; a module is named without .py",
+        ),
     ],
 )
 def test_what_takes_other_arguments_is_named(use, said):
@@ -81,6 +85,18 @@ class Single(Numbers):
         return Score("x", Estimate(0.5, 0.4, 0.6, 2, 2, ""))
 
 
+class Bare(Numbers):
+    def score(self, responses, material):
+        score = Score("drop", Estimate(0.5, 0.4, 0.6, 2, 2))
+        object.__setattr__(score, "estimate", 0.5)  # types are checked here, but not where others write probes
+        return [score]
+
+
+class Misspelt(Numbers):
+    def trials(self, material):
+        return cf.audit.with_columns(material.some_objects(2), scael=0.5)
+
+
 class Unfinished(Probe):
     name = title = question = "unfinished"
 
@@ -91,6 +107,8 @@ class Unfinished(Probe):
         (Nameless, "probe Nameless: it has no title"),
         (Numbers(), "probe nameless: it gave float instead of a list of Score"),
         (Single(), "probe nameless: it gave Score instead of a list of Score"),
+        (Bare(), "probe nameless: the estimate of its 'drop' is not an Estimate"),
+        (Misspelt(), "stimuli have no column 'scael': choose from .*left_eye_row, .*shift_row, .*scale, "),
         (Unfinished, "probe 'Unfinished': the class lacks score, trials"),
     ],
 )

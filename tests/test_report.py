@@ -128,7 +128,7 @@ def test_result_comes_first(tmp_path):
     assert page.texts("h1") == ["92.50% of the test images correct"]
     lead = page.texts("p")[0]
     assert "37 of 40" in lead
-    assert "2 no_faces for faces and 1 face for a no_face" in lead
+    assert "It predicted 2 images of no_face as face and 1 image of face as no_face." in lead
     truth = np.where(answers["label"] == 1, answers["probability_face"], 1 - answers["probability_face"])
     loss = f"{-np.log(truth).mean():.4g}"
     assert loss in page.texts("dd")
@@ -136,7 +136,7 @@ def test_result_comes_first(tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [((3, 0), "It took 3 no_faces for faces."), ((0, 1), "It took 1 face for a no_face.")],
+    [((3, 0), "It predicted 3 images of no_face as face."), ((0, 1), "It predicted 1 image of face as no_face.")],
 )
 def test_only_mistakes_that_were_made_are_told(tmp_path, wrong, said):
     lead = page_of(a_run(tmp_path / "run", wrong)[0])[0].texts("p")[0]

@@ -106,7 +106,10 @@ class Registry(UserDict[str, T]):
             for step in attribute.split("."):
                 found = getattr(found, step)
         except (ImportError, AttributeError) as error:
-            raise ConfiguralError(f"{self.kind} '{module}:{attribute}': {error}") from error
+            cure = ""
+            if isinstance(error, ModuleNotFoundError) and module.startswith(str(error.name)):
+                cure = "; a module is named without .py, and lies in the current folder or is installed"
+            raise ConfiguralError(f"{self.kind} '{module}:{attribute}': {error}{cure}") from error
         fits = not self.accepted or isinstance(found, self.accepted)
         if not fits and not (isinstance(found, type) and issubclass(found, self.accepted)):
             wanted = " or ".join(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from configural import __version__, models, progress
 from configural.audit.asking import Asking
-from configural.audit.intervals import Bootstrap
+from configural.audit.intervals import Bootstrap, Estimate
 from configural.audit.probe import Material, Probe, ProbeCard, Score, Trials, scores_frame
 from configural.audit.probes import PROBES, find_probe
 from configural.audit.respondents import Predict, Respondent, described, respondent
@@ -291,9 +291,12 @@ def _refuse_another_classifier(
 
 def _scored(probe: Probe, responses: pd.DataFrame, material: Material) -> list[Score]:
     scores = probe.score(responses, material)
-    other = [score for score in scores if not isinstance(score, Score)] if isinstance(scores, list) else [scores]
-    if other:
-        raise ConfiguralError(f"probe {probe.name}: it gave {type(other[0]).__name__} instead of a list of Score")
+    for score in scores if isinstance(scores, list) else [scores]:
+        if not isinstance(scores, list) or not isinstance(score, Score):
+            raise ConfiguralError(f"probe {probe.name}: it gave {type(score).__name__} instead of a list of Score")
+        if not isinstance(score.estimate, Estimate):
+            wanted = "an Estimate, such as material.bootstrap.mean gives"
+            raise ConfiguralError(f"probe {probe.name}: the estimate of its '{score.name}' is not {wanted}")
     return scores
 
 

@@ -17,9 +17,12 @@ from scipy.special import expit
 from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate
 from configural.audit.respondents import Respondent
+from configural.errors import ConfiguralError
+from configural.models.classifiers import RespondsToImages
 from configural.objects import ObjectScheme
 from configural.portraits import Library
 from configural.stimuli import Condition, Renderer, Stimulus, StimulusTable
+from configural.stimuli.table import POSE_COLUMNS
 
 SCORE_COLUMNS = ("probe", "score", "of", "at", "value", "low", "high", "exemplars", "images", "note")
 PROBABILITY = "P("
@@ -153,7 +156,10 @@ def under(table: StimulusTable, **changes: Any) -> StimulusTable:
 
 
 def with_columns(table: StimulusTable, **columns: Any) -> StimulusTable:
-    """The same stimuli with some columns changed."""
+    """The same stimuli with some columns changed; a ConfiguralError if stimuli have no such column."""
+    known = dict.fromkeys((*table.columns, *POSE_COLUMNS))
+    if unknown := [name for name in columns if name not in known]:
+        raise ConfiguralError(f"stimuli have no column '{unknown[0]}': choose from {', '.join(known)}")
     return replace(table, frame=table.frame.assign(**columns))
 
 
@@ -262,10 +268,17 @@ class Probe(ABC):
     def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """Some of its trials to look at, by row, each with what it shows; best those with usual responses.
 
+        By default the first four, versions of one object beside each other, with their notes in words.
+
         Args:
             shown: As `score` is given.
         """
-        return {row: f"image {row + 1}" for row in range(min(4, len(shown)))}
+        said = [name for name in shown if name != "host" and pd.api.types.is_string_dtype(shown[name])]
+        rows = np.argsort(shown["base"].to_numpy(), kind="stable")[:4].tolist()
+        return {
+            row: ", ".join([f"image {number}", *map(str, shown[said].iloc[row])])
+            for number, row in enumerate(rows, start=1)
+        }
 
     def maps(self, classifier: Respondent, trials: Trials, *, image_size: int) -> Iterator[tuple[str, np.ndarray]]:
         """Images of its own to look at besides the examples, each after its caption."""
@@ -288,6 +301,11 @@ class Inspection(Probe):
     """
 
     objects: int
+
+    def obstacle(self, classifier: Respondent) -> str:
+        """Pixels are needed, so that there must be a classifier of images."""
+        images = isinstance(classifier, RespondsToImages)
+        return super().obstacle(classifier) if images else "needs a classifier of images"
 
     def trials(self, material: Material) -> Trials:
         """Some objects as they are."""

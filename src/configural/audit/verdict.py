@@ -342,7 +342,7 @@ def _effects(audit: Audit) -> str:
     )
     if floor := smallest_effect(audit):
         gap = f"{100 * SMALLEST:.0f} % of the gap between correct and scrambled arrangements"
-        said += f" What is not surely above {floor:.1f}, {gap}, does not count as shown."
+        said += f" What is not surely above {floor:.2g}, {gap}, does not count as shown."
     fraction = audit.score("factorial", SHARE, of=plain[0], at=at)
     if np.isnan(fraction["value"]):
         return said

@@ -97,6 +97,8 @@ def _check_shapes(
 
 
 def _made(make: Callable[[int], nn.Module], name: str, image_size: int) -> nn.Module:
+    if isinstance(make, nn.Module):
+        raise ConfiguralError(f"network '{name}' is made already; name its class, or a function of an image size")
     module = made_by(make, f"network '{name}' is to be made for an image size alone", image_size)
     if not isinstance(module, nn.Module):
         raise ConfiguralError(f"network '{name}' makes a {type(module).__name__}; wanted is a torch module")

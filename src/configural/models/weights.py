@@ -60,7 +60,7 @@ def load_network(path: Path | str, *, network: str | None = None) -> nn.Module:
     try:
         made = recreate(header.network, header.image_size, network=network, shapes=shapes)
     except ConfiguralError as error:
-        raise ConfiguralError(f"{path}: its header describes no network of configural ({error})") from error
+        raise ConfiguralError(f"{path}: {error}") from error
     with reading(path, f"weights that fit {header.network}"):
         made.load_state_dict(load_file(path))
     check_numbers(made, path)

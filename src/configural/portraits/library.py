@@ -97,18 +97,23 @@ class Exemplar:
         """Cut the parts out of a portrait by its segmentation; the person is the `name` if not given.
 
         Raises:
-            PortraitError: If a part kind is missing from the segmentation.
+            PortraitError: If a part kind is missing from the segmentation, or an image is another than annotated.
         """
-        parts = tuple(_cut_part(kind, 1 + scheme.index(kind), portrait, segmentation) for kind in scheme.part_kinds)
+        wanted = (*segmentation.shape, 3)
+        for what, image in (("portrait", portrait), ("canvas", canvas)):
+            if image.dtype != np.uint8 or image.shape != wanted:
+                raise PortraitError(
+                    f"{name}: its {what} is {image.dtype} of {image.shape}; wanted is RGB in bytes (uint8), of the "
+                    f"size of its segmentation: {wanted}"
+                )
+        masks = {kind: segmentation == 1 + scheme.index(kind) for kind in scheme.part_kinds}
+        if missing := [kind for kind, mask in masks.items() if not mask.any()]:
+            raise PortraitError(f"{name}: its segmentation shows no {' and no '.join(missing).replace('_', ' ')}")
+        parts = tuple(_cut_part(kind, portrait, mask) for kind, mask in masks.items())
         return cls(name, person or name, portrait, segmentation, canvas, parts)
 
 
-def _cut_part(
-    kind: str, number: int, portrait: UInt8[np.ndarray, "h w 3"], segmentation: UInt8[np.ndarray, "h w"]
-) -> Part:
-    mask = segmentation == number
-    if not mask.any():
-        raise PortraitError(f"its segmentation shows no {kind.replace('_', ' ')}")
+def _cut_part(kind: str, portrait: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> Part:
     top, left, bottom, right = bounding_box(mask)
     box = np.s_[top:bottom, left:right]
     return Part(kind, portrait[box].copy(), mask[box].copy(), (top, left))

@@ -193,8 +193,8 @@ def refuse_modules(
     """
     for network in networks:
         models.NETWORKS.known(network)
-    if source is not None and (name := source.partition(":")[0]) not in SOURCES.names():
-        raise ConfiguralError(f"source '{name[:80]}' is not registered here: name it (source) if you trust it")
+    if source is not None and source.partition(":")[0] not in SOURCES.names():
+        raise ConfiguralError(f"source '{source[:80]}' is not registered here: name it (source) if you trust it")
     for condition in conditions:
         refuse_unregistered(condition)
 

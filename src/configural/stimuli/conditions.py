@@ -260,8 +260,8 @@ def refuse_unregistered(name: str) -> None:
         >>> refuse_unregistered("floating+one-part-moved:nose:20")
     """
     for part in name.split("+"):
-        if not part.endswith((".yaml", ".yml")) and (first := part.partition(":")[0]) not in CONDITIONS:
-            raise ConfiguralError(f"condition '{first[:80]}' is not registered here: name it if you trust it")
+        if not part.endswith((".yaml", ".yml")) and part.partition(":")[0] not in CONDITIONS:
+            raise ConfiguralError(f"condition '{part[:80]}' is not registered here: name it if you trust it")
 
 
 def preset_names(scheme: ObjectScheme = FACE) -> tuple[str, ...]:

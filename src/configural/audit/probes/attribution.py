@@ -18,7 +18,7 @@ from configural.audit.positions import padding
 from configural.audit.probe import Inspection, Material, Score, Trials
 from configural.audit.probes.receptive_field import LEGIBLE, as_tensor, fields_of, last_convolution
 from configural.audit.respondents import Respondent, checked
-from configural.models.classifiers import Differentiable, RespondsToImages
+from configural.models.classifiers import Differentiable
 from configural.objects import ObjectScheme
 from configural.stimuli import Renderer, Stimulus
 
@@ -53,11 +53,6 @@ class Attribution(Inspection):
     )
     fractions = tuple(f"fraction_{key}" for key in _STYLES)
     needs = "captum"
-
-    def obstacle(self, classifier: Respondent) -> str:
-        """Pixels are needed, and captum; gradients where a torch network is given."""
-        images = isinstance(classifier, RespondsToImages)
-        return super().obstacle(classifier) if images else "needs a classifier of images"
 
     def inspect(self, classifier: Any, stimuli: list[Stimulus], *, renderer: Renderer) -> dict[str, np.ndarray]:
         """Per image each region's fraction of the area, and of each method's absolute attribution."""
