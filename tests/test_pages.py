@@ -226,3 +226,14 @@ def test_pages_over_several(audits, tmp_path):
     assert "fetch" not in script["text"]
     (policy,) = (e["content"] for e in index.all("meta") if e.get("http-equiv") == "Content-Security-Policy")
     assert "script-src 'sha256-" in policy
+
+
+def test_nothing_keeps_people_from_reading_an_audit_and_a_comparison(audits, tmp_path, barriers):
+    compare_audits([audits / "relation", audits / "position"], tmp_path)
+    for page in (write_audit_report(audits / "relation"), write_comparison_report(tmp_path)):
+        assert barriers(page) == []
+
+
+def test_what_keeps_people_from_reading_is_found(tmp_path, barriers):
+    (tmp_path / "page.html").write_text('<html><img src="data:,"><p style="color: #ddd">pale</p></html>')
+    assert {line.split(": ")[1] for line in barriers(tmp_path / "page.html")} >= {"image-alt", "color-contrast"}

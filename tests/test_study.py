@@ -18,6 +18,7 @@ from configural.cli.groups import DefaultCommand, GroupWithDefault
 from configural.config import RunConfig, run_config
 from configural.errors import ConfiguralError
 from configural.replication.tables import compare
+from configural.report import write_index
 from configural.runs import images
 from configural.study import RESULT_COLUMNS, StudyPlan
 from configural.study.engines import Outcome, attempt, find_engine
@@ -144,6 +145,12 @@ def test_both_files_hold_the_results(finished):
     text = pd.read_csv(finished.folder / "results.csv")
     pd.testing.assert_frame_equal(text, stored, check_dtype=False, rtol=1e-12)
     assert cf.study.load_results(finished.folder).equals(stored)
+
+
+def test_nothing_keeps_people_from_reading_a_study_its_runs_and_an_index_of_them(finished, barriers):
+    run = sorted((finished.folder / "runs").iterdir())[0]
+    for page in (finished.folder / "report.html", run / "report.html", write_index(finished.folder / "runs")):
+        assert barriers(page) == []
 
 
 def test_every_job_is_a_run_like_any_other(finished, blocks, tmp_path):

@@ -6,7 +6,7 @@ import { hidden } from './drawing.js';
  * @typedef {import('./state.js').State} State
  * @typedef {{logOdds: number, evidence?: number[] | null, side?: number}} Reply
  * @typedef {{top: number, left: number, side: number}} Square as fractions of the image
- * @typedef {{state: State, drawing: ReturnType<import('./drawing.js').drawn>, hide?: Square}} Item
+ * @typedef {{state: State, drawing: ReturnType<typeof import('./drawing.js').drawn>, hide?: Square}} Item
  * @typedef {(model: number, reply: Reply, item: any) => void} OnReply
  * @typedef {{images: Uint8ClampedArray[], take: (replies: Reply[]) => void}} Job
  */

@@ -51,7 +51,7 @@ export class Stage {
   }
 
   /**
-   * @param {ReturnType<import('./drawing.js').drawn>} drawing
+   * @param {ReturnType<typeof import('./drawing.js').drawn>} drawing
    * @param {State} state
    * @param {string[]} selection
    */
