@@ -17,7 +17,7 @@ from configural.io.yamls import Document, parse_document, read_document, validat
 PRESETS = ("quick", "paper", "fast")
 """The partial settings that come with the package."""
 
-EXECUTION = ("device", "devices", "stream", "compile")
+EXECUTION = ("device", "devices", "stream", "compile", "tracker")
 """Settings that say how a run is carried out; it may be resumed in another way."""
 
 
@@ -48,6 +48,9 @@ class RunConfig(Settings):
     devices: int = Field(1, ge=1, description="train on so many GPUs, or in so many processes on a CPU")
     stream: bool = Field(False, description="draw images when they are needed, and keep none")
     compile: bool = Field(False, description="compile the network first: for long trainings on a GPU")
+    tracker: Literal["none", "tensorboard", "mlflow", "wandb"] = Field(
+        "none", description="where each epoch's figures also go: tensorboard, mlflow or wandb"
+    )
 
     @model_validator(mode="before")
     @classmethod

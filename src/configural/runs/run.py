@@ -2,11 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from configural import __version__, models
-from configural.config.run import RunConfig, resumed_config, run_config
+from configural.config.run import RunConfig, flat, resumed_config, run_config
 from configural.errors import ConfiguralError
 from configural.evaluation import (
     Predictions,
@@ -38,7 +38,7 @@ from configural.portraits.sources import SOURCES
 from configural.runs.images import Images, draw_images, sample_for
 from configural.stimuli import ImageDataset, StimulusTable
 from configural.stimuli.conditions import default_condition, refuse_unregistered
-from configural.training import History, check_devices, fit, open_device
+from configural.training import History, check_devices, check_tracker, fit, open_device, tracked
 from configural.wording import percent
 
 _READ = ("config.yaml", "metrics.json", "history.csv", "predictions.csv", "stimuli.parquet", "model.safetensors")
@@ -257,6 +257,7 @@ def train_and_test(
             torch.manual_seed(settings.seed)
             network = models.create(settings.network, settings.image_size)
         device = open_device(settings.device)
+        check_tracker(settings.tracker)
         check_devices(device, settings.devices, batch_size=settings.recipe.batch_size)
         start = time.perf_counter()
         if images is None:
@@ -308,6 +309,7 @@ def _train_and_test(
         checkpoint=checkpoint,
         devices=settings.devices,
         compile=settings.compile,
+        reporting=partial(_reporting, settings, out),
     )
     history.save(out / "history.csv")
     models.save_network(network, out / "model.safetensors")
@@ -346,6 +348,25 @@ def _train_and_test(
     save_figure(accuracy_figure(history), out / "figures" / "accuracy.png")
     save_figure(loss_figure(history), out / "figures" / "loss.png")
     files.write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+
+
+@contextmanager
+def _reporting(settings: RunConfig, out: Path) -> Iterator[Callable[[History], None]]:
+    """To the tracker, and as curves in the run's folder, for those at most a tenth of the time."""
+    due = 0.0
+
+    def report(history: History) -> None:
+        nonlocal due
+        track(history.epochs[-1])
+        begun = time.perf_counter()
+        if begun >= due and len(history.epochs) < settings.recipe.epochs:
+            for name, figure in (("accuracy", accuracy_figure), ("loss", loss_figure)):
+                save_figure(figure(history), out / "figures" / f"{name}.png", formats=["png"])
+            ended = time.perf_counter()
+            due = ended + 9 * (ended - begun)
+
+    with tracked(settings.tracker, out, flat(settings.model_dump())) as track:
+        yield report
 
 
 def made_by(model: Any) -> dict[str, Any]:

@@ -11,3 +11,5 @@ from configural.training.loop import batches as batches
 from configural.training.loop import fit as fit
 from configural.training.loop import matmul_precision as matmul_precision
 from configural.training.loop import open_device as open_device
+from configural.training.tracking import check_tracker as check_tracker
+from configural.training.tracking import tracked as tracked

@@ -3,8 +3,8 @@
 import copy
 import math
 import time
-from collections.abc import Iterable, Iterator, Sized
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from configural.training.history import Epoch, History, load_checkpoint, save_ch
 from configural.training.keras_adam import KerasAdam
 
 Images = Dataset[tuple[Tensor, int]]
+Reporting = Callable[[], AbstractContextManager[Callable[[History], object]]]
 
 
 def fit(
@@ -37,6 +38,7 @@ def fit(
     checkpoint: Path | None = None,
     devices: int = 1,
     compile: bool = False,
+    reporting: Reporting | None = None,
 ) -> History:
     """Train a network in place.
 
@@ -53,6 +55,8 @@ def fit(
             they end with the weights of one process up to rounding.
         compile: Let PyTorch translate the network into few kernels first, which on a CUDA GPU are started
             together. It takes minutes; rounding and, on some devices, the draws of dropout are other ones then.
+        reporting: Makes a context, open while the training runs, whose value is called with the history after each
+            epoch; the first of several processes makes it.
 
     Returns:
         Loss and accuracy per epoch.
@@ -76,7 +80,7 @@ def fit(
     where = open_device(device)
     check_devices(where, devices, batch_size=recipe.batch_size)
     job: dict[str, Any] = {"train": train, "valid": valid, "recipe": recipe}
-    job |= {"checkpoint": checkpoint, "compile": compile}
+    job |= {"checkpoint": checkpoint, "compile": compile, "reporting": reporting}
     if devices > 1:
         history, weights = in_processes(devices, _fit_portion, network, where.type, job)
         network.load_state_dict(load(weights))
@@ -137,6 +141,7 @@ def _fit(
     recipe: Recipe,
     checkpoint: Path | None,
     compile: bool,
+    reporting: Reporting | None,
 ) -> History:
     optimizer = copy.copy(optimizer)  # of the same moments, but with a count and a rate of its own
     model = network
@@ -157,6 +162,7 @@ def _fit(
         _dropout(network, recipe.dropout),
         fast_on_cpu(network),
         _compiling() if compile else nullcontext(),
+        reporting() if reporting and portion.rank == 0 else nullcontext(lambda history: None) as report,
     ):
         for epoch in range(len(history.epochs) + 1, recipe.epochs + 1):
             start = time.perf_counter()
@@ -198,6 +204,7 @@ def _fit(
             history = History((*history.epochs, figures))
             if checkpoint is not None and portion.rank == 0:
                 save_checkpoint(checkpoint, network, optimizer, history)
+            report(history)
     network.eval()
     return history
 
