@@ -21,7 +21,8 @@ pytest.importorskip("starlette", reason="the explorer's server needs starlette a
 
 from starlette.testclient import TestClient
 
-from configural.explorer import server
+from configural.explorer import ShownModel, server
+from configural.explorer.bundle import bundle as bundle_of
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,15 @@ def test_the_exemplars_of_a_run_are_its_own_unless_others_are_named(monkeypatch,
         painted[3].name,
         painted[4].name,
     ]
+
+
+def test_the_page_tells_nobody_where_portraits_and_conditions_lie(monkeypatch, painted, saved):
+    library = cf.portraits.Library("folder:/home/ada/faces", painted.exemplars[:2])
+    client, _ = served(monkeypatch, saved, source=library)
+    bundle = client.get("/bundle.json").json()
+    assert bundle["source"] == "folder:faces"
+    model = ShownModel(name="net", image_size=32, trained_on="/home/ada/mine.yaml")
+    assert "/home" not in json.dumps(bundle_of(library, [model]))
 
 
 def test_the_page_is_written_into_one_file(trained, tmp_path, capsys):

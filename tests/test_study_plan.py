@@ -166,7 +166,14 @@ def test_every_setting_is_an_option_a_key_and_an_argument(name, tmp_path):
     value = {
         **{"source": "houses:3", "condition": "fct", "split": "identity", "network": "fcn-14", "preset": "paper"},
         **{"image_size": 48, "count": 60, "schedule": "one-cycle", "precision": "bf16", "device": "cpu"},
-        **{"stream": True, "compile": True, "dropout": 0.5, "beta_2": 0.5, "label_smoothing": 0.5},
+        **{
+            "stream": True,
+            "compile": True,
+            "tracker": "wandb",
+            "dropout": 0.5,
+            "beta_2": 0.5,
+            "label_smoothing": 0.5,
+        },
         **{"weight_decay": 0.5, "learning_rate": 0.5},
     }.get(name, 7)
     path = tmp_path / "settings.yaml"

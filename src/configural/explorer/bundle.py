@@ -16,6 +16,7 @@ from configural.models.study_networks import VGG16_MEANS_BGR, StudyNet
 from configural.objects import ObjectScheme
 from configural.portraits import Exemplar, Library, Part
 from configural.stimuli import condition
+from configural.wording import without_folders
 
 FORMAT = 1
 """Of the bundle; the page refuses one that it does not know."""
@@ -63,7 +64,7 @@ def bundle(library: Library, models: Sequence[ShownModel], *, bits: int = 8) -> 
     return {
         "format": FORMAT,
         "version": __version__,
-        "source": library.source,
+        "source": without_folders(library.source),
         "licence": library.licence,
         "blend": condition("baseline", scheme=library.scheme).blend,
         "scheme": _scheme(library.scheme),
@@ -124,7 +125,7 @@ def _model(model: ShownModel, bits: int) -> dict[str, Any]:
     return {
         "name": model.name,
         "image_size": model.image_size,
-        "trained_on": model.trained_on,
+        "trained_on": without_folders(model.trained_on),
         "accuracy": model.accuracy,
         "network": None if model.network is None else _network(model.network, bits),
     }

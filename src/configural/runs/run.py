@@ -365,7 +365,7 @@ def _reporting(settings: RunConfig, out: Path) -> Iterator[Callable[[History], N
             ended = time.perf_counter()
             due = ended + 9 * (ended - begun)
 
-    with tracked(settings.tracker, out, flat(settings.model_dump())) as track:
+    with tracked(settings.tracker, out, settings=flat(settings.model_dump())) as track:
         yield report
 
 

@@ -22,7 +22,7 @@ def check_tracker(tracker: str) -> None:
 
 
 @contextmanager
-def tracked(tracker: str, folder: Path, settings: Mapping[str, Any]) -> Iterator[Callable[[Epoch], None]]:
+def tracked(tracker: str, folder: Path, *, settings: Mapping[str, Any]) -> Iterator[Callable[[Epoch], None]]:
     """A training that a tracker sees; what is given is to be called with each epoch.
 
     Args:
@@ -35,7 +35,7 @@ def tracked(tracker: str, folder: Path, settings: Mapping[str, Any]) -> Iterator
         ConfiguralError: If the tracker cannot begin, with its reason.
 
     Example:
-        >>> with tracked("none", Path("runs/demo"), {}) as each:
+        >>> with tracked("none", Path("runs/demo"), settings={}) as each:
         ...     each(Epoch(1, 0.5, 0.8, 0.6, 0.7, 12.0))
     """
     begin = {"none": _none, "tensorboard": _tensorboard, "mlflow": _mlflow, "wandb": _wandb}[tracker]
