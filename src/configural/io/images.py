@@ -6,6 +6,7 @@ import os
 import re
 import struct
 import warnings
+from functools import reduce
 from pathlib import Path
 
 import cv2
@@ -204,8 +205,13 @@ def shrink_to(
 
 def bounding_box(mask: Bool[np.ndarray, "rows cols"]) -> tuple[int, int, int, int]:
     """The first row and column of what a mask holds, and one past the last ones; all 0 if it holds nothing."""
-    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     return top, left, top + height, left + width
+
+
+def highest(image: Shaped[np.ndarray, "rows cols channels"]) -> Shaped[np.ndarray, "rows cols"]:
+    """The highest of each pixel's channels; many times faster than .max(axis=2)."""
+    return np.asarray(reduce(np.maximum, np.moveaxis(image, 2, 0)))
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

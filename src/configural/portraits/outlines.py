@@ -71,7 +71,7 @@ def part_masks(
         moved = outline + distance * np.array(made.outwards)[:, None] * outwards(outline)
         mask = np.zeros(shape, np.uint8)
         cv2.fillPoly(mask, [np.rint(moved * 2**_FRACTION).astype(np.int32)], (1,), shift=_FRACTION)
-        masks[kind] = mask > 0
+        masks[kind] = mask.view(bool)
     return masks
 
 
