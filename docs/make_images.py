@@ -1,6 +1,6 @@
 """Draw the images of the documentation, from painted faces, houses and vans only.
 
-Usage: python docs/make_images.py
+Usage: python docs/make_images.py, with the extra landmarks and after configural fetch landmarks
 """
 
 import os
@@ -19,6 +19,8 @@ from configural.evaluation import save_figure
 from configural.objects import FACE, HOUSE
 from configural.portraits import Exemplar, Library, load
 from configural.portraits.inspecting import sheet
+from configural.portraits.landmarks import find_bundle
+from configural.portraits.store import StoredExemplars
 from configural.stimuli import STUDY_CONDITIONS, Renderer, preset_names, sample
 
 FOLDER = Path(__file__).parent / "images"
@@ -100,16 +102,31 @@ def write_folder(exemplars: Sequence[Exemplar], folder: Path) -> None:
     (folder / "portraits.yaml").write_text(text.split("```yaml\n")[1].split("```")[0], "utf-8")
 
 
+def write_photographs(exemplars: Sequence[Exemplar], folder: Path) -> None:
+    """Write painted faces somewhere on a wall each, as photographs of people are."""
+    folder.mkdir()
+    for number, exemplar in enumerate(exemplars[:4]):
+        wall = np.full((700, 1000, 3), (150, 170, 160), np.uint8)
+        (rows, cols), left = exemplar.size, 60 + 150 * number
+        wall[-rows:, left : left + cols] = exemplar.portrait
+        cv2.imwrite(str(folder / f"{number}.jpg"), wall[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+
+
 def source_sheets(exemplars: Sequence[Exemplar]) -> dict[str, bytes]:
-    """Contact sheets of painted exemplars, the faces read from three kinds of sources."""
+    """Contact sheets of painted exemplars, the faces read from four kinds of sources."""
+    bundle = find_bundle()
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["CONFIGURAL_CACHE"] = f"{scratch}/cache"
         write_celebamask(exemplars[:6], Path(scratch, "celebamask"))
         write_folder(exemplars, Path(scratch, "folder"))
+        write_photographs(exemplars, Path(scratch, "photos"))
+        photographs = load(f"portraits:{scratch}/photos,landmarks={bundle}").exemplars
+        assert isinstance(photographs, StoredExemplars)
         return {
             "faces_synthetic": sheet(exemplars),
             "houses": sheet(load("houses:6").exemplars, scheme=HOUSE),
             "faces_celebamask": sheet(load(f"celebamask:{scratch}/celebamask").exemplars),
+            "faces_photographs": sheet(photographs[:4], photographs=photographs.portraits),
             "faces_folder": sheet(load(f"folder:{scratch}/folder").exemplars),
         }
 

@@ -2,21 +2,27 @@
 
 import gc
 import hashlib
+import io
 import threading
+import zipfile
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from command_line import assert_one_line, configural
 
 from configural.errors import ConfiguralError
 from configural.portraits import load, regions
-from configural.portraits.fetch import download, fasseg_registry
+from configural.portraits.fetch import ARCHIVE, download, fasseg_registry, fetch_portraits
 
 FILES = {
     f"{kind}/{number}.bmp": f"{kind} {number} ".encode() * 400 for kind in ("RGB", "Labels") for number in range(5)
 }
+COLOURS = np.array([[255, 255, 0], [0, 0, 255], [0, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
 REGISTRY = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
 
 
@@ -183,6 +189,39 @@ def test_fetched_portraits_need_no_path(server, tmp_path, monkeypatch, fasseg_fo
     canvases = {key(exemplar.portrait, exemplar.segmentation): exemplar.canvas for exemplar in real.exemplars}
     monkeypatch.setattr(regions, "fill_parts", lambda *pixels, scheme: canvases[key(*pixels)])
     assert load("fasseg").fingerprint == real.fingerprint
+
+
+def test_v3_comes_out_of_an_archive_of_the_digest_that_the_user_states(server, painted, tmp_path, monkeypatch):
+    monkeypatch.setenv("CONFIGURAL_CACHE", str(tmp_path))
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("FASSEG/README.md", "text")
+        archive.writestr("FASSEG/V3/Train_RGB/../../../../up/x.bmp", b"leads out of the folder")
+        for number in range(2):
+            name = f"FASSEG/V3/Train_{{}}/-15/personne0{number}145+0-15.bmp"
+            label = COLOURS[painted[number].segmentation]
+            for kind, image in (("RGB", painted[number].portrait), ("labels", label)):
+                archive.writestr(name.format(kind), cv2.imencode(".bmp", image[..., ::-1])[1].tobytes())
+    server.files[ARCHIVE] = content.getvalue()
+    digest = hashlib.sha256(content.getvalue()).hexdigest()
+    v3 = partial(fetch_portraits, "fasseg", version="V3", base_url=server.url)
+    with pytest.raises(ConfiguralError, match=f"--sha256 {digest}"):
+        v3()
+    with pytest.raises(ConfiguralError, match="SHA-256 differs"):
+        v3(sha256="0" * 64)
+    assert not (tmp_path / "fasseg" / "V3").exists()
+    folder = v3(sha256=digest)
+    server.asked.clear()
+    assert v3(sha256=digest) == folder
+    assert server.asked == []
+    assert sorted(path.suffix for path in tmp_path.rglob("*") if path.is_file()) == 4 * [".bmp"] + [".zip"]
+    library = load(f"fasseg:{folder}")
+    assert {exemplar.name for exemplar in library.exemplars} == {
+        f"Train/-15/personne0{number}145+0-15" for number in range(2)
+    }
+    np.testing.assert_array_equal(library[0].portrait, painted[0].portrait)
+    with pytest.raises(ConfiguralError, match="V2, V3"):
+        fetch_portraits("fasseg", version="V1")
 
 
 def test_landmarks_are_fetched_and_no_other_file_is(server, landmark_bundle, tmp_path):

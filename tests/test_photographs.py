@@ -171,6 +171,20 @@ def test_what_cannot_be_used_is_skipped_with_the_reason(painted, tmp_path):
         assert "\n" not in reasons[name]
 
 
+def test_what_is_behind_something_even_is_skipped(painted, tmp_path):
+    for number in range(2):
+        save(tmp_path / f"{number}.png", painted[number].portrait)
+    for name, kinds, shade in (("dark glasses", (1, 2), 20), ("patch", (1,), 20), ("mask", (4,), 230)):
+        covered = painted[2].portrait.copy()
+        around = cv2.dilate(np.isin(painted[2].segmentation, kinds).astype(np.uint8), np.ones((25, 25), np.uint8))
+        covered[around > 0] = shade
+        save(tmp_path / f"{name}.png", covered)
+    with pytest.warns(PortraitSkippedWarning):
+        library = load(f"portraits:{tmp_path}")
+    of = {name: reason.partition("all there is of its ")[2].partition(",")[0] for name, reason in library.skipped}
+    assert of == {"dark glasses": "left eye and right eye", "patch": "left eye", "mask": "mouth"}
+
+
 def test_of_several_faces_the_largest_is_taken_and_said(painted, tmp_path):
     save(tmp_path / "one.png", painted[0].portrait)
     two = on_wall(painted[1], rows=700, cols=1200, top=100, left=50)

@@ -125,18 +125,26 @@ def inspect(
     print_library(library, sheets)
 
 
-@app.command(epilog="Examples:\n\nconfigural fetch fasseg\n\nconfigural fetch landmarks")
+@app.command(
+    epilog="Examples:\n\nconfigural fetch fasseg\n\nconfigural fetch fasseg --set V3\n\nconfigural fetch landmarks"
+)
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="fasseg, or landmarks")],
     base_url: Annotated[
         str | None, typer.Option("--from", metavar="URL", help="download from here instead of the publisher")
+    ] = None,
+    version: Annotated[
+        str, typer.Option("--set", metavar="SET", help="of fasseg: V2, or V3, with turned heads")
+    ] = "V2",
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", metavar="DIGEST", help="of the archive that V3 is taken from")
     ] = None,
 ) -> None:
     """Download public portraits into the cache folder; then --source fasseg needs no path.
 
     Or download what finds faces in photographs, which --source portraits:FOLDER needs.
 
-    Every file is checked against its SHA-256. Interrupted, the same command resumes where it stopped. The
-    environment variable CONFIGURAL_CACHE names another cache folder than the user's.
+    Every file is checked against its SHA-256, which of V3 is for you to state. Interrupted, the same command
+    resumes where it stopped. The environment variable CONFIGURAL_CACHE names another cache folder than the user's.
     """
-    typer.echo(f"{name}: {configural.api.fetch(name, base_url=base_url)}")
+    typer.echo(f"{name}: {configural.api.fetch(name, base_url=base_url, version=version, sha256=sha256)}")

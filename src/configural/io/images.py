@@ -6,6 +6,7 @@ import os
 import re
 import struct
 import warnings
+from functools import reduce
 from pathlib import Path
 
 import cv2
@@ -74,8 +75,8 @@ def decode_image(data: bytes, where: str, *, most: float = math.inf) -> UInt8[np
             of_all = "progressive" not in file.info and data[scan + 4 : scan + 5] == bytes([len(file.getbands())])
             ended = of_all or data.rfind(_JPEG_END) > scan
             data += _JPEG_END  # with which OpenCV decodes what there is, and libjpeg warns of what is missing
-        elif file.format not in ("PNG", "BMP"):  # whose checks above need no second decoding
-            file.load()
+        elif file.format not in ("PNG", "BMP", "WEBP") and data[4:12] not in _HEIC:  # others need a second decoding
+            open_image(data, where).load()  # whose pixels are gone before OpenCV decodes them
         with kept_lines(*(_LIBJPEG if data.startswith(_JPEG) else ())) as said:
             image: np.ndarray | None
             if data[4:12] in _HEIC:  # which OpenCV does not read
@@ -88,7 +89,7 @@ def decode_image(data: bytes, where: str, *, most: float = math.inf) -> UInt8[np
         why = said[0].lower() if said else "no end marker"
         raise PortraitError(f"{where}: the image is damaged or cut off ({why}), copy the file again")
     if image is None:
-        raise PortraitError(f"{where}: not a readable image")
+        raise PortraitError(f"{where}: not a readable image, copy it again or save it as PNG")
     if by > reduced:
         image = cv2.resize(image, None, fx=1 / by, fy=1 / by, interpolation=cv2.INTER_AREA)
     return turned(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), orientation(file))
@@ -125,7 +126,7 @@ def open_image(data: bytes, where: str, *, reduced: bool = False) -> ImageFile:
         if whole and not whole(data):
             raise PortraitError(f"{where}: the image is cut off, copy the file again")
         return file
-    raise PortraitError(f"{where}: not a readable image, or one that is cut off")
+    raise PortraitError(f"{where}: not a readable image, or one that is cut off; copy it again, or take it out")
 
 
 def _heic_reader(where: str) -> type[ImageFile]:
@@ -204,8 +205,13 @@ def shrink_to(
 
 def bounding_box(mask: Bool[np.ndarray, "rows cols"]) -> tuple[int, int, int, int]:
     """The first row and column of what a mask holds, and one past the last ones; all 0 if it holds nothing."""
-    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     return top, left, top + height, left + width
+
+
+def highest(image: Shaped[np.ndarray, "rows cols channels"]) -> Shaped[np.ndarray, "rows cols"]:
+    """The highest of each pixel's channels; many times faster than .max(axis=2)."""
+    return np.asarray(reduce(np.maximum, np.moveaxis(image, 2, 0)))
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

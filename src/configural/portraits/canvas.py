@@ -11,12 +11,13 @@ What depends on the object is in its scheme (`configural.objects.scheme.Fill`).
 
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
-from configural.io.images import bounding_box
+from configural.io.images import bounding_box, highest
 from configural.objects import FACE, ObjectScheme
 
 _GAP = 16  # what lies between two grown parts that are nearer than twice this is replaced as well
@@ -102,7 +103,7 @@ def _unlike(image: _Image, skin: _Image) -> tuple[_Plane, _Plane]:
     Both are fractions: 0.2 is darker by 20 %, or has a channel too strong or weak by 20 % for its lightness.
     """
     light, skin_light = np.maximum(_light(image), 1), np.maximum(_light(skin), 10)
-    tint = np.abs(image / light[..., None] - skin / skin_light[..., None]).max(axis=2)
+    tint = highest(np.abs(image / light[..., None] - skin / skin_light[..., None]))
     # Almost black pixels have no colour worth the name.
     return 1 - light / skin_light, tint * np.minimum(light / 30, 1)
 
@@ -131,7 +132,10 @@ def _removed(parts: _Map, unit: float, scheme: ObjectScheme) -> _Mask:
     fill, removed = scheme.fill, np.zeros_like(parts)
     for position, kind in enumerate(scheme.part_kinds, start=1):
         kernel = _ellipse(*(length * unit for length in fill.margins.get(kind, fill.margin)))
-        removed |= cv2.dilate((parts == position).astype(np.uint8), kernel)
+        top, left, bottom, right = bounding_box(parts == position)
+        high, wide = kernel.shape
+        box = np.s_[max(0, top - high) : bottom + high, max(0, left - wide) : right + wide]
+        removed[box] |= cv2.dilate((parts[box] == position).astype(np.uint8), kernel)
     grown = removed > 0
     together = _any_of(parts, fill.hull, scheme).astype(np.uint8)
     if together.any():
@@ -209,6 +213,7 @@ def _fit(
     return field.reshape(rows, cols, 3).astype(np.float32)
 
 
+@lru_cache(maxsize=2)  # the field of one portrait is fitted five times
 def _plate(rows: int, cols: int, tension: float) -> Float[np.ndarray, "band count"]:
     """ΔΔ − tension · Δ on a grid with free edges, in the lower form of `scipy.linalg.solveh_banded`."""
     count = rows * cols

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from configural.io.images import bounding_box
 from configural.objects import FACE
 from configural.portraits.regions import assemble
 
@@ -36,8 +37,8 @@ def cropped(
     segmentation = assemble(masks, smallest=_SMALLEST)
     middles = {}
     for number, kind in enumerate(FACE.part_kinds, start=1):
-        rows, cols = np.nonzero(segmentation == number)
-        middles[kind] = np.array([rows.min() + rows.max(), cols.min() + cols.max()]) / 2
+        top, left, bottom, right = bounding_box(segmentation == number)
+        middles[kind] = np.array([top + bottom - 1, left + right - 1]) / 2
     one, other = (middles[kind] for kind in FACE.unit.between)
     eyes = (one + other) / 2
     height = max(

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from configural.errors import PortraitError
-from configural.io.images import decode_image, open_image, orientation, read_content, turned
+from configural.io.images import decode_image, highest, open_image, orientation, read_content, turned
 
 _NAMED = 12  # colours or ids that a message names
 
@@ -115,7 +115,7 @@ def read_mask(path: Path, *, soft: bool = False) -> Bool[np.ndarray, "rows cols"
     data = read_content(path)
     colours = decode_image(data, str(path))
     if soft:
-        return np.asarray(colours.max(axis=2) > 127)
+        return highest(colours) > 127
     file = open_image(data, str(path))
     if "transparency" in file.info or file.mode in ("RGBA", "LA", "PA"):
         alpha = np.asarray(file.convert("RGBA"))[..., 3]
@@ -123,7 +123,7 @@ def read_mask(path: Path, *, soft: bool = False) -> Bool[np.ndarray, "rows cols"
             return turned(_upper_half(alpha), orientation(file))
     if file.mode.startswith("I"):
         return turned(_upper_half(np.asarray(file)), orientation(file))
-    return _upper_half(colours.max(axis=2))
+    return _upper_half(highest(colours))
 
 
 def _upper_half(levels: np.ndarray) -> Bool[np.ndarray, "rows cols"]:

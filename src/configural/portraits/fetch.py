@@ -1,6 +1,8 @@
 """Downloads of public portraits, and of what finds faces in photographs, into the user's cache folder."""
 
 import logging
+import re
+import zipfile
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -8,20 +10,26 @@ from typing import Any
 
 from configural import progress
 from configural.errors import ConfiguralError
+from configural.io import files
+from configural.io.reading import reading
 from configural.portraits.landmarks import BUNDLE_SHA256, bundle_file
 from configural.portraits.store import cache_folder
 
-FASSEG_URL = (
-    "https://raw.githubusercontent.com/massimomauro/FASSEG-repository/39737f254561b1785b500174834014e2135a6ef3/V2/"
-)
+_COMMIT = "39737f254561b1785b500174834014e2135a6ef3"
+FASSEG_URL = f"https://raw.githubusercontent.com/massimomauro/FASSEG-repository/{_COMMIT}/V2/"
+ARCHIVE_URL = "https://github.com/massimomauro/FASSEG-repository/archive/"
+ARCHIVE = f"{_COMMIT}.zip"
+"""The whole repository: what V3 is taken from, of whose files there is no list with digests."""
+
+_IN_V3 = re.compile(r".*/V3/((?:Train|Test)_(?:RGB|labels)/[^/\\]+/[^/\\]+\.bmp)")
 BUNDLE_URL = "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
 _TIMEOUT = 30.0  # seconds without a response
 _RETRIES = 1  # of a file, after a second
 
 
-def fasseg_folder() -> Path:
+def fasseg_folder(version: str = "V2") -> Path:
     """Where `fetch_portraits` puts the FASSEG portraits."""
-    return cache_folder() / "fasseg" / "V2"
+    return cache_folder() / "fasseg" / version
 
 
 def fasseg_registry() -> Mapping[str, str]:
@@ -42,7 +50,9 @@ def fetched_fasseg() -> Path:
     return folder
 
 
-def fetch_portraits(name: str, *, base_url: str | None = None) -> Path:
+def fetch_portraits(
+    name: str, *, base_url: str | None = None, version: str = "V2", sha256: str | None = None
+) -> Path:
     """Download public portraits, or what finds faces in photographs, into the user's cache folder.
 
     Args:
@@ -51,6 +61,9 @@ def fetch_portraits(name: str, *, base_url: str | None = None) -> Path:
             which `portraits:FOLDER` needs.
         base_url: Where Train_RGB, Train_Labels, Test_RGB and Test_Labels are, or face_landmarker.task; the
             publisher's if not given.
+        version: Of FASSEG, V2 or V3 (multipose01).
+        sha256: Of the archive that V3 is taken from, which this library does not know. Without it the archive is
+            downloaded, and the error says what its SHA-256 is.
 
     Returns:
         The folder that holds them, or the bundle.
@@ -71,14 +84,40 @@ def fetch_portraits(name: str, *, base_url: str | None = None) -> Path:
         return file
     if name != "fasseg":
         raise ConfiguralError(f"'{name}' cannot be fetched; what can is: fasseg, landmarks")
+    if version not in ("V2", "V3"):
+        raise ConfiguralError(f"FASSEG's '{version}' cannot be fetched; what can is: V2, V3")
+    if version == "V3":
+        return _fetch_v3(base_url or ARCHIVE_URL, sha256)
     download(fasseg_folder(), base_url or FASSEG_URL, registry=fasseg_registry(), task="fetching fasseg")
     return fasseg_folder()
 
 
-def download(folder: Path, base_url: str, *, registry: Mapping[str, str], task: str = "fetching") -> None:
+def _fetch_v3(base_url: str, sha256: str | None) -> Path:
+    import pooch
+
+    folder = fasseg_folder("V3")
+    archive = folder.parent / ARCHIVE
+    download(archive.parent, base_url, registry={ARCHIVE: sha256}, task="fetching fasseg")
+    with reading(archive, "an archive of FASSEG"):
+        if sha256 is None:
+            digest = pooch.file_hash(archive)
+            raise ConfiguralError(
+                f"{archive}: downloaded, but which SHA-256 it should have is not known here; its is {digest}: "
+                f"if you trust it, repeat the command with --sha256 {digest}"
+            )
+        with zipfile.ZipFile(archive) as held:
+            found = {inside[1]: inside[0] for inside in map(_IN_V3.fullmatch, held.namelist()) if inside}
+            for name, member in found.items():
+                files.write_bytes(folder / name, held.read(member))
+    if not found:
+        raise ConfiguralError(f"{archive}: holds no portraits of V3, such as V3/Train_RGB/0/NAME.bmp")
+    return folder
+
+
+def download(folder: Path, base_url: str, *, registry: Mapping[str, str | None], task: str = "fetching") -> None:
     """Download files one by one; those that are there and have the expected SHA-256 are kept.
 
-    The registry has their names, to be appended to the address, and each one's SHA-256.
+    The registry has their names, to be appended to the address, and each one's SHA-256, None for whatever comes.
 
     Raises:
         ConfiguralError: If a file cannot be had, or is not the one wanted. What was downloaded before stays.

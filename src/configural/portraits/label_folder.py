@@ -19,7 +19,7 @@ from configural.portraits.drawings import Label, read_mask
 from configural.portraits.image_files import Beside, ImageFile, find_images
 from configural.portraits.landmarks import Found, Landmarker
 from configural.portraits.library import Exemplar
-from configural.portraits.outlines import eye_distance, hidden, part_masks
+from configural.portraits.outlines import covered, eye_distance, hidden, part_masks
 from configural.portraits.regions import cut_exemplar, middle_column
 
 _MOST = 16e6  # pixels of a photograph in which a face is looked for
@@ -141,12 +141,13 @@ class LabelFolder:
             _refuse_absent(masks, label)
             return shrink_to(photograph, *label.colours.shape[:2]), masks, "by its label image"
         largest, *others = self._faces(photograph)
-        if why := hidden(largest.points, shape):
+        masks = part_masks(largest.points, shape)
+        if why := hidden(largest.points, shape) or covered(photograph, masks):
             raise PortraitError(why)
         note = "by landmarks"
         if others := [face for face in others if face.side > _SOME * largest.side]:
             note += f"; the largest of {1 + len(others)} faces"
-        return photograph, part_masks(largest.points, shape), note
+        return photograph, masks, note
 
     def landmarks(self, portrait: UInt8[np.ndarray, "rows cols 3"]) -> Float[np.ndarray, "478 2"] | None:
         """The points of a portrait's face; None where the parts are not found by them."""

@@ -154,7 +154,7 @@ class Landmarker:
         if certain < _CERTAIN:
             return None
         width = image.shape[1]
-        mirrored, _ = self._points(np.ascontiguousarray(image[:, ::-1]), box.mirrored(width))
+        mirrored, _ = self._points(cv2.flip(image, 1), box.mirrored(width))
         mirrored[:, 0] = width - 1 - mirrored[:, 0]
         for made in outlines().values():
             own, others = list(made.points), list(made.mirrored)

@@ -8,13 +8,16 @@ from importlib import resources
 import cv2
 import numpy as np
 import yaml
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
+from configural.io.images import bounding_box
 from configural.objects import FACE
 
 _TURNED = 0.22  # of the distance between the eyes' outer corners, by which the nose's tip may be off their middle
 _CLOSED = 0.13  # of an eye's width: how far its lids are apart at least
 _SMALLEST = 20  # pixels between the eyes
+_EVEN = 0.06  # of the nose's lightness: how much a part varies at least. Parts of portraits vary by 0.09 and more,
+# evenly covered ones by 0.03 at most.
 _NOSE_TIP, _CORNERS = 1, (33, 263)
 _FRACTION = 4  # binary digits of a pixel that outlines are drawn with
 
@@ -71,7 +74,7 @@ def part_masks(
         moved = outline + distance * np.array(made.outwards)[:, None] * outwards(outline)
         mask = np.zeros(shape, np.uint8)
         cv2.fillPoly(mask, [np.rint(moved * 2**_FRACTION).astype(np.int32)], (1,), shift=_FRACTION)
-        masks[kind] = mask > 0
+        masks[kind] = mask.view(bool)
     return masks
 
 
@@ -103,3 +106,17 @@ def hidden(points: Float[np.ndarray, "478 2"], shape: tuple[int, int]) -> str:
             if np.linalg.norm(outline[half // 2] - outline[-half // 2]) < _CLOSED * width:
                 return f"its {kind.replace('_', ' ')} is closed"
     return ""
+
+
+def covered(
+    photograph: UInt8[np.ndarray, "rows cols 3"], masks: Mapping[str, Bool[np.ndarray, "rows cols"]]
+) -> str:
+    """Which part is behind something even, such as dark glasses, in words; empty if none is."""
+    level, varies = {}, {}
+    for kind, mask in masks.items():
+        top, left, bottom, right = bounding_box(mask)
+        box = np.s_[top:bottom, left:right]
+        mean, deviation = cv2.meanStdDev(photograph[box], mask=mask[box].view(np.uint8))
+        level[kind], varies[kind] = mean.mean(), deviation.max()
+    even = " and ".join(kind.replace("_", " ") for kind in masks if varies[kind] < _EVEN * level["nose"])
+    return f"one even shade is all there is of its {even}, as behind dark glasses or a mask" if even else ""

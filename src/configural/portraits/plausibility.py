@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import UInt8
 
+from configural.io.images import bounding_box
 from configural.objects import FACE
 
 _Bounds = tuple[float, float]
@@ -30,8 +31,8 @@ def implausible(segmentation: UInt8[np.ndarray, "rows cols"]) -> str:
     """
     middle = {}
     for number, kind in enumerate(FACE.part_kinds, start=1):
-        rows, cols = np.nonzero(segmentation == number)
-        middle[kind] = np.array([rows.min() + rows.max(), cols.min() + cols.max()]) / 2
+        top, left, bottom, right = bounding_box(segmentation == number)
+        middle[kind] = np.array([top + bottom - 1, left + right - 1]) / 2
     between = (middle["left_eye"] + middle["right_eye"]) / 2
     tilt, distance = middle["right_eye"] - middle["left_eye"]
     if distance <= 0:

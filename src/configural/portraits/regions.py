@@ -1,13 +1,15 @@
 """From part masks, as people draw them, to an exemplar."""
 
+import math
 from collections.abc import Mapping
+from functools import reduce
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
 from configural.errors import PortraitError
-from configural.io.images import fits, shrink_to, turned
+from configural.io.images import bounding_box, fits, shrink_to, turned
 from configural.objects import FACE, ObjectScheme
 from configural.portraits.canvas import fill_parts
 from configural.portraits.library import Exemplar
@@ -74,21 +76,26 @@ def assemble(
     Raises:
         PortraitError: If a part kind is not to be seen, or one of an interchangeable pair hardly.
     """
-    found = {kind: _pieces(mask, smallest) for kind, mask in masks.items()}
+    shape = next(iter(masks.values())).shape
+    # A face may be a small part of a large photograph, of which nothing else is looked at.
+    top, first, bottom, last = bounding_box(reduce(np.logical_or, masks.values()))
+    box = np.s_[top:bottom, first:last]
+    area, near_by = smallest * math.prod(shape), round(max(shape) / 20)
+    found = {kind: _pieces(mask[box], area) for kind, mask in masks.items()}
     for name, (left, right) in scheme.joint_names.items():
         if name in found:
             found[left], found[right] = _two(found.pop(name), name.removesuffix("s"))
     missing = [kind.replace("_", " ") for kind in scheme.part_kinds if not found[kind]]
     if missing:
         raise PortraitError(f"its label shows no {' and no '.join(missing)}")
-    whole = {kind: _with_near_pieces(found[kind]) for kind in scheme.part_kinds}
+    whole = {kind: _with_near_pieces(found[kind], near_by) for kind in scheme.part_kinds}
     for pair in scheme.interchangeable:
         smaller, larger = sorted(pair, key=lambda kind: int(whole[kind].sum()))
         if whole[smaller].sum() < _HARDLY * whole[larger].sum():
             raise PortraitError(f"of its {smaller.replace('_', ' ')} hardly anything is to be seen")
-    segmentation = np.zeros(next(iter(whole.values())).shape, np.uint8)
+    segmentation = np.zeros(shape, np.uint8)
     for number, kind in enumerate(scheme.part_kinds, start=1):
-        segmentation[whole[kind]] = number
+        segmentation[box][whole[kind]] = number
     return segmentation
 
 
@@ -107,20 +114,23 @@ def middle_column(mask: Bool[np.ndarray, "rows cols"]) -> float:
     return float(np.nonzero(mask)[1].mean())
 
 
-def _with_near_pieces(found: list[Bool[np.ndarray, "rows cols"]]) -> Bool[np.ndarray, "rows cols"]:
-    """The first, largest piece and those near it: the lips of an open mouth are drawn apart."""
+def _with_near_pieces(found: list[Bool[np.ndarray, "rows cols"]], near_by: int) -> Bool[np.ndarray, "rows cols"]:
+    """The first, largest piece and those within so many pixels: the lips of an open mouth are drawn apart."""
     largest = found[0]
-    near_by = round(max(largest.shape) / 20)
+    if len(found) == 1:
+        return largest
     around = cv2.dilate(largest.astype(np.uint8), np.ones((2 * near_by + 1, 2 * near_by + 1), np.uint8)) > 0
     near = [piece for piece in found if piece.sum() >= 0.1 * largest.sum() and (piece & around).any()]
     return np.any(near, axis=0)
 
 
 def _pieces(mask: Bool[np.ndarray, "rows cols"], smallest: float) -> list[Bool[np.ndarray, "rows cols"]]:
-    """The connected pieces of a mask with their holes filled, largest first, specks left out."""
+    """The connected pieces of a mask of so many pixels with their holes filled, largest first, without specks."""
+    if not mask.any():
+        return []
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA]
-    large = [n for n in range(1, count) if areas[n] >= smallest * mask.size]
+    large = [n for n in range(1, count) if areas[n] >= smallest]
     return [_without_holes(labels == n) for n in sorted(large, key=lambda n: -areas[n])]
 
 

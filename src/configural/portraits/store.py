@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict
 from configural import progress
 from configural.errors import ConfiguralError, PortraitError
 from configural.io import files
-from configural.io.images import bounding_box
+from configural.io.images import bounding_box, highest
 from configural.objects import ObjectScheme
 from configural.portraits.library import Exemplar, Part
 from configural.processes import processors, worker_processes
@@ -286,7 +286,7 @@ def _unsealed(lines: bytes) -> bytes:
 
 
 def _write(folder: Path, key: str, exemplar: Exemplar) -> Entry:
-    different = (exemplar.portrait != exemplar.canvas).any(axis=2) | (exemplar.segmentation > 0)
+    different = (highest(cv2.absdiff(exemplar.portrait, exemplar.canvas)) | exemplar.segmentation) > 0
     top, left, bottom, right = box = bounding_box(different)
     images = {
         "canvas.png": exemplar.canvas,
@@ -329,9 +329,17 @@ def _read_member(path: Path, name: str) -> bytes:
         return archive.read(name)
 
 
+_PACKED = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+)
+"""What packs portraits in half the time of other filters, and no larger."""
+
+
 def _encode(pixels: UInt8[np.ndarray, "..."]) -> bytes:
     # OpenCV takes RGB for BGR here and again when it reads, which cancels out.
-    return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    return cv2.imencode(".png", pixels, _PACKED)[1].tobytes()
 
 
 @dataclass(frozen=True, eq=False)
