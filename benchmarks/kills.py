@@ -5,7 +5,7 @@
 
 Every command runs with a temporary folder of its own. After the kill (-9, to the command alone) its other processes
 are to be gone within two seconds; after the repetition the results are to be the same, byte for byte, and the
-temporary folder is to be empty. Prints a line for each command.
+temporary folder is to be empty. Prints a line for each kill, and one for each command.
 """
 
 import argparse
@@ -102,7 +102,9 @@ def main() -> None:
             for number in range(given.kills):
                 folder = Path(name) / f"trial-{number}"
                 folder.mkdir()
-                for wrong in trial(words, expected, seconds, folder, run=is_run):
+                faults = trial(words, expected, seconds, folder, run=is_run)
+                print(f"{title} {number}: {', '.join(faults) or 'nothing wrong'}", flush=True)
+                for wrong in faults:
                     found[wrong] = found.get(wrong, 0) + 1
                 shutil.rmtree(folder)
             what = ", ".join(f"{wrong}: {count}" for wrong, count in found.items()) or "nothing wrong"

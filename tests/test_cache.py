@@ -305,6 +305,21 @@ def test_the_users_own_cache_folder_is_the_default(monkeypatch, tmp_path):
         assert store_module.cache_folder() == tmp_path / "configural"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a home folder is no matter of the account")
+def test_a_user_without_a_home_is_asked_for_a_cache_folder(monkeypatch):
+    """As `docker run --user 12345` has it: no entry in the list of accounts, and HOME unset."""
+    import pwd
+
+    for name in ("CONFIGURAL_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    with pytest.raises(ConfiguralError, match="CONFIGURAL_CACHE"):
+        load("fasseg")
+    monkeypatch.setenv("CONFIGURAL_CACHE", "~/mine")
+    with pytest.raises(ConfiguralError, match="no home folder"):
+        store_module.cache_folder()
+
+
 def test_processes_prepare_the_same_exemplars(portraits, place, tmp_path, monkeypatch):
     alone, skipped = prepare(published("fasseg", portraits), place)
     monkeypatch.setattr(store_module, "_WORTH_WORKERS", 2)

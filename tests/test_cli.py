@@ -57,6 +57,27 @@ def test_generate(portraits, tmp_path):
     assert_one_line(configural(*arguments.split()), str(out), "not empty")
 
 
+def test_a_small_set_has_as_many_shards_as_a_reader_of_several_workers_needs(tmp_path):
+    words = [
+        "generate",
+        "--source",
+        "synthetic:2",
+        "--count",
+        "42",
+        "--size",
+        "8",
+        "--format",
+        "webdataset",
+        "--shard-size",
+        "12",
+        "--out",
+    ]
+    done = configural(*words, tmp_path / "set")
+    assert done.returncode == 0, done.stderr
+    made = sorted(path.name for path in (tmp_path / "set").glob("train-*.tar"))
+    assert made == [f"train-{number:06d}.tar" for number in range(3)]  # of 34 images
+
+
 def test_defective_portraits_are_skipped_by_name(portraits, tmp_path):
     rgb, labels = portraits / "Train_RGB", portraits / "Train_Labels"
     (rgb / "1.bmp").write_bytes((rgb / "1.bmp").read_bytes()[:900])

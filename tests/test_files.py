@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,15 @@ def test_permissions_are_those_of_a_plain_open(tmp_path):
     (tmp_path / "b").write_text("ü", "utf-8")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_locale_that_is_not_utf_8_is_not_taken_for_a_fault_of_the_name():
+    code = "import sys; from configural.io.files import refuse_no_text as check; check('ascii'); check(sys.argv[1])"
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    for settings, said in ((locale, "set LC_ALL=C.UTF-8"), ({"PYTHONUTF8": "1"}, "")):
+        command = [sys.executable, "-c", code, "Bärbel"]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **settings})
+        assert (done.returncode, said in done.stderr) == (1 if said else 0, True), done.stderr
 
 
 def test_a_missing_folder_is_made_and_made_once(tmp_path, monkeypatch):

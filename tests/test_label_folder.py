@@ -214,6 +214,14 @@ def test_mistakes_in_the_description_name_its_line(folder, change, line, words):
         assert word in message
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_description_that_is_not_utf_8_says_how_to_save_it(folder, encoding):
+    (folder / "portraits.yaml").write_bytes((LABELS + "licence: für alle\n").encode(encoding))
+    with pytest.raises(ConfiguralError, match="save it as that") as caught:
+        load(f"folder:{folder}")
+    assert "portraits.yaml: not UTF-8 text" in str(caught.value)
+
+
 def test_missing_descriptions_and_images_are_named(folder):
     with pytest.raises(ConfiguralError, match=r"no portraits\.yaml"):
         load(f"folder:{folder}")

@@ -52,6 +52,13 @@ def test_what_is_wrong_with_a_folder_is_no_matter_of_locks(tmp_path, monkeypatch
         pass
 
 
+def test_a_link_to_a_folder_that_is_still_to_be_made_is_followed(tmp_path):
+    (tmp_path / "link").symlink_to("elsewhere/run")
+    with locked(tmp_path / "link", "this run"):
+        (tmp_path / "link" / "made").touch()
+    assert os.listdir(tmp_path / "elsewhere" / "run") == ["made"]
+
+
 HOLDS = """
 import sys, time
 from pathlib import Path

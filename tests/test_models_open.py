@@ -225,6 +225,22 @@ def test_half_precision_and_preparation(images):
     assert values.grad.abs().max() > 0
 
 
+def test_a_network_is_given_back_in_its_owner_s_mode(images):
+    """It responds as in evaluation, also where it is trained on between; a layer that was frozen stays it."""
+    network = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(3), Last(2, nn.Identity()))
+    expected = models.open(network.eval()).log_odds(images)
+    network.train()[0].eval()
+    before = [layer.training for layer in network.modules()]
+    opened = models.open(network)
+    values = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    for _ in range(2):
+        np.testing.assert_array_equal(opened.log_odds(images), expected)
+        np.testing.assert_allclose(opened.scores(values).detach(), expected, rtol=1e-5)
+        assert [layer.training for layer in network.modules()] == before
+        network.train()
+        before = [True] * len(before)
+
+
 def network_of_means(probabilities: bool, shape: list, kind: int = TensorProto.FLOAT) -> onnx.ModelProto:
     """Mean of all pixels, then two logits: 0.1·mean − 12 and 3 − 0.01·mean."""
     nodes = [
@@ -305,6 +321,17 @@ def test_what_is_no_model_is_named(tmp_path):
         with pytest.raises(ConfiguralError, match=re.escape(name)) as caught:
             models.open(tmp_path / name)
         assert "\n" not in str(caught.value)
+    for name, cure in {
+        "a.pkl": "skl2onnx",
+        "a.PT": "torch.onnx",
+        "a.tflite": "tf2onnx",
+        "s/saved_model.pb": "tf2onnx",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"no")
+        with pytest.raises(ConfiguralError, match=cure):
+            models.open(path.parent if "/" in name else path)
     for thing in (7, None, [1]):
         with pytest.raises(ConfiguralError, match="not a kind of model"):
             models.open(thing)

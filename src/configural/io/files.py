@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import tempfile
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -135,6 +136,8 @@ def refuse_used(out: Path, but: Collection[str] = ()) -> None:
 
 def refuse_no_text(path: str) -> None:
     """Raise a ConfiguralError if a path is not UTF-8, as readers of Parquet and safetensors need it."""
+    if not path.isascii() and sys.getfilesystemencoding() != "utf-8":
+        raise ConfiguralError(f"{ascii(path)[1:-1]}: names are not UTF-8 in this locale; set LC_ALL=C.UTF-8")
     if any("\udc80" <= character <= "\udcff" for character in path):
         raise ConfiguralError(f"{ascii(path)[1:-1]}: the name is not UTF-8; choose another, or rename it")
 

@@ -35,7 +35,7 @@ def locked(folder: Path, doing: str, patience: float = 0, name: str = LOCK) -> I
     Warns:
         UnlockedWarning: If the file system has no locks; the block then runs without.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.resolve().mkdir(parents=True, exist_ok=True)  # a link may lead to a folder that is still to be made
     lock = FileLock(folder / name)
     try:
         lock.acquire(timeout=patience)

@@ -46,7 +46,9 @@ def read_document(path: Path) -> Document:
     with reading(path, "readable"):
         if path.stat().st_size > _LARGEST:
             raise ConfiguralError(f"{path}: more than {_LARGEST:,} bytes; settings are small")
-        text = path.read_text("utf-8")
+        content = path.read_bytes()
+    with reading(path, "UTF-8 text", "; save it as that"):
+        text = content.decode("utf-8")
     return parse_document(text, str(path))
 
 

@@ -178,6 +178,25 @@ def open(
     return _opened(source, options)
 
 
+_CURES = {
+    (
+        ".pkl",
+        ".pickle",
+        ".joblib",
+    ): "load it in Python and give models.open what it holds, or save that as .onnx by skl2onnx",
+    (".pt", ".pth", ".ckpt", ".bin", ".pt2"): "name as module:name a function that makes the network and loads its "
+    "weights, or save it as .onnx by torch.onnx.export",
+    (".tflite", ".pb"): "save it as .onnx by tf2onnx, or as .keras if Keras made it",
+}
+"""What to do about files that run code when they are read, or that nothing here reads, by their suffixes."""
+
+
+def _cure(source: Path) -> str:
+    """What to do about a file of such a suffix, or a folder that holds one; nothing about others."""
+    there = {path.suffix.lower() for path in ([source, *source.iterdir()] if source.is_dir() else [source])}
+    return next((cure for suffixes, cure in _CURES.items() if there.intersection(suffixes)), "")
+
+
 def _opened(source: Any, options: Options) -> Classifier:
     kind = next((kind for kind in KINDS if kind.fits(source)), None)
     missing = isinstance(source, Path) and not source.exists()
@@ -185,7 +204,8 @@ def _opened(source: Any, options: Options) -> Classifier:
         *most, last = (kind.name for kind in KINDS[:6])
         why = "there is no such model" if missing else "not a kind of model that is known"
         shown = str(source) if isinstance(source, Path) else f"a {type(source).__name__}"
-        raise ConfiguralError(f"{shown}: {why}; give {', '.join(most)} or {last}")
+        cure = "" if missing or not isinstance(source, Path) else _cure(source)
+        raise ConfiguralError(f"{shown}: {why}; " + (cure or f"give {', '.join(most)} or {last}"))
     for option, default in vars(Options()).items():
         if option not in kind.uses and option != "name" and getattr(options, option) != default:
             raise ConfiguralError(f"{option}: of no use for {kind.name}; leave it out")

@@ -1,6 +1,8 @@
 """Torch networks as classifiers."""
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,7 +29,7 @@ class TorchClassifier(OpenedClassifier):
     """A torch network as a classifier.
 
     Attributes:
-        module: In evaluation mode.
+        module: The network; in evaluation mode while it responds, else in its owner's.
         prepare: From RGB images of 0 to 255 (n, 3, h, w) to what the network takes; differentiable.
         outputs: From the same images to the network's outputs.
     """
@@ -38,17 +40,36 @@ class TorchClassifier(OpenedClassifier):
 
     def scores(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
         """Log-odds of the correct class, differentiable."""
-        outputs = self.outputs(images)
-        self.reading.decide(outputs, self.respond, images.shape[-1])
+        with _evaluating(self.module):
+            outputs = self.outputs(images)
+            self.reading.decide(outputs, self.respond, images.shape[-1])
         return self.reading.log_odds(outputs)
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """A network in evaluation mode while the block runs; then every layer is in the mode that it was in."""
+    with _MODES:
+        training = [layer for layer in module.modules() if layer.training]
+        if training:
+            module.eval()
+        try:
+            yield
+        finally:
+            for layer in training:
+                layer.training = True
+
+
+_MODES = threading.RLock()
+"""Held by whoever changes networks' modes, which are those of all threads."""
 
 
 def torch_classifier(
     module: nn.Module, prepare: Prepare, *, options: Options, size: int | None, **understood: Any
 ) -> TorchClassifier:
-    """A torch network, put into evaluation mode and onto the device; `understood` are its other attributes."""
+    """A torch network, put onto the device; `understood` are its other attributes."""
     # What torch.compile gives shows nobody what its layers give; the network inside computes the same.
-    module = getattr(module, "_orig_mod", module).to(options.device).eval()
+    module = getattr(module, "_orig_mod", module).to(options.device)
 
     def outputs(images: Tensor) -> Any:
         prepared = prepare(images.to(options.device))
@@ -71,7 +92,8 @@ def torch_classifier(
                 return outputs(parts[rank])
 
         parts = batch.tensor_split(max(1, min(threads, len(batch) // _WORTH_A_THREAD)))
-        found = on_cores(part, len(parts))
+        with _evaluating(module):
+            found = on_cores(part, len(parts))
         return found[0] if len(found) == 1 else torch.cat(found)
 
     return TorchClassifier(
@@ -96,7 +118,7 @@ def open_module(
     """A torch network as a classifier; see `networks.NETWORKS` and `Reading` for what it takes and gives.
 
     Args:
-        module: It is put into evaluation mode and onto the device.
+        module: It is put onto the device.
         options: What a user said of it.
         kind: What it was opened from.
         known: `logits` or `probabilities`, where it is known what the outputs are.

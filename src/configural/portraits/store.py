@@ -72,11 +72,15 @@ class PortraitFolder(Protocol):
 def cache_folder() -> Path:
     """Where prepared exemplars and downloads are kept: CONFIGURAL_CACHE, or the user's own cache folder."""
     named = os.environ.get("CONFIGURAL_CACHE")
-    if named:
-        return Path(named).expanduser()
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("configural", appauthor=False))
+    try:
+        return Path(named or platformdirs.user_cache_dir("configural", appauthor=False)).expanduser()
+    except RuntimeError as error:  # as in a container, of a user whom it does not know
+        raise ConfiguralError(
+            "this user has no home folder to keep a cache in: name a folder by the environment variable "
+            "CONFIGURAL_CACHE"
+        ) from error
 
 
 class Entry(BaseModel):
