@@ -59,9 +59,9 @@ export function covering(picture, middle, size, rows, columns) {
   return { ...picture, row, column, rows: high, columns: wide };
 }
 
-/** Whether a point lies inside. @param {Outline} outline @param {number} row @param {number} column */
-export function holds({ row: top, column: left, rows, columns, power }, row, column) {
-  const [y, x] = [(2 * (row - top)) / rows - 1, (2 * (column - left)) / columns - 1];
+/** Whether a point lies inside, or not far outside. @param {Outline} outline @param {number} row @param {number} column @param {number} [far] */
+export function holds({ row: top, column: left, rows, columns, power }, row, column, far = 0) {
+  const [y, x] = [(row - top - rows / 2) / (rows / 2 + far), (column - left - columns / 2) / (columns / 2 + far)];
   return Math.abs(y) ** power + Math.abs(x) ** power <= 1;
 }
 

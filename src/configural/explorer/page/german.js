@@ -70,7 +70,7 @@ export const german = {
   copied: 'Der Link ist kopiert: Er enthält diese Anordnung.',
   no_copy: 'Die Adresszeile enthält den Link zu dieser Anordnung.',
   own: 'Eigenes Bild',
-  own_how: 'Wählen Sie ein Bild, oder ziehen oder fügen Sie eines hier ein. Es bleibt auf dieser Seite: Nichts wird gesendet, und es ist weg, wenn Sie sie schließen.',
+  own_how: 'Wählen Sie ein Bild, ziehen Sie eines hierher oder fügen Sie eines ein. Es bleibt auf dieser Seite: Nichts wird gesendet, und es ist weg, wenn Sie sie schließen.',
   own_place: 'Schieben und vergrößern Sie das Bild, bis alles ungefähr unter den Umrissen liegt ({object}). Ziehen Sie dann jeden Umriss mit etwas Rand um sein Teil: Von dort wird die Lücke gefüllt.',
   own_server: 'Diese Seite beantwortet ein Server, der seine Bilder selbst zeichnet und nie eines bekommt; für Ihres schreiben Sie die Seite in eine Datei (--out explorer.html), in der die Netze im Browser laufen.',
   own_stage: 'Ihr Bild und die Umrisse. Die Zifferntasten wählen einen Umriss, 0 das Bild; die Pfeiltasten verschieben, + und − ändern die Größe.',

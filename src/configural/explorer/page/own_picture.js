@@ -9,6 +9,7 @@ const SIDE = 512;
 const ENOUGH = 2048; // pixels along an edge of the file
 const SIZING = 1.05;
 const ENLARGED_MOST = 12;
+const NEAR = 16; // pixels by which a handle, or a finger an outline, may be missed
 const STRIDE = 4;
 const STRIDES = { Shift: 16, Alt: 1 };
 
@@ -146,9 +147,9 @@ export class OwnPicture {
   down(event) {
     if (event.button !== 0) return;
     const at = this.point(event);
-    const sizes = this.chosen > 0 && this.handle().every((n, i) => Math.abs(n - at[i]) <= 16);
+    const sizes = this.chosen > 0 && this.handle().every((n, i) => Math.abs(n - at[i]) <= NEAR);
     if (!sizes) {
-      const under = this.things.map((_, i) => i).filter((i) => i && holds(this.things[i], at[0], at[1]));
+      const under = this.things.map((_, i) => i).filter((i) => i && holds(this.things[i], at[0], at[1], event.pointerType === 'touch' ? NEAR : 0));
       this.choose(under.includes(this.chosen) ? this.chosen : under.pop() ?? 0);
     }
     this.held = { at, sizes, thing: this.things[this.chosen] };
