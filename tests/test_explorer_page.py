@@ -390,6 +390,102 @@ def test_nothing_is_ever_sent(opened):
     assert not [url for url in asked if not url.startswith(("blob:", "data:")) and "example.org" not in url]
 
 
+def drawing(rows: int, columns: int) -> np.ndarray:
+    """A picture that no exemplar shows: a shaded ground with a dark spot in the middle and noise on it."""
+    rng = np.random.default_rng(3)
+    down, across = np.mgrid[:rows, :columns]
+    image = np.stack([80 + down // 8, 60 + across // 8, np.full((rows, columns), 90)], axis=2)
+    image[rows // 3 : rows // 2, columns // 3 : columns // 2] = (30, 10, 10)
+    return (image + rng.integers(0, 40, image.shape)).astype(np.uint8)
+
+
+def choose_file(page: Any, image: np.ndarray, **options: Any) -> None:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, **{"format": "PNG", **options})
+    page.set_input_files("#own-file", {"name": "picture", "mimeType": "image/png", "buffer": file.getvalue()})
+
+
+def test_a_visitors_own_picture_is_cut_by_outlines_and_stays_on_the_page(opened, faces):
+    page, asked = opened(), []
+    page.on("request", lambda request: asked.append(request.url))
+    until(page, "async () => (await explorer).replies.filter(Boolean).length === 2")
+    first = page.evaluate("async () => (await explorer).replies.map((reply) => reply.logOdds)")
+    page.get_by_role("button", name="Your own picture").click()
+    image = drawing(*faces[0].size)
+    choose_file(page, image)
+    until(page, "async () => (await explorer).ownPicture.things.length === 5")
+    outline = """async () => {
+      const { row, column, rows } = (await explorer).ownPicture.things[4];
+      return [row, column, rows];
+    }"""
+    was, box = page.evaluate(outline), page.locator("#own-stage canvas").bounding_box()
+    scale = box["height"] / len(image)
+    x, y = box["x"] + box["width"] / 2, box["y"] + (was[0] + was[2] / 2) * scale
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 10, y - 30, steps=3)
+    page.mouse.up()
+    now = page.evaluate(outline)
+    assert [was[0] - now[0], was[1] - now[1]] == pytest.approx([30 / scale, 10 / scale], abs=1)
+    page.keyboard.press("+")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert page.evaluate(outline)[1] < now[1] - 15
+    assert page.evaluate(outline)[2] > now[2]
+    page.get_by_role("button", name="Use it").click()
+
+    until(page, "async () => (await explorer).state.exemplar === 'own:1'")
+    own = page.evaluate(
+        """async () => {
+          const { canvas, parts } = (await explorer).material.exemplar('own:1');
+          const text = (bytes) => btoa(bytes.reduce((sum, byte) => sum + String.fromCharCode(byte), ''));
+          const part = (one) => ({ ...one, pixels: text(one.pixels), mask: text(one.mask) });
+          return [text(canvas), [...parts.values()].map(part)];
+        }"""
+    )
+    inside = np.zeros(image.shape[:2], bool)
+    for each in own[1]:
+        shape = (each["rows"], each["columns"])
+        where = np.s_[each["row"] : each["row"] + shape[0], each["column"] : each["column"] + shape[1]]
+        assert np.array_equal(pixels(each["pixels"], (*shape, 3)), image[where])
+        inside[where] |= pixels(each["mask"], shape) > 0
+    assert 0.01 < inside.mean() < 0.2
+    assert np.array_equal(pixels(own[0], image.shape)[~inside], image[~inside])
+
+    until(page, "async (first) => (await explorer).replies.every((reply, i) => reply.logOdds !== first[i])", first)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Session").click()
+    assert "own:" not in Path(download.value.path()).read_text("utf-8")
+    for button in ("Copy link", "Table row"):
+        page.evaluate("document.querySelector('#note').textContent = ''")
+        page.get_by_role("button", name=button).click()
+        until(page, "() => document.querySelector('#note').innerText.includes('no link or table can hold it')")
+    page.wait_for_timeout(500)
+    assert page.evaluate("location.hash") == ""
+    page.select_option("#exemplar", faces[1].name)
+    until(page, "() => location.hash.startsWith('#s=')")
+    page.get_by_role("button", name="nose", exact=True).click()
+    page.select_option("#donor", "own:1")
+    until(page, "() => location.hash === ''")
+    assert not [url for url in asked if not url.startswith(("blob:", "data:"))]
+
+
+def test_a_picture_stands_as_its_file_says_and_what_is_none_is_told(opened):
+    page = opened()
+    page.get_by_role("button", name="Your own picture").click()
+    page.set_input_files("#own-file", {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"})
+    until(
+        page, "() => document.querySelector('#own-how').innerText.includes('no picture that this browser can read')"
+    )
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned by a quarter
+    choose_file(page, drawing(60, 120), format="JPEG", exif=turned)
+    until(page, "async () => (await explorer).ownPicture.things.length === 5")
+    high, wide = page.evaluate(
+        "async () => { const [{ rows, columns }] = (await explorer).ownPicture.things; return [rows, columns]; }"
+    )
+    assert high / wide == pytest.approx(2)
+
+
 def test_a_server_responds_and_its_failures_are_told(browser, faces):
     uvicorn = pytest.importorskip("uvicorn")
     from configural.explorer import server
@@ -417,6 +513,10 @@ def test_a_server_responds_and_its_failures_are_told(browser, faces):
         stimulus = stimulus_of(State.model_validate_json(json.dumps(state(page))), faces)
         wanted = classifier.log_odds(Renderer(faces, size=32).draw(stimulus)[None])[0]
         assert page.evaluate("async () => (await explorer).replies[0].logOdds") == pytest.approx(wanted, abs=1e-6)
+        page.get_by_role("button", name="Your own picture").click()
+        assert "never gets a picture" in page.inner_text("#own-how")
+        assert not page.get_by_role("button", name="Choose a picture").is_visible()
+        page.get_by_role("button", name="Close").click()
         broken.append("out of memory")
         page.focus("#stage")
         page.keyboard.press("ArrowDown")

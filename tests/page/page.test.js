@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 
+import { covering, cutExemplar, meanOutlines, placed } from '../../src/configural/explorer/page/cutting.js';
+import { drawn } from '../../src/configural/explorer/page/drawing.js';
 import { Material } from '../../src/configural/explorer/page/material.js';
 import { makeNetwork } from '../../src/configural/explorer/page/network.js';
 import { unpackImage, unpackWeights } from '../../src/configural/explorer/page/packing.js';
@@ -129,6 +131,58 @@ test('scrambled stimuli hold every part once, and the correct ones each in its s
     const drawn = states.drawnAtRandom(made, whole, scramble, chance(4));
     assert.deepEqual(drawn.parts.map((part) => part.kind).sort(), [...KINDS].sort());
     assert.equal(states.isCorrect(drawn), !scramble);
+  }
+});
+
+test('parts cut from a picture and put back on its canvas are the picture', async () => {
+  const made = await material();
+  const [rows, columns] = [120, 90];
+  const random = chance(6);
+  const pixels = Uint8Array.from({ length: 3 * rows * columns }, () => 256 * random());
+  const outlines = meanOutlines([made.exemplar('a'), made.exemplar('b')], KINDS, rows, columns);
+  // The boxes of these exemplars, whose masks are all of them, in a picture of another size; with 15 % of room.
+  const [row, column, high, wide] = [20, 17, 8, 5].map((n, i) => n * [rows / 50, columns / 40][i % 2]);
+  const nose = outlines[2];
+  assert.ok(Math.abs(nose.row + nose.rows / 2 - row - high / 2) <= 1 && Math.abs(nose.rows - 1.15 * high) <= 1);
+  assert.ok(Math.abs(nose.column + nose.columns / 2 - column - wide / 2) <= 1 && nose.columns === 16); // the least
+  const own = cutExemplar('own', { rows, columns, pixels }, outlines);
+  const inside = new Set();
+  for (const part of own.parts.values()) {
+    part.mask.forEach((one, i) => one && inside.add((part.row + Math.floor(i / part.columns)) * columns + part.column + (i % part.columns)));
+  }
+  assert.ok(inside.size > 400 && inside.size < rows * columns / 2);
+  assert.ok(own.canvas.every((value, i) => inside.has(Math.floor(i / 3)) || value === pixels[i]));
+  made.add(own);
+  made.blend = 1;
+  const whole = drawn(made, states.wholeObject(made, 'own'));
+  const [side, left] = [whole.scene.side, whole.scene.corner[1]];
+  const large = whole.large();
+  assert.ok(pixels.every((value, i) => value === large[3 * (Math.floor(i / 3 / columns) * side + left) + (i % (3 * columns))]));
+});
+
+test('what is filled is as flat, or as steep, as what is around it, up to the edge of the picture', () => {
+  const [rows, columns] = [100, 80];
+  const picture = (level) => ({
+    rows, columns, pixels: Uint8Array.from({ length: 3 * rows * columns }, (_, i) => level(Math.floor(i / 3 / columns), Math.floor(i / 3) % columns, i % 3)),
+  });
+  const box = { kind: 'nose', row: 0, column: 0, rows: 0, columns: 0, power: 2 };
+  const outlines = [placed(box, [50, 30], [60, 40], rows, columns), placed(box, [0, 90], [30, 30], rows, columns)];
+  assert.deepEqual([outlines[1].row, outlines[1].column], [0, 50]);
+  // Something else inside the outlines, which has to vanish.
+  const part = (r, c) => ((r - 50) / 28) ** 2 + ((c - 30) / 18) ** 2 < 1;
+  const flat = cutExemplar('flat', picture((r, c, k) => (part(r, c) ? 255 * (r % 2) : [200, 150, 120][k])), outlines);
+  assert.ok(flat.canvas.every((value, i) => value === [200, 150, 120][i % 3]));
+  assert.deepEqual(flat.skin, [200, 150, 120]);
+  const steep = cutExemplar('steep', picture((r, c) => (part(r, c) ? 0 : r + c)), outlines.slice(0, 1));
+  steep.canvas.forEach((value, i) => assert.ok(Math.abs(value - Math.floor(i / 3 / columns) - (Math.floor(i / 3) % columns)) <= 1));
+});
+
+test('a picture covers everything, however it is moved', () => {
+  const picture = { kind: '', row: 0, column: 0, rows: 30, columns: 90, power: Infinity };
+  for (const [middle, size] of [[[0, 0], [30, 90]], [[500, -70], [200, 600]], [[50, 40], [1, 3]]]) {
+    const { row, column, rows, columns } = covering(picture, middle, size, 100, 80);
+    assert.ok(row <= 0 && column <= 0 && row + rows >= 100 - 1e-9 && column + columns >= 80);
+    assert.ok(Math.abs(columns / rows - 3) < 1e-9);
   }
 });
 

@@ -20,8 +20,8 @@ _WORKER = ("packing", "kernel", "network", "worker")
 """The modules that run beside the page, each after those that it imports."""
 
 _PAGE = (
-    *("packing", "material", "resampling", "drawing", "state", "english", "german", "texts"),
-    *("asking", "stage", "charts", "maps", "saving", "tour", "guessing", "main"),
+    *("packing", "material", "resampling", "drawing", "cutting", "state", "english", "german", "texts"),
+    *("asking", "stage", "charts", "maps", "own_picture", "saving", "tour", "guessing", "main"),
 )
 """The modules of the page, each after those that it imports."""
 

@@ -6,6 +6,7 @@ import { drawn } from './drawing.js';
 import { Guessing } from './guessing.js';
 import { evidenceMap, occlusionMap, paintMap, positionMap } from './maps.js';
 import { Material } from './material.js';
+import { OwnPicture } from './own_picture.js';
 import { asCanvas, asCsv, asPng, download, shareCard, tableRow } from './saving.js';
 import { Stage } from './stage.js';
 import {
@@ -46,6 +47,8 @@ export class App {
     this.material = material;
     /** @type {Model[]} */
     this.models = bundle.models;
+    /** whether no server responds */
+    this.inBrowser = this.models.every((model) => model.network);
     this.texts = new Texts(Texts.preferred());
     /** @type {'tour' | 'free' | 'guess'} */
     this.mode = 'free';
@@ -85,6 +88,7 @@ export class App {
     });
     this.tour = new Tour(this, byId('panel'));
     this.guessing = new Guessing(this, byId('panel'));
+    this.ownPicture = new OwnPicture(this);
   }
 
   get language() {
@@ -253,8 +257,8 @@ export class App {
 
   /** What is done when nothing changes for a moment. */
   settle() {
-    history.replaceState(null, '', `#s=${toLink(this.material, this.state)}`);
-    if (this.replies.filter(Boolean).length === this.models.length && this.session.length < SESSION_MOST) {
+    history.replaceState(null, '', this.isOwn() ? '#' : `#s=${toLink(this.material, this.state)}`);
+    if (!this.isOwn() && this.replies.filter(Boolean).length === this.models.length && this.session.length < SESSION_MOST) {
       const said = Object.fromEntries(this.models.map((model, i) => [`log_odds ${model.name}`, this.replies[i]?.logOdds ?? '']));
       const last = this.session[this.session.length - 1];
       const row = { ...tableRow(this.material, this.state, this.session.length), ...said };
@@ -262,6 +266,20 @@ export class App {
     }
     this.check();
     this.maps();
+  }
+
+  /** Whether the visitor's own picture is in what is shown, so that nobody else could draw it. */
+  isOwn() {
+    return exemplarsOf(this.state).some((name) => this.material.own.includes(name));
+  }
+
+  /** The visitor's own picture. @param {import('./material.js').Exemplar} exemplar */
+  async receive(exemplar) {
+    this.material.add(exemplar);
+    this.speak();
+    if (this.mode !== 'free') await this.enter('free');
+    await this.change(wholeObject(this.material, exemplar.name));
+    this.note('own_ready');
   }
 
   // Maps
@@ -340,7 +358,10 @@ export class App {
       select.replaceChildren(...options.map(([value, label]) => make('option', { value, textContent: label })));
       select.value = kept || options[0][0];
     };
-    const names = /** @type {[string, string][]} */ (material.names.map((name) => [name, name]));
+    const names = /** @type {[string, string][]} */ (material.names.map((name) => {
+      const number = material.own.indexOf(name) + 1;
+      return [name, number ? texts.say('own_named', { number }) : name];
+    }));
     fill('exemplar', names);
     fill('donor', names);
     fill('canvas', ['own', 'skin', 'grey'].map((one) => [one, texts.say(`canvas_${one}`)]));
@@ -492,10 +513,14 @@ export class App {
       undo: () => back(this.before, this.after),
       redo: () => back(this.after, this.before),
       save_image: () => this.saveImage(),
-      save_row: () => this.saveRows([tableRow(material, state)], 'stimulus.csv'),
-      save_session: () => this.saveRows(this.session.length ? this.session : [tableRow(material, state)], 'session.csv'),
+      save_row: () => (this.isOwn() ? this.note('own_not_shared') : this.saveRows([tableRow(material, state)], 'stimulus.csv')),
+      save_session: () => {
+        if (this.isOwn()) this.note('own_not_shared');
+        if (this.session.length || !this.isOwn()) this.saveRows(this.session.length ? this.session : [tableRow(material, state)], 'session.csv');
+      },
       save_card: () => this.saveCard(),
       copy_link: () => this.copyLink(),
+      own: () => this.ownPicture.open(),
     };
     await acts[name]();
   }
@@ -528,6 +553,10 @@ export class App {
 
   async copyLink() {
     this.settle();
+    if (this.isOwn()) {
+      this.note('own_not_shared');
+      return;
+    }
     try {
       await navigator.clipboard.writeText(location.href);
       this.note('copied');
@@ -580,7 +609,7 @@ export class App {
   check() {
     const { state, replies } = this;
     const truth = verdict(state);
-    if (this.mode !== 'free' || truth === null || replies.filter(Boolean).length < this.models.length) return;
+    if (this.mode !== 'free' || truth === null || this.isOwn() || replies.filter(Boolean).length < this.models.length) return;
     const wrong = replies.map((reply) => reply !== undefined && reply.logOdds > 0 !== truth);
     const fresh = this.challenges().filter(({ id, met }) => !this.done.has(id) && met(wrong));
     if (!fresh.length) return;
@@ -710,8 +739,7 @@ async function start() {
   await app.enter('free');
   await app.open();
   app.show(app.state);
-  const inBrowser = bundle.models.every((/** @type {Model} */ model) => model.network);
-  if (inBrowser) {
+  if (app.inBrowser) {
     app.asker = new BrowserModels(bundle.models, byId('worker').textContent.replaceAll('<\\/', '</'));
   } else {
     app.asker = new ServerModels(bundle.models);

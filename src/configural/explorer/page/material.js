@@ -22,6 +22,8 @@ export class Material {
     this.asked = new Map();
     /** @type {Map<string, Exemplar>} */
     this.unpacked = new Map();
+    /** @type {string[]} names of the visitor's own, which nobody else has */
+    this.own = [];
     /** @type {Map<string, any>} what was made of them to draw faster */
     this.fitted = new Map();
   }
@@ -37,6 +39,14 @@ export class Material {
         return this.asked.get(name);
       }),
     );
+  }
+
+  /** One more exemplar, of the visitor's own. @param {Exemplar} exemplar */
+  add(exemplar) {
+    this.names.push(exemplar.name);
+    this.own.push(exemplar.name);
+    this.asked.set(exemplar.name, Promise.resolve(exemplar));
+    this.unpacked.set(exemplar.name, exemplar);
   }
 
   /** @param {string} name */
