@@ -106,7 +106,7 @@ export const english = {
   tour_2_no: '{model} went from {before} to {after}. One part has moved, and nothing else in the image has changed.',
   tour_3_q: 'Now all parts move together, so that every relation between them stays. Will {model} still say {name}?',
   tour_3_yes: '{model} went from {before} to {after}. It does not mind where in the image the parts are.',
-  tour_3_no: '{model} went from {before} to {after}, although all relations are the same. It has learnt positions in the image.',
+  tour_3_no: '{model} went from {before} to {after}, although all relations between the parts are the same. It minds where in the image they are.',
   tour_4_q: 'The very same move, and now {model}, trained on {condition}. Will it still say {name}?',
   tour_4_yes: '{model} went from {before} to {after}. What counts for a network is what its training images left it to rely on.',
   tour_4_no: '{model} went from {before} to {after}: this network minds the move, too.',

@@ -106,7 +106,7 @@ export const german = {
   tour_2_no: '{model} ging von {before} auf {after}. Ein Teil hat sich bewegt, sonst ist im Bild alles gleich.',
   tour_3_q: 'Nun bewegen sich alle Teile gemeinsam, jede Beziehung zwischen ihnen bleibt. Sagt {model} noch {name}?',
   tour_3_yes: '{model} ging von {before} auf {after}. Wo im Bild die Teile liegen, ist ihm gleich.',
-  tour_3_no: '{model} ging von {before} auf {after}, obwohl alle Beziehungen dieselben sind. Gelernt hat es Positionen im Bild.',
+  tour_3_no: '{model} ging von {before} auf {after}, obwohl alle Beziehungen zwischen den Teilen dieselben sind. Ihm kommt es darauf an, wo im Bild sie liegen.',
   tour_4_q: 'Derselbe Zug, und jetzt {model}, trainiert mit {condition}. Sagt es noch {name}?',
   tour_4_yes: '{model} ging von {before} auf {after}. Worauf ein Netz sich verlässt, hängt davon ab, was seine Trainingsbilder ihm ließen.',
   tour_4_no: '{model} ging von {before} auf {after}: Auch dieses Netz stört der Zug.',
