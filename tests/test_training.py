@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from double_precision import BothInDoublePrecision
 from torch.nn import functional as F
 
 from configural import models
@@ -53,8 +54,8 @@ def test_learning_rates():
 
 
 def test_smoothed_labels_another_adam_weight_decay_and_no_dropout(sets):
-    """One step on all images at once, against the formulas."""
-    ours, literal = _network(), _network()
+    """One step on all images at once, against the formulas; with 32 bits, rounding decides what a pool takes."""
+    ours, literal = BothInDoublePrecision(), BothInDoublePrecision()
     n = len(sets["train"])
     settings = Recipe(
         epochs=1,
@@ -73,7 +74,7 @@ def test_smoothed_labels_another_adam_weight_decay_and_no_dropout(sets):
     for layer in literal.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
-    logits = literal(models.preprocess(images))
+    logits = literal(models.prepare(literal, images))
     right = torch.nn.functional.one_hot(labels, 2)
     target = right * 0.85 + (1 - right) * 0.15
     loss = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
@@ -86,8 +87,7 @@ def test_smoothed_labels_another_adam_weight_decay_and_no_dropout(sets):
     # Adam's first step is as long for every weight, so compare where the gradient's sign is no matter of rounding.
     for (name, weights), others in zip(ours.named_parameters(), literal.parameters(), strict=True):
         sure = others.grad.abs() > 1e-3 * others.grad.abs().max()
-        alike = (weights - others)[sure].abs() <= 1e-5
-        assert alike.double().mean() >= 0.999, name
+        assert ((weights - others)[sure].abs() <= 1e-6).all(), name
 
 
 def test_a_network_learns(sets):
