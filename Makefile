@@ -22,7 +22,7 @@ types: $(VENV)/.installed-dev
 
 # Processes of one thread each; one more than cores, since some tests wait.
 tests: $(VENV)/.installed-dev
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 # The site in site/, from docs/ and the code; a warning is an error.
 docs: $(VENV)/.installed-dev
