@@ -20,9 +20,9 @@ test: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
-# Processes of one thread each; one more than cores, since some tests wait.
+# Processes of one thread each, one more than cores, since some tests wait; a file to each, whose tests share fixtures.
 tests: $(VENV)/.installed-dev
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The site in site/, from docs/ and the code; a warning is an error.
 docs: $(VENV)/.installed-dev

@@ -22,16 +22,10 @@ collect_ignore = ["halting.py"]  # which alters what it imports
 assert shape_checks.annotated()  # before anything of the package was imported
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Have one worker of pytest-xdist run all that shares a fixture of its module, so that it is made once."""
-    names = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-    if any(one.scope == "module" for fixtures in names.values() for one in fixtures):
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, so that no worker is left alone with it in the end."""
-    items.sort(key=lambda item: not any(map(item.get_closest_marker, ("slow", "xdist_group"))))
+    """Begin with the files that take longest, so that no worker is left alone with one of them in the end."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 def _fasseg_folder() -> Path:

@@ -160,6 +160,7 @@ def test_where_no_gradients_go_through_what_needs_them_is_left_out_and_the_rest_
     assert by_gradients == (how == "half")
 
 
+@pytest.mark.slow
 def test_page_and_comparison(painted, network, tmp_path):
     probes = (
         ForcedChoice(),

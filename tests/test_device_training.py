@@ -146,6 +146,7 @@ for compile, backend in ((False, None), (True, "aot_eager"), (True, broken)):
 """
 
 
+@pytest.mark.slow
 def test_a_compiled_network_learns_the_same_and_without_a_compiler_there_is_one_line():
     """In a process of its own, since the compiler does not see through checked shapes."""
     done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True)

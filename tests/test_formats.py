@@ -460,6 +460,7 @@ def test_the_card_tells_the_licence_and_no_path(source, license, words, written)
 
 
 @webdataset_leaves_files_open
+@pytest.mark.slow
 def test_the_documentation_runs(tmp_path, monkeypatch, load_dataset):
     """Every command and every line of Python in docs/datasets.md, in order, in an empty folder."""
     monkeypatch.chdir(tmp_path)

@@ -68,6 +68,7 @@ def part(folder: Path, name: str, kind: str) -> tuple[int, int, np.ndarray, np.n
     return int(top), int(left), mask[box], pixels(folder / "vans" / "images" / f"{name}.png")[box]
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_files_that_the_script_writes(folder):
     shown = {content.split("\n")[0][2:]: content for language, content in BLOCKS if language == "yaml"}
     for name in ("van.yaml", "portraits.yaml"):

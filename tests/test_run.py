@@ -246,6 +246,7 @@ def test_evaluate_on_a_folder_and_from_single_files(finished, blocks, tmp_path):
         cf.evaluate(tmp_path / "none.safetensors", out=tmp_path / "x")
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_resumed(tmp_path):
     """Kill -9 again and again; the weights in the end are those of an undisturbed run."""
     settings = {"source": "synthetic:3", "image_size": 32, "count": 120, "epochs": 3, "batch_size": 20}

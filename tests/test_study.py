@@ -180,6 +180,7 @@ def test_shared_images_are_those_that_a_run_draws(blocks, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["middle", "shifted"]
 
 
+@pytest.mark.slow
 def test_images_are_drawn_once_and_only_kept_while_they_are_needed(blocks, tmp_path, monkeypatch):
     drawn = []
     draw_into = images._draw_into
