@@ -57,7 +57,7 @@ define install
 	echo "First PyTorch for CPUs, from $(TORCH_INDEX) (about 200 MB; with CUDA it would be gigabytes)."; \
 	$(PIP) --no-deps --retries 1 --timeout 15 --extra-index-url $(TORCH_INDEX) torch \
 	|| echo "Not to be had from there; going on with the torch that is found."; fi
-@$(PIP) --quiet uv
+@$(PIP) --quiet uv || true
 $(UV) --editable '.[$(1)]' || $(PIP) --editable '.[$(1)]'
 @touch $@
 endef
