@@ -39,11 +39,14 @@ def test_every_epoch_is_told_once_also_of_a_resumed_run(blocks, tmp_path, packag
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cf.training.History, "as_frame", broken_off)  # as the curves of the first epoch are drawn
+    library = cf.portraits.Library("folder:/home/ada/faces", blocks.exemplars)
     with pytest.raises(KeyboardInterrupt):
-        cf.run(source=blocks, out=tmp_path / "run", tracker=tracker, **RUN)
+        cf.run(source=library, out=tmp_path / "run", tracker=tracker, **RUN)
+    assert "folder:faces" in repr(packages)  # and nobody is told where it lies
+    assert "/home/ada" not in repr(packages)
     assert packages[-1][0] == {"mlflow": "end_run", "wandb": "finish"}[tracker]
     monkeypatch.setattr(cf.training.History, "as_frame", whole)
-    done = cf.run(source=blocks, out=tmp_path / "run", resume=True)
+    done = cf.run(source=library, out=tmp_path / "run", resume=True)
     told = [(given, named) for name, given, named in packages if name == log]
     assert [named["step"] for _, named in told] == [1, 2, 3]
     for epoch, ((figures,), _) in zip(done.history.epochs, told, strict=True):
@@ -51,7 +54,9 @@ def test_every_epoch_is_told_once_also_of_a_resumed_run(blocks, tmp_path, packag
         assert figures["train_accuracy"] == epoch.train_accuracy
     begun = packages[0][2]
     assert "run" in (begun.get("run_name"), begun.get("name"))
-    assert any(dict(*given[:1] or [named.get("config", {})]).get("epochs") == 3 for _, given, named in packages[:2])
+    assert any(
+        dict(*given[:1] or [named.get("config", {})]).get("epochs") == "3" for _, given, named in packages[:2]
+    )
 
 
 def test_curves_are_drawn_while_it_trains(blocks, tmp_path, monkeypatch):

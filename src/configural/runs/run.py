@@ -39,7 +39,7 @@ from configural.runs.images import Images, draw_images, sample_for
 from configural.stimuli import ImageDataset, StimulusTable
 from configural.stimuli.conditions import default_condition, refuse_unregistered
 from configural.training import History, check_devices, check_tracker, fit, open_device, tracked
-from configural.wording import percent
+from configural.wording import percent, without_folders
 
 _READ = ("config.yaml", "metrics.json", "history.csv", "predictions.csv", "stimuli.parquet", "model.safetensors")
 """The files that a run is read from."""
@@ -365,7 +365,8 @@ def _reporting(settings: RunConfig, out: Path) -> Iterator[Callable[[History], N
             ended = time.perf_counter()
             due = ended + 9 * (ended - begun)
 
-    with tracked(settings.tracker, out, settings=flat(settings.model_dump())) as track:
+    told = {name: without_folders(str(value)) for name, value in flat(settings.model_dump()).items()}
+    with tracked(settings.tracker, out, settings=told) as track:
         yield report
 
 
