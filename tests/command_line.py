@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from configural.cli import main
 
 
@@ -98,13 +100,19 @@ def halted(moment: str, *arguments: object) -> Iterator[Halted]:
 
 @contextlib.contextmanager
 def files_up_to(size: int) -> Iterator[None]:
-    """No file that this process, or one that it starts, writes can be longer; Python ignores the signal of it."""
+    """No file that this process, or one that it starts, writes can be longer; Python ignores the signal of it.
+
+    Nor does Python keep bytecode meanwhile: it would keep what was cut short, and later imports of it would fail.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", True)
+        patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:

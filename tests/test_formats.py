@@ -3,7 +3,6 @@
 import gc
 import json
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -18,6 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from command_line import files_up_to
 from hypothesis import given, settings, strategies
 from hypothesis.extra import numpy as arrays
 from typer.testing import CliRunner
@@ -382,15 +382,8 @@ write(table, sys.argv[1], library=faces, size=16, format="webdataset", shard_siz
 )
 def test_a_full_disk_names_the_shard(form, name, blocks, table, tmp_path):
     """No file above 25 kB can be written: nothing half-written stays, and room made, the same call ends well."""
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (25_000, limits[1]))
-    try:
-        with pytest.raises(OSError, match=f"File too large.*{name}"):
-            write(table, tmp_path / "set", library=blocks, size=96, format=form, shard_size=20)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, before)
+    with files_up_to(25_000), pytest.raises(OSError, match=f"File too large.*{name}"):
+        write(table, tmp_path / "set", library=blocks, size=96, format=form, shard_size=20)
     assert {path.name for path in tmp_path.rglob("*.*")} == {
         "set.partial", "README.md", "dataset.json", "stimuli.parquet"
     }  # fmt: skip
