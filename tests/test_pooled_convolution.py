@@ -40,6 +40,28 @@ def test_values_and_gradients_are_those_of_the_layers(monkeypatch, chunk, rows, 
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [3, 40])  # of the second, single precision would take Winograd's way
+@pytest.mark.parametrize(("chunk", "rows"), [(1, 8), (2**24, 8), (2**24, 4)])
+def test_in_16_bits_values_and_gradients_are_those_of_the_layers(monkeypatch, channels, chunk, rows):
+    """Of whole numbers so few and small that 16 bits hold every sum."""
+    monkeypatch.setattr(pooled_convolution, "_CHUNK_BYTES", chunk)
+    generator = torch.Generator().manual_seed(2)
+    results = []
+    given = [torch.randint(-1, 2, shape, generator=generator).float() for shape in
+             [(3, channels, rows, rows), (5, channels, 3, 3), (5,)]]  # fmt: skip
+    given[0] *= torch.rand(given[0].shape, generator=generator) < 4 / channels
+    for function in (convolve_pool_rectify, layer_by_layer):
+        batch, weight, bias = [one.clone().requires_grad_() for one in given]
+        with torch.autocast("cpu", torch.bfloat16, enabled=function is convolve_pool_rectify):
+            out = function(batch.to(memory_format=torch.channels_last), weight, bias)
+        (2 * out.float()).sum().backward()
+        results.append((out.detach().float(), batch.grad, weight.grad, bias.grad))
+    for ours, theirs in zip(*results, strict=True):
+        assert ours.dtype == torch.float32
+        assert 0 < theirs.abs().max() < 256
+        assert torch.equal(ours, theirs)
+
+
 def test_of_equal_numbers_the_first_gets_the_gradient_and_zero_none():
     # An image of one colour: all four numbers of each pool are equal; one filter gives exactly 0.
     results = []

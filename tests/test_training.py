@@ -228,6 +228,15 @@ def test_bf16_and_streaming(blocks, sets):
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_auto_is_16_bits_where_they_are_fast(monkeypatch, sets, fast):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": fast, "avx512_bf16": True})
+    same = [fit(_network(), sets["train"], valid=sets["valid"], device="cpu",
+                recipe=SHORT.model_copy(update={"precision": one})).epochs[-1].train_loss
+            for one in ("auto", "bf16", "32")]  # fmt: skip
+    assert (same[0] == same[1], same[0] == same[2]) == (fast, not fast)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_missing_gpu_is_an_error(sets):
     with pytest.raises(ConfiguralError, match="device 'cuda' cannot be used"):

@@ -13,7 +13,7 @@ ImageSize = Annotated[int, Field(ge=8, le=2048)]
 """Rows and columns of square images; more would only be a mistake, and take gigabytes."""
 
 Precision = Annotated[
-    Literal["32", "tf32", "bf16"],
+    Literal["32", "tf32", "bf16", "auto"],
     BeforeValidator(lambda given: str(given) if type(given) is int else given),  # YAML reads 32 as a number
 ]
 
@@ -69,7 +69,10 @@ class Recipe(Settings):
         None, ge=0, lt=1, description="fraction of values that dropout sets to zero; the network's own if not given"
     )
     seed: Seed = Field(42, description="of the shuffling and of dropout")
-    precision: Precision = Field("32", description="32, tf32 (faster on GPUs since 2020) or bf16 (mixed)")
+    precision: Precision = Field(
+        "32",
+        description="32, tf32 (faster on GPUs since 2020), bf16 (mixed), or auto: bf16 where that is faster",
+    )
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0, of so many in all.

@@ -121,6 +121,7 @@ def _summary(name: str, image_size: int) -> models.Summary | None:
 
 def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, Rows]:
     recipe, images, seconds = settings.recipe, metrics["images"], metrics["seconds"]
+    used = metrics.get("precision", recipe.precision)
     return {
         "Images": [
             ("source", without_folders(settings.source), ""),
@@ -142,7 +143,7 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
             ("batch size", str(recipe.batch_size), ""),
             ("learning rate", f"{recipe.learning_rate:g}", recipe.schedule),
             *_departures(recipe),
-            ("precision", "32 bits" if recipe.precision == "32" else recipe.precision, ""),
+            ("precision", {"32": "32 bits"}.get(used, used), ""),
             ("seed", str(settings.seed), ""),
         ],
         "Machine": [

@@ -38,7 +38,7 @@ from configural.portraits.sources import SOURCES
 from configural.runs.images import Images, draw_images, sample_for
 from configural.stimuli import ImageDataset, StimulusTable
 from configural.stimuli.conditions import default_condition, refuse_unregistered
-from configural.training import History, check_devices, check_tracker, fit, open_device, tracked
+from configural.training import History, check_devices, check_tracker, fit, open_device, precision_on, tracked
 from configural.wording import percent, without_folders
 
 _READ = ("config.yaml", "metrics.json", "history.csv", "predictions.csv", "stimuli.parquet", "model.safetensors")
@@ -324,6 +324,7 @@ def _train_and_test(
         loaded, images.sets["test"], batch_size=settings.recipe.valid_batch_size, device=settings.device
     )
     summary = models.summarise(loaded)
+    device = open_device(settings.device)
     metrics = {
         **write_test(out, predictions, images=images.sets["test"]),
         "parameters": {
@@ -337,8 +338,9 @@ def _train_and_test(
             "train": round(sum(epoch.seconds for epoch in history.epochs), 3),
             "test": round(time.perf_counter() - tested, 3),
         },
-        "device": str(open_device(settings.device)),
+        "device": str(device),
         "devices": settings.devices,
+        "precision": precision_on(device, settings.recipe.precision),
         "receptive_field": summary.receptive_field,
         "faces_fingerprint": images.table.fingerprint,
         "configural": __version__,

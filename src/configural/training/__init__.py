@@ -11,5 +11,6 @@ from configural.training.loop import batches as batches
 from configural.training.loop import fit as fit
 from configural.training.loop import matmul_precision as matmul_precision
 from configural.training.loop import open_device as open_device
+from configural.training.loop import precision_on as precision_on
 from configural.training.tracking import check_tracker as check_tracker
 from configural.training.tracking import tracked as tracked

@@ -39,8 +39,7 @@ def fast_on_cpu(network: nn.Module) -> Iterator[None]:
 
 
 def _sequential(module: nn.Sequential, batch: Tensor) -> Tensor:
-    on_cpu = batch.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    if not (module.training and torch.is_grad_enabled() and on_cpu):
+    if not (module.training and torch.is_grad_enabled() and batch.device.type == "cpu"):
         return nn.Sequential.forward(module, batch)
     layers = list(module)
     while layers:
