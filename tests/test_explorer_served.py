@@ -65,6 +65,22 @@ def test_the_page_shows_what_the_server_says_and_that_it_has_ended(page, served,
     expected = cf.models.open(tmp_path / "net.safetensors").log_odds(images)
     np.testing.assert_allclose([score for _, score in replies], expected, atol=1e-3)
 
+    page.select_option("#map", "occlusion")
+    end = time.monotonic() + 30
+    while not page.locator(".view.mapped").count():
+        assert time.monotonic() < end
+        page.wait_for_timeout(50)
+    hidden = page.evaluate(
+        """async () => {
+          const app = await explorer;
+          const hide = { top: 0.25, left: 0.375, side: 0.125 };
+          const item = { state: app.state, drawing: app.drawing, hide };
+          return (await app.asker.askLater(0, [item], () => true))[0].logOdds;
+        }"""
+    )
+    images[-1, 8:12, 12:16] = 128
+    assert hidden == pytest.approx(cf.models.open(tmp_path / "net.safetensors").log_odds(images[-1:])[0], abs=1e-3)
+
     arranged = page.evaluate("async () => (await explorer).state")
     process.kill()
     process.wait()

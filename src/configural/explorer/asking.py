@@ -1,18 +1,20 @@
 """Asking models about states: each draws at its own size, and says log-odds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from configural.errors import ConfiguralError, first_line
 from configural.explorer.drawing import stimulus_of
-from configural.explorer.state import State
+from configural.explorer.state import AskedState, Square, State
 from configural.models.classifiers import RespondsToImages
 from configural.portraits import Library
 from configural.stimuli import Renderer
 
+_GREY = 128
 _TOGETHER = 64
 """Images that a model is given at a time; a large one has no memory for hundreds."""
 
@@ -66,6 +68,10 @@ class Panel:
         """
         stimuli = [stimulus_of(state, self.library, index=index) for index, state in enumerate(states)]
         images = {size: renderer.draw_batch(stimuli) for size, renderer in self._renderers.items()}
+        for index, state in enumerate(states):
+            if isinstance(state, AskedState) and state.hide:
+                for drawn in images.values():
+                    _hide(drawn[index], state.hide)
         return {model.name: self._ask(model, images[model.image_size]) for model in self.models}
 
     def _ask(self, model: AskedModel, images: np.ndarray) -> Float[np.ndarray, " n"]:
@@ -77,3 +83,9 @@ class Panel:
         if values.shape != (len(images),) or not np.isfinite(values).all():
             raise ModelFailedError(f"{model.name}: wanted is one number for each of {len(images)} images")
         return values
+
+
+def _hide(image: UInt8[np.ndarray, "size size 3"], square: Square) -> None:
+    """Make a square of the image grey; in whole pixels, halves rounded up as the page does."""
+    top, left, side = (math.floor(len(image) * part + 0.5) for part in (square.top, square.left, square.side))
+    image[top : top + side, left : left + side] = _GREY

@@ -67,10 +67,43 @@ class State(_Strict):
         return self
 
 
+_Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
+
+
+class Square(_Strict):
+    """A square of an image that models do not get to see; it lies inside of the image.
+
+    Attributes:
+        top: Where it begins, as a fraction of the image's rows, 0 to 1.
+        left: The same of its columns.
+        side: Its rows and columns, as a fraction of the image's.
+    """
+
+    top: _Fraction
+    left: _Fraction
+    side: Annotated[_Fraction, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _inside(self) -> "Square":
+        if max(self.top, self.left) + self.side > 1 + 1e-9:
+            raise ValueError("the square reaches beyond the image")
+        return self
+
+
+class AskedState(State):
+    """A state as models are asked about it.
+
+    Attributes:
+        hide: A square of the image, as it is drawn, that is grey.
+    """
+
+    hide: Square | None = None
+
+
 class Question(_Strict):
     """What a page sends: images that all models are to be asked about."""
 
-    states: Annotated[tuple[State, ...], Field(strict=False, min_length=1, max_length=512)]
+    states: Annotated[tuple[AskedState, ...], Field(strict=False, min_length=1, max_length=512)]
 
     @classmethod
     def parse(cls, text: bytes | str) -> "Question":

@@ -63,7 +63,6 @@ export class BrowserModels {
   constructor(models, script) {
     const address = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
     this.all = models.map((model) => new WorkerModel(model, address));
-    this.hides = true;
   }
 
   async ready() {
@@ -104,7 +103,6 @@ export class ServerModels {
   /** @param {any[]} models */
   constructor(models) {
     this.names = models.map((model) => model.name);
-    this.hides = false;
     this.busy = false;
     /** @type {(() => Promise<void>) | null} */
     this.next = null;
@@ -117,7 +115,7 @@ export class ServerModels {
   /** @param {Item} item @param {OnReply} onReply */
   ask(item, onReply) {
     this.next = async () => {
-      const replies = await this.post([item.state]);
+      const replies = await this.post([item]);
       replies?.forEach(([reply], index) => onReply(index, reply, item));
     };
     this.start();
@@ -141,15 +139,16 @@ export class ServerModels {
     const replies = [];
     for (let first = 0; first < items.length; first += AT_ONCE) {
       if (!wanted()) return null;
-      const some = await this.post(items.slice(first, first + AT_ONCE).map((item) => item.state));
+      const some = await this.post(items.slice(first, first + AT_ONCE));
       if (!some) return null;
       replies.push(...some[index]);
     }
     return replies;
   }
 
-  /** Each model's replies, or null where there were none. @param {State[]} states @returns {Promise<Reply[][] | null>} */
-  async post(states) {
+  /** Each model's replies, or null where there were none. @param {Item[]} items @returns {Promise<Reply[][] | null>} */
+  async post(items) {
+    const states = items.map(({ state, hide }) => (hide ? { ...state, hide } : state));
     try {
       const response = await fetch('responses', {
         method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ states }),

@@ -59,7 +59,6 @@ export const english = {
   map_positions_how: 'The score with the {part} there: the deeper the orange, the more it is {name}. Grey where it would not fit.',
   map_positions_select: 'Select one part first.',
   map_no_evidence: 'Only a fully convolutional network, run in the browser, has an evidence map.',
-  map_no_hiding: 'A network on a server is asked about arrangements only.',
   map_busy: 'Asking … every change starts it again.',
   keep: 'Keep it',
   save_image: 'Image',

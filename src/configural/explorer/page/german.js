@@ -59,7 +59,6 @@ export const german = {
   map_positions_how: 'Die Antwort, wenn dort {part} liegt: je kräftiger das Orange, desto eher {name}. Grau, wo es nicht passt.',
   map_positions_select: 'Wählen Sie zuerst ein Teil.',
   map_no_evidence: 'Belege zeigt nur ein rein gefaltetes Netz (FCN), das im Browser läuft.',
-  map_no_hiding: 'Ein Netz auf einem Server wird nur nach Anordnungen gefragt.',
   map_busy: 'Wird gefragt … jede Änderung fängt von vorn an.',
   keep: 'Mitnehmen',
   save_image: 'Bild',

@@ -304,10 +304,6 @@ export class App {
       how.textContent = this.texts.say('map_positions_select');
       return;
     }
-    if (kind === 'occlusion' && !this.asker?.hides) {
-      how.textContent = this.texts.say('map_no_hiding');
-      return;
-    }
     how.textContent = `${this.texts.say(`map_${kind}_how`, words)} ${kind === 'evidence' ? '' : this.texts.say('map_busy')}`;
     const wanted = () => number === this.turnNumber && byId('map').value === kind && (kind !== 'positions' || slot === this.selection[0]);
     let any = false;
