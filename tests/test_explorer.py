@@ -47,6 +47,20 @@ def trained(painted, tmp_path_factory):
     del cf.portraits.SOURCES["eight-painted"]
 
 
+UNUSED = {
+    "--positive": "1",
+    "--output": "logits",
+    "--scale": "0.5",
+    "--layout": "hwc",
+    "--mean": "0.5",
+    "--std": "0.5",
+    "--channels": "bgr",
+    "--image-size": "64",
+    "--network": "math:sqrt",
+    "--device": "cpu",
+}.items()
+
+
 def served(monkeypatch, *models, **options):
     """What would be served, and what was said."""
     apps, said = [], []
@@ -118,6 +132,10 @@ def test_the_page_is_written_into_one_file(trained, tmp_path, capsys):
         (["net", "--out", "empty"], "empty: a folder; out names a file"),
         (["net", "--out", "a.html", "--positive", "0"], "--positive: of no use for a file"),
         (["math:sqrt", "--out", "a.html"], "math:sqrt: does not run in a browser"),
+        *(
+            ([option, value], f"{option}: says how a model is opened, but no model is named; name one")
+            for option, value in UNUSED
+        ),
     ],
 )
 def test_what_cannot_be_is_said_in_one_sentence(saved, painted, tmp_path, monkeypatch, arguments, said):

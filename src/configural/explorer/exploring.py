@@ -73,11 +73,11 @@ def explore(
         browser: Open the page in the user's browser, where there is a screen.
         say: Gets lines for the user: the address, or the file.
         options: Of all models: positive, output, scale, layout, mean, std, channels, image_size, network and
-            device, as for `models.open`.
+            device, as for `models.open`; none without a model.
 
     Raises:
         ConfiguralError: If a model or a source cannot be used, or the address cannot be had; if `out` is given and
-            a model is none of the study's networks.
+            a model is none of the study's networks; if options are given without a model.
 
     Example:
         >>> import tempfile
@@ -93,6 +93,10 @@ def explore(
         raise ConfiguralError(f"{folder}: a folder; out names a file, such as {folder / 'explorer.html'}")
     if out is None:
         _require_server()
+    if not sources and (named := next((name for name, value in options.items() if value is not None), None)):
+        raise ConfiguralError(
+            f"{named}: says how a model is opened, but no model is named; name one, such as runs/demo, or leave it out"
+        )
     opened = _named([_open(one, options) for one in sources] if sources else _shipped())
     library = _library(source, opened)
     library = replace(library, exemplars=library.exemplars[:exemplars])
