@@ -110,7 +110,7 @@ def test_page_and_bundle_are_given_with_headers_that_keep_others_out(panel):
     page, shown = client.get("/"), client.get("/bundle.json")
     assert page.text == "<p>page</p>"
     assert page.headers["content-type"].startswith("text/html")
-    assert shown.json() == {"format": 1}
+    assert shown.json() == {"format": 1, "landmarks": False}
     for response in (page, shown, client.get("/elsewhere"), client.get("/", headers={"host": "evil.example"})):
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["x-frame-options"] == "DENY"

@@ -11,13 +11,13 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Shift = Annotated[int, Field(ge=-4096, le=4096)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     """Nothing beside the fields, and no value of another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class PartState(_Strict):
+class PartState(Strict):
     """What one slot shows.
 
     Attributes:
@@ -42,7 +42,7 @@ class PartState(_Strict):
     shown: bool = True
 
 
-class State(_Strict):
+class State(Strict):
     """One image as a visitor has arranged it.
 
     Attributes:
@@ -70,7 +70,7 @@ class State(_Strict):
 _Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
-class Square(_Strict):
+class Square(Strict):
     """A square of an image that models do not get to see; it lies inside of the image.
 
     Attributes:
@@ -100,7 +100,7 @@ class AskedState(State):
     hide: Square | None = None
 
 
-class Question(_Strict):
+class Question(Strict):
     """What a page sends: images that all models are to be asked about."""
 
     states: Annotated[tuple[AskedState, ...], Field(strict=False, min_length=1, max_length=512)]
@@ -122,10 +122,10 @@ class Question(_Strict):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise ConfiguralError(_first(error)) from None
+            raise ConfiguralError(first_problem(error)) from None
 
 
-def _first(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
     """The first problem: where it is, and what is wrong."""
     first: Any = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(step)[:40] for step in first["loc"])
