@@ -760,9 +760,14 @@ async function start() {
     app.asker = new BrowserModels(bundle.models, byId('worker').textContent.replaceAll('<\\/', '</'));
   } else {
     app.asker = new ServerModels(bundle.models, bundle.landmarks);
+    let failed = false;
     app.asker.onProblem = (problem) => {
-      byId('problem').hidden = !problem;
-      app.tell('problem', problem ? () => app.trouble(problem) : null);
+      // Responses end only what the server was said to have, not what is said of a link.
+      if (problem || failed) {
+        byId('problem').hidden = !problem;
+        app.tell('problem', problem ? () => app.trouble(problem) : null);
+      }
+      failed = Boolean(problem);
     };
   }
   try {
