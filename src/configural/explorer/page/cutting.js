@@ -11,6 +11,7 @@
  */
 
 const ROOM = 1.15;
+const FOUND_ROOM = 1.3; // around lips and lids themselves: their corners lie where an ellipse is narrow
 const [ELLIPSE, BOX] = [2, 8];
 export const LEAST = 16; // pixels; a twentieth of it is still a pixel when rounded
 const SETTLED = 0.02; // grey levels
@@ -76,7 +77,7 @@ export function foundOutlines({ crop, outlines }, picture, means, rows, columns)
   return [lies, ...means.map((mean) => {
     const box = outlines.filter(({ kind }) => kind === mean.kind)[0];
     const at = [lies.row + (box.row + box.rows / 2) * lies.rows, lies.column + (box.column + box.columns / 2) * lies.columns];
-    return placed(mean, at, [ROOM * box.rows * lies.rows, ROOM * box.columns * lies.columns], rows, columns);
+    return placed(mean, at, [box.rows * lies.rows, box.columns * lies.columns].map((n) => FOUND_ROOM * n), rows, columns);
   })];
 }
 

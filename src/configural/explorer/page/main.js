@@ -65,6 +65,9 @@ export class App {
     this.drag = null;
     /** @type {(Reply | undefined)[]} */
     this.replies = [];
+    /** @type {number[]} which turn each reply is to */
+    this.answered = [];
+    this.settled = false;
     /** @type {Record<string, string | number>[]} */
     this.session = [];
     this.covered = false;
@@ -116,6 +119,7 @@ export class App {
     this.stage.show(this.drawing, state, this.selection);
     const item = { state, drawing: this.drawing, distance: of.distance, number: this.turnNumber };
     this.asker?.ask(item, (model, reply, asked) => this.take(model, reply, asked));
+    this.settled = false;
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.settle(), IDLE);
     this.clearMaps();
@@ -233,7 +237,8 @@ export class App {
     this.replies[model] = reply;
     this.card(model, reply);
     if (asked.distance !== undefined) this.point(asked.distance, model, reply.logOdds);
-    if (asked.number === this.turnNumber) this.latest = { state: asked.state, number: asked.number };
+    this.answered[model] = asked.number;
+    this.conclude();
   }
 
   /** @param {number} distance @param {number} model @param {number} score */
@@ -260,7 +265,19 @@ export class App {
   /** What is done when nothing changes for a moment. */
   settle() {
     history.replaceState(null, '', this.isOwn() ? '#' : `#s=${toLink(this.material, this.state)}`);
-    if (!this.isOwn() && this.replies.filter(Boolean).length === this.models.length && this.session.length < SESSION_MOST) {
+    this.settled = true;
+    this.conclude();
+  }
+
+  /** Whether all models have replied to what is shown, and not only to what was. */
+  isAnswered() {
+    return this.models.every((_, model) => this.answered[model] === this.turnNumber);
+  }
+
+  /** What needs the replies to what is shown; slow models give them later. */
+  conclude() {
+    if (!this.settled || !this.isAnswered()) return;
+    if (!this.isOwn() && this.session.length < SESSION_MOST) {
       const said = Object.fromEntries(this.models.map((model, i) => [`log_odds ${model.name}`, this.replies[i]?.logOdds ?? '']));
       const last = this.session[this.session.length - 1];
       const row = { ...tableRow(this.material, this.state, this.session.length), ...said };
@@ -311,12 +328,12 @@ export class App {
       return;
     }
     how.textContent = `${this.texts.say(`map_${kind}_how`, words)} ${kind === 'evidence' ? '' : this.texts.say('map_busy')}`;
+    if (!this.isAnswered()) return; // and is called again then
     const wanted = () => number === this.turnNumber && byId('map').value === kind && (kind !== 'positions' || slot === this.selection[0]);
     let any = false;
     await Promise.all(
       this.models.map(async (_, model) => {
-        const reply = this.replies[model];
-        if (!reply) return;
+        const reply = /** @type {Reply} */ (this.replies[model]);
         const item = { state: this.state, drawing: this.drawing };
         let map = null;
         if (kind === 'evidence') map = evidenceMap(reply);
