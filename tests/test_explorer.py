@@ -100,6 +100,17 @@ def test_the_exemplars_of_a_run_are_its_own_unless_others_are_named(monkeypatch,
     ]
 
 
+def test_parts_are_looked_for_in_faces_where_the_landmark_bundle_is(monkeypatch, painted, saved, landmark_bundle):
+    def landmarks(source):
+        client, _ = served(monkeypatch, saved, source=source)
+        return client.get("/bundle.json").json()["landmarks"]
+
+    assert landmarks(painted)
+    assert not landmarks("houses:2")
+    monkeypatch.setenv("CONFIGURAL_CACHE", str(landmark_bundle.with_name("nowhere")))
+    assert not landmarks(painted)
+
+
 def test_the_page_tells_nobody_where_portraits_and_conditions_lie(monkeypatch, painted, saved):
     library = cf.portraits.Library("folder:/home/ada/faces", painted.exemplars[:2])
     client, _ = served(monkeypatch, saved, source=library)

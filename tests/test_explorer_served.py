@@ -53,8 +53,11 @@ def test_what_a_slow_model_says_is_kept_and_mapped_with_the_image_it_was_said_of
         return images.mean(axis=(1, 2, 3)) / 255
 
     classifier = cf.models.open(slow, output="probabilities")
-    panel = Panel(library, [AskedModel(name="slow", image_size=SIZE, classifier=classifier)])
-    held = bundle(library, [ShownModel(name="slow", image_size=SIZE)])
+    names = ("slow", "as slow")
+    panel = Panel(library, [AskedModel(name=name, image_size=SIZE, classifier=classifier) for name in names])
+    held = bundle(library, [ShownModel(name=name, image_size=SIZE) for name in names])
+    questions = []
+    page.on("request", lambda request: questions.append(request.post_data or ""))
     with server.listening("127.0.0.1", 0) as listener:
         app = server.application(one_file.page(), held, panel)
         running = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
@@ -65,7 +68,7 @@ def test_what_a_slow_model_says_is_kept_and_mapped_with_the_image_it_was_said_of
         page.select_option("#map", "occlusion")  # before anything was said
         page.select_option("#canvas", "grey")
         end = time.monotonic() + 30
-        while not page.locator(".view.mapped").count():
+        while page.locator(".view.mapped").count() < 2:
             assert time.monotonic() < end
             page.wait_for_timeout(50)
         session, shown = page.evaluate("async () => [(await explorer).session, (await explorer).state]")
@@ -76,6 +79,7 @@ def test_what_a_slow_model_says_is_kept_and_mapped_with_the_image_it_was_said_of
     )
     assert session[-1]["log_odds slow"] == pytest.approx(classifier.log_odds(image[None])[0], abs=1e-6)
     assert session[-1]["background"] == "grey"
+    assert sum('"hide"' in question for question in questions) == 8  # 225 squares, 32 at a time, for both models
 
 
 def test_the_page_shows_what_the_server_says_and_that_it_has_ended(page, served, tmp_path):

@@ -118,6 +118,8 @@ export class ServerModels {
   constructor(models, landmarks) {
     this.names = models.map((model) => model.name);
     this.landmarks = landmarks;
+    /** @type {Map<string, Promise<Reply[][] | null>>} what is being asked */
+    this.asked = new Map();
     this.busy = false;
     /** @type {(() => Promise<void>) | null} */
     this.next = null;
@@ -185,11 +187,22 @@ export class ServerModels {
     return replies;
   }
 
-  /** Each model's replies, or null where there were none. @param {Item[]} items @returns {Promise<Reply[][] | null>} */
-  async post(items) {
-    const states = items.map(({ state, hide }) => (hide ? { ...state, hide } : state));
+  /**
+   * Each model's replies, or null where there were none. All models reply to a question, so that it is asked once though
+   * each has a map of its own.
+   * @param {Item[]} items @returns {Promise<Reply[][] | null>}
+   */
+  post(items) {
+    const question = JSON.stringify({ states: items.map(({ state, hide }) => (hide ? { ...state, hide } : state)) });
+    const asked = this.asked.get(question) ?? this.replies(question).finally(() => this.asked.delete(question));
+    this.asked.set(question, asked);
+    return asked;
+  }
+
+  /** @param {string} question @returns {Promise<Reply[][] | null>} */
+  async replies(question) {
     try {
-      const { models } = await this.send('responses', JSON.stringify({ states }));
+      const { models } = await this.send('responses', question);
       this.onProblem('');
       return this.names.map((name) => {
         const found = models.filter((/** @type {any} */ one) => one.name === name)[0];
