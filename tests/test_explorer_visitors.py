@@ -4,6 +4,8 @@ import base64
 import copy
 import io
 import json
+import os
+import sys
 import threading
 import time
 import zlib
@@ -280,6 +282,25 @@ def test_without_a_face_or_landmarks_nothing_is_found(library, network, tmp_path
         content = file_of(np.full((300, 200, 3), 90, np.uint8))
         response = client.post("/parts", content=content, headers={"content-type": "image/png"})
         assert (response.status_code, response.json()) == (200, {"found": None})
+
+
+def test_no_file_is_written(painted, library, network, sent, landmark_bundle):
+    opened, watching = [], True
+
+    def watch(event, given):
+        # A file opened by its folder has no name: standard error goes through one meanwhile.
+        written = event == "open" and given[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if watching and written and not os.path.isdir(given[0]):
+            opened.append(given)
+
+    client = client_of(panel_of(library, network), landmarker=Landmarker(landmark_bundle))
+    sys.addaudithook(watch)
+    content = file_of(on_a_wall(painted[3]))
+    assert client.post("/parts", content=content, headers={"content-type": "image/png"}).json()["found"]
+    name = client.post("/exemplars", json=sent).json()["name"]
+    assert client.post("/responses", json={"states": [whole(library, name)]}).status_code == 200
+    watching = False
+    assert opened == []
 
 
 @contextmanager

@@ -46,7 +46,7 @@ LARGEST_PICTURE, LARGEST_EXEMPLAR = 2**22, 2**23
 and parts that may cover all of it, packed but incompressible."""
 
 _PICTURE_COSTS = 256
-"""States that a picture counts for in what may be asked: about as many take as long as finding a face's parts."""
+"""States that a picture counts for in what may be asked, so that nobody keeps the models waiting with pictures."""
 
 STATES_PER_SECOND, STATES_AT_ONCE = 1024, 4096
 """Images that may be asked about in the long run, and in a burst such as a map's."""
