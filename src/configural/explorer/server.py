@@ -41,9 +41,9 @@ USUAL_PORT = 8042
 LARGEST_BODY = 2**20
 """Bytes of a question: about 1,500 states."""
 
-LARGEST_PICTURE, LARGEST_EXEMPLAR = 2**22, 2**23
-"""Bytes of a picture of 1,024 pixels along an edge, and of what the page cuts out of it: 512 pixels along an edge,
-and parts that may cover all of it, packed but incompressible."""
+LARGEST_PICTURE, LARGEST_EXEMPLAR = 3 * 2**20, 6 * 2**20
+"""Bytes of a picture of 1,024 pixels along an edge, and of what the page cuts out of it, 512 pixels along an edge
+with parts that each cover all of it: of noise alone they are 2.4 and 5.2 MiB."""
 
 _PICTURE_COSTS = 256
 """States that a picture counts for in what may be asked, so that nobody keeps the models waiting with pictures."""
