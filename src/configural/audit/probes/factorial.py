@@ -279,7 +279,8 @@ def _drawn(
     columns = np.stack([np.where(rows[:, None], values, np.nan) for rows in mine], axis=1)
     shape = len(parts), len(_IMAGES)
     means, draws, hosts = bootstrap.draws(columns.reshape(len(cells), shape[0] * shape[1]), cells["host"])
-    exemplars = [cells["host"][rows].nunique() for rows in mine]
+    drawn_together = bootstrap.clusters(cells["host"])
+    exemplars = [len(set(drawn_together[rows])) for rows in mine]
     counts = [int(rows.sum()) for rows in mine]
     return _Drawn(means.reshape(shape), draws.reshape(-1, *shape), exemplars, counts, hosts)
 
