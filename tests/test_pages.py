@@ -220,6 +220,14 @@ def test_pages_over_several(audits, tmp_path):
     text = write_comparison_report(tmp_path / "both").read_text("utf-8")
     assert str(audits) not in text + (tmp_path / "both" / "scores.csv").read_text()
     assert "relation index" in Page(text).texts("th")
+    rows = dict(re.findall(r'<th scope="row" class="text">(.*?)</th><td class="text">(.*?)</td>', text))
+    facts = loaded(audits, "relation").facts
+    assert rows["versions"].startswith(f"configural {facts.configural}, Python ")
+    assert (rows["date"], rows["device"], rows["image size"]) == (facts.date, "cpu", "224")
+    weights = compared.summary.assign(weights=["0123456789012345", ""])
+    weights.to_csv(tmp_path / "both" / "comparison.csv", index=False)
+    text = write_comparison_report(tmp_path / "both").read_text("utf-8")
+    assert '<td class="text">0123456789012345</td><td class="text">–</td>' in text
     index = Page(write_index(audits).read_text("utf-8"))
     assert {"position", "relation"} <= set(index.texts("th"))
     (script,) = (element for element in index.all("script") if "type" not in element)
