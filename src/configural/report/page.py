@@ -36,9 +36,13 @@ _SHOWN = 100
 
 
 def write_run_report(run: Run) -> Path:
-    """Write `report.html`, and the model card `README.md`, into a run's folder; returns the page's path."""
+    """Write `report.html`, and the model card `README.md`, into a run's folder; returns the page's path.
+
+    The card of a finished run stays as it is: people add to it what they know, such as a licence.
+    """
     settings, told = run.settings, _run_settings(run.settings, run.metrics)
-    write_model_card(run, told)
+    if not (manifest.is_sealed(run.folder) and (run.folder / "README.md").is_file()):
+        write_model_card(run, told)
     return _write(
         run.folder,
         run.predictions,
