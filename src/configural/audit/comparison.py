@@ -70,7 +70,7 @@ class AuditComparison:
         shown = {name: fraction for name, fraction in self.headings.items() if self.summary[name].notna().any()}
         shown = shown or self.headings
         across, rows = min(2, len(shown)), -(-len(shown) // 2)
-        with plotting.panels(across, 0.6 * len(self.summary) + 1.8, rows=rows) as (figure, panels):
+        with plotting.panels(across, 0.5 * len(self.summary) + 1.3, rows=rows) as (figure, panels):
             for axes in panels[len(shown) :]:
                 axes.set_axis_off()
             for number, (heading, fraction) in enumerate(shown.items()):
@@ -79,9 +79,10 @@ class AuditComparison:
                 names = [""] * len(scores) if number % 2 else list(self.summary["name"])
                 label = LABELS.get(heading, heading.replace("_", " "))
                 if fraction:
-                    plotting.fraction_dots(axes, scores, names, label, chance=heading in ("choice", "accuracy"))
+                    chance = heading in ("choice", "accuracy")
+                    plotting.fraction_dots(axes, scores, names, label, chance=chance, missing="–")
                 else:
-                    plotting.dots(axes, scores, names)
+                    plotting.dots(axes, scores, names, missing="–")
                     axes.axvline(0, color=plotting.GREY, linewidth=1)
                     axes.set_xlabel(label)
                 if heading == "index":

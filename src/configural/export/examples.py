@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from configural.export.plan import Plan, label_image
+from configural.export.plan import Plan
 from configural.portraits.inspecting import COLOURS
 
 _OF_EACH = 4
@@ -36,7 +36,7 @@ def examples_sheet(plan: Plan) -> bytes:
         for column, entry in enumerate(shown):
             images = [entry.pixels()]
             if plan.masks:
-                images.append(colours[label_image(plan.renderer, entry.stimulus)])
+                images.append(colours[entry.labels()])
             for row, image in enumerate(images):
                 method = cv2.INTER_AREA if plan.renderer.size > _SIDE and not row else cv2.INTER_NEAREST
                 small = np.asarray(cv2.resize(image, (_SIDE, _SIDE), interpolation=method), np.uint8)

@@ -52,6 +52,8 @@ def write_page(folder: Path, template: str, *, file: str = "report.html", **said
     environment.filters |= {
         "number": lambda value: f"{value:,}",
         "percent": percent,
+        # Where a line breaks, then before an interval and not within.
+        "closed": lambda text: text.replace(", ", ",\u00a0"),
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
     path = folder / file
