@@ -80,9 +80,9 @@ class AuditComparison:
                 label = LABELS.get(heading, heading.replace("_", " "))
                 if fraction:
                     chance = heading in ("choice", "accuracy")
-                    plotting.fraction_dots(axes, scores, names, label, chance=chance, missing="–")
+                    plotting.fraction_dots(axes, scores, names, label, chance=chance, missing="no value")
                 else:
-                    plotting.dots(axes, scores, names, missing="–")
+                    plotting.dots(axes, scores, names, missing="no value")
                     axes.axvline(0, color=plotting.GREY, linewidth=1)
                     axes.set_xlabel(label)
                 if heading == "index":
