@@ -90,7 +90,8 @@ def notebook(stored: Mapping[str, Any], name: str) -> tuple[str, dict[str, bytes
                 parts.append(f"![Output: {section}]({path})")
             elif "text/html" in data:
                 html = re.sub(r"<style.*?</style>", "", data["text/html"], flags=re.DOTALL)
-                parts.append(f'<div class="output">{html}</div>')
+                html = html.replace('<table border="1" class="dataframe">', "<table>")  # for the site's own look
+                parts.append(f'<div class="output" tabindex="0">{html}</div>')
             else:
                 parts.append(f"```text\n{''.join(output.get('text', '')) or data['text/plain']}\n```")
     return "\n\n".join(parts) + "\n", images

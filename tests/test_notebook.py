@@ -127,6 +127,6 @@ def test_the_site_shows_the_notebook_with_its_outputs(monkeypatch):
     assert page.startswith("# CNN with 15 layers")
     for cell in notebook.cells:
         assert cell.source in page
-    assert '<div class="output"><h4>It reads where the parts lie' in page
+    assert '<div class="output" tabindex="0"><h4>It reads where the parts lie' in page
     assert "total 1,572,802" in page
     assert "<style" not in page
