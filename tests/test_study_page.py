@@ -30,6 +30,9 @@ FINISHED = {
     "confusion_matrix": [[1500, 0], [300, 1200]],
     "test_accuracy": 0.9,
     "test_loss": 0.3,
+    "weights": "0e12345678901234" * 4,
+    "date": "2026-01-02",
+    "versions": {"Python": "3.98.7"},
 }
 
 
@@ -190,8 +193,8 @@ def test_runs_are_linked(finished):
     links = [element["href"] for element in Page(text).all("a") if element["href"][0] != "#"]
     assert sorted(links) == sorted(f"runs/{path.name}/report.html" for path in folder.glob("runs/*"))
     rows = Page(text).texts("tr")
-    assert "cnn-15baseline17finished100report" in rows
-    assert "fcn-14ffa39finished99.90report" in rows
+    assert "cnn-15baseline17finished100report0e12345678901234" in rows
+    assert "fcn-14ffa39finished99.90report0e12345678901234" in rows
 
 
 def test_settings_and_machine(finished):
@@ -212,10 +215,10 @@ def test_what_is_not_there_yet_is_shown_as_such(begun):
     page = Page(text)
     assert page.texts("h1") == ["1 of 36 trainings are finished"]
     rows = page.texts("tr")
-    assert "cnn-13ffa28finished–report" in rows
-    assert "fcn-14fct17begun––" in rows
-    assert "fcn-14fct28failed: the disk is full––" in rows
-    assert "fcn-16baseline39not begun––" in rows
+    assert "cnn-13ffa28finished–report0e12345678901234" in rows
+    assert "fcn-14fct17begun–––" in rows
+    assert "fcn-14fct28failed: the disk is full–––" in rows
+    assert "fcn-16baseline39not begun–––" in rows
     assert table(page, "matrix")["text"].count("not yet") == 12 * 9
     charts = [" ".join(e["text"].split()) for e in page.all("div") if e.get("class") == "chart empty"]
     assert len(charts) == 11
@@ -261,3 +264,17 @@ def test_names_are_escaped(tmp_path):
     text = write_study_report(tmp_path).read_text("utf-8")
     assert "<i>mine" not in text
     assert "folder:&lt;i&gt;mine" in text
+
+
+def test_the_page_names_weights_preparation_versions_date_and_device(finished):
+    _, text = finished
+    page = Page(text)
+    assert page.texts("code").count("0e12345678901234") == 12
+    settings = text.partition('id="settings"')[2]
+    rows = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", settings))
+    assert rows["class taken as face"] == "1"
+    assert rows["date"] == "2026-01-02"
+    assert (rows["PyTorch"], rows["Python"], rows["configural"]) == ("6.5.4", "3.98.7", "9.8.7")
+    assert rows["device"] == "cpu"
+    assert rows["preparation"] == "the network's own".replace("'", "&#39;")
+    assert settings.count("BGR, less the mean colour of ImageNet") == 1  # one network as the other

@@ -90,7 +90,7 @@ def compare(
 ) -> None:
     """Set a study's results beside the published ones, and say which of the study's findings hold.
 
-    Writes comparison.csv and comparison.md into DIR.
+    Writes comparison.csv and comparison.md into DIR, whose report.html has the same as a page.
     """
     Console(highlight=False).print(configural.api.comparison_text(configural.api.compare(folder)))
     typer.echo(f"comparison: {folder / 'comparison.md'}")

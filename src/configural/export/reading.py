@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from configural.stimuli.datasets import ImageDataset
 
 FILE = "dataset.json"
-_COMMON = ("README.md", FILE, "stimuli.parquet")
+EXAMPLES = "examples.png"
+_COMMON = ("README.md", EXAMPLES, FILE, "stimuli.parquet")
 
 
 class Description(pydantic.BaseModel):
