@@ -207,6 +207,9 @@ def described(library: Library, name: str = "baseline") -> dict[str, Any]:
         "eyes only": on(eyes),
         "outline": on(outline),
         "relations within a head": OnCanvas(relations, -6.0),
+        "relations within a head, else positions": Mixed(
+            (OnCanvas(relations, 100.0), positions), lambda a, b: np.where(a < 100, a, b)
+        ),
         "long face, mouth low": on(long_face),
         "eyes high or mouth low": on(halves),
         "coarse distances": on(coarse),

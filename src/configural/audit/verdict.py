@@ -94,13 +94,11 @@ def headline(audit: Audit) -> str:
         kind = _kind_of_relations(audit, plain, floor)
         also = "; on the visible canvas also where on it they lie, or what they cover" * on_canvas.positional
         return f"It reads how the parts lie to each other{kind}{also}"
+    if on_canvas.relational and not on_canvas.positional:
+        without = "where they lie in the image" if shown.positional else "moved parts cost it next to nothing"
+        return f"It reads how the parts lie to each other on the visible canvas; where none is visible, {without}"
     if shown.positional:
         return "It reads where the parts lie in the image; that it reads relations is not shown"
-    if on_canvas.relational and not on_canvas.positional:
-        return (
-            "It reads how the parts lie to each other on the visible canvas; where none is visible moved parts "
-            "cost it next to nothing"
-        )
     if on_canvas.positional:
         return (
             "Moved parts cost it something on the visible canvas alone: it reads where on the canvas they lie, or "
