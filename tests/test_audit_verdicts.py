@@ -44,6 +44,7 @@ BOTH = "It reads both how the parts lie to each other and where they lie"
 NOT_ADDED = "It reads how the parts lie to each other and where they lie; their costs do not add up"
 NO_TASK = "It does not do the task, so there is no verdict"
 CANVAS = "Moved parts cost it something on the visible canvas alone"
+ON_CANVAS = f"{RELATIONS} on the visible canvas; where none is visible"
 NOTHING = "Moved parts cost it next to nothing"
 
 DESCRIBED = {
@@ -71,6 +72,12 @@ DESCRIBED = {
     "order only": f"{RELATIONS}, their order and not their distances",
     "eyes only": RELATIONS,
     "outline": f"{RELATIONS}, whichever part is where",
+    "relations within a head": f"{ON_CANVAS}, moved parts cost it next",
+    "relations within a head, else positions": f"{ON_CANVAS}, where they lie in the image",
+    "long face, mouth low": POSITIONS,
+    "eyes high or mouth low": "Exchanged parts cost it something, moved parts on average next to nothing",
+    "coarse distances": f"{RELATIONS}, coarsely",
+    "relations or positions, either": NOT_ADDED,
     "knows none of these": NO_TASK,
     "classes the other way round": "It prefers scrambled arrangements",
 }
@@ -165,6 +172,20 @@ def test_effects_are_those_of_the_mixture(baseline, painted):
     drop = still.reindex(cells["base"]).to_numpy() - cells["log_odds"]
     effects = [both[("factorial", name, "skin", 60.0)] for name in ("relational_effect", "positional_effect")]
     assert sum(effects) == pytest.approx(drop.groupby(cells["part"]).mean().mean())
+
+
+def test_what_one_way_costs_is_not_hidden_by_the_other(baseline, painted):
+    """Of 40 nats per side of the image for the mouth and -20 for the eyes, 20 are left where all move together."""
+    found = baseline.audit(described(painted)["long face, mouth low"])
+    assert found.score("factorial", "all_together", of="skin", at=60)["value"] == pytest.approx(0, abs=1e-6)
+    down, right = (
+        found.score("factorial", "all_together_one_way", of=f"{way}, on skin", at=60) for way in ("down", "right")
+    )
+    assert down["value"] == pytest.approx(-20 * 60 / 512, rel=0.03)
+    assert right["value"] == pytest.approx(0, abs=1e-6)
+    assert "All parts moved down cost −2.3" in " ".join(sentences(found))
+    still = baseline.audit(observers(painted)["relation observer"])
+    assert still.score("factorial", "all_together_one_way", of="down, on skin", at=60)["value"] == pytest.approx(0)
 
 
 @pytest.mark.parametrize("strategy", [brightness, edges, "templates"])
