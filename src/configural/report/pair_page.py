@@ -14,7 +14,7 @@ from configural.evaluation import save_figure
 from configural.io import files
 from configural.io.images import write_png
 from configural.report.parts import embedded, write_page
-from configural.wording import in_words, percent
+from configural.wording import in_words
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def write_pair_report(pair: Pair, folder: Path, *, members: Mapping[str, Member]
         folder,
         "pair.html.j2",
         sentence=pair_sentence(pair),
-        members={name: (percent(one.accuracy), one) for name, one in members.items()},
+        members={name: (f"{100 * one.accuracy:.1f}".removesuffix(".0"), one) for name, one in members.items()},
         indices={name: in_words(pair.index(name), 2) for name in pair.scores},
         drops=drops,
         lost={name: {of: _percent(pair.lost(name, of)) for of in (ONE, ALL)} for name in pair.scores},
