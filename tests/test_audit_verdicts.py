@@ -10,6 +10,7 @@ import torch
 from known_strategies import (
     BagOfTemplates,
     BatchNormed,
+    Mixed,
     NoiseEachTime,
     Pixels,
     brightness,
@@ -217,3 +218,21 @@ def test_a_classifier_in_training_mode_is_refused(baseline, painted, name):
     found = baseline.audit(BatchNormed(observers(painted)[name]))
     assert headline(found).startswith("No verdict: its response to an image depends on the others in the batch")
     assert found.score("consistency", "difference", of="asked again")["value"] == 0
+
+
+def test_images_that_it_may_not_have_learned_are_told_of(baseline, painted):
+    """A relation observer that makes no mistake, and one that makes many, as under another condition."""
+    known = observers(painted)["relation observer"]
+    doubtful = Mixed((known,), lambda given: given - 100)
+    told = [" ".join(sentences(baseline.audit(one))) for one in (known, doubtful)]
+    assert ["were made under the condition baseline" in text for text in told] == [False, True]
+
+
+def test_a_fraction_that_may_be_anything_is_not_stated(baseline, painted):
+    found = baseline.audit(described(painted)["half and half"])
+    assert "relations are 0." in headline(found)
+    rows = found.scores["score"] == "relational_fraction"
+    vague = found.scores.assign(low=found.scores["low"].where(~rows, -3.7))
+    said = headline(replace(found, scores=vague))
+    assert "too coarsely to be said" in said
+    assert "relations are" not in said

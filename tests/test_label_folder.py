@@ -185,7 +185,7 @@ def test_each_defect_costs_one_portrait_and_says_why(folder):
 @pytest.mark.parametrize(
     ("change", "line", "words"),
     [
-        ((LABELS, "image: a\n" + LABELS), 1, ["image", "unknown key", "images, labels"]),
+        ((LABELS, "image: a\n" + LABELS), 1, ["image", "unknown key", "did you mean images?"]),
         (('"photos/*.png"', "/photos/*.png"), 1, ["images", "relative"]),
         (("labels/{name}.png", "labels/name.png"), 2, ["labels", "{name}"]),
         (("left_eye", "lefteye"), 4, ["colours.lefteye", "unknown part kind", "eyes"]),

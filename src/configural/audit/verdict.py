@@ -25,7 +25,7 @@ from configural.audit.probes.spatial_relations import ANY, FIRST, SECOND, Spatia
 from configural.audit.result import NOT_MEASURED, Audit
 from configural.errors import ConfiguralError
 from configural.models.classifiers import CLIP
-from configural.wording import in_percent, in_words
+from configural.wording import in_percent, in_words, without_folders
 
 SMALLEST = 0.05
 """The smallest effect of interest: this fraction of the gap between correct and scrambled arrangements."""
@@ -40,6 +40,9 @@ _CLEARLY_BELOW = 0.4
 
 _LIKELY = 0.75
 """What does the task as often as this, but might do it by chance, was asked too little."""
+
+_FAMILIAR = 0.8
+"""A classifier that is correct less often may have learned images of another condition."""
 
 _ABSURD = 50.0
 """Nats: a classifier that is fed as in its training is seldom so sure of the usual image."""
@@ -201,6 +204,11 @@ def _both(fraction: Mapping[str, Any] | None) -> str:
             "It reads how the parts lie to each other and where they lie; their costs do not add up, so that no "
             "fraction is given"
         )
+    if fraction["high"] - fraction["low"] > 1:
+        return (
+            "It reads both how the parts lie to each other and where they lie; how much of a moved part's cost is "
+            "relations, was measured too coarsely to be said"
+        )
     stated = f"of what a moved part costs, relations are {in_words(fraction, 2)} at {fraction['at']:g} pixels"
     if fraction["low"] >= 0.75:
         return f"It reads mostly how the parts lie to each other, and a little where they lie: {stated}"
@@ -320,7 +328,7 @@ def _choice(audit: Audit) -> str:
     if choice["high"] < 0.5:
         turned = " That is below chance."
         if _turned(audit):
-            turned = f" That is below chance: name the position of {correct} among its classes."
+            turned = f" That is below chance: name the position of {correct} among its classes (positive)."
     return (
         f"Of two images made of the same parts, it prefers the correct arrangement in {in_percent(choice)} of "
         f"{choice['images']:,} pairs.{turned}"
@@ -333,6 +341,11 @@ def _accuracy(audit: Audit) -> str:
     said = f"One by one, it predicts {correct} or {scrambled} correctly for {in_percent(accuracy)} of the images."
     if accuracy["low"] <= 0.5 < choice["low"]:
         said += " Its scores order the arrangements, but a probability of one half does not divide them."
+    if accuracy["value"] < _FAMILIAR:
+        said += (
+            f" These images were made under the condition {without_folders(audit.settings.condition)}: a "
+            "classifier that learned others should be asked under theirs (condition)."
+        )
     return said
 
 
@@ -406,7 +419,8 @@ def _clipped(audit: Audit) -> str:
         return ""
     return (
         f"In {100 * fraction:.0f} % of the responses about moved parts the probability was 0 or 1 to six digits: "
-        "log-odds end there at ±13.8, and what is lost beyond is not seen. Log-odds in their place would tell more."
+        "log-odds end there at ±13.8, and what is lost beyond is not seen. Log-odds in their place would tell "
+        "more; and are images prepared as in its training?"
     )
 
 

@@ -57,6 +57,11 @@ def generate(
     )
     counts = ", ".join(f"{count:,} {name}" for name, count in table.counts().items())
     typer.echo(f"{out}: {len(table):,} images ({counts})")
+    condition = given.get("condition") or table.condition.name
+    typer.echo(
+        "to audit a model that learned them: "
+        f"configural audit MODEL --condition {condition} --image-size {size} --out audits/mine"
+    )
 
 
 @app.command(
