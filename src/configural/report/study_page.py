@@ -110,6 +110,10 @@ def write_study_report(folder: Path) -> Path:
         cells={tuple(cell[key] for key in CELL): cell for cell in comparison.cells.to_dict("records")},
         own=results.groupby(list(CELL))["accuracy"].apply(sorted).to_dict(),
         published=published.groupby(list(CELL))["accuracy"].apply(sorted).to_dict(),
+        covers=set(published["network"]) <= set(record.plan.networks)
+        and set(published["train_condition"]) <= set(map(condition_label, record.plan.conditions)),
+        description=record.plan.description,
+        unlearned=_unlearned(results),
         worst=_WORST,
         shade=shade,
         start=max((zoom for zoom in _ZOOMS if zoom < lowest), default=0.0),
@@ -121,6 +125,22 @@ def write_study_report(folder: Path) -> Path:
         source=record.source,
         version=__version__,
     )
+
+
+_CHANCE = 0.6
+"""A network that is correct less often where it was trained has hardly learned anything."""
+
+
+def _unlearned(results: pd.DataFrame) -> list[str]:
+    """Which networks did not learn the condition they were trained on, and how often they are correct there."""
+    own = results[results["train_condition"] == results["test_condition"]]
+    means = own.groupby(["network", "train_condition", "placement"], sort=False)["accuracy"].mean()
+    best = means.groupby(["network", "train_condition"], sort=False).max()
+    return [
+        f"{network} on {condition} ({100 * accuracy:.0f} %)"
+        for (network, condition), accuracy in best.items()
+        if accuracy < _CHANCE
+    ]
 
 
 def _trainings(folder: Path, plan: StudyPlan, results: pd.DataFrame) -> list[Training]:
