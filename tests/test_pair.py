@@ -57,7 +57,22 @@ def test_both_respond_to_the_images_that_are_shown(pair):
 def test_no_more_is_said_than_was_measured(pair):
     alike = cf.audit.Pair(dict.fromkeys("AB", pair.scores["A"]), pair.shown, dict.fromkeys("AB", 1.0))
     assert not alike.mirrored
+    # Both indices are as before, but scrambling costs B so much that A loses the greater fraction either way.
+    apart = cf.audit.Pair(pair.scores, pair.shown, {"A": pair.gaps["A"], "B": 100 * pair.gaps["B"]})
+    assert apart.index("B")["low"] > 0 > apart.index("A")["high"]
+    assert not apart.mirrored
     assert "does not clearly divide A from B" in pair_sentence(alike)
+
+
+def test_who_loses_nothing_by_scrambling_has_no_fraction(pair, tmp_path):
+    still = [
+        cf.audit.pair.Shown(one.caption, one.stimulus, one.image, dict.fromkeys("AB", 1.0)) for one in pair.shown
+    ]
+    constant = cf.audit.Pair(pair.scores, tuple(still), dict.fromkeys("AB", 0.0))
+    assert np.isnan([constant.lost("A", "all"), constant.of_gap(still[1], "B")]).all()
+    members = {name: Member(0.5, "baseline", "Made for a test.") for name in "AB"}
+    page = write_pair_report(constant, tmp_path / "pair", members=members).read_text("utf-8")
+    assert "nan" not in re.sub(r"data:image/png;base64,[^\"]*", "", page)
 
 
 def test_the_page_holds_all_it_shows(pair, tmp_path):

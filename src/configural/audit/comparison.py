@@ -255,7 +255,7 @@ def _summary(row: _Row | People, headings: list[str]) -> dict[str, Any]:
         found |= {name: getattr(settings, name) for name in ("split", "pairs", "image_size", "device")}
         found["seed"] = ", ".join(map(str, seeds)) if len(seeds) > 1 else settings.seed
         found["weights"] = ", ".join(audit.facts.weights[:16] for audit in row.audits)
-        found |= {name: told.get(key, "") for name, key in (("class", "positive"), ("preparation",) * 2)}
+        found |= {"class": told.get("positive", ""), "preparation": told.get("preparation", "")}
         versions = {"configural": first.facts.configural, **first.facts.versions}
         found["versions"] = ", ".join(f"{name} {each}" for name, each in versions.items())
         found["date"] = ", ".join(dict.fromkeys(audit.facts.date for audit in row.audits))

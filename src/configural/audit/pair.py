@@ -61,25 +61,37 @@ class Pair:
     shown: tuple[Shown, ...]
     gaps: Mapping[str, float]
 
+    def of_gap(self, shown: Shown, name: str) -> float:
+        """What one of them loses by what was done to the object that is shown, as a fraction as in `lost`."""
+        whole, scrambled = (one.log_odds[name] for one in (self.shown[0], self.shown[-1]))
+        return float(_fraction(whole - shown.log_odds[name], whole - scrambled))
+
     def index(self, name: str) -> dict[str, Any]:
         """The relation index of one of them at `AT`, as it is measured on the images as they are."""
         found = self.scores[name]
         return found[(found["score"] == "relation_index") & (found["at"] == AT)].iloc[0].to_dict()
 
+    def drop(self, name: str, of: str) -> dict[str, Any]:
+        """The log-odds drop of one of them when `one part` or `all` move by `AT`."""
+        found = self.scores[name]
+        return found[(found["score"] == "drop") & (found["of"] == of) & (found["at"] == AT)].iloc[0].to_dict()
+
     def lost(self, name: str, of: str) -> float:
         """What one of them loses when `one part` or `all` move by `AT`, as a fraction of what scrambling costs it.
 
-        So two classifiers can be compared whose log-odds are not equally large.
+        So two classifiers can be compared whose log-odds are not equally large; nan if scrambling costs nothing.
         """
-        found = self.scores[name]
-        rows = found[(found["score"] == "drop") & (found["of"] == of) & (found["at"] == AT)]
-        return float(rows["value"].iloc[0]) / self.gaps[name]
+        return float(_fraction(self.drop(name, of)["value"], self.gaps[name]))
 
     @property
     def mirrored(self) -> bool:
-        """Whether the first goes by positions and the second by relations, beyond chance."""
-        first, second = map(self.index, self.scores)
-        return bool(first["high"] < 0 < second["low"])
+        """Whether the first goes by positions and the second by relations, beyond chance.
+
+        And the first loses the greater fraction when all parts move, the second when one does.
+        """
+        a, b = self.scores
+        crossed = self.lost(a, ALL) > self.lost(b, ALL) and self.lost(a, ONE) < self.lost(b, ONE)
+        return bool(self.index(a)["high"] < 0 < self.index(b)["low"]) and crossed
 
     def figure(self, name: str) -> Figure:
         """What one of them loses against the distance, on the scale of what scrambling costs it."""
@@ -89,7 +101,9 @@ class Pair:
             figure.set_size_inches(5.8, 4.2)  # of two that stand beside each other
             for of in (ONE, ALL):
                 rows = drops[(drops["score"] == "drop") & (drops["of"] == of)].sort_values("at")
-                rows = rows.assign(**{end: rows[end] / self.gaps[name] for end in ("value", "low", "high")})
+                rows = rows.assign(
+                    **{end: _fraction(rows[end], self.gaps[name]) for end in ("value", "low", "high")}
+                )
                 plotting.curve(panel, pd.concat([zero, rows]), f"{of} moved", **CURVES[of])
             panel.set_title(name, loc="left", fontweight="bold")
             panel.set_xlabel("moved by (1/512 of the portrait)")
@@ -99,6 +113,11 @@ class Pair:
             panel.set_ylim(-0.05, max(1.0, panel.get_ylim()[1]))
             panel.legend(frameon=False, loc="upper left")
         return figure
+
+
+def _fraction(part: Any, whole: float) -> Any:
+    """A number, or each of several, as a fraction of the whole; nan if that is nothing."""
+    return part / whole if whole > 0 else np.nan
 
 
 def compare_pair(

@@ -136,13 +136,12 @@ def _serve(
 
 def _landmarker(library: Library) -> Landmarker | None:
     """What finds the parts of a face in a visitor's picture, if it is at hand."""
+    if library.scheme != FACE or importlib.util.find_spec("ai_edge_litert") is None:
+        return None
     try:
-        landmarker = Landmarker(find_bundle())
-        if library.scheme == FACE and importlib.util.find_spec("ai_edge_litert"):
-            return landmarker
+        return Landmarker(find_bundle())
     except ConfiguralError:
-        pass
-    return None
+        return None
 
 
 def _open(source: Any, options: dict[str, Any]) -> _Opened:

@@ -1,5 +1,6 @@
 """One page that shows what accuracy hides: two networks, both hardly ever wrong, that read different things."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ def pair_sentence(pair: Pair) -> str:
 
 
 def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.0f} %".replace("-", "−")
+    return "–" if math.isnan(fraction) else f"{100 * fraction:.0f} %".replace("-", "−")
 
 
 def write_pair_report(pair: Pair, folder: Path, *, members: Mapping[str, Member]) -> Path:
@@ -58,7 +59,6 @@ def write_pair_report(pair: Pair, folder: Path, *, members: Mapping[str, Member]
         save_figure(pair.figure(name), folder / "figures" / f"displacement_{name}.png")
         files.write_text(folder / f"displacement_{name}.csv", scores.to_csv(index=False))
     images = []
-    whole, scrambled = pair.shown[0].log_odds, pair.shown[-1].log_odds
     for number, one in enumerate(pair.shown):
         write_png(folder / "examples" / f"{number}.png", one.image)
         images.append(
@@ -68,7 +68,7 @@ def write_pair_report(pair: Pair, folder: Path, *, members: Mapping[str, Member]
                 "responses": [
                     (
                         name,
-                        _percent((whole[name] - given) / (whole[name] - scrambled[name])),
+                        _percent(pair.of_gap(one, name)),
                         _sure(expit(given)),
                         in_words({"value": given, "low": float("nan")}),
                     )
@@ -76,7 +76,7 @@ def write_pair_report(pair: Pair, folder: Path, *, members: Mapping[str, Member]
                 ],
             }
         )
-    drops = {name: {of: _drop(pair, name, of) for of in (ONE, ALL)} for name in pair.scores}
+    drops = {name: {of: in_words(pair.drop(name, of)) for of in (ONE, ALL)} for name in pair.scores}
     return write_page(
         folder,
         "pair.html.j2",
@@ -95,9 +95,3 @@ def write_pair_report(pair: Pair, folder: Path, *, members: Mapping[str, Member]
 def _sure(probability: float) -> str:
     """A probability in whole percent, where only certainty is 0 or 100."""
     return "< 1 %" if probability < 0.005 else "> 99 %" if probability > 0.995 else f"{100 * probability:.0f} %"
-
-
-def _drop(pair: Pair, name: str, of: str) -> str:
-    scores = pair.scores[name]
-    row = scores[(scores["score"] == "drop") & (scores["of"] == of) & (scores["at"] == AT)].iloc[0]
-    return in_words(row.to_dict())
