@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 
 import cv2
@@ -14,6 +15,7 @@ from configural.models.classifiers import CLIP
 from configural.portraits import Library
 from configural.stimuli import Condition, Stimulus
 from configural.stimuli import condition as find_condition
+from configural.stimuli.layout import layout_of, square_padding
 
 EDGE = np.log(1 - CLIP) - np.log(CLIP)
 """Where log-odds of a probability of 0 or 1 end."""
@@ -54,6 +56,38 @@ class OnCanvas:
         """As a classifier that finds the head by its outline."""
         seen = [one.condition.background == "canvas" for one in stimuli]
         return np.where(seen, self.inner.log_odds_of(stimuli), self.elsewhere)
+
+
+@dataclass(frozen=True, eq=False)
+class OnPortrait:
+    """Log-odds from the positions of the parts on the portrait, wherever in the image that lies."""
+
+    library: Library
+    of_positions: Callable[[np.ndarray], np.ndarray]
+
+    def log_odds_of(self, stimuli: list[Stimulus]) -> np.ndarray:
+        """As of a portrait in the middle of the image."""
+        sides = self.library.canvas_sizes[[self.library.position(one.host) for one in stimuli]]
+        placements = np.array([one.placement for one in stimuli])
+        moved = square_padding(sides, placements) - square_padding(sides, np.full(len(stimuli), "middle"))
+        on_it = part_positions(self.library, stimuli) - (moved / sides.max(axis=1, keepdims=True))[:, None]
+        return np.nan_to_num(np.asarray(self.of_positions(on_it), float), nan=-6.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Uncovered:
+    """A bag of parts that minds what the box of one covers of the box of another, and nothing else."""
+
+    library: Library
+
+    def log_odds_of(self, stimuli: list[Stimulus]) -> np.ndarray:
+        """2 less 40 times the covered fractions of all boxes, -6 at the least."""
+        layout = layout_of(self.library, stimuli, position=self.library.position)
+        low, high = layout.low[:, :, None], layout.high[:, :, None]
+        sides = np.minimum(high, layout.high[:, None]) - np.maximum(low, layout.low[:, None])
+        common = sides.clip(0).prod(axis=-1) * (1 - np.eye(low.shape[1]))
+        covered = (common / (high - low).prod(axis=-1)).sum(axis=(1, 2))
+        return np.asarray(np.maximum(2 - 20 * covered - 8 * (~layout.filled).sum(axis=1), -6))
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +210,20 @@ def described(library: Library, name: str = "baseline") -> dict[str, Any]:
         apart, wanted = (np.linalg.norm(q[..., first, :] - q[..., second, :], axis=-1) for q in (p, places))
         return 7 - 30 * np.maximum(0, np.abs(apart - wanted) - 0.06).sum(axis=1)
 
+    def zones(p: np.ndarray) -> np.ndarray:
+        low = p[:, 3, 0] > places[3, 0] - 0.24
+        high = (p[:, :2, 0] < places[:2, 0] + 0.24).all(axis=1)
+        return 10 * (low & high) - 5 + 0.35 * relation(p).sum(axis=1)
+
+    def constellation(p: np.ndarray) -> np.ndarray:
+        shape = places - places.mean(axis=0)
+        orders = np.array(list(permutations(range(len(shape)))))
+        lies = p - p.mean(axis=1, keepdims=True)
+        costs = ((lies[:, None] - shape[orders]) ** 2).sum(axis=(2, 3)) / 0.05**2
+        best = orders[np.nan_to_num(costs, nan=np.inf).argmin(axis=1)]
+        named = (best[:, :2] < 2).sum(axis=1) + (best[:, 2] == 2) + (best[:, 3] == 3)  # either eye in either place
+        return 2.5 * named - 6 - 24 * costs.min(axis=1)
+
     def on(of_positions: Callable[[np.ndarray], np.ndarray]) -> Described:
         return Described(library, of_positions)
 
@@ -213,6 +261,10 @@ def described(library: Library, name: str = "baseline") -> dict[str, Any]:
         "long face, mouth low": on(long_face),
         "eyes high or mouth low": on(halves),
         "coarse distances": on(coarse),
+        "coarse zones of the image, faint relations": on(zones),
+        "shape and names": on(constellation),
+        "positions on the portrait": OnPortrait(library, lambda p: 4 * near(p, places).sum(axis=1) - 7),
+        "no part covered": Uncovered(library),
         "relations or positions, either": Mixed((relations, positions), np.maximum),
         "knows none of these": Mixed((relations,), lambda a: a / 3 - 20),
         "classes the other way round": Mixed((relations,), lambda a: -a),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from configural.audit.plotting import surface
 from configural.audit.probes.consistency import AGAIN, COMPANY, SPREAD, unlike
-from configural.audit.probes.displacement import ALL, ONE, UNDEFINED
+from configural.audit.probes.displacement import ALL, IMAGE, ONE, UNDEFINED
 from configural.audit.probes.factorial import (
     ADDITIVITY,
     BALANCED,
@@ -37,6 +37,12 @@ _TOLERANCE = 0.1
 
 _CLEARLY_BELOW = 0.4
 """Where an interval ends below this, more than chance is against the correct class."""
+
+_MUCH = 1 / 3
+"""Of the gap: where no move costs as much, something else may be what is read above all."""
+
+_GRADED = 0.1
+"""Distances within the natural range count for nothing if they cost less than this fraction of larger ones."""
 
 _LIKELY = 0.75
 """What does the task as often as this, but might do it by chance, was asked too little."""
@@ -92,30 +98,63 @@ def headline(audit: Audit) -> str:
     shown = _shown(audit, plain, floor)
     on_canvas = _shown(audit, visible[0], floor) if visible else _Shown(False, False, None)
     if shown.relational and shown.positional:
-        return _both(shown.fraction)
-    if shown.relational:
+        reads = _both(shown.fraction)
+    elif shown.relational:
         kind = _kind_of_relations(audit, plain, floor)
         also = "; on the visible canvas also where on it they lie, or what they cover" * on_canvas.positional
-        return f"It reads how the parts lie to each other{kind}{also}"
-    if on_canvas.relational and not on_canvas.positional:
-        without = "where they lie in the image" if shown.positional else "moved parts cost it next to nothing"
-        return f"It reads how the parts lie to each other on the visible canvas; where none is visible, {without}"
-    if shown.positional:
-        return "It reads where the parts lie in the image; that it reads relations is not shown"
-    if on_canvas.positional:
-        return (
+        reads = f"It reads how the parts lie to each other{kind}{also}"
+    elif on_canvas.relational and not on_canvas.positional:
+        without = "where they lie" if shown.positional else "moved parts cost it next to nothing"
+        reads = f"It reads how the parts lie to each other on the visible canvas; where none is visible, {without}"
+    elif shown.positional:
+        where, also = _where(audit, floor)
+        reads = f"It reads where the parts lie{where}; that it reads relations is not shown{also}"
+    elif on_canvas.positional:
+        reads = (
             "Moved parts cost it something on the visible canvas alone: it reads where on the canvas they lie, or "
             "what they cover; neither relations among parts nor positions in the image are shown"
         )
-    if _exchange_costs(audit, floor):
+    elif _exchange_costs(audit, floor):
         return (
-            "Exchanged parts cost it something, moved parts on average next to nothing: it reads roughly which "
-            "part is where; whether to each other or in the image is not shown"
+            "Exchanged parts cost it something, moved parts on average next to nothing: it reads roughly which part "
+            "is where, to each other or in the image, or minds what exchanged parts cover of one another"
         )
-    return "Moved parts cost it next to nothing: neither relations nor positions are shown"
+    else:
+        return "Moved parts cost it next to nothing: neither relations nor positions are shown"
+    return _within_what_moves_show(reads, audit, floor)
 
 
-_ORDER, _EXTENT = ", their order and not their distances within the natural range", ", whichever part is where"
+def _where(audit: Audit, floor: float) -> tuple[str, str]:
+    """In which frame parts have the positions that it reads, and what moving the whole portrait shows beside."""
+    moved = [row for row in _named(audit, "displacement", "drop") if row["of"] == IMAGE]
+    if any(row["low"] > floor for row in moved):
+        return " in the image", ""
+    open_ = ", in the image or on the portrait"
+    if any(row["high"] <= floor for row in moved):
+        return open_, "; moving the whole portrait sideways costs it next to nothing"
+    return open_, ""
+
+
+def _within_what_moves_show(reads: str, audit: Audit, floor: float) -> str:
+    """What it reads, after a word of how little that may be: what no move touches may be read in any other way."""
+    gap = floor / SMALLEST
+    costs = [
+        abs(row["value"])
+        for name in (BALANCED, TOGETHER, POSITIONAL, ONE_WAY)
+        for row in _named(audit, "factorial", name)
+        if name == ONE_WAY or ", on " not in row["of"]
+    ]
+    largest = max((cost for cost in costs if not np.isnan(cost)), default=0.0)
+    if largest >= _MUCH * gap:
+        return reads
+    return (
+        f"No move costs it more than {largest:.1f} of the {gap:.1f} nats between correct and scrambled arrangements, "
+        f"so what it reads above all is not shown; as far as moves show, {reads[0].lower()}{reads[1:]}"
+    )
+
+
+_ORDER = ", their order and not their distances within the natural range"
+_EXTENT = "; parts moved apart cost it more than parts exchanged"
 _COARSE = ", coarsely: distances within the natural range do not count"
 
 
@@ -132,12 +171,13 @@ def _kind_of_relations(audit: Audit, background: str, floor: float) -> str:
     second = [row for row in natural if row["of"] == ANY]
     if np.isnan(first["value"]) or not second:
         return ""
+    one = max((row["value"] for row in _rows(audit, BALANCED, background)), default=0.0)
+    little = all(row["high"] <= floor and row["value"] <= _GRADED * one for row in second)
     # What one way costs and the other wins is nothing on average.
-    if first["low"] > floor and all(row["high"] <= floor for row in second) and not _any_beyond(natural, floor):
+    if first["low"] > floor and little and not _any_beyond(natural, floor):
         # Further apart leaves every order as it is, however far.
         apart = [row for row in changed if row["at"] > 0 and row["of"] != ANY]
         return _ORDER if all(row["high"] <= floor for row in apart) else _COARSE
-    one = max((row["value"] for row in _rows(audit, BALANCED, background)), default=0.0)
     return _EXTENT if first["high"] < one / 2 else ""
 
 
