@@ -85,7 +85,7 @@ def weights_files(path: Path) -> list[Path]:
     """The files beside an ONNX file in which its weights are, such as model.onnx.data; none if it is damaged."""
     try:
         stored = [_stored_outside(tensor) for tensor in _tensors(path)]
-    except (IndexError, ValueError, OSError):
+    except (IndexError, TypeError, ValueError, OSError):
         return []
     return sorted({path.parent / where["location"] for where in stored if "location" in where})
 
@@ -100,7 +100,7 @@ def _weights(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             whole = np.memmap(path.parent / outside["location"], np.uint8, "r")
             parts = [whole[start : start + length if length else None]]
         for part in parts if dtype else ():
-            yield bytes(tensor[_NAME][0]).decode(), np.frombuffer(part, dtype)
+            yield str(tensor[_NAME][0], "utf-8"), np.frombuffer(part, dtype)
 
 
 def _tensors(path: Path) -> list[dict[int, list[Any]]]:
@@ -112,7 +112,7 @@ def _tensors(path: Path) -> list[dict[int, list[Any]]]:
 def _stored_outside(tensor: dict[int, list[Any]]) -> dict[str, str]:
     """Where a tensor lies that is not in the file: location, and maybe offset and length."""
     entries = [_fields(entry) for entry in tensor.get(_EXTERNAL, [])]
-    return {bytes(entry[1][0]).decode(): bytes(entry[2][0]).decode() for entry in entries if {1, 2} <= entry.keys()}
+    return {str(entry[1][0], "utf-8"): str(entry[2][0], "utf-8") for entry in entries if {1, 2} <= entry.keys()}
 
 
 def _fields(message: memoryview) -> dict[int, list[Any]]:
@@ -125,12 +125,13 @@ def _fields(message: memoryview) -> dict[int, list[Any]]:
 
     def number() -> int:
         nonlocal at
-        value = shift = 0
-        while True:
+        value = 0
+        for shift in range(0, 70, 7):
             byte = message[at]
-            at, value, shift = at + 1, value | (byte & 127) << shift, shift + 7
+            at, value = at + 1, value | (byte & 127) << shift
             if byte < 128:
                 return value
+        raise ValueError("a number of more than ten bytes")
 
     while at < len(message):
         key = number()
