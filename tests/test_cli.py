@@ -208,6 +208,14 @@ def test_a_terminal_that_lacks_characters_shows_others(terminal):
     assert "3?3" in done.stdout
 
 
+def test_a_current_folder_that_was_removed_is_named(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    done = configural("generate", "--source", "synthetic:2", "--count", 40, "--size", 16, "--out", "set")
+    assert_one_line(done, "the current folder was removed")
+
+
 def test_in_an_allocation_of_several_tasks_one_process_trains(tmp_path, monkeypatch):
     """SLURM tells each process of its tasks, also one that was not started by srun and is to train alone."""
     told = {"JOB_ID": 77, "JOB_NAME": "train", "NTASKS": 2, "NNODES": 1, "NODELIST": "node1"}

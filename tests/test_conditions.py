@@ -50,6 +50,8 @@ def test_the_moved_part_is_a_parameter():
         ("matched: 1", 1, "matched: Input should be a valid boolean"),
         ("blend: .nan", 1, "finite"),
         ("jitter: 1\njitter: 2", 2, "stated twice"),
+        ("offsets:\n  nose: [0, 0]\n  nose: [0, 9]", 3, "the key 'nose' is stated twice"),
+        ("offsets: {nose: [0, 0], nose: [0, 9]}", 1, "the key 'nose' is stated twice"),
         ("jitter: [", 1, "not readable as YAML"),
     ],
 )

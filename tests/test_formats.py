@@ -196,6 +196,23 @@ def test_webdataset_reads_its_shards(written, truth):
     gc.collect()
 
 
+@webdataset_leaves_files_open
+def test_as_many_workers_as_there_are_shards_read_each_image_once(written, truth, monkeypatch):
+    """Each worker of a DataLoader gets whole shards; webdataset takes its number from here, too."""
+    import webdataset
+
+    urls = [str(written["webdataset", False] / f"train-{number:06d}.tar") for number in range(3)]
+    monkeypatch.setenv("NUM_WORKERS", "3")
+    seen = []
+    for worker in range(3):
+        monkeypatch.setenv("WORKER", f"{worker}")
+        mine = [item["json"]["file"] for item in webdataset.WebDataset(urls, shardshuffle=False).decode("pil")]
+        assert mine
+        seen += mine
+    assert sorted(seen) == sorted(file for file, (*_, row) in truth.items() if row["subset"] == "train")
+    gc.collect()
+
+
 def test_shards_are_plain_tar_files_with_both_classes_mixed(written):
     with tarfile.open(written["webdataset", False] / "train-000001.tar") as archive:
         members = archive.getmembers()

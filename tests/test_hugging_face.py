@@ -141,10 +141,14 @@ def test_positive_by_position_or_label(tmp_path):
     with pytest.raises(ConfiguralError, match=r"which class .* 0 \(normal_face\), 1 \(1\), 2 \(0\)"):
         models.open(tmp_path)
     # Text, as it comes from the command line, is a label first.
-    for positive, position in (("normal_face", 0), (0, 0), ("0", 2), (2, 2), ("2", 2), (1, 1)):
+    for positive, position in (("normal_face", 0), ("0", 2), (2, 2), ("2", 2), (1, 1)):
         opened = models.open(tmp_path, positive=positive)
         expected = real_log_odds(tmp_path, network, noise(32), position)
         np.testing.assert_allclose(opened.log_odds(noise(32)), expected, rtol=1e-3, atol=1e-3)
+    with pytest.raises(
+        ConfiguralError, match=r"positive 0: 0 is the position of normal_face, but another is called 0"
+    ):
+        models.open(tmp_path, positive=0)
     for positive in ("cat", 3, "3", -1):
         with pytest.raises(ConfiguralError, match=f"'{positive}': there is no such class; choose from 0 "):
             models.open(tmp_path, positive=positive)

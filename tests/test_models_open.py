@@ -1,6 +1,9 @@
 """Any kind of model as a classifier: the right class, the right reading, and every option used or refused."""
 
+import contextlib
+import hashlib
 import json
+import math
 import os
 import pickle
 import re
@@ -17,6 +20,7 @@ import pytest
 import torch
 import transformers
 from onnx import TensorProto, helper
+from onnx.numpy_helper import from_array, to_array
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from test_hugging_face import SIDE, saved
@@ -282,6 +286,44 @@ def test_onnx(images, tmp_path, shape, probabilities):
         models.open(tmp_path / "net.onnx", image_size=64)
 
 
+@pytest.mark.parametrize("outside", [False, True])
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.DOUBLE])
+def test_an_onnx_network_of_damaged_weights_is_refused(tmp_path, outside, kind):
+    """NaN, which a maximum or a comparison swallows; infinity stands in masks."""
+    for value, refused in ((math.nan, True), (-math.inf, False)):
+        network = network_of_means(False, ["n", 32, 32, 3])
+        mask = helper.make_tensor("mask", kind, [3], [0, value, 1])  # as numbers
+        network.graph.initializer.append(from_array(to_array(mask), "mask") if outside else mask)  # as bytes
+        path = tmp_path / f"{value}.onnx"
+        onnx.save(network, path, save_as_external_data=outside, location=f"{value}.data", size_threshold=0)
+        with pytest.raises(ConfiguralError, match="its mask holds NaN") if refused else contextlib.nullcontext():
+            models.open(path)
+
+
+def test_an_onnx_file_s_weights_are_those_of_the_file_beside_it_too(images, tmp_path):
+    """As torch.onnx.export writes them: two networks whose .onnx files are the same, byte for byte."""
+    digests = []
+    for folder, slope in ((tmp_path / "a", 0.1), (tmp_path / "b", 0.2)):
+        folder.mkdir()
+        network = network_of_means(False, ["n", 32, 32, 3])
+        weights = network.graph.initializer[1]
+        weights.CopyFrom(from_array(np.array([[slope, -0.01]], np.float32), "weights"))
+        onnx.save(
+            network, folder / "net.onnx", save_as_external_data=True, location="net.onnx.data", size_threshold=0
+        )
+        mean = images.mean(axis=(1, 2, 3))
+        found = models.open(folder / "net.onnx", positive="0").log_odds(images)
+        np.testing.assert_allclose(found, (slope + 0.01) * mean - 15, rtol=1e-3, atol=1e-3)
+        digests.append(models.digest(folder / "net.onnx"))
+        both = (folder / "net.onnx").read_bytes() + (folder / "net.onnx.data").read_bytes()
+        assert digests[-1] == hashlib.sha256(both).hexdigest()
+    assert (tmp_path / "a" / "net.onnx").read_bytes() == (tmp_path / "b" / "net.onnx").read_bytes()
+    assert digests[0] != digests[1]
+    (tmp_path / "a" / "net.onnx.data").unlink()
+    with pytest.raises(ConfiguralError, match=r"net\.onnx"):
+        models.open(tmp_path / "a" / "net.onnx")
+
+
 @pytest.mark.parametrize(
     ("labels", "found"),
     [
@@ -430,6 +472,48 @@ def test_estimators_and_functions(images):
     np.testing.assert_allclose(one.log_odds(images), -expected)
     logits = models.open(lambda x: logit(both(x)[:, 0]), output="logits")
     np.testing.assert_allclose(logits.log_odds(images), expected)
+
+
+@pytest.mark.parametrize(
+    ("classes", "positive", "found"),
+    [
+        *(((1, 2), given, found) for given, found in ((1, None), (2, None), ("1", 1), ("2", 2), (0, 1))),
+        *(((-1, 1), given, found) for given, found in ((-1, None), (1, 1), ("-1", -1), ("1", 1))),
+        *(((1, 0), given, found) for given, found in ((1, None), (0, None), ("1", 1), ("0", 0))),
+        ((0, 1), 0, 0),
+    ],
+)
+def test_a_number_that_may_be_a_label_or_a_position_is_never_guessed(images, classes, positive, found):
+    """`positive=1` of the classes 1 and 2 would be class 2 by its position; nobody would see it in the numbers."""
+    estimator, first = Estimator(), images.mean(axis=(1, 2, 3)) - 127
+    estimator.classes_ = np.array(classes)
+    if found is None:
+        with pytest.raises(ConfiguralError, match=f"positive '?{positive}'?: .*{classes[1]}"):
+            models.open(estimator, positive=positive)
+    else:
+        right = first if found == classes[0] else -first
+        np.testing.assert_allclose(models.open(estimator, positive=positive).log_odds(images), right)
+
+
+def test_what_a_function_does_to_its_images_stays_there(images):
+    before = images.copy()
+
+    def inverting(given):
+        given[...] = 255 - given
+        return 1 - given.mean(axis=(1, 2, 3)) / 255
+
+    for opened in (models.open(inverting), models.open(Estimator(), prepare=lambda x: inverting(x)[:, None] * 255)):
+        first = opened.log_odds(images)
+        np.testing.assert_array_equal(images, before)
+        np.testing.assert_array_equal(opened.log_odds(images), first)
+
+
+def test_an_estimator_of_margins_alone_is_told_what_to_give():
+    class Margins:
+        def decision_function(self, rows): ...
+
+    with pytest.raises(ConfiguralError, match=r"a Margins: .* decision_function .* output='logits'"):
+        models.open(Margins())
 
 
 @pytest.mark.parametrize("shape", [["n", 3072], [1, 3072], [2, 3072]])

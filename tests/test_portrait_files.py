@@ -235,6 +235,26 @@ def test_layouts(tmp_path, image, label, text, names, persons):
     assert library.skipped == ()
 
 
+def test_a_face_in_a_wide_image_is_cut_out(tmp_path):
+    """As in most photographs of people: what is cut out is no wider than high, and shows the parts as they were."""
+    painted = load("synthetic:2").exemplars
+    for name, exemplar in zip("ab", painted, strict=True):
+        rows, cols = exemplar.segmentation.shape
+        portrait, label = np.full((rows, 2 * cols, 3), 90, np.uint8), np.zeros((rows, 2 * cols), np.uint8)
+        portrait[:, cols // 2 : cols // 2 + cols] = exemplar.portrait
+        label[:, cols // 2 : cols // 2 + cols] = exemplar.segmentation
+        store(tmp_path / f"{name}.bmp", portrait)
+        store(tmp_path / f"{name}.png", label)
+    text = f'images: "*.bmp"\nlabels: "{{name}}.png"\nids: {IDS}\n'
+    for words, cut in (("", False), ("crop: 0.1\n", True)):
+        for loaded, exemplar in zip(described(tmp_path, text + words).exemplars, painted, strict=True):
+            rows, cols = loaded.segmentation.shape
+            assert (rows >= cols) == cut
+            for kind in range(1, 5):
+                shown = loaded.portrait[loaded.segmentation == kind]
+                np.testing.assert_array_equal(shown, exemplar.portrait[exemplar.segmentation == kind])
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -95,6 +95,8 @@ def main() -> None:
 
 
 def _describe(error: OSError) -> str:
+    if error.errno == errno.ENOENT and not error.filename:  # as os.getcwd raises it
+        return "the current folder was removed: change to one that is there"
     said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         said += "; make room and repeat the command to resume, a run or an audit with --resume"

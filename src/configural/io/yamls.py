@@ -66,16 +66,11 @@ def parse_document(text: str, name: str) -> Document:
         raise ConfiguralError(f"{name}{line}: not readable as YAML: {problem}") from error
     if not isinstance(values, dict) or not isinstance(tree, yaml.MappingNode):
         raise ConfiguralError(f"{name}: expected lines of the form 'key: value'")
-    seen = set()
-    for key, _ in tree.value:
-        if str(key.value) in seen:
-            raise ConfiguralError(f"{name}, line {key.start_mark.line + 1}: the key '{key.value}' is stated twice")
-        seen.add(str(key.value))
     return Document(name, {str(key): value for key, value in values.items()}, tree)
 
 
 def _refuse_absurd(tree: yaml.Node | None) -> None:
-    """Raise a ValueError of what is no setting: values in values without end, or numbers of hundreds of digits."""
+    """Raise an error of what is no setting: endless values in values, hundreds of digits, a key stated twice."""
     waiting, seen = [(tree, 0)], 0
     while waiting:
         node, depth = waiting.pop()
@@ -85,6 +80,13 @@ def _refuse_absurd(tree: yaml.Node | None) -> None:
         if isinstance(node, yaml.ScalarNode) and node.tag == _INTEGER and len(node.value) > _DIGITS:
             raise ValueError(f"a number of {len(node.value)} digits")
         inside = node.value if isinstance(node, yaml.CollectionNode) else []
+        keys = [key for key, _ in inside] if isinstance(node, yaml.MappingNode) else []
+        before = set()
+        for key in keys:  # of which PyYAML would take the last
+            if str(key.value) in before:
+                problem = f"the key '{key.value}' is stated twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            before.add(str(key.value))
         parts = [part for each in inside for part in (each if isinstance(each, tuple) else (each,))]
         waiting += [(part, depth + 1) for part in parts]
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from configural.models.onnx import weights_files
+
 _WEIGHTS = "model.safetensors"
 """The file that counts in a folder."""
 
@@ -24,8 +26,8 @@ def digest(model: Any) -> str:
     """SHA-256 of a model's weights, or nothing where they cannot be told.
 
     Args:
-        model: A file, as `sha256sum` tells it; a folder with a model.safetensors; or a torch module, or what has
-            one as `module`, by names and values of its state.
+        model: A file, as `sha256sum` tells it, an ONNX file with those of its weights behind it; a folder with a
+            model.safetensors; or a torch module, or what has one as `module`, by names and values of its state.
 
     Example:
         >>> import configural as cf
@@ -37,8 +39,11 @@ def digest(model: Any) -> str:
         path = path / _WEIGHTS if path.is_dir() else path
         if not path.is_file():
             return ""
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        found = hashlib.sha256()
+        for one in (path, *(weights_files(path) if path.suffix == ".onnx" else ())):
+            with one.open("rb") as file:
+                hashlib.file_digest(file, lambda: found)
+        return found.hexdigest()
     module = getattr(model, "module", model)
     if not hasattr(module, "state_dict"):
         return ""

@@ -191,8 +191,12 @@ _CURES = {
 """What to do about files that run code when they are read, or that nothing here reads, by their suffixes."""
 
 
-def _cure(source: Path) -> str:
-    """What to do about a file of such a suffix, or a folder that holds one; nothing about others."""
+def _cure(source: Any) -> str:
+    """What to do about a file of such a suffix, a folder that holds one, or a margin; nothing about others."""
+    if hasattr(source, "decision_function"):
+        return "give a function of images that returns its decision_function of them, with output='logits'"
+    if not isinstance(source, Path):
+        return ""
     there = {path.suffix.lower() for path in ([source, *source.iterdir()] if source.is_dir() else [source])}
     return next((cure for suffixes, cure in _CURES.items() if there.intersection(suffixes)), "")
 
@@ -204,7 +208,7 @@ def _opened(source: Any, options: Options) -> Classifier:
         *most, last = (kind.name for kind in KINDS[:6])
         why = "there is no such model" if missing else "not a kind of model that is known"
         shown = str(source) if isinstance(source, Path) else f"a {type(source).__name__}"
-        cure = "" if missing or not isinstance(source, Path) else _cure(source)
+        cure = "" if missing else _cure(source)
         raise ConfiguralError(f"{shown}: {why}; " + (cure or f"give {', '.join(most)} or {last}"))
     for option, default in vars(Options()).items():
         if option not in kind.uses and option != "name" and getattr(options, option) != default:

@@ -170,10 +170,14 @@ class Reading:
         shown = ", ".join(f"{position} ({labels[position]})" for position in labels) or f"0 to {classes - 1}"
         if self.positive is not None:
             wanted = str(self.positive)
-            # From Python, a number is a position, whatever the labels are.
-            named = (
-                [] if isinstance(self.positive, int) else [at for at, label in labels.items() if label == wanted]
-            )
+            named = [at for at, label in labels.items() if label == wanted]
+            if isinstance(self.positive, int):  # from Python, where a number is a position
+                if self.positive in labels and named and named != [self.positive]:
+                    raise ConfiguralError(
+                        f"positive {wanted}: {wanted} is the position of {labels[self.positive]}, but another is "
+                        f"called {wanted}; give the label as text, '{labels[self.positive]}' or '{wanted}'"
+                    )
+                named = []
             found = named or [position for position in range(classes) if wanted == str(position)]
             if len(found) != 1:
                 why = "two classes are called so" if found else "there is no such class"
@@ -213,7 +217,7 @@ class OpenedClassifier:
 
     def log_odds(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, " n"]:
         """Log-odds of the correct class, in nats; see `Reading.log_odds`."""
-        outputs = self.respond(images)
+        outputs = self.respond(images.copy())  # which a person's function may write into
         self.reading.decide(outputs, self.respond, images.shape[1])
         return np.asarray(self.reading.log_odds(outputs).double().cpu().numpy())
 

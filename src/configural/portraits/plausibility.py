@@ -36,7 +36,7 @@ def implausible(segmentation: UInt8[np.ndarray, "rows cols"]) -> str:
     between = (middle["left_eye"] + middle["right_eye"]) / 2
     tilt, distance = middle["right_eye"] - middle["left_eye"]
     if distance <= 0:
-        return "its left eye lies on the right of its right eye (whose sides are meant?)"
+        return "its left eye lies on the right of its right eye (whose sides are meant? sides says it)"
     if abs(tilt) > _TILT * distance:
         return f"one of its eyes lies {abs(tilt) / distance:.1f} eye distances below the other"
     for kind in ("mouth", "nose"):
