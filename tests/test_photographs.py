@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from command_line import assert_one_line, configural
 from PIL import Image
 
 from configural.errors import ConfiguralError, ConfiguralWarning, PortraitSkippedWarning
+from configural.explorer.exploring import _landmarker
 from configural.objects import FACE
 from configural.portraits import Exemplar, Library, load
 from configural.portraits.cropping import cropped
@@ -291,6 +293,16 @@ def test_a_file_of_another_digest_is_used_only_by_the_users_word(tmp_path, paint
     library = load(source)
     assert library.source == source
     assert library[0].size > load(f"portraits:{tmp_path / 'photos'}")[0].size
+
+
+def test_a_visitors_picture_is_looked_at_by_the_bundle_that_the_source_names(tmp_path, painted, landmark_bundle):
+    for number in range(2):
+        save(tmp_path / "photos" / f"{number}.png", painted[number].portrait)
+    named = tmp_path / "named.task"
+    named.write_bytes(landmark_bundle.read_bytes())
+    library = load(f"portraits:{tmp_path / 'photos'},landmarks={named}")
+    found = [_landmarker(replace(library, exemplars=library.exemplars[:2])), _landmarker(painted)]
+    assert [landmarker and landmarker.file for landmarker in found] == [named, landmark_bundle]
 
 
 def test_what_is_missing_is_named_with_the_cure(tmp_path, painted, monkeypatch, landmark_bundle):

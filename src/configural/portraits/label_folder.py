@@ -18,10 +18,11 @@ from configural.portraits.description import Description, Lookup
 from configural.portraits.drawings import Label, read_mask
 from configural.portraits.image_files import Beside, ImageFile, find_images
 from configural.portraits.landmarks import Landmarker
-from configural.portraits.library import Exemplar
+from configural.portraits.library import Exemplar, Library
 from configural.portraits.looking import MOST, faces_in, look_near
 from configural.portraits.outlines import covered, hidden, part_masks
 from configural.portraits.regions import cut_exemplar, middle_column
+from configural.portraits.store import StoredExemplars
 
 _SOME = 0.25  # of the largest face's size, from which on another one is worth a word
 
@@ -252,6 +253,12 @@ class LabelFolder:
             found = label.with_colours(described.colours, described.tolerance)
         _refuse_absent(found, label)
         return found
+
+
+def found_by_landmarks(library: Library) -> LabelFolder | None:
+    """What a library was made of, if by landmarks."""
+    held = library.exemplars.portraits if isinstance(library.exemplars, StoredExemplars) else None
+    return held if isinstance(held, LabelFolder) and held.landmarker else None
 
 
 def _refuse_absent(masks: Masks, label: Label) -> None:
