@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,11 +14,13 @@ from command_line import assert_one_line, configural
 from PIL import Image
 
 from configural.errors import ConfiguralError, ConfiguralWarning, PortraitSkippedWarning
+from configural.explorer.exploring import _landmarker
 from configural.objects import FACE
 from configural.portraits import Exemplar, Library, load
 from configural.portraits.cropping import cropped
 from configural.portraits.landmarks import BUNDLE_SHA256, Landmarker, find_bundle
 from configural.portraits.outlines import eye_distance, hidden, outlines, part_masks
+from configural.portraits.photographs import photographs
 
 pytestmark = pytest.mark.usefixtures("landmark_bundle")
 
@@ -240,6 +243,26 @@ def test_large_photographs_are_decoded_reduced(painted, tmp_path, monkeypatch):
     assert len(load(f"portraits:{tmp_path}")) == 2
 
 
+@pytest.mark.parametrize(("scale", "top", "left"), [(3.0, 500, 400), (1.2, 1500, 2400), (0.6, 90, 60)])
+def test_a_large_jpeg_gives_the_portrait_of_the_whole_photograph(painted, tmp_path, scale, top, left):
+    """A BMP of the same pixels is decoded whole. Faces are of 1536, 614 and 307 rows, each beside a smaller one."""
+    photograph = on_wall(painted[1], rows=2250, cols=3000, top=top, left=left, scale=scale)
+    smaller = cv2.resize(painted[2].portrait, None, fx=0.7 * scale, fy=0.7 * scale, interpolation=cv2.INTER_AREA)
+    photograph[60 : 60 + len(smaller), 1900 : 1900 + smaller.shape[1]] = smaller
+    for suffix in ("bmp", "jpg"):
+        file = tmp_path / suffix / f"0.{suffix}"
+        file.parent.mkdir()
+        Image.fromarray(photograph).save(file, quality=97)
+    whole, made = (photographs(str(tmp_path / suffix)).read("0") for suffix in ("bmp", "jpg"))
+    assert made.note == whole.note == "by landmarks; the largest of 2 faces"
+    assert np.abs(np.subtract(made.size, whole.size)).max() <= 4
+    same = [cv2.resize(image, whole.size[::-1]) for image in (made.portrait, made.segmentation)]
+    assert cv2.absdiff(same[0], whole.portrait).mean() < 8
+    for number in range(1, 5):
+        here, there = same[1] == number, whole.segmentation == number
+        assert (here & there).sum() > 0.75 * (here | there).sum()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -270,6 +293,16 @@ def test_a_file_of_another_digest_is_used_only_by_the_users_word(tmp_path, paint
     library = load(source)
     assert library.source == source
     assert library[0].size > load(f"portraits:{tmp_path / 'photos'}")[0].size
+
+
+def test_a_visitors_picture_is_looked_at_by_the_bundle_that_the_source_names(tmp_path, painted, landmark_bundle):
+    for number in range(2):
+        save(tmp_path / "photos" / f"{number}.png", painted[number].portrait)
+    named = tmp_path / "named.task"
+    named.write_bytes(landmark_bundle.read_bytes())
+    library = load(f"portraits:{tmp_path / 'photos'},landmarks={named}")
+    found = [_landmarker(replace(library, exemplars=library.exemplars[:2])), _landmarker(painted)]
+    assert [landmarker and landmarker.file for landmarker in found] == [named, landmark_bundle]
 
 
 def test_what_is_missing_is_named_with_the_cure(tmp_path, painted, monkeypatch, landmark_bundle):

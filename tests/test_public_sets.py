@@ -1,13 +1,16 @@
 """Public sets in the layouts in which they are published: drawn miniatures, of painted faces."""
 
+import csv
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import configural as cf
 from configural.errors import ConfiguralError, ConfiguralWarning, PortraitSkippedWarning
 from configural.portraits import Exemplar, Library, load
 from configural.portraits.published import PUBLISHED, published_set
@@ -97,6 +100,29 @@ def multipose(folder: Path, exemplar: Exemplar, number: int) -> str:
     return f"{subset}/{name}"
 
 
+def frontal(folder: Path, exemplar: Exemplar, number: int) -> str:
+    subset = "Train" if number < 2 else "Test"
+    save(folder / f"{subset}_RGB" / f"{number}.bmp", exemplar.portrait)
+    save(folder / f"{subset}_Labels" / f"{number}.bmp", COLOURS[exemplar.segmentation])
+    return f"{subset}/{number}"
+
+
+def frontal_with_bands(folder: Path, exemplar: Exemplar, number: int) -> str:
+    """As FASSEG's V1, which has the band of the nostrils as nose."""
+    rows = np.nonzero(exemplar.segmentation == 3)[0]
+    band = exemplar.segmentation.copy()
+    band[(exemplar.segmentation == 3) & (np.arange(len(band))[:, None] < rows.max() - 20)] = 0
+    return frontal(folder, replace(exemplar, segmentation=band), number)
+
+
+def separate_masks(folder: Path, exemplar: Exemplar, number: int) -> str:
+    save(folder / "CelebA-HQ-img" / f"{number}.jpg", exemplar.portrait)
+    for part, name in enumerate(("r_eye", "l_eye", "nose", "mouth"), start=1):
+        mask = 255 * (exemplar.segmentation == part).astype(np.uint8)
+        save(folder / "CelebAMask-HQ-mask-anno" / "0" / f"{number:05d}_{name}.png", mask)
+    return f"celebamask/{number}"
+
+
 LAYOUTS: dict[str, tuple[str, Callable[[Path, Exemplar, int], str]]] = {
     "lapa": ("lapa", lapa),
     "facesynthetics": ("facesynthetics", facesynthetics),
@@ -104,6 +130,8 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path, Exemplar, int], str]]] = {
     "ibugmask": ("ibugmask", ibugmask),
     "merged masks": ("celebamask", merged),
     "merged otherwise": ("celebamask", merged_otherwise),
+    "separate masks": ("celebamask", separate_masks),
+    "frontal": ("fasseg", frontal),
     "multipose": ("fasseg", multipose),
 }
 
@@ -145,16 +173,28 @@ def test_other_folders_are_refused_with_what_is_expected(tmp_path, name):
 
 
 def test_noses_that_are_bands_are_said(painted, tmp_path):
-    """FASSEG's V1 has the band of the nostrils as nose."""
     for number in range(2):
-        exemplar = painted[number]
-        rows = np.nonzero(exemplar.segmentation == 3)[0]
-        band = exemplar.segmentation.copy()
-        band[(exemplar.segmentation == 3) & (np.arange(len(band))[:, None] < rows.max() - 20)] = 0
-        save(tmp_path / "Train_RGB" / f"{number}.bmp", exemplar.portrait)
-        save(tmp_path / "Train_Labels" / f"{number}.bmp", COLOURS[band])
+        frontal_with_bands(tmp_path, painted[number], number)
     with pytest.warns(ConfiguralWarning, match="bands of .* move nostrils"):
         load(f"fasseg:{tmp_path}")
+
+
+@pytest.mark.filterwarnings("ignore:.*the noses are labelled as bands")
+@pytest.mark.parametrize("layout", [*LAYOUTS, "bands"])
+def test_every_layout_is_inspected_drawn_from_and_trained_on(painted, tmp_path, layout):
+    name, add = LAYOUTS.get(layout, ("fasseg", frontal_with_bands))
+    names = {add(tmp_path / "set", painted[number], number) for number in range(3)}
+    source = f"{name}:{tmp_path / 'set'}"
+    library, sheets = cf.api.inspect(source, tmp_path / "sheets")
+    assert [sheet.is_file() for sheet in sheets] == [True]
+    with (tmp_path / "sheets" / "parts.csv").open() as table:
+        assert {row["name"] for row in csv.DictReader(table)} == names
+    cf.generate(source, "baseline", count=42, size=16, out=tmp_path / "images")
+    assert len(list((tmp_path / "images").rglob("pic_*.png"))) == 42
+    card = (tmp_path / "images" / "README.md").read_text("utf-8")
+    assert library.licence.partition(" ")[0] in card.partition("## Licence of the source images")[2]
+    run = cf.run(source=source, network="fcn-14", count=42, image_size=16, epochs=1, out=tmp_path / "run")
+    assert 0 <= run.metrics["test_accuracy"] <= 1
 
 
 def test_published_multipose_portraits_load(fasseg_folder):

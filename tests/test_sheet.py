@@ -1,6 +1,8 @@
 """Contact sheets and tables: what they show is what the library holds."""
 
 import csv
+import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,6 +11,7 @@ from command_line import configural
 from conftest import block_exemplar
 
 from configural import api
+from configural.cli.tables import print_library
 from configural.errors import ConfiguralError
 from configural.objects import FACE
 from configural.portraits import Library
@@ -83,6 +86,13 @@ def test_a_used_folder_and_no_exemplars_are_refused(tmp_path, blocks):
         api.inspect(blocks, tmp_path)
     with pytest.raises(ConfiguralError, match="count 0"):
         api.inspect(blocks, tmp_path / "new", count=0)
+
+
+def test_only_faces_are_persons(blocks, vans, capsys):
+    for library, word in ((blocks, "persons"), (vans, "distinct objects")):
+        print_library(library, [Path("sheet_001.png")])
+        counts = dict(re.findall(r"(exemplars|persons|distinct objects)\W+(\d+)", capsys.readouterr().out))
+        assert counts == {"exemplars": str(len(library)), word: str(len(set(library.persons)))}
 
 
 def test_the_command_prints_a_summary(tmp_path):

@@ -206,7 +206,7 @@ def print_library(library: "Library", sheets: list[Path]) -> None:
     _print_table(
         [
             ("exemplars", f"{len(library):,}"),
-            ("persons", f"{len(set(library.persons)):,}"),
+            ("persons" if library.scheme.name == "face" else "distinct objects", f"{len(set(library.persons)):,}"),
             ("rows, columns", f"{rows}; {cols}"),
             *(
                 (kind, f"{high:.0f} × {wide:.0f} pixels on average")

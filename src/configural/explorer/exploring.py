@@ -21,6 +21,7 @@ from configural.explorer.small import shipped
 from configural.models.classifiers import Classifier
 from configural.objects import FACE
 from configural.portraits import Library, load
+from configural.portraits.label_folder import found_by_landmarks
 from configural.portraits.landmarks import Landmarker, find_bundle
 from configural.portraits.sources import load_recorded
 
@@ -135,7 +136,9 @@ def _serve(
 
 
 def _landmarker(library: Library) -> Landmarker | None:
-    """What finds the parts of a face in a visitor's picture, if it is at hand."""
+    """What finds the parts of a face in a visitor's picture: what found the library's, or else what is at hand."""
+    if (photographs := found_by_landmarks(library)) is not None:
+        return photographs.landmarker
     if library.scheme != FACE or importlib.util.find_spec("ai_edge_litert") is None:
         return None
     try:

@@ -20,7 +20,7 @@ from configural.io import files
 from configural.io.standard_error import kept_lines
 
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP", "AVIF", "HEIF")
-_JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _LIBJPEG = (b"Corrupt JPEG", b"Premature end", b"Inconsistent progression")
 """How what libjpeg warns of begins; it tells nobody but the process's standard error."""
 
@@ -66,10 +66,10 @@ def decode_image(data: bytes, where: str, *, most: float = math.inf) -> UInt8[np
     """
     file = open_image(data, where, reduced=most < math.inf)
     by = next((by for by in (1, 2, 4, 8) if file.width * file.height <= most * by * by), 8)
-    reduced = by if data.startswith(_JPEG) else 1
+    reduced = by if data.startswith(JPEG) else 1
     flags = _REDUCED[reduced] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        if data.startswith(_JPEG):
+        if data.startswith(JPEG):
             # Some cameras leave the end out; after one scan of all colours that has all its pixels it adds nothing.
             scan = data.rfind(_JPEG_SCAN)  # a thumbnail's end stands before it
             of_all = "progressive" not in file.info and data[scan + 4 : scan + 5] == bytes([len(file.getbands())])
@@ -77,7 +77,7 @@ def decode_image(data: bytes, where: str, *, most: float = math.inf) -> UInt8[np
             data += _JPEG_END  # with which OpenCV decodes what there is, and libjpeg warns of what is missing
         elif file.format not in ("PNG", "BMP", "WEBP") and data[4:12] not in _HEIC:  # others need a second decoding
             open_image(data, where).load()  # whose pixels are gone before OpenCV decodes them
-        with kept_lines(*(_LIBJPEG if data.startswith(_JPEG) else ())) as said:
+        with kept_lines(*(_LIBJPEG if data.startswith(JPEG) else ())) as said:
             image: np.ndarray | None
             if data[4:12] in _HEIC:  # which OpenCV does not read
                 image = np.ascontiguousarray(np.asarray(file.convert("RGB"))[..., ::-1])
@@ -85,7 +85,7 @@ def decode_image(data: bytes, where: str, *, most: float = math.inf) -> UInt8[np
                 image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, *_NO_IMAGE):
         raise PortraitError(f"{where}: the image is damaged or cut off, copy the file again") from None
-    if said or (data.startswith(_JPEG) and not ended):
+    if said or (data.startswith(JPEG) and not ended):
         why = said[0].lower() if said else "no end marker"
         raise PortraitError(f"{where}: the image is damaged or cut off ({why}), copy the file again")
     if image is None:

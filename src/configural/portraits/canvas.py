@@ -10,14 +10,14 @@ What depends on the object is in its scheme (`configural.objects.scheme.Fill`).
 """
 
 import zlib
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, reduce
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
-from configural.io.images import bounding_box, highest
+from configural.io.images import bounding_box
 from configural.objects import FACE, ObjectScheme
 
 _GAP = 16  # what lies between two grown parts that are nearer than twice this is replaced as well
@@ -79,10 +79,10 @@ def fill_parts(
     image = _levelled(image, skin, distance, brow_rows, kept, unit)
     fill = _step(1 - distance / _TAPER)
     fill = np.maximum(fill, cv2.GaussianBlur(sockets, (0, 0), 5 * unit) * _step((40 - distance) / 20))
-    of_portrait = np.clip(1 - fill * (1 - kept), 0, 1)[..., None]
+    of_portrait = np.clip(1 - fill * (1 - kept), 0, 1)
     # Where two independent grains are mixed, their variances add up to that of one.
-    grain = _grain(image, trust, unit, zlib.crc32(parts.tobytes())) * np.sqrt(1 - of_portrait**2)
-    filled = of_portrait * image + (1 - of_portrait) * skin + grain
+    grain = _grain(image, trust, unit, zlib.crc32(parts.tobytes())) * _thrice(np.sqrt(1 - of_portrait**2))
+    filled = _thrice(of_portrait) * image + _thrice(1 - of_portrait) * skin + grain
     canvas[box] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)
     return canvas
 
@@ -97,13 +97,23 @@ def _light(image: _Image) -> _Plane:
     return image @ np.full(3, 1 / 3, np.float32)  # many times faster than .mean(axis=2)
 
 
+def _thrice(plane: _Plane) -> _Image:
+    """A plane for each channel; many times faster to multiply by than [..., None]."""
+    return np.asarray(cv2.merge([plane] * 3))
+
+
+def _channels(image: _Image) -> Sequence[_Plane]:
+    return list(np.moveaxis(image, 2, 0))
+
+
 def _unlike(image: _Image, skin: _Image) -> tuple[_Plane, _Plane]:
     """How much darker than the skin each pixel is (negative: lighter), and how different its colour is.
 
     Both are fractions: 0.2 is darker by 20 %, or has a channel too strong or weak by 20 % for its lightness.
     """
     light, skin_light = np.maximum(_light(image), 1), np.maximum(_light(skin), 10)
-    tint = highest(np.abs(image / light[..., None] - skin / skin_light[..., None]))
+    channels = zip(_channels(image), _channels(skin), strict=True)
+    tint = reduce(np.maximum, (np.abs(here / light - usual / skin_light) for here, usual in channels))
     # Almost black pixels have no colour worth the name.
     return 1 - light / skin_light, tint * np.minimum(light / 30, 1)
 
@@ -124,7 +134,7 @@ def _ellipse(side: float, up: float, down: float) -> UInt8[np.ndarray, "height w
 
 def _any_of(parts: _Map, kinds: Iterable[str], scheme: ObjectScheme) -> _Mask:
     """Where parts of some kinds are."""
-    return np.isin(parts, [1 + scheme.index(kind) for kind in kinds])
+    return np.isin(np.arange(256), [1 + scheme.index(kind) for kind in kinds])[parts]
 
 
 def _removed(parts: _Map, unit: float, scheme: ObjectScheme) -> _Mask:
@@ -209,7 +219,8 @@ def _fit(
     mean = sums.reshape(count, 3).sum(axis=0) / max(weights.sum(), 1e-6)
     system = stiffness * _plate(rows, cols, tension)
     system[0] += weights[:, 0] + 1e-6
-    field = mean + solveh_banded(system, sums.reshape(count, 3) - weights * mean, lower=True, check_finite=False)
+    rest = sums.reshape(count, 3) - weights * mean
+    field = mean + solveh_banded(system, rest, lower=True, overwrite_ab=True, overwrite_b=True, check_finite=False)
     return field.reshape(rows, cols, 3).astype(np.float32)
 
 
@@ -227,7 +238,7 @@ def _plate(rows: int, cols: int, tension: float) -> Float[np.ndarray, "band coun
 
     # −Δ has `degree` on its diagonal and −1 for each neighbour.
     degree = right + shifted(right, -1) + down + shifted(down, -cols)
-    band = np.zeros((2 * cols + 1, count))
+    band = np.zeros((2 * cols + 1, count), order="F")  # as LAPACK takes it without a copy
     band[0] = degree**2 + degree + tension * degree
     band[1] -= right * (degree + shifted(degree, 1) + tension)
     band[cols] -= down * (degree + shifted(degree, cols) + tension)
@@ -291,18 +302,17 @@ def _brows(darkness: _Plane, eyes: _Mask, unit: float) -> tuple[_Plane, _Plane, 
 def _best_path(score: Float[np.ndarray, "rows cols"], bend: float) -> Int[np.ndarray, " cols"]:
     """Each column's row on the path with the largest sum of scores less `bend` per step up or down."""
     rows, cols = score.shape
-    came_from = np.zeros((rows, cols), int)
-    total = score[:, 0]
-    around = np.full(rows + 2, -np.inf)
-    for col in range(1, cols):
-        around[1:-1] = total
-        lower, upper = around[:-2] - bend, around[2:] - bend
-        came_from[:, col] = np.where(total >= np.maximum(lower, upper), 0, np.where(lower >= upper, -1, 1))
-        total = np.maximum(total, np.maximum(lower, upper)) + score[:, col]
+    totals = np.full((cols, rows + 2), -np.inf)  # beyond the first and the last row there is no path
+    totals[0, 1:-1] = score[:, 0]
+    for before, here, gain in zip(totals, totals[1:], np.ascontiguousarray(score.T[1:]), strict=False):
+        stepping = np.maximum(before[:-2], before[2:]) - bend
+        np.add(np.maximum(before[1:-1], stepping), gain, out=here[1:-1])
+    lower, same, upper = totals[:-1, :-2] - bend, totals[:-1, 1:-1], totals[:-1, 2:] - bend
+    steps = np.where(same >= np.maximum(lower, upper), 0, np.where(lower >= upper, -1, 1))
     path = np.empty(cols, int)
-    path[-1] = total.argmax()
+    path[-1] = totals[-1, 1:-1].argmax()
     for col in range(cols - 1, 0, -1):
-        path[col - 1] = path[col] + came_from[path[col], col]
+        path[col - 1] = path[col] + steps[col - 1, path[col]]
     return path
 
 
@@ -338,9 +348,10 @@ def _hair_and_background(darkness: _Plane, tint: _Plane, parts: _Map, unit: floa
     unlike = np.maximum(np.maximum(darkness / 0.55, -darkness / 0.4), tint / _TINT)
     seeds = ((unlike > 1) & (distance > 8)).astype(np.uint8)
     thick = cv2.morphologyEx(seeds, cv2.MORPH_OPEN, _ellipse(*3 * (5 * unit,)))
-    _, pieces = cv2.connectedComponents(thick, connectivity=4)
-    extending = np.unique(pieces[(thick > 0) & (distance > 50)])
-    beyond = cv2.dilate(np.isin(pieces, extending).astype(np.uint8), np.ones((3, 3), np.uint8))
+    count, pieces = cv2.connectedComponents(thick, connectivity=4)
+    extending = np.zeros(count, np.uint8)
+    extending[pieces[(thick > 0) & (distance > 50)]] = 1
+    beyond = cv2.dilate(extending[pieces], np.ones((3, 3), np.uint8))
     beyond = cv2.GaussianBlur(beyond.astype(np.float32), (0, 0), 2.5 * unit)
     return beyond * _step((unlike - 0.75) / 0.35) * _step((distance - 10) / 12)
 
@@ -357,7 +368,7 @@ def _levelled(
     contrast = np.abs(_light(missing)) / np.maximum(_light(skin), 10)
     weight = _step(1 - distance / _LEVELLED) * _step((0.35 - contrast) / 0.15) * (1 - kept)
     weight *= _step((np.arange(len(image))[:, None] - brow_rows) / (10 * unit))
-    return image + missing * weight[..., None]
+    return image + missing * _thrice(weight)
 
 
 def _grain(image: _Image, trust: _Plane, unit: float, seed: int) -> _Image:
@@ -368,11 +379,12 @@ def _grain(image: _Image, trust: _Plane, unit: float, seed: int) -> _Image:
     skin = cv2.erode((trust > 0.6).astype(np.uint8), _ellipse(2 * unit, 2 * unit, 2 * unit)).astype(np.float32)
     if skin.sum() < 25:
         return np.zeros_like(image)
-    around = np.maximum(cv2.GaussianBlur(skin, (0, 0), 4 * unit), 1e-3)[..., None]
-    detail = image - cv2.GaussianBlur(image * skin[..., None], (0, 0), 4 * unit) / around
+    around = np.maximum(cv2.GaussianBlur(skin, (0, 0), 4 * unit), 1e-3)
+    detail = image - cv2.GaussianBlur(image * _thrice(skin), (0, 0), 4 * unit) / _thrice(around)
     # Spots and stray hairs are no grain.
-    limit = 4.5 * np.median(np.abs(detail[skin > 0]), axis=0)
-    detail = np.clip(detail, -limit, limit) * skin[..., None]
+    limits = [4.5 * np.median(np.abs(channel[skin > 0])) for channel in _channels(detail)]
+    limited = zip(_channels(detail), limits, strict=True)
+    detail = np.asarray(cv2.merge([np.clip(channel, -limit, limit) * skin for channel, limit in limited]))
 
     flat = detail.reshape(-1, 3)
     _, axes = np.linalg.eigh(flat.T @ flat)  # the colours that vary independently
@@ -380,21 +392,23 @@ def _grain(image: _Image, trust: _Plane, unit: float, seed: int) -> _Image:
     rings, tile_rings = _rings(*size), _rings(_TILE, _TILE)
     count = np.maximum(np.bincount(rings.ravel(), minlength=91), 1)
     generator = np.random.default_rng(seed)
-    tile = np.zeros((_TILE, _TILE, 3), np.float32)
+    channels = np.zeros((3, _TILE, _TILE), np.float32)
     for axis in axes.T.astype(np.float32):
         power = np.abs(rfft2(detail @ axis, s=size)) ** 2
         spectrum = np.sqrt(np.bincount(rings.ravel(), power.ravel(), minlength=91) / count).astype(np.float32)
         noise = generator.standard_normal((*tile_rings.shape, 2), np.float32)
-        wave = (noise[..., 0] + 1j * noise[..., 1]) * spectrum[tile_rings]
-        tile += irfft2(wave, s=(_TILE, _TILE))[..., None] * axis
+        wave = noise.view(np.complex64)[..., 0] * spectrum[tile_rings]
+        channels += irfft2(wave, s=(_TILE, _TILE)) * axis[:, None, None]
+    tile = np.asarray(cv2.merge(list(channels)))
     # Median-like strength: wrinkles and stubble among the skin would make the fill rougher than a cheek.
     window = (max(3, round(15 * unit)),) * 2
     covered = cv2.blur(skin, window)
     strength = np.sqrt(np.maximum(cv2.blur(_light(detail**2), window), 0) / np.maximum(covered, 0.5))
     tile *= np.percentile(strength[skin > 0], 35) / max(np.sqrt(np.mean(tile**2)), 1e-6)
-    return np.tile(tile, (rows // _TILE + 1, cols // _TILE + 1, 1))[:rows, :cols]
+    return np.asarray(cv2.repeat(tile, rows // _TILE + 1, cols // _TILE + 1))[:rows, :cols]
 
 
+@lru_cache(maxsize=4)  # the tile's, and those of the last portraits
 def _rings(rows: int, cols: int) -> Int[np.ndarray, "rows half_cols"]:
     """Which of the rings of equal spatial frequency each coefficient of `rfft2` is in; equal for all sizes."""
     frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(cols)[None])

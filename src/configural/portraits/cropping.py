@@ -13,7 +13,7 @@ from configural.portraits.regions import assemble
 # Means of the 70 portraits of FASSEG, in rows of the portrait.
 _EYE_DISTANCE, _EYES_TO_MOUTH = 0.264, 0.275
 _EYES_FROM_TOP, _WIDTH = 0.486, 0.726
-_LONGEST = 512  # pixels of a portrait's side
+LONGEST = 512  # pixels of a portrait's side
 _SMALLEST = 1e-6  # of the image's area: a face may be small in it
 
 Masks = dict[str, Bool[np.ndarray, "_ _"]]
@@ -35,7 +35,7 @@ def cropped(
         PortraitError: If a part is not to be seen.
     """
     top, left, bottom, right = crop_box(masks, margin=margin)
-    scale = min(1.0, _LONGEST / max(bottom - top, right - left))
+    scale = min(1.0, LONGEST / max(bottom - top, right - left))
     size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
     box = np.s_[top:bottom, left:right]
 

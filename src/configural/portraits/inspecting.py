@@ -14,10 +14,9 @@ from configural import progress
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.objects import FACE, ObjectScheme
-from configural.portraits.label_folder import LabelFolder
+from configural.portraits.label_folder import LabelFolder, found_by_landmarks
 from configural.portraits.library import Exemplar, Library
 from configural.portraits.sources import load
-from configural.portraits.store import StoredExemplars
 
 PER_PAGE = 12
 
@@ -62,7 +61,7 @@ def inspect(
     if count < 1:
         raise ConfiguralError(f"count {count}: at least one exemplar must be on the sheets")
     library = load(source)
-    photographs = _photographs(library)
+    photographs = found_by_landmarks(library)
     if labels:
         if photographs is None:
             raise ConfiguralError(f"labels: {library.source} has labels; they are written of portraits:FOLDER")
@@ -108,12 +107,6 @@ def write_labels(photographs: LabelFolder, names: Sequence[str]) -> None:
                 image.save(content, "PNG")
                 files.write_bytes(path, content.getvalue())
             update(done)
-
-
-def _photographs(library: Library) -> LabelFolder | None:
-    """What a library was made of, if by landmarks."""
-    held = library.exemplars.portraits if isinstance(library.exemplars, StoredExemplars) else None
-    return held if isinstance(held, LabelFolder) and held.landmarker else None
 
 
 def sheet(

@@ -17,12 +17,13 @@ from configural.portraits.cropping import cropped
 from configural.portraits.description import Description, Lookup
 from configural.portraits.drawings import Label, read_mask
 from configural.portraits.image_files import Beside, ImageFile, find_images
-from configural.portraits.landmarks import Found, Landmarker
-from configural.portraits.library import Exemplar
-from configural.portraits.outlines import covered, eye_distance, hidden, part_masks
+from configural.portraits.landmarks import Landmarker
+from configural.portraits.library import Exemplar, Library
+from configural.portraits.looking import MOST, faces_in, look_near
+from configural.portraits.outlines import covered, hidden, part_masks
 from configural.portraits.regions import cut_exemplar, middle_column
+from configural.portraits.store import StoredExemplars
 
-_MOST = 16e6  # pixels of a photograph in which a face is looked for
 _SOME = 0.25  # of the largest face's size, from which on another one is worth a word
 
 Masks = Mapping[str, Bool[np.ndarray, "_ _"]]
@@ -72,7 +73,7 @@ class LabelFolder:
         )
         found_by = ""
         if self.landmarker:  # whoever changes how parts are found must not be shown the old ones
-            modules = ("landmarks.py", "outlines.py", "outlines.yaml")
+            modules = ("landmarks.py", "looking.py", "outlines.py", "outlines.yaml")
             code = [resources.files("configural.portraits").joinpath(name).read_bytes() for name in modules]
             found_by = f"{self.landmarker.sha256} {hashlib.sha256(b''.join(code)).hexdigest()}"
         return f"{described} {self.scheme.model_dump_json()} {found_by}"
@@ -98,7 +99,7 @@ class LabelFolder:
             raise PortraitError(f"{image.path} is a link to {image.path.readlink()}, which is not there; mend it")
         described, note = self.description, ""
         if described.landmarks:
-            portrait, masks, note = self.photograph(name)
+            portrait, masks, note = self.photograph(name, near=described.crop is not None)
             turn, cure = 1, "turn the photograph upright, or correct its masks"
         else:
             masks = self._from_masks(image) if described.masks is not None else self._from_label(image)
@@ -124,25 +125,35 @@ class LabelFolder:
         )
         return replace(exemplar, note=note)
 
-    def photograph(self, name: str) -> tuple[UInt8[np.ndarray, "rows cols 3"], Masks, str]:
-        """A whole photograph, the masks of its parts, and what to know of how they were found.
+    def photograph(self, name: str, *, near: bool = False) -> tuple[UInt8[np.ndarray, "rows cols 3"], Masks, str]:
+        """A photograph, the masks of its parts, and what to know of how they were found.
+
+        With `near`, what surrounds its portrait is enough, of as many pixels as the portrait has at least.
 
         Raises:
             PortraitError: If no face is found, or one that cannot be used.
         """
-        image = self._images[name][0]
-        photograph = decode_image(read_content(image.path), str(image.path), most=_MOST)
-        shape = photograph.shape[:2]
-        correction = self.correction(name)
+        path, correction = self._images[name][0].path, self.correction(name)
+        data = read_content(path)
         if correction and correction.exists():
-            label = Label.read(correction)
+            photograph, label = decode_image(data, str(path), most=MOST), Label.read(correction)
             ids = {kind: (number,) for number, kind in enumerate(self.scheme.part_kinds, start=1)}
             masks = label.with_ids(ids)
             _refuse_absent(masks, label)
             return shrink_to(photograph, *label.colours.shape[:2]), masks, "by its label image"
-        largest, *others = self._faces(photograph)
-        masks = part_masks(largest.points, shape)
-        if why := hidden(largest.points, shape) or covered(photograph, masks):
+        assert self.landmarker is not None
+        if near:
+            margin = self.description.crop or 0
+            photograph, faces = look_near(data, str(path), landmarker=self.landmarker, margin=margin)
+        else:
+            photograph = decode_image(data, str(path), most=MOST)
+            faces = faces_in(photograph, self.landmarker)
+        rows, cols = photograph.shape[:2]
+        if not faces:
+            raise PortraitError(f"no face is found in its {cols}×{rows} pixels; one must be seen from the front")
+        largest, *others = faces
+        masks = part_masks(largest.points, (rows, cols))
+        if why := hidden(largest.points, (rows, cols)) or covered(photograph, masks):
             raise PortraitError(why)
         note = "by landmarks"
         if others := [face for face in others if face.side > _SOME * largest.side]:
@@ -154,14 +165,6 @@ class LabelFolder:
         if self.landmarker is None:
             return None
         return next((face.points for face in self.landmarker.faces(portrait)), None)
-
-    def _faces(self, photograph: UInt8[np.ndarray, "rows cols 3"]) -> list[Found]:
-        assert self.landmarker is not None
-        rows, cols = photograph.shape[:2]
-        faces = self.landmarker.faces(photograph)
-        if not faces:
-            raise PortraitError(f"no face is found in its {cols}×{rows} pixels; one must be seen from the front")
-        return sorted(faces, key=lambda face: -eye_distance(face.points))
 
     def persons(self, portraits: Mapping[str, int]) -> Mapping[str, str]:
         """As the description says, else everybody is someone else."""
@@ -250,6 +253,12 @@ class LabelFolder:
             found = label.with_colours(described.colours, described.tolerance)
         _refuse_absent(found, label)
         return found
+
+
+def found_by_landmarks(library: Library) -> LabelFolder | None:
+    """What a library was made of, if by landmarks."""
+    held = library.exemplars.portraits if isinstance(library.exemplars, StoredExemplars) else None
+    return held if isinstance(held, LabelFolder) and held.landmarker else None
 
 
 def _refuse_absent(masks: Masks, label: Label) -> None:
