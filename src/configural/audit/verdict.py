@@ -116,8 +116,8 @@ def headline(audit: Audit) -> str:
         )
     elif _exchange_costs(audit, floor):
         return (
-            "Exchanged parts cost it something, moved parts on average next to nothing: it reads roughly which part "
-            "is where, to each other or in the image, or minds what exchanged parts cover of one another"
+            "Exchanged parts cost it something, moved parts on average next to nothing: it reads roughly which "
+            "part is where, to each other or in the image, or minds what exchanged parts cover of one another"
         )
     else:
         return "Moved parts cost it next to nothing: neither relations nor positions are shown"
@@ -148,8 +148,9 @@ def _within_what_moves_show(reads: str, audit: Audit, floor: float) -> str:
     if largest >= _MUCH * gap:
         return reads
     return (
-        f"No move costs it more than {largest:.1f} of the {gap:.1f} nats between correct and scrambled arrangements, "
-        f"so what it reads above all is not shown; as far as moves show, {reads[0].lower()}{reads[1:]}"
+        f"No move costs it more than {largest:.1f} of the {gap:.1f} nats between correct and scrambled "
+        "arrangements, so what it reads above all is not shown; as far as moves show, "
+        f"{reads[0].lower()}{reads[1:]}"
     )
 
 
