@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _PATH = re.compile(r"(?<![^:=,+\s])(?:[A-Za-z]:)?[/\\](?:[^/\\:+]*[/\\])*([^/\\:+]*)")
@@ -20,6 +20,17 @@ def without_folders(text: str) -> str:
         ('fasseg:V2', 'runs/demo')
     """
     return _PATH.sub(r"\1", text)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them.
+
+    Example:
+        >>> listed(["a", "b", "c"]), listed(["a"])
+        ('a, b and c', 'a')
+    """
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def percent(fraction: float) -> str:

@@ -16,6 +16,7 @@ from configural.audit import plotting
 from configural.audit.intervals import interval
 from configural.audit.people import People, read_answers
 from configural.audit.probes.displacement import ALL, ONE
+from configural.audit.publishing import publication_of_several
 from configural.audit.result import Audit
 from configural.audit.verdict import stated
 from configural.errors import ConfiguralError
@@ -181,7 +182,8 @@ def compare_audits(
             several that count as one row, such as a network's trainings by other seeds: their mean, with an
             interval over exemplars and audits.
         out: Where to write comparison.csv, differences.csv, scores.csv, and as PNG, SVG and PDF comparison and
-            curves; nothing is written by default.
+            curves; of audits that came to their end also comparison.tex, methods.tex and references.bib, for a
+            paper. Nothing is written by default.
         write_page: Makes the page in that folder.
 
     Raises:
@@ -218,7 +220,12 @@ def compare_audits(
     }
     done = AuditComparison(summary, scores, headings, _differences(rows, list(headings)), names)
     if folder is not None:
-        files.write_text(folder / "comparison.csv", done.summary.to_csv(index=False))
+        if any(audit.interruption for audit in loaded.values()):
+            files.write_text(folder / "comparison.csv", done.summary.to_csv(index=False))
+        else:
+            audits = {row.name: row.audits for row in rows}
+            paper = publication_of_several(audits, summary, headings, differences=done.differences)
+            paper.write(folder, "comparison")
         files.write_text(folder / "differences.csv", done.differences.to_csv(index=False))
         shared = done.scores.assign(folder=done.scores["folder"].map(without_folders))
         files.write_text(folder / "scores.csv", shared.to_csv(index=False))
