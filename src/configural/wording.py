@@ -33,6 +33,16 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def of_side(distance: float | None) -> str:
+    """A distance that parts are moved by, as a fraction of the image's side: of the longer side of the portrait.
+
+    Example:
+        >>> of_side(60)
+        '60/512 of the side'
+    """
+    return f"{distance:g}/512 of the side"
+
+
 def percent(fraction: float) -> str:
     """A fraction from 0 to 1 in percent with two decimals, where only all is `100` and only nothing is `0`.
 

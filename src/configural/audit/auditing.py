@@ -121,14 +121,14 @@ def audit(
         probes=tuple(probe.name for probe in chosen),
         batch_size=batch_size,
     )
-    name = name or getattr(predict, "__name__", type(predict).__name__)
+    names = (name, getattr(predict, "__name__", ""), getattr(classifier, "name", ""), type(predict).__name__)
     return carry_out(
         settings,
         classifier,
         library,
         condition,
         chosen,
-        name=name,
+        name=str(next(filter(None, names))),
         out=None if out is None else Path(out),
         resume=resume,
         weights=models.digest(predict),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ from configural.wording import without_folders
 
 LABELS = {"index": "relation index", "choice": "correct arrangement preferred", "accuracy": "accuracy"}
 """Headings in words; others are told by their own name."""
+
+_PLAIN = ("index", "relational_fraction")
+"""Headings of plain numbers; of others that are no fractions the unit is that of log-odds."""
 
 ABOUT = (
     *("source", "condition", "split", "pairs", "image_size", "seed", "weights", "class", "preparation", "versions"),
@@ -67,7 +71,10 @@ class AuditComparison:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def figure(self) -> Figure:
-        """A panel for each heading that any has a value under, a dot with its interval for each audit."""
+        """A panel for each heading that any has a value under, a dot with its interval for each audit.
+
+        As wide as two columns of a paper: at 18 cm its letters have about 9 points.
+        """
         shown = {name: fraction for name, fraction in self.headings.items() if self.summary[name].notna().any()}
         shown = shown or self.headings
         across, rows = min(2, len(shown)), -(-len(shown) // 2)
@@ -77,15 +84,15 @@ class AuditComparison:
             for number, (heading, fraction) in enumerate(shown.items()):
                 axes, columns = panels[number], [heading, f"{heading}_low", f"{heading}_high"]
                 scores = self.summary[columns].set_axis(["value", "low", "high"], axis=1)
-                names = [""] * len(scores) if number % 2 else list(self.summary["name"])
+                names = [""] * len(scores) if number % 2 else [fill(name, 24) for name in self.summary["name"]]
                 label = LABELS.get(heading, heading.replace("_", " "))
                 if fraction:
                     chance = heading in ("choice", "accuracy")
                     plotting.fraction_dots(axes, scores, names, label, chance=chance, missing="no value")
                 else:
                     plotting.dots(axes, scores, names, missing="no value")
-                    axes.axvline(0, color=plotting.GREY, linewidth=1)
-                    axes.set_xlabel(label)
+                    axes.axvline(0, color=plotting.GREY, linewidth=1, zorder=0)
+                    axes.set_xlabel(label if heading in _PLAIN else f"{label} (log-odds)")
                 if heading == "index":
                     axes.set_xlim(-1.05, 1.05)
         return figure
