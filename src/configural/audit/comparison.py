@@ -91,7 +91,7 @@ class AuditComparison:
                     plotting.fraction_dots(axes, scores, names, label, chance=chance, missing="no value")
                 else:
                     plotting.dots(axes, scores, names, missing="no value")
-                    axes.axvline(0, color=plotting.GREY, linewidth=1, zorder=0)
+                    axes.axvline(0, color=plotting.GREY, linewidth=1, zorder=1)
                     axes.set_xlabel(label if heading in _PLAIN else f"{label} (log-odds)")
                 if heading == "index":
                     axes.set_xlim(-1.05, 1.05)
