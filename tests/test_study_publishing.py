@@ -7,7 +7,7 @@ from command_line import assert_one_line, configural
 from matplotlib.colors import to_hex
 from test_study_page import write_plan, write_run
 
-from configural.evaluation.figures import ORANGE
+from configural.evaluation.figures import INK
 from configural.replication.published import published_results
 from configural.study.publishing import publish_study
 
@@ -60,7 +60,7 @@ def test_the_table_has_number_mean_and_spread_of_each_cell(study, tmp_path):
 
     assert all((tmp_path / "paper" / f"matrix.{kind}").is_file() for kind in ("svg", "pdf", "png"))
     (axes,) = made.plot().axes
-    framed = [patch for patch in axes.patches if to_hex(patch.get_edgecolor()) == ORANGE]
+    framed = [patch for patch in axes.patches if to_hex(patch.get_edgecolor()) == INK]
     assert len(framed) == (written["train_condition"] == written["test_condition"]).sum()
     assert {text.get_text() for text in axes.texts} == {cell.replace(r" $\pm$", "\n±") for cell in cells.values()}
 

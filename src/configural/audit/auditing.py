@@ -241,7 +241,8 @@ def _measured(
             new.examples[probe.name] = list(_examples(probe, trials, responses, size))
             for caption, image in probe.maps(classifier, trials, image_size=size):
                 new.examples[probe.name].append(Example(caption, image, np.nan))
-            new.figures[probe.name] = probe.figure(scores_frame({probe.name: scores[probe.name]}))
+            if scores[probe.name]:
+                new.figures[probe.name] = probe.figure(scores_frame({probe.name: scores[probe.name]}))
             closed(UNFINISHED, probe.name)
         except OSError:
             raise  # of the folder, for a classifier's own is a ConfiguralError; so there is no use in writing more

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from configural.config.study import StudyPlan, condition_label
 from configural.errors import ConfiguralError
 from configural.evaluation import save_figure, shade
-from configural.evaluation.figures import ORANGE, figure_of, styled, titled
+from configural.evaluation.figures import INK, figure_of, styled, titled
 from configural.evaluation.metrics import read_metrics
 from configural.io.files import refuse_used
 from configural.io.papers import Publication, escaped, references, tabular
@@ -44,12 +44,15 @@ class StudyPublication(Publication):
                 x = tests.index((cell.test_condition, cell.placement))
                 y = rows.index((cell.network, cell.train_condition))
                 ground, ink = shade(min((1 - cell.mean) / 0.5, 1))
-                own = cell.test_condition == cell.train_condition
-                axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, facecolor=ground))
-                if own:
-                    axes.add_patch(
-                        Rectangle((x - 0.46, y - 0.45), 0.92, 0.9, fill=False, color=ORANGE, linewidth=2.5)
-                    )
+                axes.add_patch(Rectangle((x - 0.46, y - 0.45), 0.92, 0.9, facecolor=ground))
+                if cell.test_condition == cell.train_condition:
+                    # Of two colours, one of which is seen on any ground.
+                    for width, colour in ((5, INK), (2, "white")):
+                        axes.add_patch(
+                            Rectangle(
+                                (x - 0.44, y - 0.42), 0.88, 0.84, fill=False, edgecolor=colour, linewidth=width
+                            )
+                        )
                 axes.text(x, y, _cell(cell, "\n"), ha="center", va="center", color=ink, fontsize=11)
             axes.set_xlim(-0.5, len(tests) - 0.5)
             axes.set_ylim(len(rows) - 0.5, -0.5)
