@@ -119,6 +119,8 @@ def test_a_paper_s_texts_of_several_audits(folders, tmp_path):
     of = found.differences.set_index("score").loc["jitter_drop", "p_holm"]
     assert row[1].startswith(f"{found.summary['jitter_drop'][0]:.2f} [")
     assert row[3] == (r"\textless{} 0.001" if of < 0.001 else f"{of:.3f}")
+    labels = {axes.get_xlabel() for axes in found.figure().axes}
+    assert {"jitter drop (log-odds)", "accuracy"} <= labels
     methods = (tmp_path / "both" / "methods.tex").read_text("utf-8")
     assert "For a we give means over 2 audits" in methods
     assert methods.count("Stimuli were composed") == 1  # of the same images

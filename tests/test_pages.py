@@ -157,6 +157,15 @@ def test_a_verdict_is_no_stronger_than_its_evidence(painted, audits):
     assert headline(few).startswith("Too little was measured for a verdict")
 
 
+def test_an_opened_model_goes_by_its_own_name(painted):
+    def brightness(images):
+        return images.mean(axis=(1, 2, 3)) / 255
+
+    opened = cf.models.open(brightness)
+    found = cf.audit.audit(opened, painted, image_size=16, pairs=2, probes=["forced_choice"])
+    assert found.facts.name == "brightness"
+
+
 def test_full_paths_are_shown_to_nobody():
     assert without_folders("fasseg:/home/ada/V2+a b") == "fasseg:V2+a b"
     assert without_folders("runs/demo, C:\\faces\\one.onnx") == "runs/demo, one.onnx"
