@@ -106,6 +106,34 @@ def test_a_paper_s_texts(folders, tmp_path):
     assert {"low", "high", "exemplars", "images", "version"} <= set(made.table)
 
 
+def test_a_paper_s_texts_of_several_audits(folders, tmp_path):
+    groups = [f"a={folders['a1']},{folders['a2']}", folders["b1"]]
+    found = compare_audits(groups, tmp_path / "both")
+    assert {"comparison.tex", "comparison.csv", "methods.tex", "references.bib"} <= {
+        path.name for path in (tmp_path / "both").iterdir()
+    }
+    table = (tmp_path / "both" / "comparison.tex").read_text("utf-8").splitlines()
+    assert table[2] == r"score & a & b1 & $p$ \\"
+    (row,) = (line for line in table if line.startswith("jitter drop"))
+    row = row.removesuffix(r" \\").split(" & ")
+    of = found.differences.set_index("score").loc["jitter_drop", "p_holm"]
+    assert row[1].startswith(f"{found.summary['jitter_drop'][0]:.2f} [")
+    assert row[3] == (r"\textless{} 0.001" if of < 0.001 else f"{of:.3f}")
+    labels = {axes.get_xlabel() for axes in found.figure().axes}
+    assert {"jitter drop (log-odds)", "accuracy"} <= labels
+    methods = (tmp_path / "both" / "methods.tex").read_text("utf-8")
+    assert "For a we give means over 2 audits" in methods
+    assert methods.count("Stimuli were composed") == 1  # of the same images
+    assert f"{found.differences['p_holm'].notna().sum()} tests by Holm's method~\\cite{{holm1979}}" in methods
+    assert "{holm1979," in (tmp_path / "both" / "references.bib").read_text("utf-8")
+
+    compare_audits([folders["a1"], folders["other"]], tmp_path / "apart")
+    methods = (tmp_path / "apart" / "methods.tex").read_text("utf-8")
+    assert "Stimuli for a1 were" in methods
+    assert "Stimuli for other were" in methods
+    assert "Holm" not in methods  # of other images nothing is tested
+
+
 def test_a_plan_is_that_of_the_normal_theory(folders):
     found = plan(0.1, fraction=0.8, correlation=0)
     exemplars = found.enough[1]

@@ -370,9 +370,9 @@ def test_image_size_is_that_of_the_plan_or_its_preset(tmp_path):
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "results.parquet: there is no such file; is its folder a study's?"),
+        ({}, "it holds no results.parquet; name the folder that 'configural study --out' wrote"),
         ({"results.parquet": "no table"}, "results.parquet: not a readable table of results"),
-        ({"plan.yaml": "networks: [cnn-15]"}, "study.yaml: there is no such file"),
+        ({"plan.yaml": "networks: [cnn-15]"}, "it holds no study.yaml; name the folder"),
         ({"study.yaml": "plan: {}"}, "study.yaml, line 1: configural: Field required"),
     ],
 )

@@ -151,7 +151,7 @@ def test_the_page_is_written_into_one_file(trained, tmp_path, capsys):
 )
 def test_what_cannot_be_is_said_in_one_sentence(saved, painted, tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(cf.portraits.SOURCES, "synthetic", painted)
+    monkeypatch.setitem(cf.portraits.SOURCES.data, "synthetic", painted)
     (tmp_path / "empty").mkdir()
     (tmp_path / "unfinished").mkdir()
     (tmp_path / "unfinished" / "config.yaml").write_text("source: synthetic\n")
@@ -164,7 +164,7 @@ def test_what_cannot_be_is_said_in_one_sentence(saved, painted, tmp_path, monkey
 
 
 def test_a_port_that_is_taken_is_said(saved, painted, monkeypatch):
-    monkeypatch.setitem(cf.portraits.SOURCES, "synthetic", painted)
+    monkeypatch.setitem(cf.portraits.SOURCES.data, "synthetic", painted)
     with server.listening("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         done = configural("explore", saved, "--no-browser", "--port", port)

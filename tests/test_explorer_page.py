@@ -311,6 +311,7 @@ def test_a_link_holds_everything(opened):
     assert wanted["placement"] == "right"
     again = opened(page.evaluate("location.hash"))
     assert state(again) == wanted
+    assert again.locator("#panel").is_hidden()  # who follows a link is shown what it holds
     State.model_validate_json(json.dumps(wanted))
 
 
@@ -323,15 +324,32 @@ def test_a_damaged_link_is_told(opened, fragment):
 
 def test_the_tour_has_five_stops(opened):
     page = opened(reduced_motion="reduce", locale="de-DE")
-    page.get_by_role("button", name="Rundgang").click()
+    page.get_by_role("button", name="Rundgang beginnen").click()  # what the page begins with
     for stop in range(1, 6):
         until(page, "n => document.querySelector('#panel').innerText.includes(`Halt ${n} von 5`)", stop)
         assert not page.locator(".value").first.is_visible()
         page.locator("#panel button").first.click()
         until(page, "() => !document.querySelector('#panel').innerText.includes('von 5')")
-        assert re.search(r"[AB] .*%", page.inner_text("#panel .large"))
+        said = page.inner_text("#panel .large")
+        assert re.search(r"[AB] .*%", said)
+        assert bool(re.search(r"B gibt .*%\.$", said)) == (stop in (2, 5))
+        if stop == 2:  # the language changes the words alone
+            page.locator("#language").click()
+            assert re.search(r"B gives it .*%\.$", page.inner_text("#panel .large"))
+            page.locator("#language").click()
+            assert page.inner_text("#panel .large") == said
         page.locator("#panel button").first.click()
     until(page, "() => document.body.dataset.mode === 'free'")
+
+
+def test_the_tour_is_offered_at_first_and_can_be_closed(opened):
+    page = opened()
+    assert page.locator("#panel button").all_inner_texts() == ["Begin the tour", "Straight to free play"]
+    page.locator("#panel button").last.click()
+    until(page, "() => document.querySelector('#panel').hidden")
+    assert page.evaluate("() => document.body.dataset.mode") == "free"
+    page.get_by_role("button", name="Tour", exact=True).click()
+    until(page, "() => document.querySelector('#panel').innerText.includes('Stop 1')")
 
 
 def test_guesses_are_counted(opened):

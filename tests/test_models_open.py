@@ -516,6 +516,22 @@ def test_an_estimator_of_margins_alone_is_told_what_to_give():
         models.open(Margins())
 
 
+def test_two_columns_of_64_bits_tell_log_odds_beyond_what_one_probability_can(images):
+    """Each says how near it is to 0, where one alone ends at 10⁻⁶."""
+    wanted = np.linspace(-34, 34, len(images))
+
+    def columns(images):
+        size = len(images)
+        of = np.resize(wanted, size)
+        return np.stack([expit(-of), expit(of)], axis=1)
+
+    np.testing.assert_allclose(models.open(columns).log_odds(images), wanted, rtol=1e-9)
+    ends = models.open(lambda x: np.stack([np.zeros(len(x)), np.ones(len(x))], axis=1)).log_odds(images)
+    np.testing.assert_allclose(ends, 53 * np.log(2))
+    alone = models.open(lambda x: columns(x).astype(np.float32)).log_odds(images)
+    assert np.abs(alone).max() == pytest.approx(np.log(1e6), rel=1e-3)
+
+
 @pytest.mark.parametrize("shape", [["n", 3072], [1, 3072], [2, 3072]])
 @pytest.mark.parametrize("layout", ["hwc", "chw"])
 @pytest.mark.parametrize("labels", [None, ["face", "no_face"]])

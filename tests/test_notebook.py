@@ -11,6 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 import configural as cf
+from configural.wording import of_side
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "examples" / "cnn_ffa_15_layers.ipynb"
@@ -76,6 +77,7 @@ def test_the_stored_outputs_are_of_these_cells_and_tell_nothing_of_a_machine():
     assert notebook.metadata["executed"] == hashlib.sha256(text.encode()).hexdigest(), (
         "a cell was changed: python docs/make_notebook.py stores its outputs anew"
     )
+    assert f"moved by {of_side(60)}" in str(notebook), "words have changed: run docs/make_notebook.py"
     assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
     outputs = [out for cell in code(notebook) for out in cell.outputs]
     assert {out.output_type for out in outputs} == {"stream", "execute_result", "display_data"}

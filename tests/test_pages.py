@@ -149,9 +149,21 @@ def test_a_verdict_is_no_stronger_than_its_evidence(painted, audits):
     absurd = asked(painted, lambda images: 1000.0 * (images.mean(axis=(1, 2, 3)) - 100))
     assert "absurdly sure" in " ".join(sentences(absurd))
     assert "absurdly" not in " ".join(sentences(loaded(audits, "relation")))
+    one_class = asked(painted, lambda images: np.linspace(1, 2, len(images)))
+    assert "It calls every one of them face: are images prepared" in " ".join(sentences(one_class))
+    assert "every one of them" not in " ".join(sentences(absurd))
     observer = observers(painted)["relation observer"]
     few = cf.audit.audit(observer, painted, pairs=2, probes=["forced_choice", "factorial"])
     assert headline(few).startswith("Too little was measured for a verdict")
+
+
+def test_an_opened_model_goes_by_its_own_name(painted):
+    def brightness(images):
+        return images.mean(axis=(1, 2, 3)) / 255
+
+    opened = cf.models.open(brightness)
+    found = cf.audit.audit(opened, painted, image_size=16, pairs=2, probes=["forced_choice"])
+    assert found.facts.name == "brightness"
 
 
 def test_full_paths_are_shown_to_nobody():

@@ -115,3 +115,33 @@ class Unfinished(Probe):
 def test_probes_that_are_none_are_named(blocks, probe, said):
     with pytest.raises(ConfiguralError, match=said):
         audit(lambda images: images.mean(axis=(1, 2, 3)) / 255, blocks, image_size=16, pairs=2, probes=[probe])
+
+
+class Silent(Numbers):
+    """Asks, and has nothing to say."""
+
+    def score(self, responses, material):
+        return []
+
+
+def test_a_probe_without_scores_has_no_figure(blocks):
+    found = audit(
+        lambda images: images.mean(axis=(1, 2, 3)) / 255, blocks, image_size=16, pairs=2, probes=[Silent()]
+    )
+    assert not found.interruption
+    assert not found.figures
+
+
+def test_nothing_takes_the_name_of_what_the_package_has():
+    own = {"network": cf.models.NETWORKS, "probe": cf.audit.PROBES, "source": cf.portraits.SOURCES}
+    for (kind, registry), name in zip(own.items(), ("cnn-15", "forced_choice", "synthetic"), strict=True):
+        before = registry[name]
+        with pytest.raises(
+            ConfiguralError, match=f"^{kind} '{name}': the package has one of this name; choose another$"
+        ):
+            registry[name] = before
+        registry["mine"] = before
+        registry["mine"] = registry.pop("mine")  # one's own may be replaced, as where a notebook's cell runs again
+        del registry["mine"]
+    with pytest.raises(ConfiguralError, match="probe 'displacement'"):
+        PROBES.register("displacement")(Numbers)

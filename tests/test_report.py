@@ -147,6 +147,14 @@ def test_only_mistakes_that_were_made_are_told(tmp_path, wrong, said):
     assert lead.endswith(said)
 
 
+def test_commands_on_the_page_name_what_only_a_person_may_have_imported(tmp_path):
+    _, text = page_of(a_run(tmp_path / "run", network="mine:Net", source="mine:faces")[0])
+    assert "run --network mine:Net --source mine:faces --placement shifted" in text
+    assert "audit run --network mine:Net --source mine:faces --out" in text
+    _, text = page_of(a_run(tmp_path / "other", source="folder:faces")[0])
+    assert "audit other --out" in text
+
+
 def test_every_mistake_is_shown_with_its_image_and_probability(tmp_path):
     run, answers, pixels = a_run(tmp_path / "run", (12, 5))
     page, _ = page_of(run)

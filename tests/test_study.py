@@ -482,8 +482,10 @@ def test_status_says_how_far_every_job_is(blocks, tmp_path):
     assert job.accuracy == cf.load_run(tmp_path / job.job.run).metrics["test_accuracy"]
     seconds = np.mean([epoch.seconds for epoch in job.history.epochs])
     assert after.seconds_left == pytest.approx(9 * seconds)
-    with pytest.raises(ConfiguralError, match=r"study\.yaml: there is no such file; is its folder a study's"):
+    with pytest.raises(ConfiguralError, match=r"runs: it holds no study\.yaml; name the folder that"):
         cf.study_status(tmp_path / "runs")
+    with pytest.raises(ConfiguralError, match=r"none: there is no such folder; name the folder that"):
+        cf.study_status(tmp_path / "none")
 
 
 def test_the_estimate_measures_every_network(blocks, tmp_path):

@@ -242,7 +242,7 @@ def test_what_is_not_there_yet_is_shown_as_such(begun):
 
 
 def test_a_folder_that_is_no_study_is_named(tmp_path):
-    with pytest.raises(ConfiguralError, match="is its folder a study's folder"):
+    with pytest.raises(ConfiguralError, match=r"it holds no study\.yaml; name the folder"):
         write_study_report(tmp_path)
     write_plan(tmp_path, ["cnn-15"], ["ffa"])
     run = write_run(tmp_path, "cnn-15", "ffa", 1)

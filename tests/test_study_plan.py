@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -8,8 +9,10 @@ from command_line import configural
 from configural.config.run import run_config, run_fields
 from configural.config.study import condition_label, difference
 from configural.errors import ConfiguralError
+from configural.stimuli import condition as find_condition
 from configural.study import PLAN_PRESETS, StudyPlan, read_plan
 from configural.study.plans import plan_jobs
+from configural.study.running import plan_study
 
 SMALLEST = "networks: [cnn-15]\nconditions: [ffa]\nseeds: [1]\n"
 
@@ -56,6 +59,42 @@ def test_a_mistake_is_named_by_file_line_and_key(tmp_path, text, place, message)
     assert said.startswith(str(path))
     assert re.search(place, said)
     assert "\n" not in said
+
+
+def test_all_mistakes_are_named_before_exemplars_are_prepared(tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text("networks: [cnn-15]\nconditions: ffa\nseeds: []\nimage-size: 64\n")
+    with mock.patch("configural.study.running.load") as load, pytest.raises(ConfiguralError) as caught:
+        plan_study(path, "synthetic:2", out=tmp_path / "study")
+    load.assert_not_called()
+    said = str(caught.value).split("; ")
+    assert len(said) == 3
+    for line, (key, text) in zip(
+        (2, 3, 4), zip(("conditions", "seeds", "image-size"), said, strict=True), strict=True
+    ):
+        assert text.startswith(f"{path}, line {line}: ")
+        assert key in text
+
+
+def test_a_condition_s_file_is_looked_for_beside_the_plan(tmp_path, monkeypatch):
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "own.yaml").write_text("jitter: 3\n")
+    for name, jitter in (("own", 7), ("here", 5)):
+        (tmp_path / f"{name}.yaml").write_text(f"jitter: {jitter}\n")
+    plan = tmp_path / "plans" / "plan.yaml"
+    plan.write_text("networks: [cnn-15]\nconditions: [own.yaml, here.yaml+matched, ffa]\nseeds: [1]\n")
+    monkeypatch.chdir(tmp_path)
+    found = read_plan("plans/plan.yaml").conditions
+    assert found == ("plans/own.yaml", "here.yaml+matched", "ffa")
+    assert find_condition(found[0]).jitter != find_condition("own.yaml").jitter
+    assert find_condition(found[0]).jitter == find_condition("plans/own.yaml").jitter
+
+
+def test_the_docs_list_every_key_of_a_plan():
+    text = (Path(__file__).parents[1] / "docs" / "study.md").read_text("utf-8")
+    fields = {**StudyPlan.model_fields, **run_fields()}
+    rows = [f"| `{key}` | {fields[key].description} |" for key in StudyPlan.known_keys()]
+    assert "\n".join(rows) + "\n\n" in text
 
 
 def test_a_plan_that_is_not_there(tmp_path):

@@ -55,6 +55,17 @@ class Registry(UserDict[str, T]):
         super().__init__()
         self.kind, self.group, self.accepted = kind, group, accepted
 
+    _own: frozenset[str] = frozenset()
+
+    def seal(self) -> None:
+        """Let nothing take the names that are registered by now, which are the package's own."""
+        self._own = frozenset(self.data)
+
+    def __setitem__(self, name: str, thing: T) -> None:
+        if name in self._own and name in self.data:
+            raise ConfiguralError(f"{self.kind} '{name}': the package has one of this name; choose another")
+        super().__setitem__(name, thing)
+
     def register(self, name: str) -> Callable[[T], T]:
         """A decorator that registers what it decorates under a name."""
 

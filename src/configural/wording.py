@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _PATH = re.compile(r"(?<![^:=,+\s])(?:[A-Za-z]:)?[/\\](?:[^/\\:+]*[/\\])*([^/\\:+]*)")
@@ -20,6 +20,27 @@ def without_folders(text: str) -> str:
         ('fasseg:V2', 'runs/demo')
     """
     return _PATH.sub(r"\1", text)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them.
+
+    Example:
+        >>> listed(["a", "b", "c"]), listed(["a"])
+        ('a, b and c', 'a')
+    """
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def of_side(distance: float | None) -> str:
+    """A distance that parts are moved by, as a fraction of the image's side: of the longer side of the portrait.
+
+    Example:
+        >>> of_side(60)
+        '60/512 of the side'
+    """
+    return f"{distance:g}/512 of the side"
 
 
 def percent(fraction: float) -> str:

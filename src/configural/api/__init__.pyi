@@ -18,5 +18,6 @@ from .runs import run as run
 from .studies import compare as compare
 from .studies import comparison_text as comparison_text
 from .studies import plan_study as plan_study
+from .studies import publish_study as publish_study
 from .studies import run_study as run_study
 from .studies import study_status as study_status

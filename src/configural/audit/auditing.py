@@ -121,14 +121,14 @@ def audit(
         probes=tuple(probe.name for probe in chosen),
         batch_size=batch_size,
     )
-    name = name or getattr(predict, "__name__", type(predict).__name__)
+    names = (name, getattr(predict, "__name__", ""), getattr(classifier, "name", ""), type(predict).__name__)
     return carry_out(
         settings,
         classifier,
         library,
         condition,
         chosen,
-        name=name,
+        name=str(next(filter(None, names))),
         out=None if out is None else Path(out),
         resume=resume,
         weights=models.digest(predict),
@@ -241,7 +241,8 @@ def _measured(
             new.examples[probe.name] = list(_examples(probe, trials, responses, size))
             for caption, image in probe.maps(classifier, trials, image_size=size):
                 new.examples[probe.name].append(Example(caption, image, np.nan))
-            new.figures[probe.name] = probe.figure(scores_frame({probe.name: scores[probe.name]}))
+            if scores[probe.name]:
+                new.figures[probe.name] = probe.figure(scores_frame({probe.name: scores[probe.name]}))
             closed(UNFINISHED, probe.name)
         except OSError:
             raise  # of the folder, for a classifier's own is a ConfiguralError; so there is no use in writing more

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from configural.audit import plotting
 from configural.audit.intervals import interval
 from configural.audit.people import People, read_answers
 from configural.audit.probes.displacement import ALL, ONE
+from configural.audit.publishing import publication_of_several
 from configural.audit.result import Audit
 from configural.audit.verdict import stated
 from configural.errors import ConfiguralError
@@ -27,6 +29,9 @@ from configural.wording import without_folders
 
 LABELS = {"index": "relation index", "choice": "correct arrangement preferred", "accuracy": "accuracy"}
 """Headings in words; others are told by their own name."""
+
+_PLAIN = ("index", "relational_fraction")
+"""Headings of plain numbers; of others that are no fractions the unit is that of log-odds."""
 
 ABOUT = (
     *("source", "condition", "split", "pairs", "image_size", "seed", "weights", "class", "preparation", "versions"),
@@ -66,7 +71,10 @@ class AuditComparison:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def figure(self) -> Figure:
-        """A panel for each heading that any has a value under, a dot with its interval for each audit."""
+        """A panel for each heading that any has a value under, a dot with its interval for each audit.
+
+        As wide as two columns of a paper: at 18 cm its letters have about 9 points.
+        """
         shown = {name: fraction for name, fraction in self.headings.items() if self.summary[name].notna().any()}
         shown = shown or self.headings
         across, rows = min(2, len(shown)), -(-len(shown) // 2)
@@ -76,15 +84,15 @@ class AuditComparison:
             for number, (heading, fraction) in enumerate(shown.items()):
                 axes, columns = panels[number], [heading, f"{heading}_low", f"{heading}_high"]
                 scores = self.summary[columns].set_axis(["value", "low", "high"], axis=1)
-                names = [""] * len(scores) if number % 2 else list(self.summary["name"])
+                names = [""] * len(scores) if number % 2 else [fill(name, 24) for name in self.summary["name"]]
                 label = LABELS.get(heading, heading.replace("_", " "))
                 if fraction:
                     chance = heading in ("choice", "accuracy")
                     plotting.fraction_dots(axes, scores, names, label, chance=chance, missing="no value")
                 else:
                     plotting.dots(axes, scores, names, missing="no value")
-                    axes.axvline(0, color=plotting.GREY, linewidth=1)
-                    axes.set_xlabel(label)
+                    axes.axvline(0, color=plotting.GREY, linewidth=1, zorder=1)
+                    axes.set_xlabel(label if heading in _PLAIN else f"{label} (log-odds)")
                 if heading == "index":
                     axes.set_xlim(-1.05, 1.05)
         return figure
@@ -181,7 +189,8 @@ def compare_audits(
             several that count as one row, such as a network's trainings by other seeds: their mean, with an
             interval over exemplars and audits.
         out: Where to write comparison.csv, differences.csv, scores.csv, and as PNG, SVG and PDF comparison and
-            curves; nothing is written by default.
+            curves; of audits that came to their end also comparison.tex, methods.tex and references.bib, for a
+            paper. Nothing is written by default.
         write_page: Makes the page in that folder.
 
     Raises:
@@ -218,7 +227,12 @@ def compare_audits(
     }
     done = AuditComparison(summary, scores, headings, _differences(rows, list(headings)), names)
     if folder is not None:
-        files.write_text(folder / "comparison.csv", done.summary.to_csv(index=False))
+        if any(audit.interruption for audit in loaded.values()):
+            files.write_text(folder / "comparison.csv", done.summary.to_csv(index=False))
+        else:
+            audits = {row.name: row.audits for row in rows}
+            paper = publication_of_several(audits, summary, headings, differences=done.differences)
+            paper.write(folder, "comparison")
         files.write_text(folder / "differences.csv", done.differences.to_csv(index=False))
         shared = done.scores.assign(folder=done.scores["folder"].map(without_folders))
         files.write_text(folder / "scores.csv", shared.to_csv(index=False))

@@ -16,7 +16,7 @@ from configural.audit.verdict import backgrounds, smallest_effect
 from configural.errors import ConfiguralError
 from configural.evaluation.figures import figure_of, styled, titled
 from configural.stimuli.layout import REFERENCE_SIDE
-from configural.wording import in_words
+from configural.wording import in_words, listed
 
 RELATIONS, POSITION, MOVED = "its relations broken", "its position left", "moved alone"
 _STYLES: dict[str, dict[str, Any]] = {
@@ -162,12 +162,7 @@ def _which_part(audit: Audit) -> str:
     rest = [f"the {part}" for part in single.index if part not in counted]
     first, *others = names
     said = f"What counts most, moved{on}, is {first}" + (f", then {', '.join(others)}" if others else "") + "."
-    return said + (f" That {_listed(rest)} count{'s' if len(rest) == 1 else ''} is not shown." if rest else "")
-
-
-def _listed(names: list[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    return said + (f" That {listed(rest)} count{'s' if len(rest) == 1 else ''} is not shown." if rest else "")
 
 
 def _percent(score: Any) -> str:

@@ -47,7 +47,9 @@ def dots(axes: Axes, rows: pd.DataFrame, names: Sequence[str], *, missing: str =
     )
     for height, value in zip(heights.tolist(), rows["value"], strict=True):
         if np.isnan(value):
-            axes.text(0.02, height, missing, transform=axes.get_yaxis_transform(), va="center", color=GREY)
+            ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # over lines that cross the words
+            where = axes.get_yaxis_transform()
+            axes.text(0.5, height, missing, transform=where, ha="center", va="center", color=GREY, bbox=ground)
     axes.set_yticks(heights, names)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     grid(axes, "x")

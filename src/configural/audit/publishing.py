@@ -1,8 +1,6 @@
-"""What a paper needs of an audit: a methods paragraph, its references, and the table of scores."""
+"""What a paper needs of audits: a methods paragraph, its references, and the table of scores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +9,9 @@ import pandas as pd
 from configural.audit.result import Audit
 from configural.audit.verdict import SMALLEST, stated
 from configural.errors import ConfiguralError
-from configural.io import files
 from configural.io.files import refuse_used
-from configural.wording import in_percent, in_words
+from configural.io.papers import Publication, escaped, references, tabular
+from configural.wording import in_percent, in_words, listed, p_value, without_folders
 
 _METHODS: Mapping[str, tuple[str, str]] = {
     "forced_choice": ("two-alternative forced choice between matched arrangements of the same parts", ""),
@@ -37,26 +35,8 @@ _METHODS: Mapping[str, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Publication:
-    """Texts to paste.
-
-    Attributes:
-        methods: A paragraph; citations are LaTeX's.
-        references: What it cites, in BibTeX.
-        latex: The scores that sum up each probe, as a LaTeX table (booktabs).
-        table: Every score with its interval, numbers of exemplars and images, the package's version and the probe's
-            settings.
-    """
-
-    methods: str
-    references: str
-    latex: str
-    table: pd.DataFrame
-
-
 def publication(audit: Audit) -> Publication:
-    r"""The methods paragraph, references and tables of an audit.
+    r"""The methods paragraph and references of an audit, a table of what sums up each probe, and every score.
 
     Raises:
         ConfiguralError: If the audit did not come to its end.
@@ -72,41 +52,114 @@ def publication(audit: Audit) -> Publication:
     """
     if audit.interruption:
         raise ConfiguralError(f"{audit.facts.name}: this audit did not come to its end; resume it first")
-    settings, facts = audit.settings, audit.facts
-    done = [probe for probe in audit.probes if probe in set(audit.scores["probe"])]
-    named = [probe for probe in done if probe in _METHODS]
-    cited = ["configural", "hesterberg2015", *(key for probe in named if (key := _METHODS[probe][1]))]
-    described = [
-        _METHODS[probe][0] + (f"~\\cite{{{key}}}" if (key := _METHODS[probe][1]) else "") for probe in named
+    methods = _methods({audit.facts.name: (audit,)}) + " They are not corrected for the number of scores.\n"
+    return Publication(methods, _references([audit]), _table(audit), _scores(audit))
+
+
+def publication_of_several(
+    rows: Mapping[str, Sequence[Audit]],
+    summary: pd.DataFrame,
+    headings: Mapping[str, bool],
+    *,
+    differences: pd.DataFrame,
+) -> Publication:
+    """The same of audits side by side: a column for each, and for the corrected p-value of every two of them.
+
+    Args:
+        rows: By name, the audits that count as one; none for people.
+        summary: That of the `AuditComparison`.
+        headings: Its headings.
+        differences: Its differences.
+    """
+    networks = {name: audits for name, audits in rows.items() if audits}
+    known = differences[differences["p_holm"].notna()]
+    pairs = list(dict.fromkeys(zip(known["first"], known["second"], strict=True)))
+    told = [_methods(networks)]
+    told += [
+        f"For {escaped(name)} we give means over {len(audits)} audits, with intervals over exemplars and audits."
+        for name, audits in networks.items()
+        if len(audits) > 1
     ]
+    if people := [escaped(name) for name in rows if name not in networks]:
+        told.append(f"The intervals of {listed(people)} are over participants.")
+    if pairs:
+        told.append(
+            "Differences were drawn in pairs over exemplars; $p$ is that of Student's $t$ for a difference over "
+            "its standard deviation in these draws, corrected for "
+            f"{len(known)} tests by Holm's method~\\cite{{holm1979}}."
+        )
+    p = {(row["first"], row["second"], row["score"]): p_value(row["p_holm"]) for row in known.to_dict("records")}
+    lines = []
+    for heading, fraction in headings.items():
+        cells = []
+        for row in summary.to_dict("records"):
+            ends = {"value": "", "low": "_low", "high": "_high"}
+            score = {name: row[heading + end] for name, end in ends.items()}
+            undefined = np.isnan(score["value"])
+            cells.append("–" if undefined else in_percent(score) if fraction else in_words(score, 2))
+        lines.append([heading.replace("_", " "), *cells, *(p.get((*pair, heading), "–") for pair in pairs)])
+    of = [""] if len(pairs) == 1 else [f", {escaped(one)} against {escaped(other)}" for one, other in pairs]
+    head = " & ".join(["score", *map(escaped, summary["name"]), *(f"$p${which}" for which in of)])
+    latex = tabular("l" + "r" * (len(summary) + len(pairs)), [head], lines)
+    every = [audit for audits in networks.values() for audit in audits]
+    return Publication(" ".join(told) + "\n", _references(every, "holm1979" if pairs else ""), latex, summary)
+
+
+def _methods(networks: Mapping[str, Sequence[Audit]]) -> str:
+    """What was shown to audits by name, and what was measured."""
+    firsts = {name: audits[0] for name, audits in networks.items()}
+    shown: dict[str, dict[str, None]] = {}
+    for name, audits in networks.items():
+        for audit in audits:
+            shown.setdefault(_stimuli(audit), {})[escaped(name)] = None
+    stimuli = [
+        f"Stimuli{f' for {listed(list(names))}' if len(shown) > 1 else ''} were composed of {text}"
+        for text, names in shown.items()
+    ]
+    done = dict.fromkeys(probe for audit in firsts.values() for probe in _done(audit))
+    described = [
+        text + (f"~\\cite{{{key}}}" if key else "")
+        for text, key in (_METHODS[probe] for probe in done if probe in _METHODS)
+    ]
+    classes = listed(list(dict.fromkeys(escaped(audit.facts.class_names[1]) for audit in firsts.values())))
+    displaced = dict.fromkeys(_displaced(audit) for audit in firsts.values())
+    versions = listed(list(dict.fromkeys(audit.facts.configural for audit in firsts.values())))
+    return (
+        f"We audited {listed([escaped(name) for name in firsts])} with configural {versions}~\\cite{{configural}}. "
+        f"{' '.join(stimuli)} Probes were {'; '.join(described)}. All measures are on log-odds of {classes} unless "
+        f"stated.{''.join(displaced)} Intervals are 95\\,\\% bootstrap intervals over exemplars (2,000 draws; "
+        "expanded percentiles~\\cite{hesterberg2015})."
+    )
+
+
+def _stimuli(audit: Audit) -> str:
+    settings, (scrambled, correct) = audit.settings, audit.facts.class_names
+    source, condition = (escaped(without_folders(text)) for text in (settings.source, settings.condition))
     exemplars = int(audit.scores["exemplars"].max()) if len(audit.scores) else 0
-    images = sum(len(audit.responses.get(probe, ())) for probe in done)
-    scrambled, correct = facts.class_names
-    methods = (
-        f"We audited {_latex(facts.name)} with configural {facts.configural}~\\cite{{configural}}. Stimuli were "
-        f"composed of the parts of {exemplars} exemplars ({_latex(settings.source)}, condition "
-        f"{_latex(settings.condition)}, split {settings.split}, seed {settings.seed}) as images of "
+    images = sum(len(audit.responses.get(probe, ())) for probe in _done(audit))
+    return (
+        f"the parts of {exemplars} exemplars ({source}, condition {condition}, split {settings.split}, "
+        f"seed {settings.seed}) as images of "
         f"{settings.image_size} by {settings.image_size} pixels: {settings.pairs} matched pairs of a correct "
-        f"({_latex(correct)}) and a scrambled arrangement ({_latex(scrambled)}), and versions of them, "
-        f"{images:,} trials in all. Probes were {'; '.join(described)}. All measures are on log-odds of "
-        f"{_latex(correct)} unless stated.{_displaced(audit, done)} Intervals are 95\\,\\% bootstrap intervals "
-        "over exemplars (2,000 draws; expanded percentiles~\\cite{hesterberg2015}); they are not corrected for the "
-        "number of scores.\n"
-    )
-    entries = (resources.files("configural.audit") / "references.bib").read_text("utf-8").split("\n\n")
-    wanted = [entry.strip() for entry in entries if any(f"{{{key}," in entry for key in cited)]
-    references = "\n\n".join(wanted) + "\n"
-    return Publication(
-        methods,
-        references.replace("VERSION", facts.configural).replace("YEAR", facts.date[:4]),
-        _table(audit),
-        _scores(audit),
+        f"({escaped(correct)}) and a scrambled arrangement ({escaped(scrambled)}), and versions of them, "
+        f"{images:,} trials in all."
     )
 
 
-def _displaced(audit: Audit, done: Sequence[str]) -> str:
+def _done(audit: Audit) -> list[str]:
+    return [probe for probe in audit.probes if probe in set(audit.scores["probe"])]
+
+
+def _references(audits: Sequence[Audit], *more: str) -> str:
+    probes = dict.fromkeys(probe for audit in audits for probe in _done(audit) if probe in _METHODS)
+    facts = audits[0].facts
+    cited = ["configural", "hesterberg2015", *(key for probe in probes if (key := _METHODS[probe][1])), *more]
+    return references([key for key in cited if key], version=facts.configural, year=facts.date[:4])
+
+
+def _displaced(audit: Audit) -> str:
     """How far parts were moved for the effects, and which effects count; nothing where none were measured."""
-    if "factorial" not in done:
+    if "factorial" not in _done(audit):
         return ""
     at = audit.summary()["relational_fraction"][1].at
     return (
@@ -123,11 +176,9 @@ def publish(folder: Path | str, out: Path | str) -> Publication:
     Raises:
         ConfiguralError: If the folder holds no finished audit, or the other one is not empty.
     """
-    made, target = publication(Audit.load(folder)), Path(out)
-    refuse_used(target)
-    texts = {"methods.tex": made.methods, "references.bib": made.references, "scores.tex": made.latex}
-    for name, text in {**texts, "scores.csv": made.table.to_csv(index=False)}.items():
-        files.write_text(target / name, text)
+    made = publication(Audit.load(folder))
+    refuse_used(Path(out))
+    made.write(Path(out), "scores")
     return made
 
 
@@ -139,10 +190,8 @@ def _table(audit: Audit) -> str:
             continue
         fraction = audit.probes[probe].is_fraction(which.score)
         value = in_percent(score) if fraction else in_words(score, 2)
-        cells = (heading.replace("_", " "), value, str(score["exemplars"]), f"{score['images']:,}")
-        rows.append(" & ".join(_latex(cell) for cell in cells) + r" \\")
-    head = [r"\begin{tabular}{lrrr}", r"\toprule", r"score & value [95\,\% interval] & exemplars & images \\"]
-    return "\n".join([*head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}"]) + "\n"
+        rows.append((heading.replace("_", " "), value, str(score["exemplars"]), f"{score['images']:,}"))
+    return tabular("lrrr", [r"score & value [95\,\% interval] & exemplars & images"], rows)
 
 
 def _scores(audit: Audit) -> pd.DataFrame:
@@ -153,16 +202,3 @@ def _scores(audit: Audit) -> pd.DataFrame:
         probe_settings=audit.scores["probe"].map(said),
         version=audit.facts.configural,
     )
-
-
-def _latex(text: str) -> str:
-    """Text as LaTeX shows it."""
-    special = {character: f"\\{character}" for character in "&%$#_{}"} | {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "−": "$-$",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-    }
-    return text.translate(str.maketrans(dict[str, str | int | None](special)))

@@ -24,8 +24,8 @@ from configural.audit.probes.forced_choice import GAP
 from configural.audit.probes.spatial_relations import ANY, FIRST, SECOND, SpatialRelations
 from configural.audit.result import NOT_MEASURED, Audit
 from configural.errors import ConfiguralError
-from configural.models.classifiers import CLIP
-from configural.wording import in_percent, in_words, without_folders
+from configural.models.classifiers import CLIP, FINEST
+from configural.wording import in_percent, in_words, of_side, without_folders
 
 SMALLEST = 0.05
 """The smallest effect of interest: this fraction of the gap between correct and scrambled arrangements."""
@@ -250,7 +250,7 @@ def _both(fraction: Mapping[str, Any] | None) -> str:
             "It reads both how the parts lie to each other and where they lie; how much of a moved part's cost is "
             "relations, was measured too coarsely to be said"
         )
-    stated = f"of what a moved part costs, relations are {in_words(fraction, 2)} at {fraction['at']:g} pixels"
+    stated = f"of what a moved part costs, relations are {in_words(fraction, 2)} at {of_side(fraction['at'])}"
     if fraction["low"] >= 0.75:
         return f"It reads mostly how the parts lie to each other, and a little where they lie: {stated}"
     if fraction["high"] <= 0.25:
@@ -331,8 +331,8 @@ def _saturated(audit: Audit) -> float:
     responses = audit.responses.get("factorial", audit.responses.get("displacement"))
     if responses is None or not len(responses):
         return 0.0
-    edge = np.log(1 - CLIP) - np.log(CLIP)
-    return float(np.isclose(responses["log_odds"].abs(), edge, rtol=0, atol=1e-6).mean())
+    edges = [np.log(1 - CLIP) - np.log(CLIP), -np.log(FINEST)]
+    return float(max(np.isclose(responses["log_odds"].abs(), edge, rtol=0, atol=1e-6).mean() for edge in edges))
 
 
 def sentences(audit: Audit) -> list[str]:
@@ -382,6 +382,10 @@ def _accuracy(audit: Audit) -> str:
     said = f"One by one, it predicts {correct} or {scrambled} correctly for {in_percent(accuracy)} of the images."
     if accuracy["low"] <= 0.5 < choice["low"]:
         said += " Its scores order the arrangements, but a probability of one half does not divide them."
+    responses = audit.responses.get("forced_choice", pd.DataFrame())
+    if len(responses) and (one := {bool(value > 0) for value in responses["log_odds"]}) in ({True}, {False}):
+        said += f" It calls every one of them {correct if True in one else scrambled}: "
+        said += "are images prepared as in its training (scale, mean, std, channels)?"
     if accuracy["value"] < _FAMILIAR:
         said += (
             f" These images were made under the condition {without_folders(audit.settings.condition)}: a "
@@ -414,11 +418,11 @@ def _effects(audit: Audit) -> str:
     at = audit.summary()["relational_fraction"][1].at
     one, together = (audit.score("factorial", name, of=plain[0], at=at) for name in (BALANCED, TOGETHER))
     if one["note"]:
-        return f"At {at:g} pixels, of relations and positions {one['note'].removeprefix('undefined: ')}."
+        return f"At {of_side(at)}, of relations and positions {one['note'].removeprefix('undefined: ')}."
     name = surface(plain[0])
     said = (
         f"On {name}, with every part equally far from its position, broken relations cost {in_words(one)} of its "
-        f"log-odds at {at:g} pixels; all parts moved together cost {in_words(together)} "
+        f"log-odds, moved by {of_side(at)} of the image; all parts moved together cost {in_words(together)} "
         f"({one['images']:,} moves of {one['exemplars']:,} exemplars)."
     )
     if floor := smallest_effect(audit):
@@ -446,8 +450,8 @@ def _index(audit: Audit) -> str:
     one = audit.score(probe, "drop", of=ONE, at=which.at)
     every = audit.score(probe, "drop", of=ALL, at=which.at)
     drops = (
-        f"When one part moves by {which.at:g} pixels the log-odds of {audit.facts.class_names[1]} drop by "
-        f"{in_words(one)}, when all move together by {in_words(every)}"
+        f"When one part moves by {of_side(which.at)} of the image the log-odds of {audit.facts.class_names[1]} "
+        f"drop by {in_words(one)}, when all move together by {in_words(every)}"
     )
     if np.isnan(index["value"]):
         return f"{drops}. Neither interval lies above zero, so the relation index is undefined."
@@ -459,9 +463,9 @@ def _clipped(audit: Audit) -> str:
     if fraction < 0.05:
         return ""
     return (
-        f"In {100 * fraction:.0f} % of the responses about moved parts the probability was 0 or 1 to six digits: "
-        "log-odds end there at ±13.8, and what is lost beyond is not seen. Log-odds in their place would tell "
-        "more; and are images prepared as in its training?"
+        f"In {100 * fraction:.0f} % of the responses about moved parts the probability was 0 or 1 to the last "
+        "digit that counts: log-odds end there, and what is lost beyond is not seen. Log-odds in their place would "
+        "tell more, of scikit-learn its decision_function; and are images prepared as in its training?"
     )
 
 

@@ -84,7 +84,8 @@ def compare(
     folders: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="DIR", help="audits, two or more, and people's answers (.csv); NAME=DIR,DIR counts as one row"
+            metavar="DIR",
+            help="audits, two or more, and people's answers (.csv); NAME=DIR names one, NAME=DIR,DIR counts as one",
         ),
     ] = None,
     out: Out = None,

@@ -8,7 +8,7 @@ from rich.console import Console
 
 import configural
 from configural.cli.groups import DefaultCommand, GroupWithDefault
-from configural.cli.options import with_settings
+from configural.cli.options import Out, with_settings
 from configural.cli.tables import print_outlook
 from configural.config.run import RunConfig
 from configural.errors import ConfiguralError
@@ -92,10 +92,24 @@ def compare(
 ) -> None:
     """Set a study's results beside the published ones, and say which of the study's findings hold.
 
-    Writes comparison.csv and comparison.md into DIR, whose report.html has the same as a page.
+    Writes comparison.csv and comparison.md into DIR, and its page, which has the same, anew.
     """
     Console(highlight=False).print(configural.api.comparison_text(configural.api.compare(folder)))
     typer.echo(f"comparison: {folder / 'comparison.md'}")
+    typer.echo(f"page: {folder / 'report.html'}")
+
+
+@study_app.command(epilog="Example:\n\nconfigural study publish studies/quick --out paper/quick")
+def publish(
+    *,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a study's folder, finished or not")],
+    out: Out = None,
+) -> None:
+    """Write a methods paragraph, its references (BibTeX) and the accuracies as LaTeX, CSV and figure."""
+    if out is None:
+        raise ConfiguralError("--out is missing: name the folder to write")
+    typer.echo(configural.api.publish_study(folder, out).methods)
+    typer.echo(f"written: {out / 'methods.tex'}, references.bib, matrix.tex, .csv, .svg, .pdf and .png")
 
 
 @status_app.command(epilog="Example:\n\nconfigural status studies/quick")

@@ -78,7 +78,8 @@ class RunConfig(Settings):
             ConfiguralError: If the file is missing, or a key or value in it is not understood.
         """
         if not path.is_file():
-            raise ConfiguralError(f"{path}: there is no such file; is its folder a run folder?")
+            why = "it holds no config.yaml" if path.parent.is_dir() else "there is no such folder"
+            raise ConfiguralError(f"{path.parent}: {why}; name a run folder, which 'configural run --out' wrote")
         return validated(cls, read_document(path))
 
 

@@ -101,16 +101,20 @@ def validated(model: type[_Model], *documents: Document, context: Mapping[str, A
     """A model from what documents say; of several, the later wins where two state the same key.
 
     Raises:
-        ConfiguralError: If they say what the model does not allow; the first such key is named by file and line.
+        ConfiguralError: If they say what the model does not allow; each such key is named by file and line.
     """
     values = {key: value for document in documents for key, value in document.values.items()}
     try:
         return model.model_validate(values, context=dict(context or {}))
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        steps = _steps(first)
-        stating = [document for document in documents if steps and steps[0] in document.values] or documents
-        raise ConfiguralError(f"{stating[-1].where(steps)}: {problem_in_words(first, model)}") from None
+        told: dict[str, str] = {}
+        for (
+            problem
+        ) in error.errors():  # of one key the first; others are of the other kinds that it might have been
+            steps = _steps(problem)
+            stating = [document for document in documents if steps and steps[0] in document.values] or documents
+            told.setdefault("".join(steps[:1]), f"{stating[-1].where(steps)}: {problem_in_words(problem, model)}")
+        raise ConfiguralError("; ".join(told.values())) from None
 
 
 def problem_in_words(problem: Any, model: type[pydantic.BaseModel]) -> str:

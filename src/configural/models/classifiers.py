@@ -8,6 +8,9 @@ from jaxtyping import Float, UInt8
 CLIP = 1e-6
 """Probabilities nearer to 0 or 1 than this count as this near: log-odds lie within ±13.8 nats."""
 
+FINEST = 2.0**-53
+"""The same of two probabilities of 64 bits, each of which tells how near it is to 0: ±36.7 nats."""
+
 
 @runtime_checkable
 class RespondsToImages(Protocol):

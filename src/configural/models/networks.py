@@ -28,6 +28,7 @@ Example:
 
 for _architecture in ARCHITECTURES:
     NETWORKS[_architecture.name] = partial(StudyNet, _architecture)
+NETWORKS.seal()
 
 
 def create(name: str, image_size: int = 224) -> nn.Module:

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from configural.errors import ConfiguralError
-from configural.models.classifiers import CLIP
+from configural.models.classifiers import CLIP, FINEST
 from configural.objects import OBJECTS
 
 GIVEN = ("logits", "probabilities")
@@ -53,7 +53,7 @@ class Reading:
         self.positive, self.labels, self.apart = positive, labels or {}, apart
         self.guessed: list[str] = []  # what nobody has said
         self.classes = 0  # columns of the outputs; 0 until it is decided what they are
-        self._position, self._normalised = 1, False
+        self._position, self._normalised, self._fine = 1, False, False
         if labels is not None:
             self._find_position(len(labels))
 
@@ -101,6 +101,7 @@ class Reading:
         found, guessed = _chosen(outputs, self.output)
         if guessed and "which output" not in self.guessed:
             self.guessed.append("which output")
+        self._fine = str(getattr(found, "dtype", "")).endswith("float64")
         try:
             found = found if isinstance(found, Tensor) else torch.from_numpy(np.asarray(found, np.float64))
         except (TypeError, ValueError):
@@ -117,8 +118,9 @@ class Reading:
         return found if found.dtype == torch.float64 else found.float()
 
     def log_odds(self, outputs: Any) -> Float[Tensor, " n"]:
-        """Log-odds of the class, differentiable; probabilities are clipped to `CLIP` from 0 and 1.
+        """Log-odds of the class, differentiable.
 
+        Probabilities are clipped to `CLIP` from 0 and 1; those of two columns of 64 bits, to `FINEST`.
         Of logits, the class's against the log-sum-exp of the others'. Of one number per image, this is the logit or
         the probability of the class at position 1.
 
@@ -147,6 +149,8 @@ class Reading:
                 )
             if self._normalised:
                 values = values / values.sum(dim=1, keepdim=True)
+            if self._fine and self._normalised and self.classes == 2:
+                return values[:, p].clamp(FINEST).log() - values[:, 1 - p].clamp(FINEST).log()
             values = torch.logit(values, eps=CLIP)
         elif self.classes > 1 and not self.apart:
             others = [position for position in range(self.classes) if position != p]

@@ -182,3 +182,4 @@ def _built_in(name: str) -> ObjectScheme:
 FACE = _built_in("face")
 HOUSE = _built_in("house")
 OBJECTS.update({"face": FACE, "house": HOUSE})
+OBJECTS.seal()

@@ -156,6 +156,9 @@ def _portraits(rest: str, *, seed: int) -> Library:
     return _stored("portraits", rest, photographs(rest))
 
 
+SOURCES.seal()
+
+
 def _painted(
     name: str, number: str, seed: int, paint: Callable[[int, int], Exemplar], scheme: ObjectScheme
 ) -> Library:

@@ -1,6 +1,6 @@
 """A study set against the published results, as tables for a terminal, a Markdown file and a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,12 @@ class Table:
         return Group(drawn, Text(self.note + "\n"))
 
 
-def compare(folder: Path | str) -> Comparison:
+def compare(folder: Path | str, *, write_page: Callable[[Path], object] | None = None) -> Comparison:
     """Set a study's results against the published ones; writes comparison.csv and comparison.md into its folder.
 
     Args:
         folder: A study's folder, finished or not.
+        write_page: Makes the page of the study, in its folder, which shows the same.
 
     Raises:
         ConfiguralError: If the folder has no results yet, or no study, or one of another object than faces.
@@ -75,6 +76,8 @@ def compare(folder: Path | str) -> Comparison:
     files.write_text(folder / "comparison.csv", comparison.cells.to_csv(index=False))
     files.write_text(folder / "comparison.md", markdown(comparison))
     manifest.renew(folder, "comparison.csv", "comparison.md")
+    if write_page is not None:
+        write_page(folder)
     return comparison
 
 

@@ -3,6 +3,7 @@
 All of it is read from the folder, so that a page can be made again at any time, and wherever the folder lies.
 """
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from configural.config import RunConfig
 from configural.evaluation import Predictions
 from configural.evaluation.metrics import TestMetrics, read_metrics
 from configural.io import manifest
+from configural.portraits import SOURCES
 from configural.report.model_card import write_model_card
 from configural.report.parts import (
     CONDITIONS,
@@ -103,6 +105,7 @@ def _write(
         **said,
         network=network,
         study_network={each.name: each for each in models.ARCHITECTURES}.get(network),
+        named=_named(network, said["source"]),
         image_size=image_size,
         accuracy=percent(metrics["test_accuracy"]),
         loss=f"{metrics['test_loss']:.4g}",
@@ -117,6 +120,15 @@ def _write(
         wrong_shown=sum(answer["image"] is not None for answers in wrong.values() for answer in answers),
         summary=_summary(network, image_size),
         version=metrics["configural"],
+    )
+
+
+def _named(network: str, source: str) -> str:
+    """The options by which a command is told what it imports only where a person names it."""
+    own = {"network": ":" in network, "source": ":" in source and source.partition(":")[0] not in SOURCES}
+    values = {"network": network, "source": source}
+    return "".join(
+        f" --{option} {shlex.quote(without_folders(values[option]))}" for option, needed in own.items() if needed
     )
 
 

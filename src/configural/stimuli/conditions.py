@@ -331,3 +331,4 @@ _PRESETS = (
     *("upright-inverted", _MOVED),
 )
 CONDITIONS.update({name: partial(_preset, name) for name in _PRESETS})
+CONDITIONS.seal()

@@ -1,17 +1,18 @@
 """Plans of studies, read and checked against the networks and conditions that there are, and their jobs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from configural import config, models
 from configural.config.run import RunConfig
 from configural.config.study import StudyPlan, condition_label
-from configural.io.yamls import parse_document, read_document, validated
+from configural.io.yamls import Document, parse_document, read_document, validated
 from configural.objects import FACE, ObjectScheme
 from configural.runs.run import is_finished
 from configural.stimuli import condition as find_condition
@@ -20,16 +21,18 @@ PLAN_PRESETS = ("quick", "paper")
 """The plans that come with the package."""
 
 
-def read_plan(plan: str | Path | StudyPlan, *, scheme: ObjectScheme = FACE) -> StudyPlan:
+def read_plan(plan: str | Path | StudyPlan, *, scheme: ObjectScheme | None = FACE) -> StudyPlan:
     """Read a plan.
 
     Args:
-        plan: The name of one of `PLAN_PRESETS`, or a YAML file. A plan is returned as it is.
-        scheme: What the object of the conditions consists of.
+        plan: The name of one of `PLAN_PRESETS`, or a YAML file, whose conditions in .yaml files are looked for
+            beside it and then in the working folder. A plan is returned as it is.
+        scheme: What the object of the conditions consists of; None if that is not known yet, so that they are not
+            checked.
 
     Raises:
-        ConfiguralError: If there is no such plan, or it has an unknown key or an impossible value; file, line and
-            key are named.
+        ConfiguralError: If there is no such plan, or it has unknown keys or impossible values; file, line and
+            key of each are named.
 
     Example:
         >>> read_plan("paper").seeds
@@ -41,9 +44,25 @@ def read_plan(plan: str | Path | StudyPlan, *, scheme: ObjectScheme = FACE) -> S
         name = f"study-{plan}.yaml"
         document = parse_document((resources.files(config) / "presets" / name).read_text("utf-8"), name)
     else:
-        document = read_document(Path(plan))
-    checks = {"condition": partial(find_condition, scheme=scheme), "network": _check_network}
+        document = _beside(Path(plan), read_document(Path(plan)))
+    checks: dict[str, Any] = {"network": _check_network}
+    if scheme is not None:
+        checks["condition"] = partial(find_condition, scheme=scheme)
     return validated(StudyPlan, document, context=checks)
+
+
+def _beside(plan: Path, document: Document) -> Document:
+    """What a plan says, with the way to its conditions' files that lie beside it."""
+    conditions = document.values.get("conditions")
+    if not isinstance(conditions, list):
+        return document
+
+    def found(part: str) -> str:
+        beside = plan.parent / part
+        return str(beside) if part.endswith((".yaml", ".yml")) and beside.is_file() else part
+
+    told = ["+".join(map(found, name.split("+"))) if isinstance(name, str) else name for name in conditions]
+    return replace(document, values={**document.values, "conditions": told})
 
 
 def _check_network(name: str, image_size: int | None) -> None:

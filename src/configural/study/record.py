@@ -81,7 +81,8 @@ class StudyRecord:
         """
         path = folder / "study.yaml"
         if not path.is_file():
-            raise ConfiguralError(f"{path}: there is no such file; is its folder a study's folder?")
+            why = "it holds no study.yaml" if folder.is_dir() else "there is no such folder"
+            raise ConfiguralError(f"{folder}: {why}; name the folder that 'configural study --out' wrote")
         says = read_yaml(path, _Stated)
         return cls(says.plan, says.source, says.faces_fingerprint, says.conditions, says.configural)
 

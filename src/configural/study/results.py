@@ -108,7 +108,8 @@ def load_results(folder: Path) -> pd.DataFrame:
     """
     path = folder / "results.parquet"
     if not path.is_file():
-        raise ConfiguralError(f"{path}: there is no such file; is its folder a study's?")
+        why = "it holds no results.parquet" if folder.is_dir() else "there is no such folder"
+        raise ConfiguralError(f"{folder}: {why}; name the folder that 'configural study --out' wrote")
     results = read_parquet(path, _KINDS, "a readable table of results")
     manifest.refuse_changed(folder, path.name, "study.yaml")
     return results

@@ -151,6 +151,7 @@ def _record(
         plan = stored.plan if stored else "quick"
     if source is None:
         source = stored.source if stored else "synthetic"
+    read_plan(plan, scheme=None)  # what is wrong with it shows before exemplars are prepared
     library = load(source)
     record = StudyRecord.of(read_plan(plan, scheme=library.scheme), library)
     if stored is not None:

@@ -38,6 +38,7 @@ for _probe in (
     Attribution(),
 ):
     PROBES[_probe.name] = _probe
+PROBES.seal()
 
 
 def find_probe(probe: str | Probe | type[Probe]) -> Probe:

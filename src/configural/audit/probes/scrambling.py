@@ -25,6 +25,7 @@ from configural.audit.probe import (
 from configural.audit.probes.displacement import steps
 from configural.objects import ObjectScheme
 from configural.stimuli import StimulusTable
+from configural.wording import of_side
 
 SCRAMBLED, JITTERED = "parts in other slots", "parts displaced at random"
 _TRIES = 12
@@ -96,7 +97,7 @@ class Scrambling(Probe):
         chosen = {int(one.index[0]): "as it is"}
         for row in one.index[1:]:
             level = one["level"][row]
-            said = f"{level:g} parts in other slots" if one["what"][row] == SCRAMBLED else f"up to {level:g} pixels"
+            said = f"{level:g} parts in other slots" if one["what"][row] == SCRAMBLED else f"up to {of_side(level)}"
             chosen[int(row)] = said
         return chosen
 

@@ -29,11 +29,9 @@ export class Guessing {
     app.hideAnswers(true);
     await material.have([exemplar]);
     await app.present(drawnAtRandom(material, { ...app.state, exemplar, flip: false }, this.scrambled), []);
-    const object = app.texts.name(material.scheme.name);
-    const choice = (/** @type {string} */ key, /** @type {boolean} */ yes) => ({
-      label: app.texts.say(key, { object }), act: () => this.reveal(yes),
-    });
-    app.panel(this.panel, [this.tally(), app.texts.say('guess_q', { object })], [choice('guess_yes', true), choice('guess_no', false)]);
+    const say = (/** @type {string} */ key) => app.texts.say(key, { object: app.texts.name(material.scheme.name) });
+    const choice = (/** @type {string} */ key, /** @type {boolean} */ yes) => ({ label: say(key), act: () => this.reveal(yes) });
+    app.panel(this.panel, () => [this.tally(), say('guess_q')], () => [choice('guess_yes', true), choice('guess_no', false)]);
   }
 
   /** @param {boolean} guess */
@@ -47,9 +45,8 @@ export class Guessing {
       this.ofModels[i] += Number(score > 0 !== this.scrambled);
     });
     app.hideAnswers(false);
-    const object = app.texts.name(app.material.scheme.name);
-    const truth = app.texts.say(this.scrambled ? 'guess_truth_no' : 'guess_truth_yes', { object });
-    app.panel(this.panel, [this.tally(), truth], [
+    const truth = () => app.texts.say(this.scrambled ? 'guess_truth_no' : 'guess_truth_yes', { object: app.texts.name(app.material.scheme.name) });
+    app.panel(this.panel, () => [this.tally(), truth()], () => [
       { label: app.texts.say('guess_next'), act: () => this.begin() },
       {
         label: app.texts.say('guess_restart'),

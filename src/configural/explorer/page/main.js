@@ -68,6 +68,7 @@ export class App {
     /** @type {number[]} which turn each reply is to */
     this.answered = [];
     this.settled = false;
+    this.sayPanel = () => {};
     /** @type {Record<string, string | number>[]} */
     this.session = [];
     this.covered = false;
@@ -663,16 +664,17 @@ export class App {
     this.strip();
   }
 
-  /** @param {HTMLElement} panel @param {string[]} lines @param {Choice[]} choices */
+  /** Told again in another language. @param {HTMLElement} panel @param {() => string[]} lines @param {() => Choice[]} choices */
   panel(panel, lines, choices) {
     panel.hidden = false;
-    const [small, large] = lines;
+    this.sayPanel = () => this.panel(panel, lines, choices);
+    const [small, large] = lines();
     panel.replaceChildren(
       make('div', {}, [
         ...(small ? [make('p', { className: 'small', textContent: small })] : []),
         ...(large ? [make('p', { className: 'large', textContent: large })] : []),
       ]),
-      make('div', { className: 'row' }, choices.map(({ label, act, plain }) => {
+      make('div', { className: 'row' }, choices().map(({ label, act, plain }) => {
         const button = make('button', { type: 'button', textContent: label, className: plain ? '' : 'choice' });
         button.addEventListener('click', () => this.attempt(act));
         return button;
@@ -690,6 +692,14 @@ export class App {
     this.hideAnswers(false);
     byId('panel').hidden = true;
     if (mode !== 'free') await this.attempt(() => (mode === 'tour' ? this.tour : this.guessing).begin());
+  }
+
+  /** What a visitor sees first. */
+  offerTour() {
+    this.panel(byId('panel'), () => ['', this.texts.say('tour_offer')], () => [
+      { label: this.texts.say('tour_begin'), act: () => this.enter('tour') },
+      { label: this.texts.say('tour_skip'), act: () => this.enter('free'), plain: true },
+    ]);
   }
 
   /** A step of the tour or the game; back to free play where models do not respond, which is told elsewhere. @param {() => any} step */
@@ -725,7 +735,7 @@ export class App {
       this.texts = new Texts(this.language === 'de' ? 'en' : 'de');
       this.speak();
       this.maps();
-      if (this.mode !== 'free') this.enter(this.mode);
+      if (!byId('panel').hidden) this.sayPanel();
     });
     byId('theme').addEventListener('click', () => {
       const dark = matchMedia('(prefers-color-scheme: dark)').matches;
@@ -771,6 +781,7 @@ async function start() {
   app.speak();
   app.listen();
   await app.enter('free');
+  if (!location.hash) app.offerTour();
   await app.open();
   app.show(app.state);
   if (app.inBrowser) {

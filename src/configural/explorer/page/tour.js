@@ -5,7 +5,7 @@ import { percent } from './charts.js';
 import { drawnAtRandom, moved, wholeObject } from './state.js';
 
 /** @typedef {import('./main.js').App} App */
-/** @typedef {{key: string, model: number, values: Record<string, string | number>, before: () => Promise<void>, after: () => Promise<void>}} Stop */
+/** @typedef {{key: string, model: number, also?: number, values: Record<string, string | number>, before: () => Promise<void>, after: () => Promise<void>}} Stop */
 
 const TRIED = 24;
 const ROUNDS = 5;
@@ -53,16 +53,18 @@ export async function tourStops(app) {
     }
   }
 
+  // What the other network says of the same is told as well.
+  const also = second === first ? undefined : second;
   const show = (/** @type {any} */ state, /** @type {string[]} */ slots) => () => app.present(state, slots);
   /** @type {Stop[]} */
   const stops = [
     { key: 'tour_1', model: first, values: {}, before: show(whole, []), after: async () => {} },
     {
-      key: 'tour_2', model: first, values: { part: app.texts.name(part.slot), distance: far },
+      key: 'tour_2', model: first, also, values: { slot: part.slot, distance: far },
       before: show(whole, [part.slot]), after: () => app.glide([part.slot], part.way[0], part.way[1]),
     },
     { key: 'tour_3', model: first, values: {}, before: show(whole, kinds), after: () => app.glide(kinds, all[0], all[1]) },
-    { key: 'tour_5', model: first, values: { tried: TRIED * ROUNDS }, before: show(best, []), after: async () => {} },
+    { key: 'tour_5', model: first, also, values: { tried: TRIED * ROUNDS }, before: show(best, []), after: async () => {} },
   ];
   if (second !== first) {
     stops.splice(3, 0, {
@@ -80,13 +82,13 @@ export class Tour {
     this.step = 0;
     /** @type {Stop[]} */
     this.stops = [];
-    /** @type {string[]} */
-    this.asked = [];
+    /** What is asked at this stop. */
+    this.asked = () => /** @type {string[]} */ ([]);
   }
 
   async begin() {
     this.step = 0;
-    this.app.panel(this.panel, [this.app.texts.say('tour_search')], []);
+    this.app.panel(this.panel, () => [this.app.texts.say('tour_search')], () => []);
     this.app.hideAnswers(true);
     this.stops = await tourStops(this.app);
     if (this.app.mode === 'tour') await this.ask();
@@ -98,40 +100,49 @@ export class Tour {
     const [other, name] = material.scheme.class_names.map((one) => texts.name(one));
     const model = models[stop.model];
     return {
-      ...stop.values, other, name, object: texts.name(material.scheme.name), model: model.name,
+      ...stop.values, part: texts.name(String(stop.values.slot ?? '')), other, name, object: texts.name(material.scheme.name), model: model.name,
       condition: model.trained_on || '…',
     };
   }
 
   async ask() {
     const stop = this.stops[this.step];
-    const { texts } = this.app;
-    const words = this.words(stop);
+    const step = { step: this.step + 1, steps: this.stops.length };
     this.app.hideAnswers(true);
     await stop.before();
-    const choice = (/** @type {string} */ label, /** @type {boolean} */ yes) => ({ label, act: () => this.reveal(yes) });
-    this.asked = [texts.say('tour_step', { step: this.step + 1, steps: this.stops.length }), texts.say(`${stop.key}_q`, words)];
-    this.app.panel(this.panel, this.asked, [choice(words.name, true), choice(words.other, false)]);
+    this.asked = () => [this.app.texts.say('tour_step', step), this.app.texts.say(`${stop.key}_q`, this.words(stop))];
+    this.app.panel(this.panel, this.asked, () => [
+      { label: this.words(stop).name, act: () => this.reveal(true) },
+      { label: this.words(stop).other, act: () => this.reveal(false) },
+    ]);
   }
 
   /** @param {boolean} guess */
   async reveal(guess) {
     const stop = this.stops[this.step];
-    const { texts, language } = this.app;
     const [before] = await this.app.scores(stop.model, [this.app.state]);
-    this.app.panel(this.panel, this.asked, []);
+    this.app.panel(this.panel, this.asked, () => []);
     this.app.hideAnswers(false);
     await stop.after();
     const [after] = await this.app.scores(stop.model, [this.app.state]);
+    const others = stop.also === undefined ? [] : await this.app.scores(stop.also, [this.app.state]);
     if (this.app.mode !== 'tour') return;
-    const words = { ...this.words(stop), before: percent(before, language), after: percent(after, language) };
     const last = this.step === this.stops.length - 1;
+    const say = (/** @type {string} */ key, /** @type {any} */ words = {}) => this.app.texts.say(key, words);
     this.app.panel(
       this.panel,
-      [texts.say(guess === (after > 0) ? 'tour_right' : 'tour_wrong'), texts.say(`${stop.key}_${after > 0 ? 'yes' : 'no'}`, words)],
-      last
-        ? [{ label: texts.say('tour_end'), act: () => this.app.enter('free') }, { label: texts.say('tour_again'), act: () => this.begin(), plain: true }]
-        : [{ label: texts.say('tour_next'), act: () => this.next() }],
+      () => {
+        const { language, models } = this.app;
+        const words = { ...this.words(stop), before: percent(before, language), after: percent(after, language) };
+        const also = others.map((score) => say('tour_other', { model: models[stop.also ?? 0].name, after: percent(score, language) }));
+        return [
+          say(guess === (after > 0) ? 'tour_right' : 'tour_wrong'),
+          [say(`${stop.key}_${after > 0 ? 'yes' : 'no'}`, words), ...also].join(' '),
+        ];
+      },
+      () => (last
+        ? [{ label: say('tour_end'), act: () => this.app.enter('free') }, { label: say('tour_again'), act: () => this.begin(), plain: true }]
+        : [{ label: say('tour_next'), act: () => this.next() }]),
     );
   }
 

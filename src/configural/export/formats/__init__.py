@@ -9,3 +9,4 @@ from configural.export.formats.webdataset import WebDataset
 
 FORMATS.update(imagefolder=ImageFolder(), coco=Coco(), parquet=Parquet(), webdataset=WebDataset())
 FORMATS.update(psychopy=PsychoPy(), jspsych=JsPsych())
+FORMATS.seal()
