@@ -1,6 +1,6 @@
 """ONNX files as classifiers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,9 @@ def open_onnx(path: Path, options: Options) -> OpenedClassifier:
         raise ConfiguralError(f"{path}: takes {taken[0].type}; wanted are {', '.join(_TYPES)}")
     with reading_file(path, "a readable ONNX network"):
         for name, numbers in _weights(path):
-            if np.isnan(numbers).any():  # infinity may be meant: attention masks are made of it
+            if (
+                numbers.dtype.kind == "f" and np.isnan(numbers).any()
+            ):  # infinity may be meant: attention masks are made of it
                 raise ConfiguralError(f"{path}: damaged, its {name} holds NaN")
     batch, *shape = taken[0].shape
     dtype = _TYPES[taken[0].type]
@@ -82,72 +84,19 @@ def _columns(rows: list[dict[Any, float]], reading: Reading) -> np.ndarray:
 
 
 def weights_files(path: Path) -> list[Path]:
-    """The files beside an ONNX file in which its weights are, such as model.onnx.data; none if it is damaged."""
-    try:
-        stored = [_stored_outside(tensor) for tensor in _tensors(path)]
-    except (IndexError, TypeError, ValueError, OSError):
-        return []
-    return sorted({path.parent / where["location"] for where in stored if "location" in where})
+    """The files beside an ONNX file in which its weights are, such as model.onnx.data."""
+    with reading_file(path, "a readable ONNX network"):
+        entries = [entry for tensor in _tensors(path) for entry in tensor.external_data]
+    return sorted({path.parent / entry.value for entry in entries if entry.key == "location"})
 
 
 def _weights(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and numbers of the weights that are stored as floats."""
+    """Names and numbers of the weights."""
+    to_array = imported("onnx.numpy_helper", "onnx").to_array
     for tensor in _tensors(path):
-        dtype = _FLOATS.get(tensor.get(_TYPE, [0])[0], "")
-        parts: list[Any] = [part for key in _NUMBERS for part in tensor.get(key, [])]
-        if outside := _stored_outside(tensor):
-            start, length = (int(outside.get(key, 0)) for key in ("offset", "length"))
-            whole = np.memmap(path.parent / outside["location"], np.uint8, "r")
-            parts = [whole[start : start + length if length else None]]
-        for part in parts if dtype else ():
-            yield str(tensor[_NAME][0], "utf-8"), np.frombuffer(part, dtype)
+        yield tensor.name, to_array(tensor, base_dir=str(path.parent))
 
 
-def _tensors(path: Path) -> list[dict[int, list[Any]]]:
-    """The fields of each of its graph's initialisers, by their numbers in onnx.proto."""
-    model = _fields(memoryview(path.read_bytes()))
-    return [_fields(tensor) for graph in model.get(_GRAPH, []) for tensor in _fields(graph).get(_INITIALISER, [])]
-
-
-def _stored_outside(tensor: dict[int, list[Any]]) -> dict[str, str]:
-    """Where a tensor lies that is not in the file: location, and maybe offset and length."""
-    entries = [_fields(entry) for entry in tensor.get(_EXTERNAL, [])]
-    return {str(entry[1][0], "utf-8"): str(entry[2][0], "utf-8") for entry in entries if {1, 2} <= entry.keys()}
-
-
-def _fields(message: memoryview) -> dict[int, list[Any]]:
-    """What a message of Protocol Buffers holds, by its fields' numbers: whole numbers, or bytes of anything else.
-
-    So no package is needed to look into an ONNX file (https://protobuf.dev/programming-guides/encoding).
-    """
-    found: dict[int, list[Any]] = {}
-    at = 0
-
-    def number() -> int:
-        nonlocal at
-        value = 0
-        for shift in range(0, 70, 7):
-            byte = message[at]
-            at, value = at + 1, value | (byte & 127) << shift
-            if byte < 128:
-                return value
-        raise ValueError("a number of more than ten bytes")
-
-    while at < len(message):
-        key = number()
-        if key & 7 == 0:
-            found.setdefault(key >> 3, []).append(number())
-            continue
-        length = {1: 8, 5: 4}.get(key & 7) or number()
-        found.setdefault(key >> 3, []).append(message[at : at + length])
-        at += length
+def _tensors(path: Path) -> Sequence[Any]:
+    found: Sequence[Any] = imported("onnx", "onnx").load(path, load_external_data=False).graph.initializer
     return found
-
-
-_GRAPH, _INITIALISER = 7, 5
-_TYPE, _NAME, _EXTERNAL = 2, 8, 13
-_NUMBERS = (4, 9, 10)
-"""Fields of a model, a graph and a tensor in onnx.proto (onnx 1.23)."""
-
-_FLOATS = {1: "<f4", 10: "<f2", 11: "<f8"}
-"""Types of tensors there, as NumPy names them."""
