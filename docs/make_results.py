@@ -297,6 +297,20 @@ class Findings:
             found = found[found["condition"] == condition]
         return [float(value) for value in found[end] if not np.isnan(value)]
 
+    def span(self, score: str, *, exemplars: Sequence[str] = (), condition: str = "") -> str:
+        """The lowest and the highest value of a score."""
+        row, values = ROWS.get(score), self.all(score, exemplars=exemplars, condition=condition)
+        if score == ACCURACY or (row and row.fraction):
+            low, high = (
+                f"{100 * value:.1f}".replace("100.0", "100").removesuffix(".0")
+                for value in (min(values), max(values))
+            )
+            return f"{high} %" if low == high else f"{low} to {high} %"
+        low, high = (
+            f"{value:.{row.digits if row else 1}f}".replace("-", "−") for value in (min(values), max(values))
+        )
+        return high if low == high else f"{low} to {high}"
+
     def table(self, exemplars: str, condition: str) -> str:
         """The networks' scores beside each other, as Markdown."""
         here = self._results[
