@@ -41,7 +41,7 @@ def scores(made: Iterator[tuple[str, Audit]]) -> pd.DataFrame:
     rows = []
     for name, audit in made:
         for label, (probe, score, of, at) in SCORES.items():
-            rows.append({"network": name, "score": label, **audit.score(probe, score, of=of, at=at)})
+            rows.append({**audit.score(probe, score, of=of, at=at), "network": name, "score": label})
     return pd.DataFrame(rows)
 
 

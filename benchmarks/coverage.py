@@ -65,7 +65,7 @@ def _cells(random: np.random.Generator, exemplars: int, relational: float, posit
         costs = {"R": 0 * a, "A": a + b, "B": a + 3 * b, "C+": 4 * b, "C-": 4 * b}
         costs |= {"D": a + 2 * b, "H+": 2 * b, "H-": 2 * b}
         noise = {name: -cost + random.normal(size=len(hosts)) for name, cost in costs.items()}
-        tables.append(pd.DataFrame({"part": part, "host": hosts, **noise}))
+        tables.append(pd.DataFrame({"part": part, "host": hosts, "direction": "down", **noise}))
     return pd.concat(tables, ignore_index=True)
 
 

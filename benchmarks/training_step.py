@@ -34,6 +34,7 @@ def variant_step(
     dropout: bool = True,
     fused: bool = True,
     channels_last: bool = True,
+    half: bool = False,
 ) -> Work:
     """A function that makes one step: prepare the images, forward, backward, Adam.
 
@@ -46,6 +47,7 @@ def variant_step(
         dropout: Take the library's dropout instead of PyTorch's.
         fused: Take the library's Adam instead of PyTorch's.
         channels_last: Keep colours and channels of a pixel beside each other.
+        half: Compute in 16 bits, as with `--precision bf16`.
     """
     torch.manual_seed(0)
     network = create(name, size).train()
@@ -59,6 +61,8 @@ def variant_step(
 
     def variant() -> None:
         with contextlib.ExitStack() as changed:
+            if half:
+                changed.enter_context(torch.autocast("cpu", torch.bfloat16))
             if not blocks:
                 changed.enter_context(mock.patch.object(switch, "_is_plain", return_value=False))
             if not winograd:
@@ -79,6 +83,8 @@ VARIANTS = {
     "library, direct convolutions": {"winograd": False},
     "library": {},
     "library, channels first": {"channels_last": False},
+    "library, 16 bits": {"half": True},
+    "layer by layer, 16 bits": {"blocks": False, "dropout": False, "fused": False, "half": True},
 }
 
 

@@ -4,7 +4,9 @@ A hook of mkdocs (`hooks` in mkdocs.yml). No option, key or signature is written
 """
 
 import ast
+import base64
 import inspect
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +30,9 @@ PAGES = {
 }
 """Pages of the site that are files of the repository, read as well by those who look into it."""
 
+NOTEBOOKS = {"notebook.md": "examples/cnn_ffa_15_layers.ipynb"}
+"""Pages of the site that are notebooks with their outputs, stored by docs/make_notebook.py."""
+
 
 class Examples(Extension):
     """Takes the section that docstrings call "Example" for what Griffe calls "Examples"."""
@@ -46,6 +51,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/configuration.md": configuration(),
         "reference/api.md": api(),
     }
+    for page, source in NOTEBOOKS.items():
+        made[page], images = notebook(json.loads((ROOT / source).read_text("utf-8")), page.removesuffix(".md"))
+        for path, image in images.items():
+            files.append(File.generated(config, path, content=image))
     for path, content in made.items():
         files.append(File.generated(config, path, content=content))
     return files
@@ -53,9 +62,39 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Let links between files of the repository lead to their pages."""
-    for page, source in PAGES.items():
+    for page, source in (PAGES | NOTEBOOKS).items():
         markdown = re.sub(rf"\]\((?:\.\./)*{re.escape(source)}(#[\w-]+)?\)", rf"]({page}\1)", markdown)
     return re.sub(r"\]\((?:\.\./)?docs/", "](", markdown)
+
+
+def notebook(stored: Mapping[str, Any], name: str) -> tuple[str, dict[str, bytes]]:
+    """A notebook with its outputs as a page, and the images that the page shows by their path on the site.
+
+    Args:
+        stored: What the file holds.
+        name: Of the page, and of the folder of its images.
+    """
+    parts, images, section = [], {}, ""
+    for cell in stored["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code":
+            section = source.partition("\n")[0].lstrip("# ")
+            parts.append(source)
+            continue
+        parts.append(f"```python\n{source}\n```")
+        for output in cell["outputs"]:
+            data = {kind: "".join(content) for kind, content in output.get("data", {}).items()}
+            if "image/png" in data:
+                path = f"{name}/{len(images) + 1}.png"
+                images[path] = base64.b64decode(data["image/png"])
+                parts.append(f"![Output: {section}]({path})")
+            elif "text/html" in data:
+                html = re.sub(r"<style.*?</style>", "", data["text/html"], flags=re.DOTALL)
+                html = html.replace('<table border="1" class="dataframe">', "<table>")  # for the site's own look
+                parts.append(f'<div class="output" tabindex="0">{html}</div>')
+            else:
+                parts.append(f"```text\n{''.join(output.get('text', '')) or data['text/plain']}\n```")
+    return "\n\n".join(parts) + "\n", images
 
 
 def command_line() -> str:

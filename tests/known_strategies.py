@@ -163,6 +163,19 @@ def described(library: Library, name: str = "baseline") -> dict[str, Any]:
         wanted = places.max(axis=0) - places.min(axis=0)
         return 16 * near(p.max(axis=1) - p.min(axis=1), wanted, 0.1) - 8
 
+    def long_face(p: np.ndarray) -> np.ndarray:
+        away = (p - places)[..., 0]
+        return 40 * away[:, 3] - 20 * away[:, :2].mean(axis=1) + 3
+
+    def halves(p: np.ndarray) -> np.ndarray:
+        eyes, mouth = places[:2, 0].mean(), places[3, 0]
+        high = np.clip((0.6 * eyes + 0.4 * mouth - p[:, :2, 0].max(axis=1)) / 0.03, -1, 1)
+        return 3 * np.maximum(high, np.clip((p[:, 3, 0] - 0.4 * eyes - 0.6 * mouth) / 0.03, -1, 1))
+
+    def coarse(p: np.ndarray) -> np.ndarray:
+        apart, wanted = (np.linalg.norm(q[..., first, :] - q[..., second, :], axis=-1) for q in (p, places))
+        return 7 - 30 * np.maximum(0, np.abs(apart - wanted) - 0.06).sum(axis=1)
+
     def on(of_positions: Callable[[np.ndarray], np.ndarray]) -> Described:
         return Described(library, of_positions)
 
@@ -193,6 +206,14 @@ def described(library: Library, name: str = "baseline") -> dict[str, Any]:
         "order only": on(order),
         "eyes only": on(eyes),
         "outline": on(outline),
+        "relations within a head": OnCanvas(relations, -6.0),
+        "relations within a head, else positions": Mixed(
+            (OnCanvas(relations, 100.0), positions), lambda a, b: np.where(a < 100, a, b)
+        ),
+        "long face, mouth low": on(long_face),
+        "eyes high or mouth low": on(halves),
+        "coarse distances": on(coarse),
+        "relations or positions, either": Mixed((relations, positions), np.maximum),
         "knows none of these": Mixed((relations,), lambda a: a / 3 - 20),
         "classes the other way round": Mixed((relations,), lambda a: -a),
     }

@@ -561,6 +561,23 @@ def test_intervals_cover_the_truth(exemplars):
     assert naive / 100 < 0.75  # drawing images instead of exemplars would not do
 
 
+def test_portraits_of_one_person_are_drawn_together(painted):
+    """As if they were one exemplar; in an audit, too, which knows who is shown from the library."""
+    values, names = clustered(np.random.default_rng(3), 12, 4)
+    persons = {f"portrait {name}": f"person {name // 2}" for name in range(12)}
+    found = Bootstrap(1, persons=persons).mean(values, [f"portrait {name}" for name in names])
+    assert found == Bootstrap(1).mean(values, names // 2)
+    assert found.exemplars == 6
+    assert found != Bootstrap(1).mean(values, names)
+    twins = [replace(one, person=f"twin {number // 2}") for number, one in enumerate(painted.exemplars)]
+    observer = observers(painted)[RELATIONS]
+    scores = audit(observer, replace(painted, exemplars=twins), pairs=40, probes=["factorial"]).scores
+    assert scores["exemplars"].max() == len(twins) / 2
+    # The hosts of an identity split are drawn by person, those of the study's one by one: the same images.
+    apart = audit(observer, painted, pairs=40, probes=["factorial"]).scores
+    assert np.allclose(scores["value"], apart["value"], equal_nan=True)
+
+
 def test_the_index_is_covered_too():
     rng = np.random.default_rng(2)
     runs, hits = 300, 0

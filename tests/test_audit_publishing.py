@@ -100,6 +100,8 @@ def test_a_paper_s_texts(folders, tmp_path):
     assert all(f"\\cite{{{key}}}" in made.methods and f"{{{key}," in made.references for key in cited)
     assert "tanaka1993" not in made.references
     assert "no\\_face" in made.methods
+    assert "/512" not in made.methods  # what that tells of was not measured
+    assert f"year = {{{Audit.load(folders['a1']).facts.date[:4]}}}" in made.references
     assert made.latex.count(r"\\") == 1 + len(Audit.load(folders["a1"]).summary())
     assert {"low", "high", "exemplars", "images", "version"} <= set(made.table)
 
@@ -137,5 +139,8 @@ def test_no_fraction_is_published_or_compared_where_costs_do_not_add_up(painted,
         assert not np.isnan(found.headed("relational_fraction")["value"])
         assert np.isnan(stated(found, "relational_fraction")["value"]) != given
         assert ("relational fraction & undefined" in publication(found).latex) != given
+        said = publication(found).methods
+        assert "displacement by 60/512 of the longer side" in said
+        assert "5\\,\\% of the mean gap" in said
     differences = compare_audits(folders).differences.set_index("score")
     assert differences.loc["relational_fraction", "note"] == "undefined in one of them"

@@ -10,6 +10,7 @@ import torch
 from known_strategies import (
     BagOfTemplates,
     BatchNormed,
+    Mixed,
     NoiseEachTime,
     Pixels,
     brightness,
@@ -44,6 +45,7 @@ BOTH = "It reads both how the parts lie to each other and where they lie"
 NOT_ADDED = "It reads how the parts lie to each other and where they lie; their costs do not add up"
 NO_TASK = "It does not do the task, so there is no verdict"
 CANVAS = "Moved parts cost it something on the visible canvas alone"
+ON_CANVAS = f"{RELATIONS} on the visible canvas; where none is visible"
 NOTHING = "Moved parts cost it next to nothing"
 
 DESCRIBED = {
@@ -71,6 +73,12 @@ DESCRIBED = {
     "order only": f"{RELATIONS}, their order and not their distances",
     "eyes only": RELATIONS,
     "outline": f"{RELATIONS}, whichever part is where",
+    "relations within a head": f"{ON_CANVAS}, moved parts cost it next",
+    "relations within a head, else positions": f"{ON_CANVAS}, where they lie in the image",
+    "long face, mouth low": POSITIONS,
+    "eyes high or mouth low": "Exchanged parts cost it something, moved parts on average next to nothing",
+    "coarse distances": f"{RELATIONS}, coarsely",
+    "relations or positions, either": NOT_ADDED,
     "knows none of these": NO_TASK,
     "classes the other way round": "It prefers scrambled arrangements",
 }
@@ -167,6 +175,20 @@ def test_effects_are_those_of_the_mixture(baseline, painted):
     assert sum(effects) == pytest.approx(drop.groupby(cells["part"]).mean().mean())
 
 
+def test_what_one_way_costs_is_not_hidden_by_the_other(baseline, painted):
+    """Of 40 nats per side of the image for the mouth and -20 for the eyes, 20 are left where all move together."""
+    found = baseline.audit(described(painted)["long face, mouth low"])
+    assert found.score("factorial", "all_together", of="skin", at=60)["value"] == pytest.approx(0, abs=1e-6)
+    down, right = (
+        found.score("factorial", "all_together_one_way", of=f"{way}, on skin", at=60) for way in ("down", "right")
+    )
+    assert down["value"] == pytest.approx(-20 * 60 / 512, rel=0.03)
+    assert right["value"] == pytest.approx(0, abs=1e-6)
+    assert "All parts moved down cost −2.3" in " ".join(sentences(found))
+    still = baseline.audit(observers(painted)["relation observer"])
+    assert still.score("factorial", "all_together_one_way", of="down, on skin", at=60)["value"] == pytest.approx(0)
+
+
 @pytest.mark.parametrize("strategy", [brightness, edges, "templates"])
 def test_headline_of_pixels_without_arrangement(baseline, painted, strategy):
     of_images = BagOfTemplates(painted, SIZE) if strategy == "templates" else strategy
@@ -196,3 +218,21 @@ def test_a_classifier_in_training_mode_is_refused(baseline, painted, name):
     found = baseline.audit(BatchNormed(observers(painted)[name]))
     assert headline(found).startswith("No verdict: its response to an image depends on the others in the batch")
     assert found.score("consistency", "difference", of="asked again")["value"] == 0
+
+
+def test_images_that_it_may_not_have_learned_are_told_of(baseline, painted):
+    """A relation observer that makes no mistake, and one that makes many, as under another condition."""
+    known = observers(painted)["relation observer"]
+    doubtful = Mixed((known,), lambda given: given - 100)
+    told = [" ".join(sentences(baseline.audit(one))) for one in (known, doubtful)]
+    assert ["were made under the condition baseline" in text for text in told] == [False, True]
+
+
+def test_a_fraction_that_may_be_anything_is_not_stated(baseline, painted):
+    found = baseline.audit(described(painted)["half and half"])
+    assert "relations are 0." in headline(found)
+    rows = found.scores["score"] == "relational_fraction"
+    vague = found.scores.assign(low=found.scores["low"].where(~rows, -3.7))
+    said = headline(replace(found, scores=vague))
+    assert "too coarsely to be said" in said
+    assert "relations are" not in said

@@ -52,7 +52,11 @@ def test_generate(portraits, tmp_path):
     )
     done = configural(*arguments.split())
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == f"{out}: 42 images (34 train, 2 valid, 6 test)"
+    assert done.stdout.splitlines() == [
+        f"{out}: 42 images (34 train, 2 valid, 6 test)",
+        f"to audit a model that learned them: configural audit MODEL --source fasseg:{portraits} "
+        "--condition baseline --image-size 24 --out audits/mine",
+    ]
     assert len(list(out.rglob("pic_*.png"))) == 84
     assert_one_line(configural(*arguments.split()), str(out), "not empty")
 

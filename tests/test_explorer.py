@@ -47,6 +47,20 @@ def trained(painted, tmp_path_factory):
     del cf.portraits.SOURCES["eight-painted"]
 
 
+UNUSED = {
+    "--positive": "1",
+    "--output": "logits",
+    "--scale": "0.5",
+    "--layout": "hwc",
+    "--mean": "0.5",
+    "--std": "0.5",
+    "--channels": "bgr",
+    "--image-size": "64",
+    "--network": "math:sqrt",
+    "--device": "cpu",
+}.items()
+
+
 def served(monkeypatch, *models, **options):
     """What would be served, and what was said."""
     apps, said = [], []
@@ -86,6 +100,17 @@ def test_the_exemplars_of_a_run_are_its_own_unless_others_are_named(monkeypatch,
     ]
 
 
+def test_parts_are_looked_for_in_faces_where_the_landmark_bundle_is(monkeypatch, painted, saved, landmark_bundle):
+    def landmarks(source):
+        client, _ = served(monkeypatch, saved, source=source)
+        return client.get("/bundle.json").json()["landmarks"]
+
+    assert landmarks(painted)
+    assert not landmarks("houses:2")
+    monkeypatch.setenv("CONFIGURAL_CACHE", str(landmark_bundle.with_name("nowhere")))
+    assert not landmarks(painted)
+
+
 def test_the_page_tells_nobody_where_portraits_and_conditions_lie(monkeypatch, painted, saved):
     library = cf.portraits.Library("folder:/home/ada/faces", painted.exemplars[:2])
     client, _ = served(monkeypatch, saved, source=library)
@@ -118,6 +143,10 @@ def test_the_page_is_written_into_one_file(trained, tmp_path, capsys):
         (["net", "--out", "empty"], "empty: a folder; out names a file"),
         (["net", "--out", "a.html", "--positive", "0"], "--positive: of no use for a file"),
         (["math:sqrt", "--out", "a.html"], "math:sqrt: does not run in a browser"),
+        *(
+            ([option, value], f"{option}: says how a model is opened, but no model is named; name one")
+            for option, value in UNUSED
+        ),
     ],
 )
 def test_what_cannot_be_is_said_in_one_sentence(saved, painted, tmp_path, monkeypatch, arguments, said):

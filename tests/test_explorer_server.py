@@ -68,12 +68,49 @@ def test_all_models_respond_to_what_the_renderer_draws(panel, library, states):
         np.testing.assert_allclose(model["log_odds"], np.log(p / (1 - p)), rtol=1e-9)
 
 
+def test_a_square_is_hidden_from_every_model_at_its_own_size(panel, library, states):
+    """A quarter down and 3.5 of 32 pixels to the right, which is rounded up."""
+    square, flipped = {"top": 0.25, "left": 3.5 / 32, "side": 0.3125}, states[1] | {"flip": True}
+    client = client_of(panel)
+    asked = [states[0], states[0] | {"hide": square}, flipped | {"hide": square}, states[2] | {"hide": None}]
+    said = client.post("/responses", json={"states": asked}).json()
+    stimuli = list(cf.stimuli.sample(library, condition="ffa", count=6))
+    for model, size, predict, (row, column, side) in zip(
+        said["models"], (LARGER, SMALLER), (red, upper), [(12, 5, 15), (8, 4, 10)], strict=True
+    ):
+        images = Renderer(library, size=size).draw_batch([stimuli[at] for at in (0, 0, 1, 2)])
+        images[2] = images[2, ::-1, ::-1]
+        for at in (1, 2):
+            for y, x in np.ndindex(side, side):
+                images[at, row + y, column + x] = 128
+        p = predict(images)
+        np.testing.assert_allclose(model["log_odds"], np.log(p / (1 - p)), rtol=1e-9)
+        assert model["log_odds"][0] != model["log_odds"][1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"top": 0.9}, "states.0.hide: the square reaches beyond the image"),
+        ({"left": 0.8, "side": 0.25}, "states.0.hide: the square reaches beyond the image"),
+        ({"top": -0.1}, "states.0.hide.top: input should be greater than or equal to 0"),
+        ({"side": 0}, "states.0.hide.side: input should be greater than 0"),
+        ({"side": "0.1"}, "states.0.hide.side: input should be a valid number"),
+        ({"more": 1}, "states.0.hide.more: extra inputs are not permitted"),
+    ],
+)
+def test_squares_that_cannot_be_are_refused(panel, states, change, said):
+    square = {"top": 0.5, "left": 0.5, "side": 0.125} | change
+    response = client_of(panel).post("/responses", json={"states": [states[0] | {"hide": square}]})
+    assert (response.status_code, response.json()["error"]) == (422, said)
+
+
 def test_page_and_bundle_are_given_with_headers_that_keep_others_out(panel):
     client = client_of(panel)
     page, shown = client.get("/"), client.get("/bundle.json")
     assert page.text == "<p>page</p>"
     assert page.headers["content-type"].startswith("text/html")
-    assert shown.json() == {"format": 1}
+    assert shown.json() == {"format": 1, "landmarks": False}
     for response in (page, shown, client.get("/elsewhere"), client.get("/", headers={"host": "evil.example"})):
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["x-frame-options"] == "DENY"

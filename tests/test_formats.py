@@ -34,6 +34,10 @@ from configural.portraits import Library, load
 from configural.stimuli import Renderer, StimulusTable, sample
 
 SIZE = 24
+ON_THE_CARD = 8
+"""Images that are drawn once more, for examples.png."""
+
+OKABE_ITO = {(0, 114, 178), (86, 180, 233), (230, 159, 0), (204, 121, 167)}
 
 # From inside the libraries that read the data back.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:pycocotools")
@@ -287,7 +291,7 @@ def test_same_stimuli_same_bytes_and_a_stopped_writing_goes_on(form, blocks, tab
         write(table, out, library=blocks, size=SIZE, masks=True, format=form, shard_size=30)
     write(table, out, library=blocks, size=SIZE, masks=True, format=form, shard_size=20)
     # Shards are written whole, so the images of the broken one are drawn again.
-    assert len(draws) == 45 + (20 if form in ("parquet", "webdataset") else 16)
+    assert len(draws) == 45 + (20 if form in ("parquet", "webdataset") else 16) + ON_THE_CARD
     assert {path: (out / path).stat().st_ino for path in kept} == kept
     assert contents(out) == contents(written[form, True])
 
@@ -334,7 +338,7 @@ def test_image_and_mask_are_drawn_once_and_are_those_drawn_apart(form, blocks, t
         monkeypatch.delattr(Renderer, "draw_masks")
     out = written[form, True].with_name(f"{form}-once")
     write(table, out, library=blocks, size=SIZE, masks=True, format=form, shard_size=20)
-    assert len(draws) == len(table)
+    assert len(draws) == len(table) + ON_THE_CARD
     entries = Plan(table, Renderer(blocks, size=SIZE), True, 20)
     for entry in entries.entries(entries.shards):
         assert (entry.image(), entry.mask()) == expected[entry.row]
@@ -513,3 +517,33 @@ def test_one_process_at_a_time_writes_a_dataset(blocks, tmp_path, format):
         write(tables[0], out, library=blocks, size=16, format=format)
     assert content(out) == content(alone)
     assert {path.name for path in tmp_path.iterdir()} == {"alone", "set"}
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_the_card_shows_images_of_both_classes_and_their_masks_in_colour(masks, written, truth):
+    """Each tile is the image enlarged, and the colours of the legend give the label image back."""
+    folder = written["parquet", masks]
+    assert "](examples.png)" in (folder / "README.md").read_text("utf-8")
+    sheet = cv2.imread(str(folder / "examples.png"))[..., ::-1]
+    firsts = [truth[f"train/{name}/pic_{index:05d}.png"] for name in ("face", "no_face") for index in range(4)]
+    tile, gap, line = 144, 8, 22
+    height = line + (1 + masks) * (tile + gap)
+    swatches = sheet[-line + 8]
+    legend = [colour for colour in dict.fromkeys(map(tuple, swatches.tolist())) if colour in OKABE_ITO]
+    assert len(legend) == 4 * masks
+    for position, (image, labels, _) in enumerate(firsts):
+        left, top = gap + position % 4 * (tile + gap), position // 4 * height + line
+        tiles = [sheet[top + 3 + n * (tile + gap) :: 6, left + 3 :: 6][:SIZE, :SIZE] for n in range(1 + masks)]
+        assert np.array_equal(tiles[0], image)
+        if masks:
+            for number, colour in enumerate(legend, 1):
+                assert np.array_equal((tiles[1] == colour).all(axis=2), labels == number)
+
+
+@pytest.mark.parametrize("flag", [cv2.IMREAD_UNCHANGED, cv2.IMREAD_GRAYSCALE, cv2.IMREAD_COLOR])
+def test_opencv_reads_the_ids_of_label_images(flag, written, truth):
+    """Which it does not of images with a palette."""
+    for path in (written["imagefolder", True] / "masks").rglob("*.png"):
+        read = cv2.imread(str(path), flag)
+        ids = truth[path.relative_to(written["imagefolder", True] / "masks").as_posix()][1]
+        assert np.array_equal(read if read.ndim == 2 else read[..., 0], ids)

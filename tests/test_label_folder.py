@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,10 @@ from conftest import block_exemplar
 from plain_fasseg import fasseg_exemplars
 
 from configural.errors import ConfiguralError, PortraitSkippedWarning
+from configural.export import generate, verify
 from configural.objects import FACE
 from configural.portraits import Library, load
+from configural.stimuli import StimulusTable
 
 COLOURS = np.array([[0, 0, 0], [0, 0, 255], [255, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
 LABELS = """\
@@ -182,7 +185,7 @@ def test_each_defect_costs_one_portrait_and_says_why(folder):
 @pytest.mark.parametrize(
     ("change", "line", "words"),
     [
-        ((LABELS, "image: a\n" + LABELS), 1, ["image", "unknown key", "images, labels"]),
+        ((LABELS, "image: a\n" + LABELS), 1, ["image", "unknown key", "did you mean images?"]),
         (('"photos/*.png"', "/photos/*.png"), 1, ["images", "relative"]),
         (("labels/{name}.png", "labels/name.png"), 2, ["labels", "{name}"]),
         (("left_eye", "lefteye"), 4, ["colours.lefteye", "unknown part kind", "eyes"]),
@@ -316,3 +319,23 @@ def test_the_example_in_the_documentation_works_as_written(tmp_path):
     library = load(f"folder:{tmp_path / 'portraits'}")
     assert len(library) == 4
     assert {exemplar.person for exemplar in library.exemplars} == {"ada", "bo"}
+
+
+def test_a_dataset_does_not_tell_where_the_portraits_lie_and_is_verified_all_the_same(folder, monkeypatch):
+    monkeypatch.setenv("CONFIGURAL_CACHE", str(folder / "cache"))
+    monkeypatch.chdir("/")
+    (folder / "portraits.yaml").write_text(LABELS)
+    for form in ("imagefolder", "coco", "parquet", "webdataset"):
+        out = folder / f"set-{form}"
+        generate(f"folder:{folder}", "baseline", out=out, count=42, size=16, format=form)
+        for path in (path for path in out.rglob("*") if path.is_file()):
+            assert str(folder.parent).encode() not in path.read_bytes(), path
+    assert StimulusTable.load(out / "stimuli.parquet").source == f"folder:{folder.name}"
+    assert verify(out).sound
+    for exemplar in EXEMPLARS:  # of others now
+        save(folder / "photos" / f"{exemplar.name}.png", exemplar.portrait // 2)
+    with pytest.raises(ConfiguralError, match=r"other exemplars .* name the correct ones \(source\)"):
+        verify(out)
+    shutil.rmtree(folder / "cache" / "sources")
+    with pytest.raises(ConfiguralError, match=f"{folder.name}: no such folder"):
+        verify(out)

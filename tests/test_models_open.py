@@ -650,3 +650,12 @@ def test_what_a_classifier_is_needs_no_torch():
 def test_a_fixed_batch_that_no_memory_holds_is_refused():
     with pytest.raises(ConfiguralError, match="takes batches of 1,000,000,000 images alone; at most 4,096"):
         in_batches(lambda values: [values], np.zeros((2, 3, 8, 8)), 10**9)
+
+
+@pytest.mark.parametrize(("positive", "before"), [(None, "not seen yet"), (0, "0"), (1, "1")])
+def test_what_is_not_known_before_the_first_image_is_not_made_up(images, positive, before):
+    opened = models.open(Last(2, nn.Identity()), positive=positive)
+    assert opened.describe()["positive"] == before
+    opened.log_odds(images)
+    assert opened.describe()["positive"] == (before if positive is not None else "1")
+    assert ("positive" in opened.describe()["guessed"]) == (positive is None)

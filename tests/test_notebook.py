@@ -1,43 +1,132 @@
+import base64
+import hashlib
+import importlib
+import re
+import sys
+from html import unescape
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-NOTEBOOK = Path(__file__).parents[1] / "examples" / "cnn_ffa_15_layers.ipynb"
+import configural as cf
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "examples" / "cnn_ffa_15_layers.ipynb"
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def parameters(notebook):
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    return cell
+
+
+def printed(notebook, section):
+    texts, inside = [], False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            inside = cell.source.startswith(f"## {section}")
+        elif inside:
+            results = [out for out in cell.outputs if out.get("name") != "stderr"]  # without progress bars
+            said = [out.get("data", {}) for out in results]
+            texts += [
+                str(out.get("text") or data.get("text/html") or data.get("text/plain"))
+                for out, data in zip(results, said, strict=True)
+            ]
+    return unescape("\n".join(texts))
+
+
+def kinds(notebook):
+    """Of each cell's outputs, what they are, without progress bars."""
+    shown = [[out for out in cell.outputs if out.get("name") != "stderr"] for cell in code(notebook)]
+    preferred = ("image/png", "text/html", "text/plain")
+    return [
+        [next((kind for kind in preferred if kind in out.get("data", {})), out.output_type) for out in outputs]
+        for outputs in shown
+    ]
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the kernel's own machinery; the notebook runs in a process of its own
 def test_the_notebook_runs_from_top_to_bottom(tmp_path):
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    parameters = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
-    assert len(parameters) == 1
+    notebook, stored = (nbformat.read(NOTEBOOK, as_version=4) for _ in range(2))
     small = {"SOURCE": "synthetic:4", "IMAGE_SIZE": 32, "COUNT": 200, "PRESET": "quick", "FOLDER": str(tmp_path)}
-    assert [line.split(" = ")[0] for line in parameters[0].source.splitlines()] == list(small)
-    parameters[0].source = "\n".join(f"{name} = {value!r}" for name, value in small.items())
+    small |= {"PAIRS": 8}
+    cell = parameters(notebook)
+    assert [line.split(" = ")[0] for line in cell.source.splitlines()] == list(small)
+    cell.source = "\n".join(f"{name} = {value!r}" for name, value in small.items())
     NotebookClient(notebook, timeout=300).execute()
 
-    def printed(section: str) -> str:
-        texts, inside = [], False
-        for cell in notebook.cells:
-            if cell.cell_type == "markdown":
-                inside = cell.source.startswith(f"## {section}")
-            elif inside:
-                results = [out for out in cell.outputs if out.get("name") != "stderr"]  # without progress bars
-                texts += [str(out.get("text") or out.get("data", {}).get("text/plain")) for out in results]
-        return "\n".join(texts)
-
-    assert printed("Data").startswith("(162, 8, 30)")
-    assert "non-trainable 64" in printed("Network")
-    assert printed("Loading") == "True"
-    assert "test loss" in printed("Accuracy and loss")
-    assert "face_as_no_face" in printed("Misclassified images")
+    assert printed(notebook, "Data").startswith("(162, 8, 30)")
+    assert "non-trainable 64" in printed(notebook, "Network")
+    assert printed(notebook, "Loading") == "True"
+    assert "test loss" in printed(notebook, "Accuracy and loss")
+    assert "face_as_no_face" in printed(notebook, "Misclassified images")
     assert {path.name for path in tmp_path.iterdir()} == {"cnn_ffa_15_layers.h5", "cnn_ffa_15_layers.safetensors"}
-    images = sum("image/png" in out.get("data", {}) for c in notebook.cells for out in c.get("outputs", []))
-    assert images == 4
+    assert kinds(notebook) == kinds(stored)  # the stored outputs are still such as come of the cells
 
 
-def test_the_notebook_is_stored_without_results():
+def test_the_stored_outputs_are_of_these_cells_and_tell_nothing_of_a_machine():
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
+    text = "\n".join(cell.source for cell in code(notebook))
+    assert notebook.metadata["executed"] == hashlib.sha256(text.encode()).hexdigest(), (
+        "a cell was changed: python docs/make_notebook.py stores its outputs anew"
+    )
+    assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
+    outputs = [out for cell in code(notebook) for out in cell.outputs]
+    assert {out.output_type for out in outputs} == {"stream", "execute_result", "display_data"}
+    assert {out.name for out in outputs if out.output_type == "stream"} == {"stdout"}
+    assert "'synthetic" in parameters(notebook).source.replace('"', "'")  # nobody's face
+    assert NOTEBOOK.stat().st_size < 1.5e6
+    told = re.sub(r"[A-Za-z0-9+/=]{200,}", "", NOTEBOOK.read_text("utf-8"))  # without images
+    for private in (
+        r"(?<![\w.<])/(?:home|root|tmp|work|usr|Users|opt|mnt)/",
+        r"[A-Z]:\\\\",
+        r"0x[0-9a-f]{6}",
+        "seconds\\b.*\\d",
+    ):
+        assert not re.search(private, told), private
+
+
+def test_the_stored_outputs_are_what_the_package_says_now():
+    """What does not depend on the machine is compared with it, and the end with its own numbers."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    chosen = {}
+    exec(parameters(notebook).source, chosen)
+    library = cf.portraits.load(chosen["SOURCE"])
+    table = cf.stimuli.sample(library, condition="ffa", count=chosen["COUNT"], seed=42)
+    assert printed(notebook, "Data").startswith(
+        str(tuple(table.counts()[name] for name in ("train", "valid", "test")))
+    )
+    summary = cf.models.summarise(cf.models.create("cnn-15", chosen["IMAGE_SIZE"]))
+    assert f"total {summary.total:,}, trainable {summary.trainable:,}" in printed(notebook, "Network")
+    audit = printed(notebook, "Audit")
+    assert audit.startswith("<h4>It reads where the parts lie in the image")
+    one, together = re.findall(r"log-odds drop (.*)", printed(notebook, "One part moved"))
+    assert f"the log-odds of face drop by {one}, when all move together by {together}" in audit
+
+
+def test_the_site_shows_the_notebook_with_its_outputs(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    generate = importlib.import_module("generate")
+    monkeypatch.delitem(sys.modules, "generate")
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    page, images = generate.notebook(notebook, "notebook")
+    drawn = [
+        out.data["image/png"]
+        for cell in code(notebook)
+        for out in cell.outputs
+        if "image/png" in out.get("data", {})
+    ]
+    assert list(images.values()) == [base64.b64decode(image) for image in drawn]
+    assert re.findall(r"\]\((notebook/\d+\.png)\)", page) == list(images)
+    assert page.startswith("# CNN with 15 layers")
+    for cell in notebook.cells:
+        assert cell.source in page
+    assert '<div class="output" tabindex="0"><h4>It reads where the parts lie' in page
+    assert "total 1,572,802" in page
+    assert "<style" not in page

@@ -220,6 +220,14 @@ def test_pages_over_several(audits, tmp_path):
     text = write_comparison_report(tmp_path / "both").read_text("utf-8")
     assert str(audits) not in text + (tmp_path / "both" / "scores.csv").read_text()
     assert "relation index" in Page(text).texts("th")
+    rows = dict(re.findall(r'<th scope="row" class="text">(.*?)</th><td class="text">(.*?)</td>', text))
+    facts = loaded(audits, "relation").facts
+    assert rows["versions"].startswith(f"configural {facts.configural}, Python ")
+    assert (rows["date"], rows["device"], rows["image size"]) == (facts.date, "cpu", "224")
+    weights = compared.summary.assign(weights=["0123456789012345", ""])
+    weights.to_csv(tmp_path / "both" / "comparison.csv", index=False)
+    text = write_comparison_report(tmp_path / "both").read_text("utf-8")
+    assert '<td class="text">0123456789012345</td><td class="text">–</td>' in text
     index = Page(write_index(audits).read_text("utf-8"))
     assert {"position", "relation"} <= set(index.texts("th"))
     (script,) = (element for element in index.all("script") if "type" not in element)
@@ -237,3 +245,31 @@ def test_nothing_keeps_people_from_reading_an_audit_and_a_comparison(audits, tmp
 def test_what_keeps_people_from_reading_is_found(tmp_path, barriers):
     (tmp_path / "page.html").write_text('<html><img src="data:,"><p style="color: #ddd">pale</p></html>')
     assert {line.split(": ")[1] for line in barriers(tmp_path / "page.html")} >= {"image-alt", "color-contrast"}
+
+
+@pytest.mark.parametrize(("width", "media"), [(400, "screen"), (680, "print")])  # 680: A4 without its margins
+def test_nothing_is_cut_off_on_phones_and_in_print(width, media, audits, tmp_path, browser):
+    """What is wider than the page scrolls within itself; on paper, where nothing scrolls, nothing is wider."""
+    compare_audits([audits / "relation", audits / "position"], tmp_path)
+    pages = {
+        "audit": write_audit_report(audits / "relation"),
+        "comparison": write_comparison_report(tmp_path),
+        "index": write_index(audits),
+    }
+    for name, path in pages.items():
+        with browser.new_context(viewport={"width": width, "height": 800}) as context:
+            page = context.new_page()
+            page.emulate_media(media=media)
+            page.goto(path.as_uri(), wait_until="load")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+            cut = page.evaluate(
+                "[...document.querySelectorAll('h1, .chart, .wide, .long')].filter((each) =>"
+                "  each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).overflowX !== 'auto')"
+                "  .map((each) => each.outerHTML.slice(0, 80))"
+            )
+            assert cut == [], name
+            headline = page.locator("h1").first
+            assert headline.evaluate("(each) => getComputedStyle(each).borderTopWidth") == "0px"
+            charts = page.locator("figure.chart img").evaluate_all("all => all.map(each => each.clientWidth)")
+            if media == "screen":  # so that words in it are legible, at 10 pixels or more
+                assert min(charts, default=600) >= 600

@@ -70,6 +70,9 @@ class Arrays(Format):
 '''
 
 
+BUILT_IN = ("imagefolder", "coco", "parquet", "webdataset", "psychopy", "jspsych")
+
+
 @pytest.fixture(scope="module")
 def houses(blocks) -> Library:
     """The same blocks as another object: other names, and three parts."""
@@ -111,7 +114,7 @@ def mine(tmp_path, monkeypatch):
     return f"{module}:Arrays"
 
 
-@pytest.mark.parametrize("form", ["imagefolder", "coco", "parquet", "webdataset"])
+@pytest.mark.parametrize("form", BUILT_IN)
 @pytest.mark.parametrize("split", ["train", "valid", "test"])
 def test_every_format_is_read_back(form, split, blocks, table, written):
     images, subset = read(written[form], size=SIZE, split=split), table.subset(split)
@@ -145,7 +148,7 @@ def test_somebodys_folder_of_class_folders(tmp_path, written):
     assert read(tmp_path / "bare", size=SIZE).rows.equals(read(written["imagefolder"], size=SIZE).rows)
 
 
-@pytest.mark.parametrize("form", ["imagefolder", "coco", "parquet", "webdataset"])
+@pytest.mark.parametrize("form", BUILT_IN)
 def test_any_object(form, houses, tmp_path):
     """Classes, part kinds and label images are those of the object scheme, and nothing speaks of faces."""
     table = sample(houses, condition="baseline", count=60, seed=4)

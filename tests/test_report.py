@@ -1,6 +1,7 @@
 """The page of a run: complete, self-contained, well-formed, and made from the folder alone."""
 
 import base64
+import hashlib
 import importlib.resources
 import json
 import os
@@ -12,9 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import Page
+from huggingface_hub import ModelCard
 
+import configural as cf
 from configural.config import run_config
 from configural.evaluation import Predictions, accuracy_figure, loss_figure, save_figure
+from configural.io import manifest
 from configural.report import write_evaluation_report, write_run_report
 from configural.runs import load_run
 from configural.runs.run import write_test
@@ -325,3 +329,40 @@ def test_evaluation_page_of_a_folder_of_images(tmp_path):
 def test_template_lies_in_the_package():
     template = importlib.resources.files("configural.report") / "templates" / "run.html.j2"
     assert template.is_file()
+
+
+def test_the_model_card_is_one_for_the_hub_and_names_no_folder(tmp_path):
+    source = f"fasseg:{tmp_path}/secret/V2"
+    run, *_ = a_run(tmp_path / "run", (2, 1), source=source, condition="ffa+matched")
+    manifest.seal(run.folder)
+    write_run_report(run)
+    assert manifest.compare(run.folder)[1] == []  # it is in the list
+    text = (run.folder / "README.md").read_text("utf-8")
+    assert "secret" not in text
+    assert str(tmp_path) not in text
+    card = ModelCard(text)
+    assert card.data.license is None
+    assert card.data.pipeline_tag == "image-classification"
+    assert {one.metric_type: one.metric_value for one in card.data.eval_results}["accuracy"] == 37 / 40
+    assert card.data.eval_results[0].dataset_name == "Picasso faces, ffa+matched, fasseg exemplars"
+    rows = dict(re.findall(r"^\| (.+?) \| (.+) \|$", text, re.MULTILINE))
+    assert rows["source"] == "fasseg:V2"
+    assert rows["seed"] == "42"
+    assert rows["face predicted as no_face, as face"] == "1, 19"
+    assert rows["no_face predicted as no_face, as face"] == "18, 2"
+    assert "does not show that it reads how parts relate" in text
+    for path in re.findall(r"\]\((?!http)(.+?)\)", text):
+        assert (run.folder / path).is_file()
+
+
+def test_the_model_card_says_how_its_network_is_loaded(tmp_path):
+    """The Python of the card, with this folder's name put in, gives the network's log-odds."""
+    run = cf.run(source="synthetic:2", count=60, image_size=16, epochs=1, network="fcn-14", out=tmp_path / "run")
+    text = (run.folder / "README.md").read_text("utf-8")
+    digest = hashlib.sha256((run.folder / "model.safetensors").read_bytes()).hexdigest()
+    assert f"| weights (SHA-256) | {digest[:16]}" in text
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    images = np.zeros((3, 16, 16, 3), np.uint8)
+    said = {"images": images}
+    exec(code.replace("FOLDER", str(run.folder)), said)
+    assert np.array_equal(said["log_odds"], cf.models.open(run.network).log_odds(images))

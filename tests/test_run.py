@@ -47,6 +47,7 @@ def test_the_run_folder_is_complete(finished):
         "figures/confusion_matrix.png",
         "stimuli.parquet",
         "report.html",
+        "README.md",
     }
     assert not [name for name in names if "checkpoint" in name or name.endswith(".tmp")]
 

@@ -30,6 +30,9 @@ FINISHED = {
     "confusion_matrix": [[1500, 0], [300, 1200]],
     "test_accuracy": 0.9,
     "test_loss": 0.3,
+    "weights": "0e12345678901234" * 4,
+    "date": "2026-01-02",
+    "versions": {"Python": "3.98.7"},
 }
 
 
@@ -77,6 +80,21 @@ def finished(tmp_path_factory):
     return folder, write_study_report(folder).read_text("utf-8")
 
 
+def test_a_study_of_the_published_grid_begins_with_its_findings_and_says_who_learned_nothing(tmp_path):
+    write_plan(tmp_path)
+    results = published_results()
+    for row in results[["network", "train_condition", "repeat"]].drop_duplicates().itertuples():
+        write_run(tmp_path, row.network, row.train_condition, row.repeat)
+    guessed = (results["network"] == "fcn-14") & (results["train_condition"] == "fct")
+    results["accuracy"] = results["accuracy"].mask(guessed, 0.493)
+    results.assign(seed=lambda frame: frame["repeat"] + 6).to_parquet(tmp_path / "results.parquet")
+    page = Page(write_study_report(tmp_path).read_text("utf-8"))
+    assert re.fullmatch(r"\d of 5 published findings hold in this study", page.texts("h1")[0])
+    warned = [text for text in page.texts("p") if "Not learned" in text]
+    assert len(warned) == 1
+    assert "fcn-14 on fct (49 %) of the images" in warned[0]
+
+
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
     """A study of which one run is finished, one begun, and none tested."""
@@ -122,8 +140,8 @@ def table(page, wanted):
 
 def test_findings_come_with_verdicts(finished):
     page = Page(finished[1])
-    assert page.texts("h1") == ["0 of 5 published findings hold in this study"]
-    assert "Of the 5 findings, 0 hold, 5 are undecided." in page.texts("p")[0]
+    # It is not the published grid, so it does not begin with what that found.
+    assert page.texts("h1") == ["12 trainings are finished"]
     text = " ".join(table(page, "findings")["text"].split())
     # Two of four networks were trained, under two of three conditions, and none of these checks fails.
     assert "4 hold, 8 undecided" in text
@@ -190,8 +208,8 @@ def test_runs_are_linked(finished):
     links = [element["href"] for element in Page(text).all("a") if element["href"][0] != "#"]
     assert sorted(links) == sorted(f"runs/{path.name}/report.html" for path in folder.glob("runs/*"))
     rows = Page(text).texts("tr")
-    assert "cnn-15baseline17finished100report" in rows
-    assert "fcn-14ffa39finished99.90report" in rows
+    assert "cnn-15baseline17finished100report0e12345678901234" in rows
+    assert "fcn-14ffa39finished99.90report0e12345678901234" in rows
 
 
 def test_settings_and_machine(finished):
@@ -212,10 +230,10 @@ def test_what_is_not_there_yet_is_shown_as_such(begun):
     page = Page(text)
     assert page.texts("h1") == ["1 of 36 trainings are finished"]
     rows = page.texts("tr")
-    assert "cnn-13ffa28finished–report" in rows
-    assert "fcn-14fct17begun––" in rows
-    assert "fcn-14fct28failed: the disk is full––" in rows
-    assert "fcn-16baseline39not begun––" in rows
+    assert "cnn-13ffa28finished–report0e12345678901234" in rows
+    assert "fcn-14fct17begun–––" in rows
+    assert "fcn-14fct28failed: the disk is full–––" in rows
+    assert "fcn-16baseline39not begun–––" in rows
     assert table(page, "matrix")["text"].count("not yet") == 12 * 9
     charts = [" ".join(e["text"].split()) for e in page.all("div") if e.get("class") == "chart empty"]
     assert len(charts) == 11
@@ -261,3 +279,17 @@ def test_names_are_escaped(tmp_path):
     text = write_study_report(tmp_path).read_text("utf-8")
     assert "<i>mine" not in text
     assert "folder:&lt;i&gt;mine" in text
+
+
+def test_the_page_names_weights_preparation_versions_date_and_device(finished):
+    _, text = finished
+    page = Page(text)
+    assert page.texts("code").count("0e12345678901234") == 12
+    settings = text.partition('id="settings"')[2]
+    rows = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", settings))
+    assert rows["class taken as face"] == "1"
+    assert rows["date"] == "2026-01-02"
+    assert (rows["PyTorch"], rows["Python"], rows["configural"]) == ("6.5.4", "3.98.7", "9.8.7")
+    assert rows["device"] == "cpu"
+    assert rows["preparation"] == "the network's own".replace("'", "&#39;")
+    assert settings.count("BGR, less the mean colour of ImageNet") == 1  # one network as the other

@@ -35,6 +35,12 @@ SMALLEST = "networks: [cnn-15]\nconditions: [ffa]\nseeds: [1]\n"
         (SMALLEST + "epochs: {fcn-14: 3}\n", "line 4: epochs", "fcn-14 is not among the plan's networks"),
         (SMALLEST + "epochs: 0\n", "line 4: epochs", "greater than or equal to 1"),
         (SMALLEST + "batch_size: 0\n", "line 4: batch_size", "greater than or equal to 1"),
+        (
+            SMALLEST + "image-size: 64\n",
+            "line 4: unknown key 'image-size': did you mean image_size",
+            "unknown key .*",
+        ),
+        (SMALLEST + "nothing: 1\n", "line 4: unknown key 'nothing': choose from .*image_size", "unknown key .*"),
         (SMALLEST + "lerning_rate: 1e-3\n", "line 4: unknown key .lerning_rate", "unknown key .lerning_rate.*"),
         (SMALLEST + "precision: 8\n", "line 4: precision", "'32'"),
         (SMALLEST + "count: [\n", "line 5", "not readable as YAML"),

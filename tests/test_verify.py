@@ -18,7 +18,7 @@ from configural.export import verify, write
 from configural.portraits import load
 from configural.stimuli import StimulusTable, sample
 
-FORMATS = ("imagefolder", "coco", "parquet", "webdataset")
+FORMATS = ("imagefolder", "coco", "parquet", "webdataset", "psychopy", "jspsych")
 
 
 @pytest.fixture(scope="module")
@@ -105,12 +105,15 @@ def test_missing_and_extra_files(form, copy, blocks):
         "coco": ["annotations/test.json", "train/no_face/no_face_00003.png"],
         "parquet": ["data/train-00001-of-00003.parquet"],
         "webdataset": ["test-000000.tar", "train-000002.tar"],
+        "psychopy": ["train/face/pic_00003.png", "trials_test_a.csv"],
+        "jspsych": ["train/face/pic_00003.png", "trials_train_b.json"],
     }[form]
-    for name in ("README.md", *gone):
+    for name in ("README.md", "examples.png", *gone):
         (folder / name).unlink()
     (folder / "notes").mkdir()
     (folder / "notes" / "mine.txt").write_text("x")
-    expected = [("missing", name) for name in ("README.md", *gone)] + [("extra", "notes/mine.txt")]
+    names = sorted(("README.md", "examples.png", *gone))
+    expected = [("missing", name) for name in names] + [("extra", "notes/mine.txt")]
     assert found(folder, blocks, 1) == expected
 
 

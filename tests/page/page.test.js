@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 
-import { covering, cutExemplar, meanOutlines, placed } from '../../src/configural/explorer/page/cutting.js';
+import { covering, cutExemplar, foundOutlines, meanOutlines, placed } from '../../src/configural/explorer/page/cutting.js';
 import { drawn } from '../../src/configural/explorer/page/drawing.js';
 import { Material } from '../../src/configural/explorer/page/material.js';
 import { makeNetwork } from '../../src/configural/explorer/page/network.js';
-import { unpackImage, unpackWeights } from '../../src/configural/explorer/page/packing.js';
+import { pack, packImage, unpack, unpackImage, unpackWeights } from '../../src/configural/explorer/page/packing.js';
 import { resampling, resized } from '../../src/configural/explorer/page/resampling.js';
 import * as states from '../../src/configural/explorer/page/state.js';
 import { english, englishNames } from '../../src/configural/explorer/page/english.js';
@@ -77,6 +77,8 @@ test('images and weights are unpacked as they were', async () => {
   const random = chance(2);
   const pixels = Uint8Array.from({ length: 3 * 5 * 4 }, () => 256 * random());
   assert.deepEqual(await unpackImage(packed(differences(pixels, 5)), 5), pixels);
+  assert.deepEqual(await unpackImage(await packImage(pixels, 5), 5), pixels);
+  assert.deepEqual(await unpack(await pack(pixels)), pixels);
   const levels = Int8Array.from([-127, 5, 0, 100]);
   const steps = Float32Array.from([0.5, 0.25]);
   const weights = await unpackWeights({ shape: [2, 1, 1, 2], steps: packed(steps), levels: packed(levels) });
@@ -239,4 +241,28 @@ test('German says all that English does, of values that English knows', () => {
   for (const [key, text] of Object.entries(german)) {
     assert.ok(values(text).every((name) => values(english[key]).includes(name)), key);
   }
+});
+
+test('a picture is laid so that the portrait in it fills the canvas, and outlines around the parts found', () => {
+  const [rows, columns, kind] = [512, 372, ''];
+  const picture = { kind, row: 0, column: 0, rows: 700, columns: 900, power: Infinity };
+  const means = ['left_eye', 'mouth'].map((name, i) => ({ kind: name, row: 0, column: 0, rows: 20, columns: 30, power: 2 + 6 * i }));
+  // In pixels: a portrait of 350 by 254.3 from (70, 300) on, an eye of 35 by 45 and a mouth of 70 by 90.
+  const crop = { row: 0.1, column: 1 / 3, rows: 0.5, columns: (350 * columns) / rows / 900 };
+  const outlines = [
+    { kind: 'mouth', row: 0.4, column: 0.45, rows: 0.1, columns: 0.1 },
+    { kind: 'left_eye', row: 0.2, column: 0.4, rows: 0.05, columns: 0.05 },
+  ];
+  const scale = rows / 350;
+  const [lies, eye, mouth] = foundOutlines({ crop, outlines }, picture, means, rows, columns);
+  const near = (value, wanted, by = 1) => assert.ok(Math.abs(value - wanted) <= by, `${value}, ${wanted}`);
+  [lies.row, lies.column, lies.rows, lies.columns].forEach((value, i) => near(value, [-70, -300, 700, 900][i] * scale, 1e-6));
+  near(eye.row + eye.rows / 2, (157.5 - 70) * scale);
+  near(eye.column + eye.columns / 2, (382.5 - 300) * scale);
+  near(mouth.rows, 1.3 * 70 * scale);
+  near(mouth.columns, 1.3 * 90 * scale);
+  assert.deepEqual([eye.kind, eye.power, mouth.kind, mouth.power], ['left_eye', 2, 'mouth', 8]);
+  // Where the picture ends before the portrait does, it still covers the canvas.
+  const [cut] = foundOutlines({ crop: { row: 0, column: 0, rows: 0.5, columns: 0.1 }, outlines }, picture, means, rows, columns);
+  assert.ok(cut.row <= 0 && cut.column <= 0 && cut.row + cut.rows >= rows && cut.column + cut.columns >= columns);
 });

@@ -88,7 +88,9 @@ class Asking:
             except KeyboardInterrupt as error:
                 raise KeyboardInterrupt(f"interrupted at image {first + 1:,} {where}") from error
             except Exception as error:
-                said = str(error) if isinstance(error, ConfiguralError) else f"{type(error).__name__}: {error}"
+                said = str(error)
+                if not isinstance(error, ConfiguralError):
+                    said = f"{type(error).__name__}: {error} (images were {self.image_size} × {self.image_size})"
                 raise ConfiguralError(
                     f"the classifier failed at image {first + 1:,} to {last:,} {where}: {' '.join(said.split())}"
                 ) from error

@@ -320,7 +320,8 @@ def make_material(
         count = 2 * -(-pairs * 20 // 3) + 40
         table = sample(library, condition=condition, split=split, count=count, seed=seed, pairs=True).subset("test")
         table = table.take(np.flatnonzero(table.frame.groupby("label").cumcount() < pairs))
-    return Material(library, table, Bootstrap(seed))
+    persons = dict(zip((one.name for one in library.exemplars), library.persons, strict=True))
+    return Material(library, table, Bootstrap(seed, persons=persons))
 
 
 def _examples(probe: Probe, trials: Trials, responses: pd.DataFrame, image_size: int) -> Iterator[Example]:

@@ -28,6 +28,13 @@ from configural.wording import without_folders
 LABELS = {"index": "relation index", "choice": "correct arrangement preferred", "accuracy": "accuracy"}
 """Headings in words; others are told by their own name."""
 
+ABOUT = (
+    *("source", "condition", "split", "pairs", "image_size", "seed", "weights", "class", "preparation", "versions"),
+    *("date", "device"),
+)
+"""What the summary says of each audit besides its scores: `weights` are the first digits of their SHA-256, `class`
+is the one taken as the correct one."""
+
 _SAME_IMAGES = ("source", "condition", "split", "pairs", "seed")
 """Settings of which audits with the same values, and the same exemplars, show the same stimuli."""
 
@@ -42,7 +49,7 @@ class AuditComparison:
 
     Attributes:
         summary: One row per audit, or per group of audits: name (with the audit's folder where names are alike),
-            source, condition, image_size, seed, audits (how many), and each score that stands for one of the
+            what it was made of (`ABOUT`), audits (how many), and each score that stands for one of the
             audits' probes, with its interval and, of a group, its standard deviation over audits; also why the
             relation index is undefined.
         scores: Every score of every audit, with a column `folder`.
@@ -63,7 +70,7 @@ class AuditComparison:
         shown = {name: fraction for name, fraction in self.headings.items() if self.summary[name].notna().any()}
         shown = shown or self.headings
         across, rows = min(2, len(shown)), -(-len(shown) // 2)
-        with plotting.panels(across, 0.6 * len(self.summary) + 1.8, rows=rows) as (figure, panels):
+        with plotting.panels(across, 0.5 * len(self.summary) + 1.3, rows=rows) as (figure, panels):
             for axes in panels[len(shown) :]:
                 axes.set_axis_off()
             for number, (heading, fraction) in enumerate(shown.items()):
@@ -72,9 +79,10 @@ class AuditComparison:
                 names = [""] * len(scores) if number % 2 else list(self.summary["name"])
                 label = LABELS.get(heading, heading.replace("_", " "))
                 if fraction:
-                    plotting.fraction_dots(axes, scores, names, label, chance=heading in ("choice", "accuracy"))
+                    chance = heading in ("choice", "accuracy")
+                    plotting.fraction_dots(axes, scores, names, label, chance=chance, missing="no value")
                 else:
-                    plotting.dots(axes, scores, names)
+                    plotting.dots(axes, scores, names, missing="no value")
                     axes.axvline(0, color=plotting.GREY, linewidth=1)
                     axes.set_xlabel(label)
                 if heading == "index":
@@ -236,14 +244,21 @@ def _named(given: Path | str) -> tuple[str, list[str]]:
 
 def _summary(row: _Row | People, headings: list[str]) -> dict[str, Any]:
     several = len(row.audits) > 1
-    found: dict[str, Any] = {"name": row.name, "source": "", "condition": "", "seed": ""}
+    found: dict[str, Any] = {"name": row.name, **dict.fromkeys(ABOUT, "")}
     if row.audits:
         first = row.audits[0]
         settings = first.settings
         seeds = dict.fromkeys(audit.settings.seed for audit in row.audits)
-        found = {"name": row.name or first.facts.name, "source": without_folders(settings.source)}
-        found |= {"condition": settings.condition, "image_size": settings.image_size}
+        told = first.facts.classifier
+        found["name"] = row.name or first.facts.name
+        found |= {"source": without_folders(settings.source), "condition": without_folders(settings.condition)}
+        found |= {name: getattr(settings, name) for name in ("split", "pairs", "image_size", "device")}
         found["seed"] = ", ".join(map(str, seeds)) if len(seeds) > 1 else settings.seed
+        found["weights"] = ", ".join(audit.facts.weights[:16] for audit in row.audits)
+        found |= {"class": told.get("positive", ""), "preparation": told.get("preparation", "")}
+        versions = {"configural": first.facts.configural, **first.facts.versions}
+        found["versions"] = ", ".join(f"{name} {each}" for name, each in versions.items())
+        found["date"] = ", ".join(dict.fromkeys(audit.facts.date for audit in row.audits))
     found["audits"] = len(row.audits)
     for heading in headings:
         score = row.score(heading)

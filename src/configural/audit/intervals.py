@@ -1,6 +1,6 @@
 """Intervals by drawing exemplars again, not images: images of one exemplar are not independent of each other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ class Estimate:
         value: From all exemplars; nan where it is not defined.
         low: Lower end of the interval; nan where there is none.
         high: Upper end.
-        exemplars: How many hosts it rests on.
+        exemplars: How many hosts it rests on; several portraits of one person count once.
         images: How many responses it rests on.
         note: Why it is not defined, or empty.
         draws: The number in each draw of exemplars, where it was kept; so that a difference can be drawn in pairs.
@@ -39,6 +39,8 @@ class Estimate:
 class Bootstrap:
     """A cluster bootstrap: exemplars are drawn with replacement, each with all of its images.
 
+    Portraits of one person are not independent either, so these are drawn together, and count as one exemplar.
+
     The ends are percentiles, widened for few exemplars as in Hesterberg, "What Teachers Should Know About the
     Bootstrap", 2015 (expanded percentile interval): the level α/2 becomes Φ(−√(h / (h − 1)) · t(α/2, h − 1)) for h
     exemplars.
@@ -46,6 +48,7 @@ class Bootstrap:
     Attributes:
         seed: Of the draws.
         resamples: How often the exemplars are drawn.
+        persons: By an exemplar's name, who it shows; by default everybody is shown once.
 
     Example:
         >>> drops, hosts = [1.0, 2.0, 2.0, 3.0], ["a", "a", "b", "b"]
@@ -56,6 +59,7 @@ class Bootstrap:
 
     seed: int = 0
     resamples: int = 2000
+    persons: Mapping[str, str] = field(default_factory=dict)
 
     def mean(self, values: ArrayLike, exemplars: ArrayLike) -> Estimate:
         """The mean over images; nans are left out."""
@@ -103,7 +107,7 @@ class Bootstrap:
         """The columns' means, their means in each draw, and the number of exemplars that have any number."""
         columns = np.asarray(columns, float)
         kept = (~np.isnan(columns)).any(axis=1)
-        codes, names = pd.factorize(np.asarray(exemplars)[kept])
+        codes, names = pd.factorize(self.clusters(exemplars)[kept])
         n = len(names)
         if not n:
             nothing = np.full(columns.shape[1], np.nan)
@@ -114,6 +118,11 @@ class Bootstrap:
         weights = np.random.default_rng([self.seed, n]).multinomial(n, np.full(n, 1 / n), self.resamples)
         with np.errstate(all="ignore"):
             return sums.sum(axis=0) / counts.sum(axis=0), (weights @ sums) / (weights @ counts), n
+
+    def clusters(self, exemplars: ArrayLike) -> np.ndarray:
+        """Of each exemplar that is named, what is drawn together: who it shows."""
+        codes, names = pd.factorize(np.asarray(exemplars))
+        return np.array([self.persons.get(name, name) for name in names], object)[codes]
 
 
 def interval(draws: Float[np.ndarray, " b"], exemplars: int) -> tuple[float, float]:

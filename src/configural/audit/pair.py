@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
-from scipy.special import expit
+from matplotlib.ticker import PercentFormatter
 
 from configural import progress
 from configural.audit import plotting
@@ -51,40 +51,73 @@ class Pair:
 
     Attributes:
         scores: By name, the scores of the probe `displacement`.
-        shown: One typical object as it is, with all parts moved, and with one part moved, in two ways each.
-        moved: By name and what was moved (`one part`, `all`), the mean probability of the correct class at `AT`.
+        shown: One typical object as it is, with all parts moved and with one part moved, in two ways each, and
+            scrambled.
+        gaps: By name, what scrambling costs in the mean, in nats: log-odds of correct arrangements less those of
+            scrambled ones of the same parts.
     """
 
     scores: Mapping[str, pd.DataFrame]
     shown: tuple[Shown, ...]
-    moved: Mapping[str, Mapping[str, float]]
+    gaps: Mapping[str, float]
+
+    def of_gap(self, shown: Shown, name: str) -> float:
+        """What one of them loses by what was done to the object that is shown, as a fraction as in `lost`."""
+        whole, scrambled = (one.log_odds[name] for one in (self.shown[0], self.shown[-1]))
+        return float(_fraction(whole - shown.log_odds[name], whole - scrambled))
 
     def index(self, name: str) -> dict[str, Any]:
         """The relation index of one of them at `AT`, as it is measured on the images as they are."""
         found = self.scores[name]
         return found[(found["score"] == "relation_index") & (found["at"] == AT)].iloc[0].to_dict()
 
+    def drop(self, name: str, of: str) -> dict[str, Any]:
+        """The log-odds drop of one of them when `one part` or `all` move by `AT`."""
+        found = self.scores[name]
+        return found[(found["score"] == "drop") & (found["of"] == of) & (found["at"] == AT)].iloc[0].to_dict()
+
+    def lost(self, name: str, of: str) -> float:
+        """What one of them loses when `one part` or `all` move by `AT`, as a fraction of what scrambling costs it.
+
+        So two classifiers can be compared whose log-odds are not equally large; nan if scrambling costs nothing.
+        """
+        return float(_fraction(self.drop(name, of)["value"], self.gaps[name]))
+
     @property
     def mirrored(self) -> bool:
-        """Whether the first goes by positions and the second by relations, beyond chance."""
-        first, second = map(self.index, self.scores)
-        return bool(first["high"] < 0 < second["low"])
+        """Whether the first goes by positions and the second by relations, beyond chance.
 
-    def figure(self) -> Figure:
-        """For each, the log-odds drop against the distance, on a scale of its own."""
+        And the first loses the greater fraction when all parts move, the second when one does.
+        """
+        a, b = self.scores
+        crossed = self.lost(a, ALL) > self.lost(b, ALL) and self.lost(a, ONE) < self.lost(b, ONE)
+        return bool(self.index(a)["high"] < 0 < self.index(b)["low"]) and crossed
+
+    def figure(self, name: str) -> Figure:
+        """What one of them loses against the distance, on the scale of what scrambling costs it."""
         zero = pd.DataFrame({"at": [0.0], "value": [0.0], "low": [0.0], "high": [0.0]})
-        with plotting.panels(len(self.scores), 4.2) as (figure, axes):
-            for panel, (name, scores) in zip(axes, self.scores.items(), strict=True):
-                for of in (ONE, ALL):
-                    rows = scores[(scores["score"] == "drop") & (scores["of"] == of)].sort_values("at")
-                    plotting.curve(panel, pd.concat([zero, rows]), f"{of} moved", **CURVES[of])
-                panel.set_title(name, loc="left", fontweight="bold")
-                panel.set_xlabel("moved by (1/512 of the portrait)")
-                panel.axhline(0, color=plotting.GREY, linewidth=1)
-                panel.set_ylim(bottom=-0.05 * panel.get_ylim()[1])
-            axes[0].set_ylabel("log-odds drop")
-            axes[0].legend(frameon=False, loc="upper left")
+        drops = self.scores[name]
+        with plotting.panels(1, 4.2) as (figure, (panel,)):
+            figure.set_size_inches(5.8, 4.2)  # of two that stand beside each other
+            for of in (ONE, ALL):
+                rows = drops[(drops["score"] == "drop") & (drops["of"] == of)].sort_values("at")
+                rows = rows.assign(
+                    **{end: _fraction(rows[end], self.gaps[name]) for end in ("value", "low", "high")}
+                )
+                plotting.curve(panel, pd.concat([zero, rows]), f"{of} moved", **CURVES[of])
+            panel.set_title(name, loc="left", fontweight="bold")
+            panel.set_xlabel("moved by (1/512 of the portrait)")
+            panel.set_ylabel("lost, of what scrambling costs")
+            panel.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+            panel.axhline(0, color=plotting.GREY, linewidth=1)
+            panel.set_ylim(-0.05, max(1.0, panel.get_ylim()[1]))
+            panel.legend(frameon=False, loc="upper left")
         return figure
+
+
+def _fraction(part: Any, whole: float) -> Any:
+    """A number, or each of several, as a fraction of the whole; nan if that is nothing."""
+    return part / whole if whole > 0 else np.nan
 
 
 def compare_pair(
@@ -108,38 +141,38 @@ def compare_pair(
         ConfiguralError: If no object has room for its parts to be moved so far.
     """
     material = make_material(library, condition, pairs=_PROBE.objects, seed=seed)
-    trials = _PROBE.trials(material)
+    trials, frame = _PROBE.trials(material), material.pairs.frame
+    scrambled = material.pairs.take(np.flatnonzero(frame["label"] == 0))
+    stimuli = [*trials.stimuli, *scrambled]
     renderers = {size: Renderer(library, size=size) for size in {LEGIBLE, *image_sizes.values()}}
     answers: dict[str, list[np.ndarray]] = {name: [] for name in classifiers}
-    with progress.bar("moving parts", len(trials)) as update:
-        for first in range(0, len(trials), _TOGETHER):
-            some = trials.stimuli[first : first + _TOGETHER]
+    with progress.bar("moving parts", len(stimuli)) as update:
+        for first in range(0, len(stimuli), _TOGETHER):
+            some = stimuli[first : first + _TOGETHER]
             images = {size: renderers[size].draw_batch(some) for size in set(image_sizes.values())}
             for name, classifier in classifiers.items():
                 answers[name].append(classifier.log_odds(images[image_sizes[name]]))
             update(first + len(some))
-    responses = {
-        name: trials.notes.assign(log_odds=np.concatenate(given).astype(float)) for name, given in answers.items()
-    }
+    said = {name: np.concatenate(given).astype(float) for name, given in answers.items()}
+    responses = {name: trials.notes.assign(log_odds=given[: len(trials)]) for name, given in said.items()}
+    of_scrambled = pd.DataFrame(
+        {name: given[len(trials) :] for name, given in said.items()}, scrambled.frame["index"]
+    )
     scores = {name: scores_frame({_PROBE.name: _PROBE.score(given, material)}) for name, given in responses.items()}
     own = trials.notes[trials.notes["background"] == material.condition.background]
     log_odds = pd.DataFrame({name: given["log_odds"] for name, given in responses.items()}).loc[own.index]
-    single = singles(library.scheme)
-    kinds = {ONE: own["move"].isin(single), ALL: own["move"] == ALL}
-    far = own["distance"] == AT
-    moved = {
-        name: {kind: float(expit(log_odds[name][far & of_kind]).mean()) for kind, of_kind in kinds.items()}
-        for name in classifiers
-    }
+    single, far = singles(library.scheme), own["distance"] == AT
     still = log_odds[own["move"] == "none"].set_axis(own["base"][own["move"] == "none"])
     drops = still.loc[own["base"]].set_axis(own.index) - log_odds
-    rows = _typical(own, drops, [far & kinds[kind] for kind in (ALL, ONE)])
+    rows = _typical(own, drops, [far & (own["move"] == ALL), far & own["move"].isin(single)])
+    base = own["base"][next(iter(rows))]
+    listed = [(caption, stimuli[row], log_odds.loc[row]) for row, caption in rows.items()]
+    position = scrambled.frame["index"].tolist().index(base)
+    listed.append(("scrambled", stimuli[len(trials) + position], of_scrambled.loc[base]))
     shown = tuple(
-        Shown(caption, one, renderers[LEGIBLE].draw(one), dict(log_odds.loc[row]))
-        for row, caption in rows.items()
-        for one in [trials.stimuli[row]]
+        Shown(caption, one, renderers[LEGIBLE].draw(one), dict(values)) for caption, one, values in listed
     )
-    return Pair(scores, shown, moved)
+    return Pair(scores, shown, dict((still - of_scrambled).mean()))
 
 
 def _typical(own: pd.DataFrame, drops: pd.DataFrame, groups: list[pd.Series]) -> dict[int, str]:

@@ -39,15 +39,15 @@ def overview(scores: pd.DataFrame) -> Figure:
     return figure
 
 
-def dots(axes: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
-    """A row for each score: a dot at its value, a line over its interval."""
+def dots(axes: Axes, rows: pd.DataFrame, names: Sequence[str], *, missing: str = "undefined") -> None:
+    """A row for each score: a dot at its value, a line over its interval; a word where there is none."""
     heights = np.arange(len(rows))
     axes.errorbar(
         rows["value"], heights, xerr=arms(rows), fmt="o", color=BLUE, elinewidth=2.4, markersize=8, capsize=0
     )
     for height, value in zip(heights.tolist(), rows["value"], strict=True):
         if np.isnan(value):
-            axes.text(0.02, height, "undefined", transform=axes.get_yaxis_transform(), va="center", color=GREY)
+            axes.text(0.02, height, missing, transform=axes.get_yaxis_transform(), va="center", color=GREY)
     axes.set_yticks(heights, names)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     grid(axes, "x")
@@ -63,10 +63,16 @@ def log_odds_dots(axes: Axes, rows: pd.DataFrame, names: Sequence[str], label: s
 
 
 def fraction_dots(
-    axes: Axes, rows: pd.DataFrame, names: Sequence[str], label: str, *, chance: bool = False
+    axes: Axes,
+    rows: pd.DataFrame,
+    names: Sequence[str],
+    label: str,
+    *,
+    chance: bool = False,
+    missing: str = "undefined",
 ) -> None:
     """Dots on an axis from 0 to 100 %; with a line at one half where that is chance."""
-    dots(axes, rows, names)
+    dots(axes, rows, names, missing=missing)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))

@@ -1,6 +1,6 @@
 """What a paper needs of an audit: a methods paragraph, its references, and the table of scores."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from configural.audit.result import Audit
-from configural.audit.verdict import stated
+from configural.audit.verdict import SMALLEST, stated
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.io.files import refuse_used
@@ -89,13 +89,32 @@ def publication(audit: Audit) -> Publication:
         f"{settings.image_size} by {settings.image_size} pixels: {settings.pairs} matched pairs of a correct "
         f"({_latex(correct)}) and a scrambled arrangement ({_latex(scrambled)}), and versions of them, "
         f"{images:,} trials in all. Probes were {'; '.join(described)}. All measures are on log-odds of "
-        f"{_latex(correct)} unless stated. Intervals are 95\\,\\% bootstrap intervals over exemplars (2,000 draws; "
-        "expanded percentiles~\\cite{hesterberg2015}); they are not corrected for the number of scores.\n"
+        f"{_latex(correct)} unless stated.{_displaced(audit, done)} Intervals are 95\\,\\% bootstrap intervals "
+        "over exemplars (2,000 draws; expanded percentiles~\\cite{hesterberg2015}); they are not corrected for the "
+        "number of scores.\n"
     )
     entries = (resources.files("configural.audit") / "references.bib").read_text("utf-8").split("\n\n")
     wanted = [entry.strip() for entry in entries if any(f"{{{key}," in entry for key in cited)]
     references = "\n\n".join(wanted) + "\n"
-    return Publication(methods, references.replace("VERSION", facts.configural), _table(audit), _scores(audit))
+    return Publication(
+        methods,
+        references.replace("VERSION", facts.configural).replace("YEAR", facts.date[:4]),
+        _table(audit),
+        _scores(audit),
+    )
+
+
+def _displaced(audit: Audit, done: Sequence[str]) -> str:
+    """How far parts were moved for the effects, and which effects count; nothing where none were measured."""
+    if "factorial" not in done:
+        return ""
+    at = audit.summary()["relational_fraction"][1].at
+    return (
+        f" Relational and positional effects are those of a displacement by {at:g}/512 of the longer side of the "
+        f"source image; effects that are not surely above {100 * SMALLEST:.0f}\\,\\% of the mean gap between "
+        "correct and scrambled arrangements do not count as shown, and no relational fraction is given where costs "
+        "do not add up."
+    )
 
 
 def publish(folder: Path | str, out: Path | str) -> Publication:

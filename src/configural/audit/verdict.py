@@ -1,6 +1,6 @@
 """What an audit says, in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,17 +14,18 @@ from configural.audit.probes.factorial import (
     ADDITIVITY,
     BALANCED,
     CONJUNCTION,
+    ONE_WAY,
     POSITIONAL,
     RELATIONAL,
     SHARE,
     TOGETHER,
 )
 from configural.audit.probes.forced_choice import GAP
-from configural.audit.probes.spatial_relations import ANY, SECOND, SpatialRelations
+from configural.audit.probes.spatial_relations import ANY, FIRST, SECOND, SpatialRelations
 from configural.audit.result import NOT_MEASURED, Audit
 from configural.errors import ConfiguralError
 from configural.models.classifiers import CLIP
-from configural.wording import in_percent, in_words
+from configural.wording import in_percent, in_words, without_folders
 
 SMALLEST = 0.05
 """The smallest effect of interest: this fraction of the gap between correct and scrambled arrangements."""
@@ -39,6 +40,9 @@ _CLEARLY_BELOW = 0.4
 
 _LIKELY = 0.75
 """What does the task as often as this, but might do it by chance, was asked too little."""
+
+_FAMILIAR = 0.8
+"""A classifier that is correct less often may have learned images of another condition."""
 
 _ABSURD = 50.0
 """Nats: a classifier that is fed as in its training is seldom so sure of the usual image."""
@@ -93,19 +97,26 @@ def headline(audit: Audit) -> str:
         kind = _kind_of_relations(audit, plain, floor)
         also = "; on the visible canvas also where on it they lie, or what they cover" * on_canvas.positional
         return f"It reads how the parts lie to each other{kind}{also}"
+    if on_canvas.relational and not on_canvas.positional:
+        without = "where they lie in the image" if shown.positional else "moved parts cost it next to nothing"
+        return f"It reads how the parts lie to each other on the visible canvas; where none is visible, {without}"
     if shown.positional:
         return "It reads where the parts lie in the image; that it reads relations is not shown"
-    if on_canvas.positional or on_canvas.relational:
+    if on_canvas.positional:
         return (
             "Moved parts cost it something on the visible canvas alone: it reads where on the canvas they lie, or "
             "what they cover; neither relations among parts nor positions in the image are shown"
         )
-    if not shown.positional and _kind_of_relations(audit, plain, floor) == _ORDER:
-        return f"It reads how the parts lie to each other{_ORDER}"
+    if _exchange_costs(audit, floor):
+        return (
+            "Exchanged parts cost it something, moved parts on average next to nothing: it reads roughly which "
+            "part is where; whether to each other or in the image is not shown"
+        )
     return "Moved parts cost it next to nothing: neither relations nor positions are shown"
 
 
 _ORDER, _EXTENT = ", their order and not their distances within the natural range", ", whichever part is where"
+_COARSE = ", coarsely: distances within the natural range do not count"
 
 
 def _kind_of_relations(audit: Audit, background: str, floor: float) -> str:
@@ -114,16 +125,33 @@ def _kind_of_relations(audit: Audit, background: str, floor: float) -> str:
         return ""
     try:
         first = audit.headed("first_order")
-        second = [row for row in _named(audit, "spatial_relations", SECOND) if row["of"] == ANY]
-        second = [row for row in second if row["at"] <= SpatialRelations.natural]
     except ConfiguralError:
         return ""
+    changed = _named(audit, "spatial_relations", SECOND)
+    natural = [row for row in changed if abs(row["at"]) <= SpatialRelations.natural]
+    second = [row for row in natural if row["of"] == ANY]
     if np.isnan(first["value"]) or not second:
         return ""
-    if first["low"] > floor and all(row["high"] <= floor for row in second):
-        return _ORDER
+    # What one way costs and the other wins is nothing on average.
+    if first["low"] > floor and all(row["high"] <= floor for row in second) and not _any_beyond(natural, floor):
+        # Further apart leaves every order as it is, however far.
+        apart = [row for row in changed if row["at"] > 0 and row["of"] != ANY]
+        return _ORDER if all(row["high"] <= floor for row in apart) else _COARSE
     one = max((row["value"] for row in _rows(audit, BALANCED, background)), default=0.0)
     return _EXTENT if first["high"] < one / 2 else ""
+
+
+def _exchange_costs(audit: Audit, floor: float) -> bool:
+    return any(row["of"] == ANY and row["low"] > floor for row in _named(audit, "spatial_relations", FIRST))
+
+
+def _one_way(audit: Audit, background: str) -> list[dict[str, Any]]:
+    return [row for row in _named(audit, "factorial", ONE_WAY) if row["of"].endswith(f", on {background}")]
+
+
+def _any_beyond(rows: Iterable[Mapping[str, Any]], floor: float) -> bool:
+    """Whether one of some scores is further from zero than the smallest effect, with its whole interval."""
+    return any(row["low"] > floor or row["high"] < -floor for row in rows)
 
 
 def _refused(audit: Audit) -> str:
@@ -176,6 +204,11 @@ def _both(fraction: Mapping[str, Any] | None) -> str:
             "It reads how the parts lie to each other and where they lie; their costs do not add up, so that no "
             "fraction is given"
         )
+    if fraction["high"] - fraction["low"] > 1:
+        return (
+            "It reads both how the parts lie to each other and where they lie; how much of a moved part's cost is "
+            "relations, was measured too coarsely to be said"
+        )
     stated = f"of what a moved part costs, relations are {in_words(fraction, 2)} at {fraction['at']:g} pixels"
     if fraction["low"] >= 0.75:
         return f"It reads mostly how the parts lie to each other, and a little where they lie: {stated}"
@@ -187,6 +220,8 @@ def _both(fraction: Mapping[str, Any] | None) -> str:
 def _shown(audit: Audit, background: str, floor: float) -> _Shown:
     relational = any(row["low"] > floor for row in _rows(audit, BALANCED, background))
     positional = any(row["low"] > floor for row in _rows(audit, TOGETHER, background))
+    # For all who read relations alone A equals B, and R equals C whichever way all move.
+    positional |= _any_beyond([*_rows(audit, POSITIONAL, background), *_one_way(audit, background)], floor)
     at = audit.summary()["relational_fraction"][1].at
     defined = [row for row in _rows(audit, SHARE, background) if not np.isnan(row["value"])]
     first = min(defined, key=lambda row: row["at"] != at, default=None)
@@ -293,7 +328,7 @@ def _choice(audit: Audit) -> str:
     if choice["high"] < 0.5:
         turned = " That is below chance."
         if _turned(audit):
-            turned = f" That is below chance: name the position of {correct} among its classes."
+            turned = f" That is below chance: name the position of {correct} among its classes (positive)."
     return (
         f"Of two images made of the same parts, it prefers the correct arrangement in {in_percent(choice)} of "
         f"{choice['images']:,} pairs.{turned}"
@@ -306,6 +341,11 @@ def _accuracy(audit: Audit) -> str:
     said = f"One by one, it predicts {correct} or {scrambled} correctly for {in_percent(accuracy)} of the images."
     if accuracy["low"] <= 0.5 < choice["low"]:
         said += " Its scores order the arrangements, but a probability of one half does not divide them."
+    if accuracy["value"] < _FAMILIAR:
+        said += (
+            f" These images were made under the condition {without_folders(audit.settings.condition)}: a "
+            "classifier that learned others should be asked under theirs (condition)."
+        )
     return said
 
 
@@ -343,6 +383,10 @@ def _effects(audit: Audit) -> str:
     if floor := smallest_effect(audit):
         gap = f"{100 * SMALLEST:.0f} % of the gap between correct and scrambled arrangements"
         said += f" What is not surely above {floor:.2g}, {gap}, does not count as shown."
+    for row in _one_way(audit, plain[0]):
+        if row["at"] == at and _any_beyond([row], floor):
+            way = row["of"].partition(",")[0]
+            said += f" All parts moved {way} cost {in_words(row)} more than the mean of both ways."
     fraction = audit.score("factorial", SHARE, of=plain[0], at=at)
     if np.isnan(fraction["value"]):
         return said
@@ -375,7 +419,8 @@ def _clipped(audit: Audit) -> str:
         return ""
     return (
         f"In {100 * fraction:.0f} % of the responses about moved parts the probability was 0 or 1 to six digits: "
-        "log-odds end there at ±13.8, and what is lost beyond is not seen. Log-odds in their place would tell more."
+        "log-odds end there at ±13.8, and what is lost beyond is not seen. Log-odds in their place would tell "
+        "more; and are images prepared as in its training?"
     )
 
 

@@ -1,5 +1,6 @@
 """The commands for images and the portraits they are made of."""
 
+import shlex
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,6 +58,11 @@ def generate(
     )
     counts = ", ".join(f"{count:,} {name}" for name, count in table.counts().items())
     typer.echo(f"{out}: {len(table):,} images ({counts})")
+    said = {"source": given.get("source"), "condition": given.get("condition") or table.condition.name}
+    alike = " ".join(f"--{name} {shlex.quote(value)}" for name, value in said.items() if value)
+    typer.echo(
+        f"to audit a model that learned them: configural audit MODEL {alike} --image-size {size} --out audits/mine"
+    )
 
 
 @app.command(

@@ -57,7 +57,7 @@ def demo(
     Trains one on painted faces, takes the other from the package, and puts the same images to both, on one page.
     """
     page = configural.api.demo(out, say=typer.echo)
-    typer.echo(f"report: {page}")
+    typer.echo(f"report: {page}, in a browser {page.absolute().as_uri()}")
     typer.echo("to move the parts yourself: configural explore")
 
 

@@ -73,6 +73,8 @@ def study(
         return
     from configural.study.engines import find_engine
 
+    if wanted is None and not (out / "study.yaml").is_file():
+        typer.echo("no plan is named, so this is the whole grid of preset quick; --dry-run says what it takes")
     chosen = find_engine(engine, ray_address, gpus_per_job)
     done = configural.api.run_study(wanted, out=out, workers=workers, engine=chosen, **given)
     typer.echo(f"results: {done.folder / 'results.csv'} ({len(done.results):,} tests)")
@@ -90,7 +92,7 @@ def compare(
 ) -> None:
     """Set a study's results beside the published ones, and say which of the study's findings hold.
 
-    Writes comparison.csv and comparison.md into DIR.
+    Writes comparison.csv and comparison.md into DIR, whose report.html has the same as a page.
     """
     Console(highlight=False).print(configural.api.comparison_text(configural.api.compare(folder)))
     typer.echo(f"comparison: {folder / 'comparison.md'}")

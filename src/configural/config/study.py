@@ -41,6 +41,12 @@ class StudyPlan(Settings):
     )
     settings: Mapping[str, Any] = Field({}, description="settings of the runs by name, where not the preset's")
 
+    @classmethod
+    def known_keys(cls) -> list[str]:
+        """What a file may state: the axes, and the settings of runs that stand beside them."""
+        beside = [name for name in run_fields() if name not in _OF_AXES]
+        return [*(name for name in cls.model_fields if name != "settings"), *beside]
+
     @model_validator(mode="before")
     @classmethod
     def _settings_beside_axes(cls, values: Any) -> Any:

@@ -198,7 +198,7 @@ def as_html(figure: Figure, what: str) -> str:
     with styled():
         figure.savefig(buffer, format="png", facecolor="white", bbox_inches=_bounds(figure), **FORMATS["png"])
     content = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f'<img src="data:image/png;base64,{content}" alt="{escape(what)}" style="max-width: 40rem">'
+    return f'<img src="data:image/png;base64,{content}" alt="{escape(what)}" style="max-width: min(40rem, 100%)">'
 
 
 def _bounds(figure: Figure) -> str | None:

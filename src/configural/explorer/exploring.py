@@ -19,7 +19,9 @@ from configural.explorer.bundle import ShownModel, bundle
 from configural.explorer.one_file import page, write_one_file
 from configural.explorer.small import shipped
 from configural.models.classifiers import Classifier
+from configural.objects import FACE
 from configural.portraits import Library, load
+from configural.portraits.landmarks import Landmarker, find_bundle
 from configural.portraits.sources import load_recorded
 
 EXEMPLARS = 6
@@ -73,11 +75,11 @@ def explore(
         browser: Open the page in the user's browser, where there is a screen.
         say: Gets lines for the user: the address, or the file.
         options: Of all models: positive, output, scale, layout, mean, std, channels, image_size, network and
-            device, as for `models.open`.
+            device, as for `models.open`; none without a model.
 
     Raises:
         ConfiguralError: If a model or a source cannot be used, or the address cannot be had; if `out` is given and
-            a model is none of the study's networks.
+            a model is none of the study's networks; if options are given without a model.
 
     Example:
         >>> import tempfile
@@ -93,6 +95,10 @@ def explore(
         raise ConfiguralError(f"{folder}: a folder; out names a file, such as {folder / 'explorer.html'}")
     if out is None:
         _require_server()
+    if not sources and (named := next((name for name, value in options.items() if value is not None), None)):
+        raise ConfiguralError(
+            f"{named}: says how a model is opened, but no model is named; name one (runs/demo), or leave it out"
+        )
     opened = _named([_open(one, options) for one in sources] if sources else _shipped())
     library = _library(source, opened)
     library = replace(library, exemplars=library.exemplars[:exemplars])
@@ -119,13 +125,23 @@ def _serve(
     with server.listening(host, port) as listener:
         shown = bundle(library, [one.shown(with_network=False) for one in opened])
         asked = [AskedModel(name=one.name, image_size=one.image_size, classifier=one.classifier) for one in opened]
-        app = server.application(page(), shown, Panel(library, asked), host=host)
+        app = server.application(page(), shown, Panel(library, asked), host=host, landmarker=_landmarker(library))
         address = server.address_of(listener, host)
         if not server.is_loopback(host):
             say(f"warning: {host} lets everyone in who can reach this machine")
         say(f"explorer: {address} (Ctrl-C ends it)")
         wanted = browser and _has_screen()
         server.serve(app, listener, started=lambda: webbrowser.open(address) if wanted else None)
+
+
+def _landmarker(library: Library) -> Landmarker | None:
+    """What finds the parts of a face in a visitor's picture, if it is at hand."""
+    if library.scheme != FACE or importlib.util.find_spec("ai_edge_litert") is None:
+        return None
+    try:
+        return Landmarker(find_bundle())
+    except ConfiguralError:
+        return None
 
 
 def _open(source: Any, options: dict[str, Any]) -> _Opened:

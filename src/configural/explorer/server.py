@@ -1,7 +1,8 @@
 """The explorer's server: gives the page, and answers it from models that a browser cannot run.
 
-It takes states, never images or names of files, and draws them itself. By default only this machine reaches it, and
-only its own page is answered: others that are open in the same browser are told apart by Host and Origin.
+It takes states, never names of files, and draws them itself; a visitor's own picture is kept in memory only. By
+default only this machine reaches it, and only its own page is answered: others that are open in the same browser
+are told apart by Host and Origin.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -31,12 +32,21 @@ from uvicorn import Config, Server
 from configural.errors import ConfiguralError
 from configural.explorer.asking import ModelFailedError, Panel
 from configural.explorer.state import Question
+from configural.explorer.visitors import SentExemplar, parts_in
+from configural.portraits.landmarks import Landmarker
 
 USUAL_PORT = 8042
 """Where the explorer is, if that is free and no other is asked for."""
 
 LARGEST_BODY = 2**20
 """Bytes of a question: about 1,500 states."""
+
+LARGEST_PICTURE, LARGEST_EXEMPLAR = 3 * 2**20, 6 * 2**20
+"""Bytes of a picture of 1,024 pixels along an edge, and of what the page cuts out of it, 512 pixels along an edge
+with parts that each cover all of it: of noise alone they are 2.4 and 5.2 MiB."""
+
+_PICTURE_COSTS = 256
+"""States that a picture counts for in what may be asked, so that nobody keeps the models waiting with pictures."""
 
 STATES_PER_SECOND, STATES_AT_ONCE = 1024, 4096
 """Images that may be asked about in the long run, and in a burst such as a map's."""
@@ -61,6 +71,7 @@ def application(
     panel: Panel,
     *,
     host: str = "127.0.0.1",
+    landmarker: Landmarker | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Starlette:
     """The explorer as an ASGI application.
@@ -70,9 +81,11 @@ def application(
         bundle: What it shows.
         panel: The models that respond.
         host: The address it is served at; others, but for names of this machine, are refused.
+        landmarker: What finds the parts of a face in a visitor's picture; without it, nothing does.
         clock: Seconds, for the limit of states per second.
     """
-    shown = json.dumps(bundle, ensure_ascii=False, allow_nan=False).encode()
+    held = {**bundle, "landmarks": landmarker is not None}
+    shown = json.dumps(held, ensure_ascii=False, allow_nan=False).encode()
     allowance, thread = Allowance(clock), _Thread()
 
     async def home(request: Request) -> Response:
@@ -81,36 +94,57 @@ def application(
     async def give_bundle(request: Request) -> Response:
         return Response(shown, media_type="application/json")
 
-    async def respond(request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            raise HTTPException(415, "the question must be application/json")
-        question = Question.parse(await request.body())
-        if thread.waiting >= _WAITING or not allowance.take(len(question.states)):
+    async def ask(states: int, function: Callable[..., Any], *given: Any) -> Any:
+        """What a function gives, in its turn and if not too much is asked."""
+        if thread.waiting >= _WAITING or not allowance.take(states):
             raise HTTPException(429, "too many questions at once; ask again in a second", {"retry-after": "1"})
         try:
-            said = await thread.call(panel.log_odds, question.states)
+            return await thread.call(function, *given)
         except asyncio.CancelledError:
-            return _refusal(503, "the server has ended")
+            raise HTTPException(503, "the server has ended") from None
+
+    async def respond(request: Request) -> Response:
+        _require_type(request, "application/json")
+        question = Question.parse(await request.body())
+        said = await ask(len(question.states), panel.log_odds, question.states)
         return JSONResponse(
             {"models": [{"name": name, "log_odds": values.tolist()} for name, values in said.items()]}
         )
+
+    async def find_parts(request: Request) -> Response:
+        _require_type(request, "image/png", "image/jpeg")
+        content = await request.body()
+        return JSONResponse({"found": landmarker and await ask(_PICTURE_COSTS, parts_in, content, landmarker)})
+
+    async def add(request: Request) -> Response:
+        _require_type(request, "application/json")
+        content = await request.body()
+        return JSONResponse({"name": await ask(_PICTURE_COSTS, lambda: panel.add(SentExemplar.parse(content)))})
+
+    def post(path: str, endpoint: Callable[[Request], Awaitable[Response]], largest: int) -> Route:
+        limit = Middleware(RequestBodyLimitMiddleware, max_body_size=largest)
+        return Route(path, endpoint, methods=["POST"], middleware=[limit])
 
     return Starlette(
         routes=[
             Route("/", home),
             Route("/bundle.json", give_bundle),
-            Route("/responses", respond, methods=["POST"]),
+            post("/responses", respond, LARGEST_BODY),
+            post("/parts", find_parts, LARGEST_PICTURE),
+            post("/exemplars", add, LARGEST_EXEMPLAR),
         ],
-        middleware=[
-            Middleware(_Guard, host=host),
-            Middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_BODY),
-        ],
+        middleware=[Middleware(_Guard, host=host)],
         exception_handlers={
             ModelFailedError: lambda request, error: _refusal(502, str(error)),
             ConfiguralError: lambda request, error: _refusal(422, str(error)),
             HTTPException: _refused,
         },
     )
+
+
+def _require_type(request: Request, *types: str) -> None:
+    if request.headers.get("content-type", "").partition(";")[0].strip() not in types:
+        raise HTTPException(415, f"what is sent must be {' or '.join(types)}")
 
 
 @dataclass

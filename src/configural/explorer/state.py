@@ -11,13 +11,13 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Shift = Annotated[int, Field(ge=-4096, le=4096)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     """Nothing beside the fields, and no value of another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class PartState(_Strict):
+class PartState(Strict):
     """What one slot shows.
 
     Attributes:
@@ -42,7 +42,7 @@ class PartState(_Strict):
     shown: bool = True
 
 
-class State(_Strict):
+class State(Strict):
     """One image as a visitor has arranged it.
 
     Attributes:
@@ -67,10 +67,43 @@ class State(_Strict):
         return self
 
 
-class Question(_Strict):
+_Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
+
+
+class Square(Strict):
+    """A square of an image that models do not get to see; it lies inside of the image.
+
+    Attributes:
+        top: Where it begins, as a fraction of the image's rows, 0 to 1.
+        left: The same of its columns.
+        side: Its rows and columns, as a fraction of the image's.
+    """
+
+    top: _Fraction
+    left: _Fraction
+    side: Annotated[_Fraction, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _inside(self) -> "Square":
+        if max(self.top, self.left) + self.side > 1 + 1e-9:
+            raise ValueError("the square reaches beyond the image")
+        return self
+
+
+class AskedState(State):
+    """A state as models are asked about it.
+
+    Attributes:
+        hide: A square of the image, as it is drawn, that is grey.
+    """
+
+    hide: Square | None = None
+
+
+class Question(Strict):
     """What a page sends: images that all models are to be asked about."""
 
-    states: Annotated[tuple[State, ...], Field(strict=False, min_length=1, max_length=512)]
+    states: Annotated[tuple[AskedState, ...], Field(strict=False, min_length=1, max_length=512)]
 
     @classmethod
     def parse(cls, text: bytes | str) -> "Question":
@@ -89,10 +122,10 @@ class Question(_Strict):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise ConfiguralError(_first(error)) from None
+            raise ConfiguralError(first_problem(error)) from None
 
 
-def _first(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
     """The first problem: where it is, and what is wrong."""
     first: Any = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(step)[:40] for step in first["loc"])

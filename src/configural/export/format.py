@@ -58,7 +58,7 @@ class Format(ABC):
 
     @abstractmethod
     def paths(self, plan: Plan) -> Iterator[str]:
-        """All files of a dataset but the three that every format has, relative to its folder."""
+        """All files of a dataset but those that every format has, relative to its folder."""
 
     @abstractmethod
     def write(self, plan: Plan, folder: Path, *, update: Update, each: Each) -> None:

@@ -44,10 +44,14 @@ class Entry:
         """The image as a PNG file."""
         return encode_png(self.pixels())
 
+    def labels(self) -> UInt8[np.ndarray, "size size"]:
+        """The label image."""
+        assert self.masks
+        return label_image(self.renderer, self.stimulus, masks=self._drawn[1])
+
     def mask(self) -> bytes:
         """The label image as a PNG file."""
-        assert self.masks
-        return encode_png(label_image(self.renderer, self.stimulus, masks=self._drawn[1]))
+        return encode_png(self.labels())
 
     @cached_property
     def _drawn(self) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "slots size size"]]:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from configural.stimuli.datasets import ImageDataset
 
 FILE = "dataset.json"
-_COMMON = ("README.md", FILE, "stimuli.parquet")
+EXAMPLES = "examples.png"
+_COMMON = ("README.md", EXAMPLES, FILE, "stimuli.parquet")
 
 
 class Description(pydantic.BaseModel):
@@ -221,7 +222,7 @@ def verify(
         >>> with cf.progress.hidden(), tempfile.TemporaryDirectory() as folder:
         ...     _ = cf.generate("synthetic:2", "ffa", out=f"{folder}/set", count=40, size=16, format="webdataset")
         ...     cf.verify(f"{folder}/set", sample=5)
-        Verification(images=40, sampled=5, faults=(), repacked=0, files=5)
+        Verification(images=40, sampled=5, faults=(), repacked=0, files=6)
     """
     if sample is not None and sample < 1:
         raise ConfiguralError(f"sample {sample} must be at least 1, or all")

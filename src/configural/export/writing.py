@@ -10,9 +10,10 @@ from typing import Any
 from configural import __version__, progress
 from configural.errors import ConfiguralError
 from configural.export.card import data_card
+from configural.export.examples import examples_sheet
 from configural.export.format import Format, find_format
 from configural.export.plan import Plan, Update, entry_map
-from configural.export.reading import FILE
+from configural.export.reading import EXAMPLES, FILE
 from configural.io import files, manifest
 from configural.io.locks import LOCK, locked
 from configural.io.manifest import Journal
@@ -42,9 +43,9 @@ def write(
 ) -> None:
     """Draw all stimuli of a table into the folder `out`.
 
-    In every format there are `stimuli.parquet` (the table), `dataset.json` (settings and counts) and `README.md`
-    (the data card). A label image is 0 where no part shows, else 1 to the number of part kinds, in the order of the
-    object scheme, by the kind of the part that is seen.
+    In every format there are `stimuli.parquet` (the table), `dataset.json` (settings and counts), `README.md` (the
+    data card) and `examples.png` (some images, which the card shows). A label image is 0 where no part shows, else
+    1 to the number of part kinds, in the order of the object scheme, by the kind of the part that is seen.
 
     The folder is built beside `out` as `OUT.partial` and renamed when the disk holds all of it; where a disk is
     mounted at `out`, or its parent is not writable, it is built there as `.partial`. A link is followed. If that is
@@ -120,7 +121,8 @@ def _write(plan: Plan, partial: Path, out: Path, *, form: Format, format: str, l
         _settled(journal, update) as settle,
     ):
         form.write(plan, partial, update=settle, each=each)
-    journal.add([partial / name for name in (FILE, "README.md", "stimuli.parquet")])
+    files.write_bytes(partial / EXAMPLES, examples_sheet(plan))
+    journal.add([partial / name for name in (FILE, "README.md", EXAMPLES, "stimuli.parquet")])
     journal.close()
     if partial.parent == out:
         for path in sorted(partial.iterdir(), key=lambda path: path.name == FILE):

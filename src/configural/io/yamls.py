@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,7 +115,11 @@ def problem_in_words(problem: Any, model: type[pydantic.BaseModel]) -> str:
     """What is the matter with a key, on one line, from an entry of pydantic's `ValidationError.errors()`."""
     steps = ".".join(_steps(problem))
     if problem["type"] == "extra_forbidden":
-        return f"unknown key '{steps}': choose from {', '.join(model.model_fields)}"
+        known = list(getattr(model, "known_keys", lambda: model.model_fields)())
+        near = get_close_matches(steps, known, n=1)
+        return f"unknown key '{steps}': " + (
+            f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"
+        )
     message = problem["msg"].removeprefix("Value error, ")
     return f"{steps}: {message}" if steps else message
 

@@ -156,9 +156,11 @@ class Reading:
     def describe(self) -> dict[str, Any]:
         """The reading as plain values."""
         label = self.labels.get(self._position)
+        decided = bool(self.classes or self.labels)
+        undecided = "not seen yet" if self.positive is None else f"{self.positive}"
         return {
             "output": (f"{self.output}: " if self.output else "") + (self.given or "not seen yet"),
-            "positive": f"{self._position}" + (f" ({label})" if label else ""),
+            "positive": f"{self._position}" + (f" ({label})" if label else "") if decided else undecided,
             "guessed": list(self.guessed),
         }
 

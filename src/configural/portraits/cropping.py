@@ -34,6 +34,25 @@ def cropped(
     Raises:
         PortraitError: If a part is not to be seen.
     """
+    top, left, bottom, right = crop_box(masks, margin=margin)
+    scale = min(1.0, _LONGEST / max(bottom - top, right - left))
+    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    box = np.s_[top:bottom, left:right]
+
+    def small(pixels: np.ndarray) -> np.ndarray:
+        return pixels if scale == 1 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+    return small(np.ascontiguousarray(image[box])), {
+        kind: small(255 * mask[box].astype(np.uint8)) > 127 for kind, mask in masks.items()
+    }
+
+
+def crop_box(masks: Mapping[str, Bool[np.ndarray, "rows cols"]], *, margin: float = 0) -> tuple[int, int, int, int]:
+    """First row and column, and one past the last ones, of what `cropped` cuts out.
+
+    Raises:
+        PortraitError: If a part is not to be seen.
+    """
     segmentation = assemble(masks, smallest=_SMALLEST)
     middles = {}
     for number, kind in enumerate(FACE.part_kinds, start=1):
@@ -48,14 +67,5 @@ def cropped(
     most = np.array(segmentation.shape)
     start = eyes - height * np.array([_EYES_FROM_TOP, _WIDTH / 2]) - margin * height
     end = start + height * np.array([1, _WIDTH]) + 2 * margin * height
-    (top, left), (bottom, right) = np.clip(np.rint([start, end]).astype(int), 0, most)
-    scale = min(1.0, _LONGEST / max(bottom - top, right - left))
-    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
-    box = np.s_[top:bottom, left:right]
-
-    def small(pixels: np.ndarray) -> np.ndarray:
-        return pixels if scale == 1 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-
-    return small(np.ascontiguousarray(image[box])), {
-        kind: small(255 * mask[box].astype(np.uint8)) > 127 for kind, mask in masks.items()
-    }
+    (top, left), (bottom, right) = np.clip(np.rint([start, end]).astype(int), 0, most).tolist()
+    return top, left, bottom, right

@@ -24,11 +24,12 @@ PER_PAGE = 12
 _COLUMNS = 3  # exemplars side by side
 _SIDE = 200  # longer side of each image, in pixels
 _CAPTION, _GAP, _FOOT = 24, 14, 34
-# Okabe and Ito's colours, which colour-blind readers can distinguish, in paste order.
-_COLOURS = (
+COLOURS = (
     *((0, 114, 178), (86, 180, 233), (230, 159, 0), (204, 121, 167)),
     *((0, 158, 115), (213, 94, 0), (240, 228, 66), (60, 60, 60)),
 )
+"""Of part kinds in paste order: those of Okabe and Ito, which colour-blind readers can distinguish."""
+
 _DOT = (0, 255, 160)  # of a landmark
 _COVER = 0.6  # of the colours over the portrait
 
@@ -93,7 +94,7 @@ def inspect(
 def write_labels(photographs: LabelFolder, names: Sequence[str]) -> None:
     """Write the masks of photographs as palette images with the ids 1, 2 … where there are none yet."""
     palette = np.zeros((256, 3), np.uint8)
-    palette[1 : 1 + len(_COLOURS)] = _COLOURS
+    palette[1 : 1 + len(COLOURS)] = COLOURS
     with progress.bar("writing labels", len(names)) as update:
         for done, name in enumerate(names, start=1):
             path = photographs.correction(name)
@@ -148,7 +149,7 @@ def sheet(
         rows, cols = exemplar.size
         write(_shortened(f"{exemplar.name}{person}  {cols}×{rows}", width), left, top - 6)
     left = _GAP
-    for kind, colour in zip(scheme.part_kinds, _COLOURS, strict=False):
+    for kind, colour in zip(scheme.part_kinds, COLOURS, strict=False):
         write("■", left, page_rows - 12, "#{:02x}{:02x}{:02x}".format(*colour))
         write(kind, left + 16, page_rows - 12)
         left += 34 + 8 * len(kind)
@@ -166,7 +167,7 @@ def _strip(exemplar: Exemplar, photographs: LabelFolder | None) -> UInt8[np.ndar
     grey = cv2.cvtColor(exemplar.portrait, cv2.COLOR_RGB2GRAY)
     # The darker and the lighter half are brought nearer to the middle, for the colours to be seen.
     over = np.repeat(60 + 0.6 * grey[..., None].astype(np.float32), 3, axis=2)
-    for number, colour in enumerate(_COLOURS, start=1):
+    for number, colour in enumerate(COLOURS, start=1):
         mask = exemplar.segmentation == number
         over[mask] = (1 - _COVER) * over[mask] + _COVER * np.array(colour, np.float32)
     three = (exemplar.portrait, np.rint(over).astype(np.uint8), exemplar.canvas)

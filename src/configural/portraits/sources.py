@@ -1,9 +1,11 @@
 """From a source, as users write it, to a library."""
 
 import hashlib
+import os
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from configural.errors import ConfiguralError, ConfiguralWarning, PortraitSkippedWarning
+from configural.io import files
 from configural.objects import FACE, HOUSE, ObjectScheme
 from configural.portraits.description import DESCRIPTION, read_description
 from configural.portraits.fetch import fetched_fasseg
@@ -23,6 +26,7 @@ from configural.portraits.photographs import photographs
 from configural.portraits.published import PUBLISHED, published
 from configural.portraits.store import PortraitFolder, cache_folder, prepare
 from configural.registry import Registry, made_by
+from configural.wording import without_folders
 
 DEFAULT_EXEMPLARS = 48
 FORMS = (
@@ -86,6 +90,9 @@ def load(source: str | Library = "synthetic", *, seed: int = 0) -> Library:
 def load_recorded(source: str) -> Library:
     """Load the source that a file names, such as `dataset.json`; unlike `load`, it never imports a module.
 
+    Files that are passed on name a folder without the path to it. Where there is none of that name, it is the one
+    that was last loaded under it on this machine; whether it holds the same exemplars is for the caller to compare.
+
     Raises:
         ConfiguralError: See `load`; also if the source is neither registered nor installed.
 
@@ -96,7 +103,16 @@ def load_recorded(source: str) -> Library:
     """
     if source.partition(":")[0] not in SOURCES.names():
         raise ConfiguralError(f"source '{source}' is not registered here: name it (source) if you trust it")
+    rest, note = source.partition(":")[2], _note(source)
+    if rest and not Path(rest).exists() and note.is_file():
+        return load(os.fsdecode(note.read_bytes()))
     return load(source)
+
+
+def _note(source: str) -> Path:
+    """Where this machine keeps the full path of a source that files name without it."""
+    name = hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return cache_folder() / "sources" / name
 
 
 @SOURCES.register("synthetic")
@@ -187,4 +203,7 @@ def _stored(name: str, rest: str, portraits: PortraitFolder) -> Library:
             stacklevel=5,
         )
     source = f"{name}:{rest}" if rest else name
+    if (shared := without_folders(source)) != source:
+        with suppress(OSError):  # a cache that may only be read
+            files.write_bytes(_note(shared), os.fsencode(source))
     return Library(source, exemplars, skipped=tuple(skipped), licence=portraits.licence, scheme=portraits.scheme)

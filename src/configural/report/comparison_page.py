@@ -6,23 +6,24 @@ from typing import Any
 import pandas as pd
 
 from configural import __version__
-from configural.audit.comparison import LABELS
+from configural.audit.comparison import ABOUT, LABELS
 from configural.report.parts import embedded, write_page
 from configural.wording import in_words, p_value
 
-_ABOUT = ("name", "source", "condition", "image_size", "seed", "audits")
+_ABOUT = (*ABOUT, "audits")
 
 
 def write_comparison_report(folder: Path | str) -> Path:
     """Write `report.html` into a folder that `compare_audits` wrote; returns its path."""
     folder = Path(folder)
     summary, differences = (pd.read_csv(folder / f"{name}.csv") for name in ("comparison", "differences"))
+    about = pd.read_csv(folder / "comparison.csv", dtype=str, keep_default_na=False)
     headings = [name.removesuffix("_low") for name in summary if name.endswith("_low")]
     tested = differences[differences["note"].isna()].to_dict("records")
     return write_page(
         folder,
         "comparison.html.j2",
-        about=_ABOUT,
+        about=[(key.replace("_", " "), list(about[key])) for key in _ABOUT if any(about[key])],
         audits=summary.to_dict("records"),
         scores=[
             (_label(heading), [_score(row, heading) for row in summary.to_dict("records")]) for heading in headings

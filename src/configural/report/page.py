@@ -14,14 +14,16 @@ from configural.config import RunConfig
 from configural.evaluation import Predictions
 from configural.evaluation.metrics import TestMetrics, read_metrics
 from configural.io import manifest
+from configural.report.model_card import write_model_card
 from configural.report.parts import (
     CONDITIONS,
     PLACEMENTS,
-    PREPARATIONS,
     SPLITS,
     Rows,
     embedded,
-    plain,
+    made_with,
+    reading,
+    weights,
     write_page,
 )
 from configural.runs import Run
@@ -34,8 +36,13 @@ _SHOWN = 100
 
 
 def write_run_report(run: Run) -> Path:
-    """Write `report.html` into a run's folder; returns its path."""
-    settings = run.settings
+    """Write `report.html`, and the model card `README.md`, into a run's folder; returns the page's path.
+
+    The card of a finished run stays as it is: people add to it what they know, such as a licence.
+    """
+    settings, told = run.settings, _run_settings(run.settings, run.metrics)
+    if not (manifest.is_sealed(run.folder) and (run.folder / "README.md").is_file()):
+        write_model_card(run, told)
     return _write(
         run.folder,
         run.predictions,
@@ -46,7 +53,7 @@ def write_run_report(run: Run) -> Path:
         source=settings.source,
         own_test=None,
         condition=settings.condition,
-        settings=_run_settings(settings, run.metrics),
+        settings=told,
         training={
             "recipe": settings.recipe,
             "history": run.history.epochs,
@@ -136,8 +143,8 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
         ],
         "Training": [
             ("network", settings.network, f"{metrics['parameters']['total']:,} parameters"),
-            *_weights(metrics),
-            *_reading(settings.network, metrics),
+            *weights(metrics),
+            *reading(settings.network, metrics),
             ("preset", settings.preset, ""),
             ("epochs", str(recipe.epochs), ""),
             ("batch size", str(recipe.batch_size), ""),
@@ -151,32 +158,9 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
             ("drawing", duration(seconds["draw"]), ""),
             ("training", duration(seconds["train"]), ""),
             ("testing", duration(seconds["test"]), ""),
-            *_made_with({**metrics, "versions": {"PyTorch": metrics["torch"], **metrics.get("versions", {})}}),
+            *made_with(metrics),
         ],
     }
-
-
-def _weights(metrics: Mapping[str, Any]) -> Rows:
-    digest = metrics.get("weights", "")
-    return [("weights (SHA-256)", digest[:16], "the first 16 digits")] if digest else []
-
-
-def _reading(network: str, metrics: Mapping[str, Any]) -> Rows:
-    """How its outputs are read, and how images are prepared for it."""
-    correct = f"class taken as {metrics['class_names'][1]}" if "class_names" in metrics else "class"
-    if (told := metrics.get("classifier")) is not None:
-        rows = {correct: told.get("positive", ""), **{k: value for k, value in told.items() if k != "positive"}}
-        return [(key.replace("_", " "), plain(value), "") for key, value in rows.items()]
-    return [
-        (correct, "1", "of two outputs, counted from 0"),
-        ("preparation", "the network's own", PREPARATIONS.get(network, "")),
-    ]
-
-
-def _made_with(metrics: Mapping[str, Any]) -> Rows:
-    """When, and with which versions."""
-    told = {"date": metrics.get("date"), "configural": metrics["configural"], **metrics.get("versions", {})}
-    return [(name, value, "") for name, value in told.items() if value]
 
 
 def _departures(recipe: Recipe) -> Rows:
@@ -210,10 +194,10 @@ def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, Rows]:
         "Network": [
             ("model", settings["model"], ""),
             ("network", settings["network"], ""),
-            *_weights(metrics),
-            *_reading(settings["network"], metrics),
+            *weights(metrics),
+            *reading(settings["network"], metrics),
         ],
-        "Machine": [*([("device", metrics["device"], "")] if "device" in metrics else []), *_made_with(metrics)],
+        "Machine": [*([("device", metrics["device"], "")] if "device" in metrics else []), *made_with(metrics)],
     }
 
 

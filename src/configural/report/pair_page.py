@@ -1,5 +1,6 @@
 """One page that shows what accuracy hides: two networks, both hardly ever wrong, that read different things."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from configural.evaluation import save_figure
 from configural.io import files
 from configural.io.images import write_png
 from configural.report.parts import embedded, write_page
-from configural.wording import in_words, percent
+from configural.wording import in_words
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,22 @@ def pair_sentence(pair: Pair) -> str:
             f"This time moving parts does not clearly divide {a} from {b}; the curves say by how much each of them "
             "minds."
         )
-    lost = "no longer sees one" if pair.moved[a][ALL] < 0.5 else "is much less sure of it"
-    kept = "still does" if pair.moved[b][ALL] > 0.5 else "is less sure, too"
+    together, alone = ({name: _percent(pair.lost(name, of)) for name in (a, b)} for of in (ALL, ONE))
     return (
-        f"Move the whole face a little, and {a} {lost}, while {b} {kept}; move only one part, and it is {b} that "
-        f"minds more. {a} goes by where things are, {b} by how they lie to each other."
+        f"Move all parts of the face together a little, and {a} loses {together[a]} of what it loses when they are "
+        f"scrambled, {b} only {together[b]}. Move one part alone, and it is the other way round: {a} loses "
+        f"{alone[a]}, {b} {alone[b]}. {a} goes by where the parts are, {b} by how they lie to each other."
     )
+
+
+def _percent(fraction: float) -> str:
+    return "–" if math.isnan(fraction) else f"{100 * fraction:.0f} %".replace("-", "−")
 
 
 def write_pair_report(pair: Pair, folder: Path, *, members: Mapping[str, Member]) -> Path:
     """Write `report.html` and what it shows into a folder; returns the page's path."""
-    save_figure(pair.figure(), folder / "figures" / "displacement.png")
     for name, scores in pair.scores.items():
+        save_figure(pair.figure(name), folder / "figures" / f"displacement_{name}.png")
         files.write_text(folder / f"displacement_{name}.csv", scores.to_csv(index=False))
     images = []
     for number, one in enumerate(pair.shown):
@@ -61,35 +66,32 @@ def write_pair_report(pair: Pair, folder: Path, *, members: Mapping[str, Member]
                 "caption": one.caption,
                 "image": embedded(folder, "examples", f"{number}.png"),
                 "responses": [
-                    (name, f"{100 * expit(given):.0f}", _nats(given), _lost(pair.shown[0].log_odds[name] - given))
+                    (
+                        name,
+                        _percent(pair.of_gap(one, name)),
+                        _sure(expit(given)),
+                        in_words({"value": given, "low": float("nan")}),
+                    )
                     for name, given in one.log_odds.items()
                 ],
             }
         )
-    drops = {name: {of: _drop(pair, name, of) for of in (ONE, ALL)} for name in pair.scores}
+    drops = {name: {of: in_words(pair.drop(name, of)) for of in (ONE, ALL)} for name in pair.scores}
     return write_page(
         folder,
         "pair.html.j2",
         sentence=pair_sentence(pair),
-        members={name: (percent(one.accuracy), one) for name, one in members.items()},
+        members={name: (f"{100 * one.accuracy:.1f}".removesuffix(".0"), one) for name, one in members.items()},
         indices={name: in_words(pair.index(name), 2) for name in pair.scores},
         drops=drops,
+        lost={name: {of: _percent(pair.lost(name, of)) for of in (ONE, ALL)} for name in pair.scores},
         at=AT,
         images=images,
-        figure=embedded(folder, "figures", "displacement.png"),
+        figures={name: embedded(folder, "figures", f"displacement_{name}.png") for name in pair.scores},
         version=__version__,
     )
 
 
-def _nats(value: float) -> str:
-    return in_words({"value": value, "low": float("nan")})
-
-
-def _lost(drop: float) -> str:
-    return "" if drop == 0 else f", {_nats(abs(drop))} {'less' if drop > 0 else 'more'}"
-
-
-def _drop(pair: Pair, name: str, of: str) -> str:
-    scores = pair.scores[name]
-    row = scores[(scores["score"] == "drop") & (scores["of"] == of) & (scores["at"] == AT)].iloc[0]
-    return in_words(row.to_dict())
+def _sure(probability: float) -> str:
+    """A probability in whole percent, where only certainty is 0 or 100."""
+    return "< 1 %" if probability < 0.005 else "> 99 %" if probability > 0.995 else f"{100 * probability:.0f} %"

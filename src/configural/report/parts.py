@@ -2,6 +2,7 @@
 
 import base64
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,10 @@ class Image:
 
 
 def write_page(folder: Path, template: str, *, file: str = "report.html", **said: Any) -> Path:
-    """Write a page into a folder from a template; what it shows is escaped, an unknown name is an error."""
+    """Write a page into a folder from a template; HTML shows text escaped, an unknown name is an error."""
     environment = Environment(
         loader=PackageLoader("configural.report"),
-        autoescape=True,
+        autoescape=lambda name: name is None or not name.endswith(".md.j2"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -51,6 +52,8 @@ def write_page(folder: Path, template: str, *, file: str = "report.html", **said
     environment.filters |= {
         "number": lambda value: f"{value:,}",
         "percent": percent,
+        # Where a line breaks, then before an interval and not within.
+        "closed": lambda text: text.replace(", ", ",\u00a0"),
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
     path = folder / file
@@ -93,3 +96,28 @@ def plain(value: Any) -> str:
     if isinstance(value, int) and abs(value) >= 10_000:
         return f"{value:,}"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def weights(metrics: Mapping[str, Any]) -> Rows:
+    """The beginning of the digest of a network's weights, where it was told."""
+    digest = metrics.get("weights", "")
+    return [("weights (SHA-256)", digest[:16], "the first 16 digits")] if digest else []
+
+
+def reading(network: str, metrics: Mapping[str, Any]) -> Rows:
+    """How its outputs are read, and how images are prepared for it."""
+    correct = f"class taken as {metrics['class_names'][1]}" if "class_names" in metrics else "class"
+    if (told := metrics.get("classifier")) is not None:
+        rows = {correct: told.get("positive", ""), **{k: value for k, value in told.items() if k != "positive"}}
+        return [(key.replace("_", " "), plain(value), "") for key, value in rows.items()]
+    return [
+        (correct, "1", "of two outputs, counted from 0"),
+        ("preparation", "the network's own", PREPARATIONS.get(network, "")),
+    ]
+
+
+def made_with(metrics: Mapping[str, Any]) -> Rows:
+    """When, and with which versions."""
+    versions = {"PyTorch": metrics.get("torch"), **metrics.get("versions", {})}
+    told = {"date": metrics.get("date"), "configural": metrics["configural"], **versions}
+    return [(name, value, "") for name, value in told.items() if value]

@@ -1,9 +1,10 @@
 """One self-contained page about a study, finished or not, read from its folder."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
@@ -19,7 +20,17 @@ from configural.replication.comparison import CELL, NETWORKS, compare_results, o
 from configural.replication.fields import CLOSEST_PARTS
 from configural.replication.findings import Verdict
 from configural.replication.tables import cannot_be_tested
-from configural.report.parts import CONDITIONS, SPLITS, Image, Rows, embedded, plain, write_page
+from configural.report.parts import (
+    CONDITIONS,
+    SPLITS,
+    Image,
+    Rows,
+    embedded,
+    made_with,
+    plain,
+    reading,
+    write_page,
+)
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import RESULT_COLUMNS, load_results
 from configural.training import History
@@ -80,6 +91,7 @@ def write_study_report(folder: Path) -> Path:
         ],
         default=0.0,
     )
+    measured = _measured(folder, trainings)
     finished = sum(training.state == "finished" for training in trainings)
     return write_page(
         folder,
@@ -98,16 +110,37 @@ def write_study_report(folder: Path) -> Path:
         cells={tuple(cell[key] for key in CELL): cell for cell in comparison.cells.to_dict("records")},
         own=results.groupby(list(CELL))["accuracy"].apply(sorted).to_dict(),
         published=published.groupby(list(CELL))["accuracy"].apply(sorted).to_dict(),
+        covers=set(published["network"]) <= set(record.plan.networks)
+        and set(published["train_condition"]) <= set(map(condition_label, record.plan.conditions)),
+        description=record.plan.description,
+        unlearned=_unlearned(results),
         worst=_WORST,
         shade=shade,
         start=max((zoom for zoom in _ZOOMS if zoom < lowest), default=0.0),
         testable=sum(not cannot_be_tested(finding) for finding in comparison.findings),
         samples=_samples(folder, trainings),
         curves=_curves(folder, trainings),
-        settings=_settings(folder, record, trainings),
+        settings=_settings(record, measured),
+        weights={name: metrics["weights"][:16] for name, metrics in measured.items() if "weights" in metrics},
         source=record.source,
         version=__version__,
     )
+
+
+_CHANCE = 0.6
+"""A network that is correct less often where it was trained has hardly learned anything."""
+
+
+def _unlearned(results: pd.DataFrame) -> list[str]:
+    """Which networks did not learn the condition they were trained on, and how often they are correct there."""
+    own = results[results["train_condition"] == results["test_condition"]]
+    means = own.groupby(["network", "train_condition", "placement"], sort=False)["accuracy"].mean()
+    best = means.groupby(["network", "train_condition"], sort=False).max()
+    return [
+        f"{network} on {condition} ({100 * accuracy:.0f} %)"
+        for (network, condition), accuracy in best.items()
+        if accuracy < _CHANCE
+    ]
 
 
 def _trainings(folder: Path, plan: StudyPlan, results: pd.DataFrame) -> list[Training]:
@@ -202,31 +235,38 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
     return images
 
 
-def _settings(folder: Path, record: StudyRecord, trainings: Sequence[Training]) -> dict[str, Rows]:
-    """What the plan says, and what the finished runs say of the machines they ran on."""
+def _measured(folder: Path, trainings: Sequence[Training]) -> dict[str, Mapping[str, Any]]:
+    """By name, the metrics of the runs that have some, and of which network they are."""
+    paths = {training: folder / "runs" / training.name / "metrics.json" for training in trainings}
+    return {
+        training.name: {**read_metrics(path), "network": training.network}
+        for training, path in paths.items()
+        if path.is_file()
+    }
+
+
+def _settings(record: StudyRecord, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Rows]:
+    """What the plan says, and what the finished runs say of their networks and machines."""
     planned: Rows = [
         (key.replace("_", " "), without_folders(plain(value)), SPLITS.get(str(value), "") if key == "split" else "")
         for key, value in {"source": record.source, **record.plan.stated()}.items()
         if value not in (None, "", [], {})
     ]
-    machine: dict[str, set[str]] = {"device": set(), "date": set(), "configural": set(), "PyTorch": set()}
-    seconds, count = 0.0, 0
-    for training in trainings:
-        path = folder / "runs" / training.name / "metrics.json"
-        if not path.is_file():
-            continue
-        metrics = read_metrics(path)
-        seconds += metrics["seconds"]["train"]
-        count += 1
-        for name, key in (
-            ("device", "device"),
-            ("date", "date"),
-            ("configural", "configural"),
-            ("PyTorch", "torch"),
-        ):
-            machine[name] |= {metrics[key]} if key in metrics else set()
-    if not count:
+    if not measured:
         return {"Plan": planned}
-    rows = [(name, ", ".join(sorted(values)), "") for name, values in machine.items() if values]
-    rows.append(("training", duration(seconds), f"of {count} finished runs together"))
-    return {"Plan": planned, "Machine": rows}
+    runs = measured.values()
+    networks = [row for metrics in runs for row in reading(metrics["network"], metrics)]
+    machine = [row for metrics in runs for row in (("device", metrics["device"], ""), *made_with(metrics))]
+    seconds = sum(metrics["seconds"]["train"] for metrics in runs)
+    spent = ("training", duration(seconds), f"of {len(measured)} finished runs together")
+    return {"Plan": planned, "Networks": _together(networks), "Machine": [*_together(machine), spent]}
+
+
+def _together(rows: Rows) -> Rows:
+    """Rows of several runs, those of one name as one with every value and remark."""
+    told: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for name, value, remark in rows:
+        values, remarks = told.setdefault(name, ({}, {}))
+        values[value] = None
+        remarks |= {remark: None} if remark else {}
+    return [(name, ", ".join(values), ", ".join(remarks)) for name, (values, remarks) in told.items()]

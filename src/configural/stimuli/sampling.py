@@ -18,6 +18,7 @@ from configural.stimuli.conditions import condition as find_condition
 from configural.stimuli.draws import BLOCK, Drawing, HostUnfitError, Rows, uniform
 from configural.stimuli.layout import Draws
 from configural.stimuli.table import SUBSETS, StimulusTable, StoredTable, TableSettings, write_rows
+from configural.wording import without_folders
 
 SPLITS = ("paper", "identity")
 
@@ -124,9 +125,9 @@ def _prepare(
         raise ConfiguralError(f"count {count} must be even and at least 2: half of the images are correct")
     if seed < 0:
         raise ConfiguralError(f"seed {seed} must be 0 or above")
-    settings = TableSettings(
-        condition, placement, split, count, seed, library.source, library.fingerprint, library.scheme
-    )
+    # Tables are passed on with the images, so they do not tell where somebody's portraits lie.
+    source = without_folders(library.source)
+    settings = TableSettings(condition, placement, split, count, seed, source, library.fingerprint, library.scheme)
     drawing = Drawing(library, condition, _pools(library, split, seed), seed)
     # An exemplar that turns out unfit changes who is drawn instead everywhere, so all is drawn again without it.
     while True:

@@ -108,7 +108,7 @@ class TableSettings:
         split: paper or identity.
         count: How many stimuli were sampled in all; a subset's table has fewer rows.
         seed: What they were drawn by.
-        source: What the library was loaded from, as the user wrote it.
+        source: What the library was loaded from, of a full path the last name alone.
         fingerprint: The library's fingerprint.
         scheme: What the object consists of.
     """

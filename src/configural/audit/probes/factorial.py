@@ -29,6 +29,7 @@ RELATIONAL, POSITIONAL, SHARE = "relational_effect", "positional_effect", "relat
 BALANCED, TOGETHER = "balanced_relational_effect", "all_together"
 FOLLOWED, ALONE = "part_follows", "part_against_others"
 ADDITIVITY, CONJUNCTION = "positions_add_up", "relational_less_balanced"
+ONE_WAY = "all_together_one_way"
 _IMAGES = ("R", "A", "B", "C+", "C-", "D", "H+", "H-")
 NO_COST = "undefined: a moved part costs nothing above zero"
 INCOMPLETE = "undefined: not every part can be moved so far"
@@ -198,6 +199,9 @@ _CONTRASTS: Mapping[str, _Weights] = {
 }
 """What is told from the images, each a sum of responses with these weights."""
 
+_ONE_WAY: _Weights = np.array((0, 0, 0, -0.5, 0.5, 0, 0, 0))
+"""Half of what the way ahead costs more than the way back, which their mean hides."""
+
 
 def effects(cells: pd.DataFrame, parts: Sequence[str], material: Material, *, of: str, at: float) -> list[Score]:
     """What the cells of one background and distance say: all effects, their fraction and the checks.
@@ -216,6 +220,11 @@ def effects(cells: pd.DataFrame, parts: Sequence[str], material: Material, *, of
     excess = len(parts) * _CONTRASTS[POSITIONAL] - _CONTRASTS[TOGETHER]
     adds_up = in_log_odds.over_parts(excess, needs_all=True)
     found += [Score(SHARE, in_log_odds.fraction(), of, at), Score(ADDITIVITY, adds_up, of, at)]
+    for way in ("down", "right"):
+        rows = cells["direction"].isin((way, _OPPOSITE[way])).to_numpy()
+        ahead = np.where(cells["direction"][rows] == way, 1, -1)[:, None]
+        both_ways = _drawn(cells[rows], ahead * log_odds[rows], parts, material.bootstrap)
+        found.append(Score(ONE_WAY, both_ways.over_parts(_ONE_WAY), f"{way}, on {of}", at))
     main = (RELATIONAL, POSITIONAL, BALANCED)
     for name in main:
         estimate = in_probability.over_parts(_CONTRASTS[name])
@@ -279,7 +288,8 @@ def _drawn(
     columns = np.stack([np.where(rows[:, None], values, np.nan) for rows in mine], axis=1)
     shape = len(parts), len(_IMAGES)
     means, draws, hosts = bootstrap.draws(columns.reshape(len(cells), shape[0] * shape[1]), cells["host"])
-    exemplars = [cells["host"][rows].nunique() for rows in mine]
+    drawn_together = bootstrap.clusters(cells["host"])
+    exemplars = [len(set(drawn_together[rows])) for rows in mine]
     counts = [int(rows.sum()) for rows in mine]
     return _Drawn(means.reshape(shape), draws.reshape(-1, *shape), exemplars, counts, hosts)
 

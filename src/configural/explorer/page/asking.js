@@ -1,10 +1,13 @@
 // Two ways to ask: networks in the browser, each in a worker of its own, or a server's models.
 
 import { hidden } from './drawing.js';
+import { pack, packImage } from './packing.js';
 
 /**
  * @typedef {import('./state.js').State} State
  * @typedef {{logOdds: number, evidence?: number[] | null, side?: number}} Reply
+ * @typedef {import('./material.js').Exemplar} Exemplar
+ * @typedef {import('./cutting.js').Found} Found
  * @typedef {{top: number, left: number, side: number}} Square as fractions of the image
  * @typedef {{state: State, drawing: ReturnType<typeof import('./drawing.js').drawn>, hide?: Square}} Item
  * @typedef {(model: number, reply: Reply, item: any) => void} OnReply
@@ -63,11 +66,20 @@ export class BrowserModels {
   constructor(models, script) {
     const address = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
     this.all = models.map((model) => new WorkerModel(model, address));
-    this.hides = true;
   }
 
   async ready() {
     await Promise.all(this.all.map((model) => model.ready));
+  }
+
+  /** Nothing finds the parts of a picture here. @param {ImageBitmap} bitmap @returns {Promise<Found | null>} */
+  async partsIn(bitmap) {
+    return null;
+  }
+
+  /** The visitor's own exemplar stays in the page. @param {Exemplar} exemplar @returns {Promise<string>} its name */
+  async keep(exemplar) {
+    return exemplar.name;
   }
 
   /** Ask all about one image; whoever is still busy with another is asked only if no newer one comes. @param {Item} item @param {OnReply} onReply */
@@ -99,12 +111,15 @@ export class BrowserModels {
 }
 
 const AT_ONCE = 32;
+const SENT_MOST = 1024; // pixels along an edge of a picture
 
 export class ServerModels {
-  /** @param {any[]} models */
-  constructor(models) {
+  /** @param {any[]} models @param {boolean} landmarks whether the server finds the parts of a face */
+  constructor(models, landmarks) {
     this.names = models.map((model) => model.name);
-    this.hides = false;
+    this.landmarks = landmarks;
+    /** @type {Map<string, Promise<Reply[][] | null>>} what is being asked */
+    this.asked = new Map();
     this.busy = false;
     /** @type {(() => Promise<void>) | null} */
     this.next = null;
@@ -114,10 +129,34 @@ export class ServerModels {
 
   async ready() {}
 
+  /** Where the parts of a face lie in a picture, where the server can tell. @param {ImageBitmap} bitmap @returns {Promise<Found | null>} */
+  async partsIn(bitmap) {
+    if (!this.landmarks) return null;
+    const share = Math.min(1, SENT_MOST / Math.max(bitmap.width, bitmap.height));
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [bitmap.width, bitmap.height].map((n) => Math.max(1, Math.round(share * n)));
+    const context = canvas.getContext('2d');
+    if (!context) return null;
+    context.fillStyle = '#fff';
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    const file = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.95));
+    return (await this.send('parts', file, 'image/jpeg')).found;
+  }
+
+  /** The server gets the visitor's own exemplar, to draw it. @param {Exemplar} exemplar @returns {Promise<string>} the name it gave it */
+  async keep({ rows, columns, canvas, parts }) {
+    const sent = await Promise.all(Array.from(parts.values(), async (part) => (
+      { ...part, pixels: await packImage(part.pixels, part.columns), mask: await pack(part.mask) }
+    )));
+    return (await this.send('exemplars', JSON.stringify({ rows, columns, canvas: await packImage(canvas, columns), parts: sent }))).name;
+  }
+
   /** @param {Item} item @param {OnReply} onReply */
   ask(item, onReply) {
     this.next = async () => {
-      const replies = await this.post([item.state]);
+      const replies = await this.post([item]);
       replies?.forEach(([reply], index) => onReply(index, reply, item));
     };
     this.start();
@@ -141,39 +180,54 @@ export class ServerModels {
     const replies = [];
     for (let first = 0; first < items.length; first += AT_ONCE) {
       if (!wanted()) return null;
-      const some = await this.post(items.slice(first, first + AT_ONCE).map((item) => item.state));
+      const some = await this.post(items.slice(first, first + AT_ONCE));
       if (!some) return null;
       replies.push(...some[index]);
     }
     return replies;
   }
 
-  /** Each model's replies, or null where there were none. @param {State[]} states @returns {Promise<Reply[][] | null>} */
-  async post(states) {
+  /**
+   * Each model's replies, or null where there were none. All models reply to a question, so that it is asked once though
+   * each has a map of its own.
+   * @param {Item[]} items @returns {Promise<Reply[][] | null>}
+   */
+  post(items) {
+    const question = JSON.stringify({ states: items.map(({ state, hide }) => (hide ? { ...state, hide } : state)) });
+    const asked = this.asked.get(question) ?? this.replies(question).finally(() => this.asked.delete(question));
+    this.asked.set(question, asked);
+    return asked;
+  }
+
+  /** @param {string} question @returns {Promise<Reply[][] | null>} */
+  async replies(question) {
     try {
-      const response = await fetch('responses', {
-        method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ states }),
-      });
-      if (!response.ok) {
-        const said = (await response.text()).slice(0, 300);
-        let problem = said;
-        try {
-          problem = JSON.parse(said).error ?? said;
-        } catch {
-          // What it said is plain text.
-        }
-        this.onProblem(problem);
-        return null;
-      }
-      const { models } = await response.json();
+      const { models } = await this.send('responses', question);
       this.onProblem('');
       return this.names.map((name) => {
         const found = models.filter((/** @type {any} */ one) => one.name === name)[0];
         return found.log_odds.map((/** @type {number} */ value) => ({ logOdds: value }));
       });
-    } catch {
-      this.onProblem('server');
+    } catch (error) {
+      this.onProblem(error instanceof Error ? error.message : 'server');
       return null;
     }
+  }
+
+  /**
+   * What the server returns; if nothing good, an error with its sentence, or with `server` where it says none.
+   * @param {string} route @param {any} body @param {string} [type]
+   */
+  async send(route, body, type = 'application/json') {
+    const response = await fetch(route, { method: 'POST', headers: { 'Content-Type': type }, body }).catch(() => null);
+    const text = (await response?.text().catch(() => '')) ?? '';
+    let said;
+    try {
+      said = JSON.parse(text);
+    } catch {
+      throw new Error(text.slice(0, 300) || 'server'); // in plain words
+    }
+    if (response?.ok) return said;
+    throw new Error(said.error ?? 'server');
   }
 }

@@ -4,10 +4,14 @@
  * @typedef {import('./material.js').Exemplar} Exemplar
  * @typedef {{kind: string, row: number, column: number, rows: number, columns: number, power: number}} Outline its box
  *   in pixels of the picture; |y|^power + |x|^power = 1 within it, so that 2 is an ellipse and more is almost the box
+ * @typedef {{row: number, column: number, rows: number, columns: number}} Box
+ * @typedef {{crop: Box, outlines: (Box & {kind: string})[]}} Found the parts of a face and what a portrait shows of the
+ *   picture, in fractions of it
  * @typedef {{rows: number, columns: number, pixels: ArrayLike<number>}} Picture RGB, row by row
  */
 
 const ROOM = 1.15;
+const FOUND_ROOM = 1.3; // around lips and lids themselves: their corners lie where an ellipse is narrow
 const [ELLIPSE, BOX] = [2, 8];
 export const LEAST = 16; // pixels; a twentieth of it is still a pixel when rounded
 const SETTLED = 0.02; // grey levels
@@ -57,6 +61,24 @@ export function covering(picture, middle, size, rows, columns) {
   const row = Math.min(0, Math.max(rows - high, middle[0] - high / 2));
   const column = Math.min(0, Math.max(columns - wide, middle[1] - wide / 2));
   return { ...picture, row, column, rows: high, columns: wide };
+}
+
+/**
+ * Where the picture lies so that a portrait fills the canvas, and the outlines around the parts that were found.
+ * @param {Found} found @param {Outline} picture @param {Outline[]} means of which these have the form
+ * @param {number} rows @param {number} columns
+ * @returns {Outline[]} the picture, and an outline for each of the means
+ */
+export function foundOutlines({ crop, outlines }, picture, means, rows, columns) {
+  const factor = Math.min(rows / (crop.rows * picture.rows), columns / (crop.columns * picture.columns));
+  const [high, wide] = [factor * picture.rows, factor * picture.columns];
+  const middle = [rows / 2 + (0.5 - crop.row - crop.rows / 2) * high, columns / 2 + (0.5 - crop.column - crop.columns / 2) * wide];
+  const lies = covering(picture, middle, [high, wide], rows, columns);
+  return [lies, ...means.map((mean) => {
+    const box = outlines.filter(({ kind }) => kind === mean.kind)[0];
+    const at = [lies.row + (box.row + box.rows / 2) * lies.rows, lies.column + (box.column + box.columns / 2) * lies.columns];
+    return placed(mean, at, [box.rows * lies.rows, box.columns * lies.columns].map((n) => FOUND_ROOM * n), rows, columns);
+  })];
 }
 
 /** Whether a point lies inside, or not far outside. @param {Outline} outline @param {number} row @param {number} column @param {number} [far] */

@@ -65,6 +65,9 @@ export class App {
     this.drag = null;
     /** @type {(Reply | undefined)[]} */
     this.replies = [];
+    /** @type {number[]} which turn each reply is to */
+    this.answered = [];
+    this.settled = false;
     /** @type {Record<string, string | number>[]} */
     this.session = [];
     this.covered = false;
@@ -75,6 +78,8 @@ export class App {
     this.asker = null;
     /** @type {{key: string, base: State, last: State} | null} */
     this.walk = null;
+    /** @type {Map<string, (() => string) | null>} what stands in an element, in the language chosen */
+    this.told = new Map();
     /** @type {any[]} what the cards are made of */
     this.cards = [];
     this.stage = new Stage(byId('stage'), material, {
@@ -114,6 +119,7 @@ export class App {
     this.stage.show(this.drawing, state, this.selection);
     const item = { state, drawing: this.drawing, distance: of.distance, number: this.turnNumber };
     this.asker?.ask(item, (model, reply, asked) => this.take(model, reply, asked));
+    this.settled = false;
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.settle(), IDLE);
     this.clearMaps();
@@ -231,7 +237,8 @@ export class App {
     this.replies[model] = reply;
     this.card(model, reply);
     if (asked.distance !== undefined) this.point(asked.distance, model, reply.logOdds);
-    if (asked.number === this.turnNumber) this.latest = { state: asked.state, number: asked.number };
+    this.answered[model] = asked.number;
+    this.conclude();
   }
 
   /** @param {number} distance @param {number} model @param {number} score */
@@ -258,7 +265,19 @@ export class App {
   /** What is done when nothing changes for a moment. */
   settle() {
     history.replaceState(null, '', this.isOwn() ? '#' : `#s=${toLink(this.material, this.state)}`);
-    if (!this.isOwn() && this.replies.filter(Boolean).length === this.models.length && this.session.length < SESSION_MOST) {
+    this.settled = true;
+    this.conclude();
+  }
+
+  /** Whether all models have replied to what is shown, and not only to what was. */
+  isAnswered() {
+    return this.models.every((_, model) => this.answered[model] === this.turnNumber);
+  }
+
+  /** What needs the replies to what is shown; slow models give them later. */
+  conclude() {
+    if (!this.settled || !this.isAnswered()) return;
+    if (!this.isOwn() && this.session.length < SESSION_MOST) {
       const said = Object.fromEntries(this.models.map((model, i) => [`log_odds ${model.name}`, this.replies[i]?.logOdds ?? '']));
       const last = this.session[this.session.length - 1];
       const row = { ...tableRow(this.material, this.state, this.session.length), ...said };
@@ -279,13 +298,16 @@ export class App {
     this.speak();
     if (this.mode !== 'free') await this.enter('free');
     await this.change(wholeObject(this.material, exemplar.name));
-    this.note('own_ready');
+    this.note(this.inBrowser ? 'own_ready' : 'own_ready_sent');
   }
 
   // Maps
 
   clearMaps() {
-    for (const canvas of document.querySelectorAll('#cards canvas.map')) paintMap(/** @type {HTMLCanvasElement} */ (canvas), null);
+    for (const { map, scale } of this.cards) {
+      paintMap(map, null);
+      scale.textContent = '';
+    }
   }
 
   async maps() {
@@ -296,6 +318,7 @@ export class App {
     const one = this.selection.length === 1;
     const how = byId('map-how');
     const words = { name, part: one ? this.texts.name(slot) : '' };
+    document.body.classList.toggle('mapping', kind !== 'none');
     if (kind === 'none') {
       how.textContent = '';
       return;
@@ -304,17 +327,13 @@ export class App {
       how.textContent = this.texts.say('map_positions_select');
       return;
     }
-    if (kind === 'occlusion' && !this.asker?.hides) {
-      how.textContent = this.texts.say('map_no_hiding');
-      return;
-    }
     how.textContent = `${this.texts.say(`map_${kind}_how`, words)} ${kind === 'evidence' ? '' : this.texts.say('map_busy')}`;
+    if (!this.isAnswered()) return; // and is called again then
     const wanted = () => number === this.turnNumber && byId('map').value === kind && (kind !== 'positions' || slot === this.selection[0]);
     let any = false;
     await Promise.all(
       this.models.map(async (_, model) => {
-        const reply = this.replies[model];
-        if (!reply) return;
+        const reply = /** @type {Reply} */ (this.replies[model]);
         const item = { state: this.state, drawing: this.drawing };
         let map = null;
         if (kind === 'evidence') map = evidenceMap(reply);
@@ -323,6 +342,8 @@ export class App {
         if (!map || !wanted()) return;
         any = true;
         paintMap(this.cards[model].map, map);
+        const [up, down] = [map.most, -map.least].map((value) => signed(Math.max(0, value), this.language).slice(1));
+        this.cards[model].scale.textContent = this.texts.say(`map_${kind}_scale`, { ...words, up, down });
       }),
     );
     if (!wanted()) return;
@@ -348,6 +369,7 @@ export class App {
       element.setAttribute('aria-label', said);
       if (element.tagName === 'BUTTON') element.setAttribute('title', said);
     }
+    for (const [id, say] of this.told) this.tell(id, say);
     document.title = `${texts.say('title')} · configural`;
     byId('exemplar-label').textContent = capital(object);
     byId('keys').textContent = texts.say('keys', { count: material.scheme.part_kinds.length });
@@ -374,7 +396,7 @@ export class App {
         const label = name === 'all' ? texts.say('all') : texts.name(/** @type {string} */ (name));
         const button = make('button', { type: 'button', textContent: label, className: 'chip' });
         button.dataset.slots = JSON.stringify(slots);
-        button.addEventListener('click', () => this.select([.../** @type {string[]} */ (slots)]));
+        button.addEventListener('click', (/** @type {MouseEvent} */ event) => this.select([...new Set([...(event.shiftKey ? this.selection : []), .../** @type {string[]} */ (slots)])]));
         button.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => event.key.startsWith('Arrow') && this.stage.key(event));
         return button;
       }),
@@ -394,6 +416,7 @@ export class App {
       canvas.setAttribute('role', 'img');
       canvas.setAttribute('aria-label', sees);
       const map = make('canvas', { className: 'map', hidden: true });
+      const scale = make('p', { className: 'scale quiet' });
       const bar = make('div', { className: 'bar' }, [make('i'), make('b')]);
       const value = make('strong', { textContent: '…' });
       const says = make('p', { className: 'says', textContent: ' ' });
@@ -403,7 +426,7 @@ export class App {
         model.accuracy !== null && texts.say('tested', { accuracy: new Intl.NumberFormat(this.language, { style: 'percent', maximumFractionDigits: 1 }).format(model.accuracy) }),
       ].filter(Boolean).join(' · ');
       const element = make('article', { className: `card model-${i % 4}` }, [
-        make('div', { className: 'view', title: sees }, [canvas, map]),
+        make('div', { className: 'look' }, [make('div', { className: 'view', title: sees }, [canvas, map]), scale]),
         make('div', { className: 'said' }, [
           make('h3', {}, [make('span', { className: 'dot' }), model.name]),
           make('p', { className: 'quiet about', textContent: about }),
@@ -412,7 +435,7 @@ export class App {
           make('p', { className: 'ends quiet' }, [make('span', { textContent: other }), score, make('span', { textContent: name })]),
         ]),
       ]);
-      return { element, canvas, map, bar, value, says, score };
+      return { element, canvas, map, scale, bar, value, says, score };
     });
     byId('cards').replaceChildren(...(this.cards.length ? this.cards.map((card) => card.element) : [make('p', { textContent: texts.say('no_models') })]));
     this.replies.forEach((reply, model) => reply && this.card(model, reply));
@@ -565,17 +588,28 @@ export class App {
     }
   }
 
-  /** @param {string} key @param {Record<string, string>} [values] */
-  note(key, values) {
-    byId('note').textContent = this.texts.say(key, values);
+  /** Say what is said again when the language changes. @param {string} id @param {(() => string) | null} say */
+  tell(id, say) {
+    this.told.set(id, say);
+    byId(id).textContent = say ? say() : '';
+  }
+
+  /** @param {string} key */
+  note(key) {
     clearTimeout(this.noted);
-    this.noted = setTimeout(() => { byId('note').textContent = ''; }, 6000);
+    this.tell('note', () => this.texts.say(key));
+    this.noted = setTimeout(() => this.tell('note', null), 6000);
   }
 
   /** @param {string} key or nothing @param {Record<string, string>} [values] */
   problem(key, values) {
     byId('problem').hidden = !key;
-    byId('problem').textContent = key ? this.texts.say(key, values) : '';
+    this.tell('problem', key ? () => this.texts.say(key, { object: this.texts.name(this.material.scheme.name), ...values }) : null);
+  }
+
+  /** What went wrong at the server. @param {string} problem as `ServerModels.send` has it */
+  trouble(problem) {
+    return problem === 'server' ? this.texts.say('no_server') : this.texts.say('server_said', { problem });
   }
 
   // Challenges
@@ -613,10 +647,10 @@ export class App {
     const wrong = replies.map((reply) => reply !== undefined && reply.logOdds > 0 !== truth);
     const fresh = this.challenges().filter(({ id, met }) => !this.done.has(id) && met(wrong));
     if (!fresh.length) return;
-    for (const { id, label } of fresh) {
-      this.done.add(id);
-      byId('note').textContent = `✓ ${label}`;
-    }
+    const ids = fresh.map(({ id }) => id);
+    for (const id of ids) this.done.add(id);
+    clearTimeout(this.noted);
+    this.tell('note', () => this.challenges().filter(({ id }) => ids.includes(id)).map(({ label }) => `✓ ${label}`).join(' '));
     this.listChallenges();
   }
 
@@ -707,7 +741,7 @@ export class App {
     const text = location.hash.match(/^#s=(.+)$/)?.[1];
     if (!text || text === toLink(this.material, this.state)) return;
     const state = fromLink(this.material, text);
-    this.problem(state ? '' : 'bad_link', { object: this.texts.name(this.material.scheme.name) });
+    this.problem(state ? '' : 'bad_link');
     if (state) await this.change(state);
   }
 }
@@ -742,10 +776,15 @@ async function start() {
   if (app.inBrowser) {
     app.asker = new BrowserModels(bundle.models, byId('worker').textContent.replaceAll('<\\/', '</'));
   } else {
-    app.asker = new ServerModels(bundle.models);
+    app.asker = new ServerModels(bundle.models, bundle.landmarks);
+    let failed = false;
     app.asker.onProblem = (problem) => {
-      if (problem === 'server') app.problem('no_server');
-      else app.problem(problem && 'server_said', { problem });
+      // Responses end only what the server was said to have, not what is said of a link.
+      if (problem || failed) {
+        byId('problem').hidden = !problem;
+        app.tell('problem', problem ? () => app.trouble(problem) : null);
+      }
+      failed = Boolean(problem);
     };
   }
   try {

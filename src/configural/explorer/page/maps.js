@@ -8,7 +8,7 @@ const GRID = 15;
 const PATCH = 1 / 8;
 const FAINT = 0.5; // nats: what matters less is not shown as if it mattered
 
-/** @typedef {{rows: number, values: (number | null)[], kind: string, strongest: number}} Heat */
+/** @typedef {{rows: number, values: (number | null)[], least: number, most: number}} Heat */
 
 /**
  * How much the score loses when a small square is hidden, square by square.
@@ -23,7 +23,7 @@ export async function occlusionMap(models, index, item, score, wanted) {
   }));
   const replies = await models.askLater(index, items, wanted);
   if (!replies) return null;
-  return heat('occlusion', GRID, replies.map((/** @type {any} */ reply) => score - reply.logOdds));
+  return heat(GRID, replies.map((/** @type {any} */ reply) => score - reply.logOdds));
 }
 
 /**
@@ -32,7 +32,7 @@ export async function occlusionMap(models, index, item, score, wanted) {
  * @returns {Heat | null}
  */
 export function evidenceMap(reply) {
-  return reply.evidence && reply.side ? heat('evidence', reply.side, reply.evidence) : null;
+  return reply.evidence && reply.side ? heat(reply.side, reply.evidence) : null;
 }
 
 /**
@@ -74,12 +74,13 @@ export async function positionMap(models, index, material, state, slot, wanted) 
   // From the lowest score to the highest, so that a hot spot is seen where all of them are high.
   const scores = values.filter((value) => value !== null);
   const least = Math.min(...scores);
-  return heat('positions', GRID, values.map((value) => (value === null ? null : value - least)));
+  return heat(GRID, values.map((value) => (value === null ? null : value - least)));
 }
 
-/** @param {string} kind @param {number} rows @param {(number | null)[]} values @returns {Heat} */
-function heat(kind, rows, values) {
-  return { kind, rows, values, strongest: Math.max(FAINT, ...values.map((value) => Math.abs(value ?? 0))) };
+/** @param {number} rows @param {(number | null)[]} values @returns {Heat} */
+function heat(rows, values) {
+  const known = values.filter((value) => value !== null);
+  return { rows, values, least: Math.min(...known), most: Math.max(...known) };
 }
 
 /**
@@ -92,10 +93,11 @@ export function paintMap(canvas, map) {
   if (!map) return;
   canvas.width = map.rows;
   canvas.height = map.rows;
+  const strongest = Math.max(FAINT, map.most, -map.least);
   const data = new ImageData(map.rows, map.rows);
   map.values.forEach((value, i) => {
     if (value === null) return;
-    const share = Math.abs(value) / map.strongest;
+    const share = Math.abs(value) / strongest;
     data.data.set([...(value >= 0 ? [255, 150, 20] : [60, 150, 255]), Math.round(235 * share ** 0.8)], 4 * i);
   });
   canvas.getContext('2d')?.putImageData(data, 0, 0);

@@ -1,6 +1,7 @@
-// The visitor's own picture: chosen, brought under outlines, and cut into parts. It is never sent anywhere.
+// The visitor's own picture: chosen, brought under outlines, and cut into parts. It goes nowhere but to the server that
+// responds, if one does.
 
-import { covering, cutExemplar, holds, LEAST, meanOutlines, placed } from './cutting.js';
+import { covering, cutExemplar, foundOutlines, holds, LEAST, meanOutlines, placed } from './cutting.js';
 import { svg } from './stage.js';
 
 /** @typedef {import('./cutting.js').Outline} Outline */
@@ -28,6 +29,9 @@ export class OwnPicture {
     /** @type {Outline[]} where the picture lies, and the outlines */
     this.things = [];
     this.chosen = 0;
+    this.found = false;
+    /** @type {File | null} the last one */
+    this.file = null;
     /** @type {{at: number[], sizes: boolean, thing: Outline} | null} */
     this.held = null;
     this.listen();
@@ -35,7 +39,8 @@ export class OwnPicture {
 
   open() {
     if (!this.dialog.open) this.dialog.showModal();
-    this.say(!this.app.inBrowser ? 'own_server' : this.bitmap ? 'own_place' : 'own_how');
+    this.say(!this.bitmap ? 'own_how' : this.found ? 'own_found' : 'own_place');
+    ownPart('where').textContent = this.app.texts.say(this.app.inBrowser ? 'own_stays' : 'own_goes');
     this.show();
   }
 
@@ -48,25 +53,36 @@ export class OwnPicture {
   /** @param {File} file */
   async take(file) {
     this.open();
-    if (!this.app.inBrowser) return;
-    const { material } = this.app;
+    const { material, asker } = this.app;
+    this.file = file;
+    this.say('loading');
     await material.have(material.names);
+    let [bitmap, found] = /** @type {[ImageBitmap | null, import('./cutting.js').Found | null]} */ ([null, null]);
     try {
       const whole = await createImageBitmap(file);
       const share = Math.min(1, ENOUGH / Math.max(whole.width, whole.height));
       const resizeWidth = Math.max(1, Math.round(share * whole.width));
-      this.bitmap = share < 1 ? await createImageBitmap(whole, { resizeWidth, resizeQuality: 'high' }) : whole;
+      bitmap = share < 1 ? await createImageBitmap(whole, { resizeWidth, resizeQuality: 'high' }) : whole;
+      found = (await asker?.partsIn(bitmap)) ?? null;
     } catch {
+      // Not read, or not searched for parts.
+    }
+    if (this.file !== file || !this.dialog.open) return;
+    if (!bitmap) {
       this.say('own_unreadable');
       return;
     }
+    [this.bitmap, this.found] = [bitmap, Boolean(found)];
     const others = material.names.filter((name) => !material.own.includes(name)).map((name) => material.exemplar(name));
     const [rows, columns] = [others[0].rows, others[0].columns].map((n) => Math.round((n * SIDE) / others[0].side));
     Object.assign(this.canvas, { width: columns, height: rows });
     const picture = { kind: '', row: 0, column: 0, rows: this.bitmap.height, columns: this.bitmap.width, power: Infinity };
     const least = Math.max(rows / picture.rows, columns / picture.columns);
     const size = [picture.rows * least, picture.columns * least];
-    this.things = [covering(picture, [rows / 2, columns / 2], size, rows, columns), ...meanOutlines(others, material.scheme.part_kinds, rows, columns)];
+    const means = meanOutlines(others, material.scheme.part_kinds, rows, columns);
+    this.things = found
+      ? foundOutlines(found, picture, means, rows, columns)
+      : [covering(picture, [rows / 2, columns / 2], size, rows, columns), ...means];
     this.chosen = 0;
     this.open();
     this.stage.focus();
@@ -96,9 +112,8 @@ export class OwnPicture {
 
   show() {
     const { bitmap, canvas, things, chosen } = this;
-    const { texts, inBrowser } = this.app;
+    const { texts } = this.app;
     for (const name of ['stage', 'things', 'use']) ownPart(name).hidden = !bitmap;
-    ownPart('choose').hidden = !inBrowser;
     ownPart('choose').className = bitmap ? '' : 'main';
     const context = canvas.getContext('2d', { willReadFrequently: true });
     if (!bitmap || !context) return;
@@ -187,8 +202,18 @@ export class OwnPicture {
     const { width, height } = this.canvas;
     const data = this.canvas.getContext('2d')?.getImageData(0, 0, width, height).data ?? [];
     const picture = { rows: height, columns: width, pixels: data.filter((_, i) => i % 4 < 3) };
+    const exemplar = cutExemplar(`own:${this.app.material.own.length + 1}`, picture, this.things.slice(1));
+    ownPart('use').disabled = true; // so that it is not sent twice
+    try {
+      exemplar.name = (await this.app.asker?.keep(exemplar)) ?? exemplar.name;
+    } catch (error) {
+      ownPart('how').textContent = this.app.trouble(error instanceof Error ? error.message : '');
+      return;
+    } finally {
+      ownPart('use').disabled = false;
+    }
     this.dialog.close();
-    await this.app.receive(cutExemplar(`own:${this.app.material.own.length + 1}`, picture, this.things.slice(1)));
+    await this.app.receive(exemplar);
   }
 
   listen() {

@@ -13,6 +13,19 @@ export async function unpack(text) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+/** The opposite of `unpack`. @param {Uint8Array} bytes */
+export async function pack(bytes) {
+  const stream = new Blob([/** @type {Uint8Array<ArrayBuffer>} */ (bytes)]).stream().pipeThrough(new CompressionStream('deflate'));
+  let text = '';
+  for (const byte of new Uint8Array(await new Response(stream).arrayBuffer())) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+/** The opposite of `unpackImage`. @param {Uint8Array} pixels RGB, row by row @param {number} columns */
+export async function packImage(pixels, columns) {
+  return pack(pixels.map((value, i) => (i % (3 * columns) >= 3 ? value - pixels[i - 3] : value)));
+}
+
 /**
  * An image of which each pixel was stored less the one left of it.
  * @param {string} text

@@ -73,8 +73,9 @@ class _PooledConvolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         batch, weight, pooled, *largest = ctx.saved_tensors
         wanted = ctx.needs_input_grad[0]  # not of the images themselves
-        shape = (len(largest[0]), len(weight), *batch.shape[2:])
-        # Used for one chunk after the other: clearing memory that is new takes a quarter of all the time.
+        most = len(largest[0]) if largest else 0  # of a thread that has no part of a small batch
+        shape = (most, len(weight), *batch.shape[2:])
+        # Used for one chunk after the other: clearing new memory was a fifth of a step.
         room = torch.empty(shape, dtype=batch.dtype, memory_format=torch.channels_last)
         if len(largest) == 1:
             return _gradients(gradient, batch, weight, pooled, largest[0], room, wanted)
