@@ -31,7 +31,7 @@ RESULTS = HERE / "results"
 TABLE = RESULTS / "audits.csv"
 PAGES = ("findings.md", "houses.md")
 NETWORKS = ("cnn-15", "cnn-13", "fcn-16", "fcn-14")
-PAIRS = 100
+PAIRS = 60
 CONDITIONS = {
     "baseline": ("#d55e00", "s", "trained on baseline: parts at their positions"),
     "floating+matched": ("#0072b2", "o", "trained on floating parts"),
@@ -296,6 +296,12 @@ class Findings:
         if condition:
             found = found[found["condition"] == condition]
         return [float(value) for value in found[end] if not np.isnan(value)]
+
+    def exceeds(self, score: str, other: str, *, exemplars: Sequence[str]) -> bool:
+        """Whether each network has more of a score than of another."""
+        chosen = self._results[self._results["exemplars_of"].isin(exemplars)]
+        wide = chosen.pivot(index=["exemplars_of", "condition", "network"], columns="score", values="value")
+        return bool((wide[score] > wide[other]).all())
 
     def span(self, score: str, *, exemplars: Sequence[str] = (), condition: str = "") -> str:
         """The lowest and the highest value of a score."""
