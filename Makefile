@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test types tests docs lint clean
+.PHONY: demo test types tests docs results lint clean
 
 # What it imports is compiled on the way and kept for the commands after it, also where Python is told to keep nothing,
 # as in many containers: else each command would take a quarter of a minute longer.
@@ -27,6 +27,10 @@ tests: $(VENV)/.installed-dev
 # The site in site/, from docs/ and the code; a warning is an error.
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+
+# The pages of findings from their table; with FASSEG=FOLDER the table, too, from networks trained and audited: hours.
+results: $(VENV)/.installed-dev
+	$(BIN)/python docs/make_results.py $(if $(FASSEG),--fasseg "$(FASSEG)" --work "$(or $(WORK),runs/results)")
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

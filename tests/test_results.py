@@ -1,0 +1,53 @@
+"""The pages of findings: what they say is what their table says."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import configural as cf
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture(scope="module")
+def making():
+    spec = importlib.util.spec_from_file_location("make_results", DOCS / "make_results.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def results(making):
+    return pd.read_csv(making.TABLE)
+
+
+def test_the_pages_are_those_of_the_table(making, results):
+    for page, text in making.render(results).items():
+        assert (DOCS / page).read_text("utf-8") == text, f"{page}: not as the table has it; run make results"
+
+
+def test_another_table_makes_another_page_or_contradicts_it(making, results):
+    is_index = results["score"] == "index"
+    changed = results.assign(value=results["value"].where(~is_index, results["value"] * 0.9))
+    assert making.render(changed)["findings.md"] != making.render(results)["findings.md"]
+    turned = results.assign(value=results["value"].where(~is_index, -results["value"]))
+    with pytest.raises(ValueError, match="not borne out"):
+        making.render(turned)
+
+
+def test_an_audit_has_every_row_of_the_tables(making):
+    """That of houses, whose class and surface have names of their own."""
+    library = cf.portraits.load("houses:2")
+    observer = cf.audit.observers(library)["relation observer"]
+    with cf.progress.hidden():
+        audit = cf.audit.audit(observer, library, pairs=2)
+    for name, row in making.ROWS.items():
+        if row.probe not in ("receptive_field", "attribution"):  # which an observer without pixels leaves out
+            assert making._found(audit, row).get("note") != "not measured", name
+    found = making._found(audit, making.ROWS["index"])
+    assert found["value"] == audit.relation_index()["value"]
+    assert not np.isnan(making._found(audit, making.ROWS["canvas_only"])["value"])
