@@ -241,7 +241,7 @@ def _found(audit: Audit, row: Row) -> dict[str, Any]:
     if of == PLAIN:
         of = backgrounds(audit)[0]
     if of == "":  # of the first, which is the audit's own background
-        of = scores["of"].iloc[0]
+        of = scores["of"].iloc[0] if len(scores) else None
     for column, wanted in (("of", of), ("at", row.at)):
         if wanted is not None:
             scores = scores[scores[column] == wanted]
@@ -287,10 +287,16 @@ class Findings:
         return float(self._one(exemplars, condition, network, score)["value"])
 
     def all(
-        self, score: str, *, exemplars: Sequence[str] = (), condition: str = "", end: str = "value"
+        self,
+        score: str,
+        *,
+        exemplars: Sequence[str] = (),
+        condition: str = "",
+        networks: Sequence[str] = NETWORKS,
+        end: str = "value",
     ) -> list[float]:
         """A score of all networks, or of those of some exemplars or a condition, where it is defined."""
-        found = self._results[self._results["score"] == score]
+        found = self._results[(self._results["score"] == score) & self._results["network"].isin(networks)]
         if exemplars:
             found = found[found["exemplars_of"].isin(exemplars)]
         if condition:
@@ -300,12 +306,13 @@ class Findings:
     def exceeds(self, score: str, other: str, *, exemplars: Sequence[str]) -> bool:
         """Whether each network has more of a score than of another."""
         chosen = self._results[self._results["exemplars_of"].isin(exemplars)]
-        wide = chosen.pivot(index=["exemplars_of", "condition", "network"], columns="score", values="value")
-        return bool((wide[score] > wide[other]).all())
+        keys = ["exemplars_of", "condition", "network"]
+        one, two = (chosen[chosen["score"] == name].set_index(keys)["value"] for name in (score, other))
+        return bool((one > two).all())
 
-    def span(self, score: str, *, exemplars: Sequence[str] = (), condition: str = "") -> str:
-        """The lowest and the highest value of a score."""
-        row, values = ROWS.get(score), self.all(score, exemplars=exemplars, condition=condition)
+    def span(self, score: str, **of: Any) -> str:
+        """The lowest and the highest value of a score, of what `all` is given."""
+        row, values = ROWS.get(score), self.all(score, **of)
         if score == ACCURACY or (row and row.fraction):
             low, high = (
                 f"{100 * value:.1f}".replace("100.0", "100").removesuffix(".0")

@@ -6,7 +6,6 @@ import subprocess
 from itertools import pairwise
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from command_line import configural
 from typer.main import get_command
@@ -95,19 +94,3 @@ def test_git_ignores_what_the_commands_write():
     paths = sorted(out if "." in out else f"{out}/face.png" for out in written)
     ignored = subprocess.run(["git", "check-ignore", *paths], cwd=ROOT, capture_output=True, text=True)
     assert sorted(ignored.stdout.split()) == paths
-
-
-def test_the_figure_of_the_results_is_drawn_from_the_tables_of_the_findings():
-    """Each value and interval of the CSV stands in the findings, in the table of its source and condition."""
-    findings = (ROOT / "docs" / "findings.md").read_text("utf-8").replace("−", "-")
-    titles = {"FASSEG portraits": "Real portraits (FASSEG)", "painted faces": "Painted faces"}
-    results = pd.read_csv(ROOT / "docs" / "results" / "relation_index.csv", dtype=str)
-    for (source, condition), rows in results.groupby(["source", "condition"]):
-        if source not in titles:
-            continue
-        table = findings.split(f"## {titles[source]}, `{condition}`")[1].split("\n## ")[0]
-        (said,) = re.findall(r"^\| \*\*relation index\*\* \| (.*) \|$", table, re.MULTILINE)
-        networks = re.findall(r"[a-z]+-\d+", table.split("\n\n")[1].splitlines()[0])
-        expected = dict(zip(networks, said.split(" | "), strict=True))
-        for row in rows.itertuples():
-            assert expected[row.network] == f"{row.relation_index} [{row.low}, {row.high}]"

@@ -38,8 +38,11 @@ _TOLERANCE = 0.1
 _CLEARLY_BELOW = 0.4
 """Where an interval ends below this, more than chance is against the correct class."""
 
-_MUCH = 1 / 3
-"""Of the gap: where no move costs as much, something else may be what is read above all."""
+_MUCH = 0.2
+"""Of the gap: where no move costs as much, something else may be what is read above all.
+
+One moved part breaks half of the relations among four, so relations that make up two fifths of the gap pass.
+"""
 
 _GRADED = 0.1
 """Distances within the natural range count for nothing if they cost less than this fraction of larger ones."""
