@@ -75,6 +75,17 @@ class OnPortrait:
 
 
 @dataclass(frozen=True, eq=False)
+class Placed:
+    """Whether the portrait is in the middle of the image, and nothing of its parts."""
+
+    library: Library
+
+    def log_odds_of(self, stimuli: list[Stimulus]) -> np.ndarray:
+        """-6 if it is not."""
+        return np.where([one.placement == "middle" for one in stimuli], 0.0, -6.0)
+
+
+@dataclass(frozen=True, eq=False)
 class Uncovered:
     """A bag of parts that minds what the box of one covers of the box of another, and nothing else."""
 
@@ -224,6 +235,29 @@ def described(library: Library, name: str = "baseline") -> dict[str, Any]:
         named = (best[:, :2] < 2).sum(axis=1) + (best[:, 2] == 2) + (best[:, 3] == 3)  # either eye in either place
         return 2.5 * named - 6 - 24 * costs.min(axis=1)
 
+    def guards(p: np.ndarray) -> np.ndarray:
+        down, right = (p - places)[..., 0], (p - places)[..., 1]
+        tall = np.minimum(down[:, 3], -down[:, :2].min(axis=1)).clip(0)
+        wide = np.minimum(-right[:, 0], right[:, 1]).clip(0)
+        return np.where(p[:, 3, 0] > places[2:, 0].mean(), 4, -4) - np.minimum(12, 250 * (tall + wide))
+
+    def order_and_place(p: np.ndarray) -> np.ndarray:
+        rows, middle = p[..., 0], np.linalg.norm((p - places).mean(axis=1), axis=1)
+        right = (p[:, 0, 1] < p[:, 1, 1]) & (rows[:, :2].max(axis=1) < rows[:, 2]) & (rows[:, 2] < rows[:, 3])
+        return np.where(right, 3, -117) - 5 * np.minimum(1, middle / 0.035)
+
+    def directions(p: np.ndarray) -> np.ndarray:
+        def angles(q: np.ndarray) -> np.ndarray:
+            lines = q[..., [1, 2, 3], :] - q[..., [0, 0, 2], :]
+            return np.arctan2(lines[..., 0], lines[..., 1])
+
+        away = np.degrees(np.angle(np.exp(1j * (angles(p) - angles(places)))))
+        return 5 * np.exp(-((away / 10) ** 2) / 2).sum(axis=1) - 9
+
+    def gaussian(p: np.ndarray) -> np.ndarray:
+        away = np.linalg.norm(p[:, first] - p[:, second] - pairs, axis=-1)
+        return 8 - ((away / 0.02) ** 2).sum(axis=1)
+
     def on(of_positions: Callable[[np.ndarray], np.ndarray]) -> Described:
         return Described(library, of_positions)
 
@@ -265,6 +299,13 @@ def described(library: Library, name: str = "baseline") -> dict[str, Any]:
         "shape and names": on(constellation),
         "positions on the portrait": OnPortrait(library, lambda p: 4 * near(p, places).sum(axis=1) - 7),
         "no part covered": Uncovered(library),
+        "two parts beyond bounds of the image": on(guards),
+        "positions on the portrait, and its place": Mixed(
+            (OnPortrait(library, lambda p: 4 * near(p, places).sum(axis=1) - 7), Placed(library)), np.add
+        ),
+        "order, and where the whole lies": on(order_and_place),
+        "directions between parts": on(directions),
+        "distances without end": on(gaussian),
         "relations or positions, either": Mixed((relations, positions), np.maximum),
         "knows none of these": Mixed((relations,), lambda a: a / 3 - 20),
         "classes the other way round": Mixed((relations,), lambda a: -a),

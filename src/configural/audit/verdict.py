@@ -44,6 +44,9 @@ _MUCH = 0.2
 One moved part breaks half of the relations among four, so relations that make up two fifths of the gap pass.
 """
 
+_AS_MUCH = 0.75
+"""Of what all parts moved cost: where the whole portrait moved costs less, positions may be those on the portrait."""
+
 _GRADED = 0.1
 """Distances within the natural range count for nothing if they cost less than this fraction of larger ones."""
 
@@ -85,7 +88,7 @@ def headline(audit: Audit) -> str:
         ...     observer = cf.audit.observers(library)["relation observer"]
         ...     found = cf.audit.audit(observer, library, pairs=20, probes=["forced_choice", "factorial"])
         >>> cf.audit.headline(found)
-        'It reads how the parts lie to each other'
+        'It reads how the parts lie to each other; that it reads positions is not shown'
     """
     if refused := _refused(audit):
         return refused
@@ -105,7 +108,7 @@ def headline(audit: Audit) -> str:
     elif shown.relational:
         kind = _kind_of_relations(audit, plain, floor)
         also = "; on the visible canvas also where on it they lie, or what they cover" * on_canvas.positional
-        reads = f"It reads how the parts lie to each other{kind}{also}"
+        reads = f"It reads how the parts lie to each other{kind}{also or '; that it reads positions is not shown'}"
     elif on_canvas.relational and not on_canvas.positional:
         without = "where they lie" if shown.positional else "moved parts cost it next to nothing"
         reads = f"It reads how the parts lie to each other on the visible canvas; where none is visible, {without}"
@@ -124,13 +127,16 @@ def headline(audit: Audit) -> str:
         )
     else:
         return "Moved parts cost it next to nothing: neither relations nor positions are shown"
-    return _within_what_moves_show(reads, audit, floor)
+    return _within_what_moves_show(reads, audit)
 
 
 def _where(audit: Audit, floor: float) -> tuple[str, str]:
     """In which frame parts have the positions that it reads, and what moving the whole portrait shows beside."""
-    moved = [row for row in _named(audit, "displacement", "drop") if row["of"] == IMAGE]
-    if any(row["low"] > floor for row in moved):
+    drops = _named(audit, "displacement", "drop")
+    moved = [row for row in drops if row["of"] == IMAGE]
+    # A reader of positions in the image loses as much by the whole portrait as by all parts moved on it.
+    on_it = max((row["value"] for row in drops if row["of"] == ALL), default=0.0)
+    if any(row["low"] > floor and row["value"] >= _AS_MUCH * on_it for row in moved):
         return " in the image", ""
     open_ = ", in the image or on the portrait"
     if any(row["high"] <= floor for row in moved):
@@ -138,9 +144,9 @@ def _where(audit: Audit, floor: float) -> tuple[str, str]:
     return open_, ""
 
 
-def _within_what_moves_show(reads: str, audit: Audit, floor: float) -> str:
+def _within_what_moves_show(reads: str, audit: Audit) -> str:
     """What it reads, after a word of how little that may be: what no move touches may be read in any other way."""
-    gap = floor / SMALLEST
+    gap = _gap(audit)
     costs = [
         abs(row["value"])
         for name in (BALANCED, TOGETHER, POSITIONAL, ONE_WAY)
@@ -157,7 +163,7 @@ def _within_what_moves_show(reads: str, audit: Audit, floor: float) -> str:
     )
 
 
-_ORDER = ", their order and not their distances within the natural range"
+_ORDER = "; exchanged parts cost it something, parts nearer or further apart next to nothing"
 _EXTENT = "; parts moved apart cost it more than parts exchanged"
 _COARSE = ", coarsely: distances within the natural range do not count"
 
@@ -262,7 +268,11 @@ def _both(fraction: Mapping[str, Any] | None) -> str:
 
 
 def _shown(audit: Audit, background: str, floor: float) -> _Shown:
-    relational = any(row["low"] > floor for row in _rows(audit, BALANCED, background))
+    # Conjunctions of positions have an effect of relations, but none that is balanced; one-sided bounds the reverse.
+    relational = any(
+        row["low"] > floor and half["low"] > floor
+        for row, half in zip(_rows(audit, BALANCED, background), _rows(audit, RELATIONAL, background), strict=True)
+    )
     positional = any(row["low"] > floor for row in _rows(audit, TOGETHER, background))
     # For all who read relations alone A equals B, and R equals C whichever way all move.
     positional |= _any_beyond([*_rows(audit, POSITIONAL, background), *_one_way(audit, background)], floor)
@@ -315,11 +325,23 @@ def _named(audit: Audit, probe: str, score: str) -> list[dict[str, Any]]:
 
 
 def smallest_effect(audit: Audit) -> float:
-    """The smallest effect of interest in nats; 0 where the gap was not measured."""
+    """The smallest effect of interest in nats; 0 where the gap was not measured.
+
+    It is a fraction of the gap, or of twice what the usual correct image is sure of where that is less: of log-odds
+    that fall without end, some scrambled arrangements alone may make the gap as large as one likes.
+    """
     try:
-        return float(SMALLEST * max(audit.score("forced_choice", GAP)["value"], 0))
+        gap = _gap(audit)
     except ConfiguralError:
         return 0.0
+    asked = audit.responses.get("forced_choice", pd.DataFrame(columns=["label", "log_odds"]))
+    sure = 2 * float(asked["log_odds"][asked["label"] == 1].median())
+    return SMALLEST * (min(gap, sure) if sure > 0 else gap)
+
+
+def _gap(audit: Audit) -> float:
+    """Between correct and scrambled arrangements, nats."""
+    return max(float(audit.score("forced_choice", GAP)["value"]), 0.0)
 
 
 def _differences(audit: Audit) -> dict[str, float]:
