@@ -45,7 +45,7 @@ One moved part breaks half of the relations among four, so relations that make u
 """
 
 _AS_MUCH = 0.75
-"""Of what all parts moved cost: where the whole portrait moved costs less, positions may be those on the portrait."""
+"""Of what all parts moved cost: if the whole portrait moved costs less, positions may be those on the portrait."""
 
 _GRADED = 0.1
 """Distances within the natural range count for nothing if they cost less than this fraction of larger ones."""
@@ -268,7 +268,7 @@ def _both(fraction: Mapping[str, Any] | None) -> str:
 
 
 def _shown(audit: Audit, background: str, floor: float) -> _Shown:
-    # Conjunctions of positions have an effect of relations, but none that is balanced; one-sided bounds the reverse.
+    # Conjunctions of positions have an effect of relations, but no balanced one; one-sided bounds the reverse.
     relational = any(
         row["low"] > floor and half["low"] > floor
         for row, half in zip(_rows(audit, BALANCED, background), _rows(audit, RELATIONAL, background), strict=True)
