@@ -8,6 +8,8 @@ statement that the table does not bear out stops the script.
 """
 
 import argparse
+import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
@@ -128,11 +130,10 @@ ROWS = {
         at=60,
     ),
     "whole": Row(
-        label="advantage of the whole over the part, 2AFC",
+        label="advantage of the whole over the part, nats",
         probe="part_whole",
         score="advantage",
         of="over the part alone",
-        fraction=True,
     ),
     "composite": Row(label="composite effect, nats", probe="composite", score="composite_effect"),
     "canvas_only": Row(
@@ -319,8 +320,9 @@ class Findings:
                 for value in (min(values), max(values))
             )
             return f"{high} %" if low == high else f"{low} to {high} %"
+        digits = row.digits if row else 1
         low, high = (
-            f"{value:.{row.digits if row else 1}f}".replace("-", "−") for value in (min(values), max(values))
+            f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−") for value in (min(values), max(values))
         )
         return high if low == high else f"{low} to {high}"
 
@@ -360,7 +362,21 @@ def render(results: pd.DataFrame) -> dict[str, str]:
     environment.globals |= {
         f"{path.stem}_plan": path.read_text("utf-8").strip() for path in sorted(RESULTS.glob("*.yaml"))
     }
-    return {page: environment.get_template(f"{page}.jinja").render() for page in PAGES}
+    return {page: wrapped(environment.get_template(f"{page}.jinja").render()) for page in PAGES}
+
+
+def wrapped(text: str) -> str:
+    """Markdown with paragraphs and items of lists in lines of 116 characters; all else as it is."""
+    blocks, code = [], False
+    for block in re.split(r"\n{2,}", text.strip()):
+        if not code and not block.startswith(("|", "#", "!", "<", "```")):
+            items = re.split(r"\n(?=- )", block)
+            indent = "  " if block.startswith("- ") else ""
+            block = "\n".join(textwrap.fill(" ".join(item.split()), 116, subsequent_indent=indent,
+                              break_long_words=False, break_on_hyphens=False) for item in items)  # fmt: skip
+        code ^= block.count("```") % 2 == 1
+        blocks.append(block)
+    return "\n\n".join(blocks) + "\n"
 
 
 def figure(results: pd.DataFrame) -> Figure:
@@ -406,7 +422,10 @@ def main() -> None:
     results = pd.read_csv(TABLE)
     for page, text in render(results).items():
         (HERE / page).write_text(text, "utf-8")
-    save_figure(figure(results), HERE / "images" / "relation_index.png")
+    picture = HERE / "images" / "relation_index.png"
+    save_figure(figure(results), picture)
+    for other in (".svg", ".pdf"):  # the pages show the one
+        picture.with_suffix(other).unlink()
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ def test_another_table_makes_another_page_or_contradicts_it(making, results):
     is_index = results["score"] == "index"
     changed = results.assign(value=results["value"].where(~is_index, results["value"] * 0.9))
     assert making.render(changed)["findings.md"] != making.render(results)["findings.md"]
-    turned = results.assign(value=results["value"].where(~is_index, -results["value"]))
+    is_relational = results["score"] == "relational"
+    turned = results.assign(low=results["low"].where(~is_relational, -results["low"]))
     with pytest.raises(ValueError, match="not borne out"):
         making.render(turned)
 
