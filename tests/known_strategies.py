@@ -292,6 +292,9 @@ def described(library: Library, name: str = "baseline") -> dict[str, Any]:
         "relations within a head, else positions": Mixed(
             (OnCanvas(relations, 100.0), positions), lambda a, b: np.where(a < 100, a, b)
         ),
+        "positions within a head, else relations": Mixed(
+            (OnCanvas(positions, 100.0), relations), lambda a, b: np.where(a < 100, a, b)
+        ),
         "long face, mouth low": on(long_face),
         "eyes high or mouth low": on(halves),
         "coarse distances": on(coarse),

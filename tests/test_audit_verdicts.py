@@ -81,6 +81,7 @@ DESCRIBED = {
     "outline": f"{RELATIONS}; parts moved apart cost it more than parts exchanged",
     "relations within a head": f"{ON_CANVAS}, moved parts cost it next",
     "relations within a head, else positions": f"{ON_CANVAS}, where they lie",
+    "positions within a head, else relations": f"{RELATIONS} where no canvas is visible; on the visible canvas no more",
     "long face, mouth low": EITHER_FRAME,
     "eyes high or mouth low": EXCHANGES,
     "coarse distances": f"{RELATIONS}, coarsely",

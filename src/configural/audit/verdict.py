@@ -105,6 +105,11 @@ def headline(audit: Audit) -> str:
     on_canvas = _shown(audit, visible[0], floor) if visible else _Shown(False, False, None)
     if shown.relational and shown.positional:
         reads = _both(shown.fraction)
+    elif shown.relational and on_canvas.positional and not on_canvas.relational:
+        reads = (
+            "It reads how the parts lie to each other where no canvas is visible; on the visible canvas no more is "
+            "shown than that it reads where on it they lie, or what they cover"
+        )
     elif shown.relational:
         kind = _kind_of_relations(audit, plain, floor)
         also = "; on the visible canvas also where on it they lie, or what they cover" * on_canvas.positional
