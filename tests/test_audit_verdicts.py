@@ -81,7 +81,7 @@ DESCRIBED = {
     "outline": f"{RELATIONS}; parts moved apart cost it more than parts exchanged",
     "relations within a head": f"{ON_CANVAS}, moved parts cost it next",
     "relations within a head, else positions": f"{ON_CANVAS}, where they lie",
-    "positions within a head, else relations": f"{RELATIONS} where no canvas is visible; on the visible canvas no more",
+    "positions within a head, else relations": f"{RELATIONS} where no canvas is visible; on the visible canvas no",
     "long face, mouth low": EITHER_FRAME,
     "eyes high or mouth low": EXCHANGES,
     "coarse distances": f"{RELATIONS}, coarsely",
@@ -159,7 +159,7 @@ def test_headline_of_a_known_strategy(baseline, painted, name):
 FLOATING = {
     "relation observer": ALONE,
     "order only": f"{RELATIONS}; exchanged parts cost it something, parts nearer or further apart next to nothing",
-    "eyes only": ALONE,
+    "eyes only": RELATIONS,
     "shape and names": f"{RELATIONS}; parts moved apart cost it more than parts exchanged",
     "position observer": NO_TASK,
     "bag of parts": NO_TASK,
