@@ -18,7 +18,10 @@ from configural.audit.positions import padding
 from configural.audit.probe import Inspection, Material, Score, Trials
 from configural.audit.probes.receptive_field import LEGIBLE, as_tensor, fields_of, last_convolution
 from configural.audit.respondents import Respondent, checked
+from configural.cores import on_cores
 from configural.models.classifiers import Differentiable
+from configural.models.networks import threads_for
+from configural.models.study_networks import StudyNet
 from configural.objects import ObjectScheme
 from configural.stimuli import Renderer, Stimulus
 
@@ -72,6 +75,15 @@ class Attribution(Inspection):
         self, classifier: Any, images: UInt8[np.ndarray, "n size size 3"]
     ) -> dict[str, Float[np.ndarray, "n 3 size size"]]:
         """Per method what it attributes to each pixel and colour."""
+        module = getattr(classifier, "module", None)
+        threads = threads_for(module, next(module.parameters()).device) if isinstance(module, StudyNet) else 1
+        parts = np.array_split(images, max(1, min(threads, len(images))))
+        found = on_cores(lambda rank, _: self._relevance(classifier, parts[rank]), len(parts))
+        return {key: np.concatenate([part[key] for part in found]) for key in found[0]}
+
+    def _relevance(
+        self, classifier: Any, images: UInt8[np.ndarray, "n size size 3"]
+    ) -> dict[str, Float[np.ndarray, "n 3 size size"]]:
         from captum.attr import IntegratedGradients, Occlusion
 
         values, size = as_tensor(images), len(images[0])
