@@ -530,7 +530,7 @@ def test_one_process_at_a_time_writes_a_dataset(blocks, tmp_path, format):
             super().write(plan, folder, update=update, each=each)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(FORMATS, format, Meanwhile())
+        patch.setitem(FORMATS.data, format, Meanwhile())
         write(tables[0], out, library=blocks, size=16, format=format)
     assert content(out) == content(alone)
     assert {path.name for path in tmp_path.iterdir()} == {"alone", "set"}

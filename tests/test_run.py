@@ -189,7 +189,7 @@ def test_a_used_folder_is_refused_and_a_finished_one_resumes_at_once(finished, b
 
 
 def test_unfinished_and_foreign_folders(tmp_path):
-    with pytest.raises(ConfiguralError, match=r"config\.yaml: there is no such file"):
+    with pytest.raises(ConfiguralError, match=r"it holds no config\.yaml"):
         cf.load_run(tmp_path)
     (tmp_path / "config.yaml").write_text("epochs: many\n")
     with pytest.raises(ConfiguralError, match=r"config\.yaml, line 1: unknown key .epochs"):
