@@ -59,7 +59,7 @@ class Row:
         label: Its words.
         probe: The probe.
         score: The score's name.
-        of: What it is measured of; PLAIN stands for the plain surface.
+        of: What it is measured of; PLAIN and OWN stand for a surface without canvas and for the audit's own.
         at: At which distance or angle.
         fraction: Whether it is written in percent.
         digits: After the point, where it is not.
@@ -74,123 +74,21 @@ class Row:
     digits: int = 1
 
 
-PLAIN = "skin"
+PLAIN, OWN = "plain background", "own background"
 ROWS = {
-    "choice": Row(
-        label="correct arrangement preferred (2AFC)", probe="forced_choice", score="choice", of="all", fraction=True
-    ),
-    "relational": Row(
-        label="broken relations cost, nats",
-        probe="factorial",
-        score="balanced_relational_effect",
-        of=PLAIN,
-        at=60,
-    ),
-    "together": Row(
-        label="all parts moved together cost, nats", probe="factorial", score="all_together", of=PLAIN, at=60
-    ),
-    "fraction": Row(
-        label="**relational fraction** of what a moved part costs",
-        probe="factorial",
-        score="relational_fraction",
-        of=PLAIN,
-        at=60,
-        digits=2,
-    ),
-    "on_canvas": Row(
-        label="all moved together on the visible canvas cost, nats",
-        probe="factorial",
-        score="all_together",
-        of="canvas",
-        at=60,
-    ),
-    "index": Row(label="relation index", probe="displacement", score="relation_index", of="", at=60, digits=2),
-    "first_order": Row(
-        label="two parts exchanged cost, nats", probe="spatial_relations", score="first_order", of="any"
-    ),
-    "second_order": Row(
-        label="a distance changed by 40 costs, nats",
-        probe="spatial_relations",
-        score="second_order",
-        of="any",
-        at=40,
-    ),
-    "both": Row(
-        label="both of a pair correct (chance 25 %)",
-        probe="anagrams",
-        score="both_correct",
-        of="all",
-        fraction=True,
-    ),
-    "jitter": Row(
-        label="parts displaced at random by up to 60 cost, nats",
-        probe="scrambling",
-        score="drop",
-        of="parts displaced at random",
-        at=60,
-    ),
-    "whole": Row(
-        label="advantage of the whole over the part, nats",
-        probe="part_whole",
-        score="advantage",
-        of="over the part alone",
-    ),
-    "composite": Row(label="composite effect, nats", probe="composite", score="composite_effect"),
-    "canvas_only": Row(
-        label="P(correct) of the canvas alone",
-        probe="background_removal",
-        score="P(face)",
-        of="canvas only",
-        fraction=True,
-    ),
-    "grey": Row(
-        label="correct arrangement preferred, on grey",
-        probe="background_removal",
-        score="choice",
-        of="grey",
-        fraction=True,
-    ),
-    "noise": Row(
-        label="correct arrangement preferred, on noise",
-        probe="background_removal",
-        score="choice",
-        of="noise",
-        fraction=True,
-    ),
-    "inverted": Row(label="log-odds drop, upside down", probe="inversion", score="drop", of="inverted"),
-    "thatcher": Row(label="Thatcher effect, nats", probe="inversion", score="drop", of="Thatcher effect"),
-    "turned": Row(
-        label="P(correct) with the parts turned by 45°",
-        probe="inversion",
-        score="P(face)",
-        of="rotation",
-        at=45,
-        fraction=True,
-    ),
-    "not_additive": Row(label="not additive over parts", probe="interactions", score="not_additive", fraction=True),
-    "field": Row(label="effective receptive field, pixels", probe="receptive_field", score="field", of="effective"),
-    "in_field": Row(
-        label="pairs of parts within it",
-        probe="receptive_field",
-        score="pairs_in_field",
-        of="effective",
-        fraction=True,
-    ),
-    "gradients": Row(
-        label="Integrated Gradients on the canvas",
-        probe="attribution",
-        score="fraction_gradients",
-        of="canvas",
-        fraction=True,
-    ),
-    "occlusion": Row(
-        label="occlusion relevance on the canvas",
-        probe="attribution",
-        score="fraction_occlusion",
-        of="canvas",
-        fraction=True,
-    ),
+    row.name: Row(
+        label=row.label,
+        probe=row.probe,
+        score=row.score,
+        of=None if pd.isna(row.of) else row.of,
+        at=None if pd.isna(row.at) else row.at,
+        fraction=row.unit == "%",
+        digits=row.digits,
+    )
+    for row in pd.read_csv(RESULTS / "rows.csv").itertuples(index=False)
 }
+"""The rows of the pages' tables, by the names that the templates have for them."""
+
 ACCURACY, VERDICT = "accuracy", "verdict"
 
 
@@ -199,7 +97,7 @@ def train(work: Path, fasseg: Path) -> None:
     for _, source, _, plan in STUDIES:
         given = f"fasseg:{fasseg.absolute()}" if source == "fasseg" else source
         with chdir(RESULTS):
-            cf.study.run_study(Path(f"{plan}.yaml"), given, out=work / f"{source}-{plan}")
+            cf.run_study(Path(f"{plan}.yaml"), given, out=work / f"{source}-{plan}")
 
 
 def audits(work: Path) -> Iterator[tuple[str, str, str, float, Audit]]:
@@ -241,7 +139,7 @@ def _found(audit: Audit, row: Row) -> dict[str, Any]:
     of = row.of
     if of == PLAIN:
         of = backgrounds(audit)[0]
-    if of == "":  # of the first, which is the audit's own background
+    if of == OWN:  # which comes first
         of = scores["of"].iloc[0] if len(scores) else None
     for column, wanted in (("of", of), ("at", row.at)):
         if wanted is not None:

@@ -35,6 +35,7 @@ from configural.audit.asking import Asking
 from configural.audit.auditing import make_material
 from configural.audit.probe import ProbeCard, scores_frame
 from configural.audit.result import Facts
+from configural.audit.verdict import smallest_effect
 from configural.config.audit import AuditConfig
 from configural.stimuli import Renderer
 from configural.stimuli import condition as find_condition
@@ -190,6 +191,18 @@ def test_effects_are_those_of_the_mixture(baseline, painted):
     drop = still.reindex(cells["base"]).to_numpy() - cells["log_odds"]
     effects = [both[("factorial", name, "skin", 60.0)] for name in ("relational_effect", "positional_effect")]
     assert sum(effects) == pytest.approx(drop.groupby(cells["part"]).mean().mean())
+
+
+def test_the_smallest_effect_is_told_as_what_it_is(baseline, painted):
+    """Of log-odds that end nowhere, scrambled arrangements alone make the gap some hundred times as large."""
+    surer = Mixed((observers(painted)["relation observer"],), lambda a: a + 4)
+    assert "5 % of the gap between correct and scrambled" in " ".join(sentences(baseline.audit(surer)))
+    found = baseline.audit(described(painted)["distances without end"])
+    assert "5 % of twice the log-odds of the usual correct image" in " ".join(sentences(found))
+    given = found.responses["forced_choice"]
+    expected = 0.1 * np.median(given["log_odds"][given["label"] == 1])
+    assert smallest_effect(found) == pytest.approx(expected)
+    assert expected < 0.01 * found.score("forced_choice", "log_odds_gap")["value"]
 
 
 def test_what_one_way_costs_is_not_hidden_by_the_other(baseline, painted):

@@ -502,7 +502,15 @@ def test_what_a_function_does_to_its_images_stays_there(images):
         given[...] = 255 - given
         return 1 - given.mean(axis=(1, 2, 3)) / 255
 
-    for opened in (models.open(inverting), models.open(Estimator(), prepare=lambda x: inverting(x)[:, None] * 255)):
+    class Means(torch.nn.Module):
+        def prepare(self, batch):
+            return batch.sub_(batch // 2).float().mean(dim=(2, 3))[:, :2]
+
+        def forward(self, means):
+            return means
+
+    estimator = models.open(Estimator(), prepare=lambda x: inverting(x)[:, None] * 255)
+    for opened in (models.open(inverting), estimator, models.open(Means(), output="logits", positive=1)):
         first = opened.log_odds(images)
         np.testing.assert_array_equal(images, before)
         np.testing.assert_array_equal(opened.log_odds(images), first)

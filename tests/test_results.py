@@ -52,3 +52,22 @@ def test_an_audit_has_every_row_of_the_tables(making):
     found = making._found(audit, making.ROWS["index"])
     assert found["value"] == audit.relation_index()["value"]
     assert not np.isnan(making._found(audit, making.ROWS["canvas_only"])["value"])
+
+
+@pytest.mark.slow
+def test_networks_are_trained_audited_and_told_of(making, tmp_path, monkeypatch):
+    """The way of make results, with one small network."""
+    plan = "networks: [fcn-14]\nconditions: [baseline]\nseeds: [1]\ntests: [middle]\npreset: quick\n"
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "tiny.yaml").write_text(f"{plan}image_size: 32\ncount: 60\n", "utf-8")
+    changed = {"RESULTS": tmp_path / "plans", "NETWORKS": ("fcn-14",), "PAIRS": 2}
+    changed["STUDIES"] = (("painted faces", "synthetic:4", "baseline", "tiny"),)
+    for name, value in changed.items():
+        monkeypatch.setattr(making, name, value)
+    with cf.progress.hidden():
+        making.train(tmp_path, tmp_path)
+        told = making.table(tmp_path)
+    assert set(told["score"]) >= {"accuracy", "verdict", *making.ROWS}
+    folder = tmp_path / "synthetic:4-tiny" / "runs" / "fcn-14-baseline-1"
+    accuracy = told[told["score"] == "accuracy"]["value"].item()
+    assert accuracy == cf.load_run(folder).metrics["test_accuracy"]

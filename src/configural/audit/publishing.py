@@ -165,8 +165,8 @@ def _displaced(audit: Audit) -> str:
     return (
         f" Relational and positional effects are those of a displacement by {at:g}/512 of the longer side of the "
         f"source image; effects that are not surely above {100 * SMALLEST:.0f}\\,\\% of the mean gap between "
-        "correct and scrambled arrangements do not count as shown, and no relational fraction is given where costs "
-        "do not add up."
+        "correct and scrambled arrangements, or of twice the median log-odds of correct images where that is less, "
+        "do not count as shown, and no relational fraction is given where costs do not add up."
     )
 
 

@@ -28,7 +28,7 @@ from configural.models.classifiers import CLIP, FINEST
 from configural.wording import in_percent, in_words, of_side, without_folders
 
 SMALLEST = 0.05
-"""The smallest effect of interest: this fraction of the gap between correct and scrambled arrangements."""
+"""The smallest effect of interest: this fraction of the gap, or of what a correct image is sure of; see below."""
 
 NO_SUM = "undefined: costs do not add up"
 
@@ -335,13 +335,20 @@ def smallest_effect(audit: Audit) -> float:
     It is a fraction of the gap, or of twice what the usual correct image is sure of where that is less: of log-odds
     that fall without end, some scrambled arrangements alone may make the gap as large as one likes.
     """
+    return SMALLEST * _measure(audit)[0]
+
+
+def _measure(audit: Audit) -> tuple[float, str]:
+    """What the smallest effect is a fraction of, in nats and in words."""
     try:
         gap = _gap(audit)
     except ConfiguralError:
-        return 0.0
+        return 0.0, ""
     asked = audit.responses.get("forced_choice", pd.DataFrame(columns=["label", "log_odds"]))
     sure = 2 * float(asked["log_odds"][asked["label"] == 1].median())
-    return SMALLEST * (min(gap, sure) if sure > 0 else gap)
+    if 0 < sure < gap:
+        return sure, "twice the log-odds of the usual correct image"
+    return gap, "the gap between correct and scrambled arrangements"
 
 
 def _gap(audit: Audit) -> float:
@@ -456,8 +463,8 @@ def _effects(audit: Audit) -> str:
         f"({one['images']:,} moves of {one['exemplars']:,} exemplars)."
     )
     if floor := smallest_effect(audit):
-        gap = f"{100 * SMALLEST:.0f} % of the gap between correct and scrambled arrangements"
-        said += f" What is not surely above {floor:.2g}, {gap}, does not count as shown."
+        of = f"{100 * SMALLEST:.0f} % of {_measure(audit)[1]}"
+        said += f" What is not surely above {floor:.2g}, {of}, does not count as shown."
     for row in _one_way(audit, plain[0]):
         if row["at"] == at and _any_beyond([row], floor):
             way = row["of"].partition(",")[0]

@@ -108,9 +108,8 @@ def validated(model: type[_Model], *documents: Document, context: Mapping[str, A
         return model.model_validate(values, context=dict(context or {}))
     except pydantic.ValidationError as error:
         told: dict[str, str] = {}
-        for (
-            problem
-        ) in error.errors():  # of one key the first; others are of the other kinds that it might have been
+        # Of one key the first: others are of the other kinds that it might have been.
+        for problem in error.errors():
             steps = _steps(problem)
             stating = [document for document in documents if steps and steps[0] in document.values] or documents
             told.setdefault("".join(steps[:1]), f"{stating[-1].where(steps)}: {problem_in_words(problem, model)}")

@@ -85,7 +85,8 @@ def torch_classifier(
     threads = threads_for(module, torch.device(options.device))
 
     def respond(images: UInt8[np.ndarray, "n h w 3"]) -> Any:
-        batch = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+        # A copy, which somebody's preparation may write into.
+        batch = torch.from_numpy(np.array(images, order="C")).permute(0, 3, 1, 2)
 
         def part(rank: int, meeting: Meeting) -> Any:
             with torch.inference_mode():
