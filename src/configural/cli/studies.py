@@ -35,7 +35,8 @@ def study(
         typer.Argument(metavar="[PLAN.yaml]", help="what to train and test; a preset's plan if not given"),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="quick (two CPU cores) or paper (as published), instead of a plan")
+        str | None,
+        typer.Option(help="quick (64 pixels), grid (224, hours of two cores) or paper (as published)"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="the study's folder; one that holds it is resumed")

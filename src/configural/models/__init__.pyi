@@ -8,6 +8,7 @@ from .keras import save_keras as save_keras
 from .networks import NETWORKS as NETWORKS
 from .networks import create as create
 from .networks import made_from as made_from
+from .networks import pieces as pieces
 from .networks import prepare as prepare
 from .networks import recreate as recreate
 from .networks import threads_for as threads_for

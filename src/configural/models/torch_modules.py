@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from configural.cores import Meeting, on_cores
 from configural.models.inputs import pixels
-from configural.models.networks import prepare, threads_for
+from configural.models.networks import pieces, prepare, threads_for
 from configural.models.opening import PIXELS, Options
 from configural.models.outputs import OpenedClassifier, Reading
 
@@ -90,7 +90,11 @@ def torch_classifier(
 
         def part(rank: int, meeting: Meeting) -> Any:
             with torch.inference_mode():
-                return outputs(parts[rank])
+                some, *others = pieces(parts[rank], torch.device(options.device))
+                first = outputs(some)
+                if others and not isinstance(first, Tensor):  # several outputs, which are not ours to join
+                    return outputs(parts[rank])
+                return torch.cat([first, *map(outputs, others)]) if others else first
 
         parts = batch.tensor_split(max(1, min(threads, len(batch) // _WORTH_A_THREAD)))
         with _evaluating(module):

@@ -17,7 +17,7 @@ from configural.objects import FACE, ObjectScheme
 from configural.runs.run import is_finished
 from configural.stimuli import condition as find_condition
 
-PLAN_PRESETS = ("quick", "paper")
+PLAN_PRESETS = ("quick", "grid", "paper")
 """The plans that come with the package."""
 
 
