@@ -81,11 +81,37 @@ def test_prediction_does_not_depend_on_the_batch_size(images):
     assert network.training  # as it was
 
 
+def test_a_cpu_takes_a_few_images_at_a_time(blocks):
+    """As many as fill two images of 256 pixels, never one of several; each network's responses stay in order."""
+    sizes = []
+
+    class Squeezing(torch.nn.Module):
+        def forward(self, batch):
+            sizes.append(len(batch))
+            assert len(batch) > 1, "an axis is lost of one image"
+            return batch.mean((1, 2, 3)).squeeze().unsqueeze(1) * torch.tensor([0.0, 1.0])
+
+    images = dataset(blocks, sample(blocks, condition="baseline", count=42).subset("train"), size=224)
+    batch = torch.stack([image for image, _ in images])
+    expected = (batch.float() / 255).mean((1, 2, 3)).double()
+    for n in (1, 2, 3, 7, len(images)):
+        some = torch.utils.data.Subset(images, range(n))
+        if n > 1:
+            sizes.clear()
+            found = predict(Squeezing(), some).frame["log_odds"]
+            assert np.allclose(found, expected[:n], atol=1e-5)
+            assert sum(sizes) == n
+            assert max(sizes) <= 3
+        opened = models.open(Squeezing() if n > 1 else torch.nn.Flatten(), positive=1, output="logits")
+        if n > 1:
+            assert np.allclose(opened.log_odds(batch[:n].permute(0, 2, 3, 1).numpy()), expected[:n], atol=1e-5)
+
+
 def test_round_trip_and_bad_files(images, tmp_path):
     predictions = predict(models.create("fcn-14", 32), images)
     path = tmp_path / "predictions.csv"
-    predictions.save(path)
-    back = Predictions.load(path)
+    predictions.save(str(path))  # a name is as good as a path
+    back = Predictions.load(str(path))
     pd.testing.assert_frame_equal(back.frame, predictions.frame)
     assert back.metrics() == predictions.metrics()
     predictions.frame.drop(columns="label").to_csv(path)

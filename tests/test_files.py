@@ -3,9 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from configural.io import files
+from configural.io.reading import KINDS
 
 
 def test_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -51,3 +53,10 @@ def test_a_missing_folder_is_made_and_made_once(tmp_path, monkeypatch):
         files.write_text(tmp_path / "folder" / name, name)
     assert made == [tmp_path / "folder"]
     assert sorted(os.listdir(tmp_path / "folder")) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("dtype", [None, object, "category"])
+@pytest.mark.parametrize("values", [["a", "b"], ["a", None], ["a", float("nan")], [], [1, 2], [b"a"], ["a", 1]])
+def test_a_column_of_texts_holds_nothing_else(values, dtype):
+    column = pd.Series(values, dtype=dtype)
+    assert not len(column) or KINDS["text"](column) == all(isinstance(value, str) for value in column)

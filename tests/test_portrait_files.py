@@ -1,5 +1,6 @@
 """Portraits and labels as people store them: kinds of files, orientations, layouts, damage, and who is who."""
 
+import io
 import os
 import struct
 import sys
@@ -10,10 +11,13 @@ import cv2
 import numpy as np
 import pytest
 from conftest import block_exemplar
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
 
 from configural.errors import ConfiguralError, PortraitError
-from configural.io.images import read_image, turned
+from configural.io.images import encode_png, read_image, turned
 from configural.objects import FACE
 from configural.portraits import Library, load
 from configural.portraits.plausibility import implausible
@@ -384,3 +388,18 @@ def test_heic_is_read_by_a_plug_in_or_named(tmp_path, monkeypatch):
     heic.save(path, quality=-1, exif=turned.tobytes())
     assert read_image(path).shape == (48, 64, 3)
     assert np.abs(read_image(path).astype(int) - image[0, 0]).max() < 12
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
+    | arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)))
+)
+def test_png_files_are_read_by_everybody_as_what_was_written(image):
+    content = encode_png(image)
+    with Image.open(io.BytesIO(content)) as opened:
+        opened.verify()
+    with Image.open(io.BytesIO(content)) as opened:
+        assert np.array_equal(np.asarray(opened), image)
+    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(decoded if image.ndim == 2 else cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), image)
+    assert encode_png(image[::-1][::-1]) == content  # whatever the order in memory

@@ -227,8 +227,8 @@ def test_too_few_persons_for_the_identity_split(blocks):
 
 def test_table_round_trip(blocks, tmp_path):
     table = sample(blocks, condition="fct", split="identity", count=200, seed=5, placement="shifted")
-    table.save(tmp_path / "stimuli.parquet")
-    back = StimulusTable.load(tmp_path / "stimuli.parquet")
+    table.save(str(tmp_path / "stimuli.parquet"))
+    back = StimulusTable.load(str(tmp_path / "stimuli.parquet"))
     assert back.settings() == table.settings()
     assert list(back) == list(table)
 

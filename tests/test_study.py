@@ -20,7 +20,7 @@ from configural.errors import ConfiguralError
 from configural.replication.tables import compare
 from configural.report import write_index
 from configural.runs import images
-from configural.study import RESULT_COLUMNS, StudyPlan
+from configural.study import RESULT_COLUMNS, StudyPlan, results, status
 from configural.study.engines import Outcome, attempt, find_engine
 from configural.study.engines.local import _gpus
 from configural.study.jobs import run_job
@@ -432,6 +432,29 @@ def test_stimuli_damaged_in_an_unfinished_run_are_no_lasting_failure(copied, fin
 def test_a_run_folder_that_was_removed_is_made_again(copied, finished, blocks):
     shutil.rmtree(copied / "runs" / "cnn-13-fct-2")
     assert study(blocks, copied).results.equals(finished.results)
+
+
+def test_what_a_job_has_come_to_is_read_once_while_the_others_go_on(finished, copied, blocks, monkeypatch):
+    """Of thousands of jobs all that finished before would take minutes to be read after each."""
+    for name in finished.results["run"].unique():
+        (copied / name / "tests.csv").unlink()  # so that each is done again, without training
+    read = {"tests": [], "status": []}
+
+    def counted(module, name, kept):
+        own = getattr(module, name)
+        return lambda job, *others: (kept.append(job.name), own(job, *others))[1]
+
+    monkeypatch.setattr(results, "read_tests", counted(results, "read_tests", read["tests"]))
+    monkeypatch.setattr(
+        status, "read_metrics", lambda path: read["status"].append(path.parent.name) or {"test_accuracy": 1}
+    )
+    again = study(blocks, copied)
+    pd.testing.assert_frame_equal(again.results, finished.results)
+    jobs = [name.removeprefix("runs/") for name in finished.results["run"].unique()]
+    assert len(jobs) == 8
+    for name in jobs:
+        assert read["tests"].count(name) == 2  # as it ended, and for what is kept in the end
+        assert read["status"].count(name) == 1
 
 
 def test_failed_jobs_are_recorded_and_tried_again(blocks, tmp_path, monkeypatch):

@@ -211,8 +211,8 @@ def test_bad_checkpoints(sets, tmp_path):
 
 def test_history_round_trip(sets, tmp_path):
     history = fit(_network(), sets["train"], valid=sets["valid"], recipe=SHORT.model_copy(update={"epochs": 1}))
-    history.save(tmp_path / "history.csv")
-    assert History.load(tmp_path / "history.csv") == history
+    history.save(str(tmp_path / "history.csv"))
+    assert History.load(str(tmp_path / "history.csv")) == history
 
 
 def test_any_dataset_of_images_and_labels_will_do(sets):

@@ -154,14 +154,14 @@ class Audit:
         chart = "" if figure is None else as_html(figure, "Which part matters?")
         return f"<h4>{escape(headline(self))}</h4>{text}{chart}"
 
-    def save(self, folder: Path, probes: Collection[str] | None = None) -> None:
+    def save(self, folder: Path | str, probes: Collection[str] | None = None) -> None:
         """Write responses/, figures/, examples/, draws.parquet, audit.csv and audit.json, which comes last.
 
         Args:
             folder: Where.
             probes: Write the responses, figures and examples of these alone, as the folder has the others'.
         """
-        wanted = self.probes if probes is None else probes
+        folder, wanted = Path(folder), self.probes if probes is None else probes
         for probe in wanted:
             if probe in self.responses:
                 save_responses(folder, probe, self.responses[probe])

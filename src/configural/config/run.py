@@ -66,17 +66,18 @@ class RunConfig(Settings):
             raise ValueError(f"{count} must be even: half of the images are of each class")
         return count
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write as YAML."""
         files.write_text(path, yaml.safe_dump(self.model_dump(), sort_keys=False), durable=True)
 
     @classmethod
-    def load(cls, path: Path) -> "RunConfig":
+    def load(cls, path: Path | str) -> "RunConfig":
         """Read what `save` wrote.
 
         Raises:
             ConfiguralError: If the file is missing, or a key or value in it is not understood.
         """
+        path = Path(path)
         if not path.is_file():
             why = "it holds no config.yaml" if path.parent.is_dir() else "there is no such folder"
             raise ConfiguralError(f"{path.parent}: {why}; name a run folder, which 'configural run --out' wrote")

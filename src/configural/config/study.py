@@ -116,7 +116,7 @@ class StudyPlan(Settings):
         settings = axes.pop("settings")
         return {**axes, **settings}
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write as YAML, which `study.read_plan` reads."""
         files.write_text(path, yaml.safe_dump(self.stated(), sort_keys=False))
 

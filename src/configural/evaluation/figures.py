@@ -176,7 +176,7 @@ FORMATS: Mapping[str, Mapping[str, Any]] = {
 """What figures are written as: for screens, to edit, to print; without a date, so that equal ones are equal."""
 
 
-def save_figure(figure: Figure, path: Path, *, formats: Iterable[str] = tuple(FORMATS)) -> None:
+def save_figure(figure: Figure, path: Path | str, *, formats: Iterable[str] = tuple(FORMATS)) -> None:
     """Write a figure as PNG with 150 dots per inch, and beside it as SVG and PDF; equal figures give equal bytes.
 
     Raises:
@@ -187,7 +187,7 @@ def save_figure(figure: Figure, path: Path, *, formats: Iterable[str] = tuple(FO
         for kind in formats:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, facecolor="white", bbox_inches=bounds, **FORMATS[kind])
-            files.write_bytes(path.with_suffix(f".{kind}"), buffer.getvalue())
+            files.write_bytes(Path(path).with_suffix(f".{kind}"), buffer.getvalue())
             figure.set_layout_engine("none")  # as it was laid out for the first, which takes a third of the time
     figure.set_layout_engine(engine)
 

@@ -107,12 +107,12 @@ class Predictions:
 
         return confusion_matrix_figure(self.metrics(), axes)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write as CSV."""
         files.write_text(path, self.frame.to_csv(index=False))
 
     @classmethod
-    def load(cls, path: Path, *, class_names: tuple[str, str] | None = None) -> "Predictions":
+    def load(cls, path: Path | str, *, class_names: tuple[str, str] | None = None) -> "Predictions":
         """Read what `save` wrote.
 
         Args:

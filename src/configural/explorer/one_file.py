@@ -60,7 +60,7 @@ def page(bundle: Mapping[str, Any] | None = None) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text("index.html"))
 
 
-def write_one_file(bundle: Mapping[str, Any], path: Path) -> None:
+def write_one_file(bundle: Mapping[str, Any], path: Path | str) -> None:
     """Write the page with what it shows into a file that works by itself, offline too; whole or not at all."""
     files.write_text(path, page(bundle))
 

@@ -15,7 +15,7 @@ from configural.errors import ConfiguralError
 
 
 @contextmanager
-def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
+def whole_file(path: Path | str, durable: bool = False) -> Iterator[BinaryIO]:
     """Open a file to be filled piece by piece; `path` appears when the block ends well, and not at all otherwise.
 
     Args:
@@ -28,6 +28,7 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
     Raises:
         OSError: If the disk is full or the file cannot be written; `path` is then as it was.
     """
+    path = Path(path)
     temporary_file = partial(tempfile.mkstemp, prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         handle, temporary = temporary_file()
@@ -56,13 +57,13 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
         written.append(path)
 
 
-def write_bytes(path: Path, content: bytes, durable: bool = False) -> None:
+def write_bytes(path: Path | str, content: bytes, durable: bool = False) -> None:
     """Write `content` to `path` so that a reader sees the old or the new file, never a part; see `whole_file`."""
     with whole_file(path, durable) as file:
         file.write(content)
 
 
-def write_text(path: Path, content: str, durable: bool = False) -> None:
+def write_text(path: Path | str, content: str, durable: bool = False) -> None:
     """Write UTF-8 text as `write_bytes` does; what of a file's name is no UTF-8 becomes a question mark."""
     write_bytes(path, content.encode("utf-8", "replace"), durable)
 

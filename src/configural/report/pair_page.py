@@ -53,8 +53,9 @@ def _percent(fraction: float) -> str:
     return "–" if math.isnan(fraction) else f"{100 * fraction:.0f} %".replace("-", "−")
 
 
-def write_pair_report(pair: Pair, folder: Path, *, members: Mapping[str, Member]) -> Path:
+def write_pair_report(pair: Pair, folder: Path | str, *, members: Mapping[str, Member]) -> Path:
     """Write `report.html` and what it shows into a folder; returns the page's path."""
+    folder = Path(folder)
     for name, scores in pair.scores.items():
         save_figure(pair.figure(name), folder / "figures" / f"displacement_{name}.png")
         files.write_text(folder / f"displacement_{name}.csv", scores.to_csv(index=False))

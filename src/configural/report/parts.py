@@ -4,6 +4,7 @@ import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,8 @@ class Image:
     height: int
 
 
-def write_page(folder: Path, template: str, *, file: str = "report.html", **said: Any) -> Path:
-    """Write a page into a folder from a template; HTML shows text escaped, an unknown name is an error."""
+@cache  # it keeps the templates compiled
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("configural.report"),
         autoescape=lambda name: name is None or not name.endswith(".md.j2"),
@@ -56,9 +57,14 @@ def write_page(folder: Path, template: str, *, file: str = "report.html", **said
         "closed": lambda text: text.replace(", ", ",\u00a0"),
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
+    return environment
+
+
+def write_page(folder: Path, template: str, *, file: str = "report.html", **said: Any) -> Path:
+    """Write a page into a folder from a template; HTML shows text escaped, an unknown name is an error."""
     path = folder / file
     files.write_text(
-        path, environment.get_template(template).render({"name": folder.resolve().name, "source": "", **said})
+        path, _environment().get_template(template).render({"name": folder.resolve().name, "source": "", **said})
     )
     manifest.renew(folder, path.name)
     return path

@@ -68,7 +68,7 @@ class Training:
     failure: str
 
 
-def write_study_report(folder: Path) -> Path:
+def write_study_report(folder: Path | str) -> Path:
     """Write `report.html`, and the curves in `figures`, into a study's folder; returns the page's path.
 
     Works while the study is at work: what is not finished is shown as missing.
@@ -77,6 +77,7 @@ def write_study_report(folder: Path) -> Path:
         ConfiguralError: If it is no study's folder, or a file in it is damaged.
         OSError: If the disk is full or not writable.
     """
+    folder = Path(folder)
     there = (folder / "results.parquet").is_file()
     results = load_results(folder) if there else pd.DataFrame(columns=list(RESULT_COLUMNS))
     record = StudyRecord.load(folder)

@@ -238,19 +238,19 @@ class StimulusTable(_Rows):
     def _parts(self, columns: list[str]) -> Iterator[pd.DataFrame]:
         yield self.frame[columns]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write the table as a Parquet file, settings in its schema's metadata under `configural`."""
         with files.whole_file(path) as out:
             write_rows(out, [self.frame], self)
 
     @classmethod
-    def load(cls, path: Path) -> "StimulusTable":
+    def load(cls, path: Path | str) -> "StimulusTable":
         """Read a table that `save` wrote.
 
         Raises:
             ConfiguralError: If the file is missing, damaged or was not written by `save`.
         """
-        return StoredTable.open(path).load()
+        return StoredTable.open(Path(path)).load()
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,8 +71,12 @@ def read_tests(job: Job, folder: Path) -> pd.DataFrame:
         return frame.astype(dict.fromkeys(frame.columns[-2:], "int64"))
 
 
-def collect_results(folder: Path, jobs: Sequence[Job]) -> pd.DataFrame:
+def collect_results(
+    folder: Path, jobs: Sequence[Job], known: dict[str, pd.DataFrame] | None = None
+) -> pd.DataFrame:
     """The test results of all finished jobs in a study's folder, in the order of the jobs.
+
+    `known` gets those of each job, by name, and what is in it is not read again.
 
     Returns:
         One row per network, train_condition, repeat, test_condition and placement, with the columns
@@ -83,14 +87,15 @@ def collect_results(folder: Path, jobs: Sequence[Job]) -> pd.DataFrame:
     Raises:
         ConfiguralError: If a finished job's results are damaged.
     """
-    tables = []
+    known = {} if known is None else known
     for job in jobs:
-        if job.is_finished(folder):
+        if job.name not in known and job.is_finished(folder):
             tests = read_tests(job, folder)
             of_job = (job.network, condition_label(job.condition), job.repeat, job.settings.seed)
             for position, (name, value) in enumerate(zip(_OF_JOB, of_job, strict=True)):
                 tests.insert(position, name, value)
-            tables.append(tests.assign(run=job.run))
+            known[job.name] = tests.assign(run=job.run)
+    tables = [known[job.name] for job in jobs if job.name in known]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(RESULT_COLUMNS))
 
 
@@ -100,12 +105,13 @@ def save_results(results: pd.DataFrame, folder: Path) -> None:
     files.write_text(folder / "results.csv", results.to_csv(index=False))
 
 
-def load_results(folder: Path) -> pd.DataFrame:
+def load_results(folder: Path | str) -> pd.DataFrame:
     """Read the results of a study's folder.
 
     Raises:
         ConfiguralError: If there are none, or the file is damaged.
     """
+    folder = Path(folder)
     path = folder / "results.parquet"
     if not path.is_file():
         why = "it holds no results.parquet" if folder.is_dir() else "there is no such folder"

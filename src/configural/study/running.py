@@ -26,14 +26,17 @@ from configural.study.jobs import mend, run_job
 from configural.study.plans import Job, plan_jobs, read_plan
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import collect_results, save_results
-from configural.study.status import status_of
+from configural.study.status import JobStatus, status_of
 
 _PATIENCE = 3
 """Seconds to wait for who only looks whether a study is at work, or for the workers of a killed one."""
 
 
-_PAGE_EVERY = 10
-"""Times as long as the study's page took to write, it is left as it is while jobs go on."""
+_EVERY = 10
+"""Times as long as the study's page took to write, it is left as it is while jobs go on; and the tables."""
+
+_AT_ONCE = 0.5
+"""Seconds that the tables may take to be written after every job: those of thousands of jobs take longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,19 +173,23 @@ def _carry_out(
 ) -> None:
     """Mend what is there, do what is left, and keep the folder's files and the terminal up to date."""
     with ExitStack() as at_end:
-        tell = at_end.enter_context(live(lambda: status_of(folder, jobs, True)))
-        page_due = math.inf
+        finished: dict[str, JobStatus] = {}
+        tests: dict[str, pd.DataFrame] = {}
+        tell = at_end.enter_context(live(lambda: status_of(folder, jobs, True, finished)))
+        page_due, tables_due = math.inf, 0.0
 
         def note(*, results: bool) -> None:
-            nonlocal page_due
+            nonlocal page_due, tables_due
             # With a full disk the jobs fail one by one, and whatever still can be done is done.
             try:
                 attempts.save(folder)
-                if results:
-                    save_results(collect_results(folder, jobs), folder)
+                if results and (began := time.monotonic()) >= tables_due:
+                    save_results(collect_results(folder, jobs, tests), folder)
+                    took = time.monotonic() - began
+                    tables_due = began + (_EVERY * took if took > _AT_ONCE else 0)
                     if write_page is not None and (began := time.monotonic()) >= page_due:
                         write_page(folder)
-                        page_due = began + _PAGE_EVERY * (time.monotonic() - began)
+                        page_due = began + _EVERY * (time.monotonic() - began)
             except (OSError, ConfiguralError) as error:
                 tell(str(error))
 
@@ -208,7 +215,7 @@ def _carry_out(
             if outcome.details:
                 attempts.details[job.name] = outcome.details
             note(results=not outcome.failure)
-            tell(describe_event(status_of(folder, jobs, True), job.name))
+            tell(describe_event(status_of(folder, jobs, True, finished), job.name))
 
 
 def _at_a_time(workers: int | None) -> int:

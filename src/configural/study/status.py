@@ -90,10 +90,18 @@ def study_status(folder: Path | str) -> StudyStatus:
     return status_of(folder, plan_jobs(record.plan, record.source, own=record.placements), is_locked(folder))
 
 
-def status_of(folder: Path, jobs: Sequence[Job], at_work: bool) -> StudyStatus:
-    """How far the jobs of a study are, where these and whether a process is at work on them is known."""
+def status_of(
+    folder: Path, jobs: Sequence[Job], at_work: bool, finished: dict[str, JobStatus] | None = None
+) -> StudyStatus:
+    """How far the jobs of a study are, where these and whether a process is at work on them is known.
+
+    `finished` gets the jobs that are, by name, and those in it are not read again: of thousands that takes minutes.
+    """
     attempts = Attempts.load(folder)
-    return StudyStatus(folder, at_work, tuple(_job_status(job, folder, attempts, at_work) for job in jobs))
+    known = {} if finished is None else finished
+    found = [known.get(job.name) or _job_status(job, folder, attempts, at_work) for job in jobs]
+    known.update((each.job.name, each) for each in found if each.state == "finished")
+    return StudyStatus(folder, at_work, tuple(found))
 
 
 def _job_status(job: Job, folder: Path, attempts: Attempts, at_work: bool) -> JobStatus:

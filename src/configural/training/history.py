@@ -52,12 +52,12 @@ class History:
         """One row per epoch, columns as the fields of `Epoch`."""
         return pd.DataFrame([asdict(epoch) for epoch in self.epochs])
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write as CSV."""
         files.write_text(path, self.as_frame().to_csv(index=False))
 
     @classmethod
-    def load(cls, path: Path) -> "History":
+    def load(cls, path: Path | str) -> "History":
         """Read what `save` wrote.
 
         Raises:
