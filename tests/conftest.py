@@ -14,6 +14,7 @@ import pytest
 import shape_checks
 from filelock import FileLock
 
+from configural.evaluation.figures import FORMATS, save_figure
 from configural.objects import ObjectScheme
 from configural.objects.scheme import LengthUnit
 from configural.portraits import Exemplar, Library, load
@@ -41,6 +42,20 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir(exist_ok=True)
     os.environ["CONFIGURAL_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def png_alone() -> None:
+    """Figures are written as PNG only, for SVG and PDF take a fifth of the tests' time; see `every_format`."""
+    save_figure.__kwdefaults__["formats"] = ("png",)
+
+
+@pytest.fixture
+def every_format() -> Iterator[None]:
+    """Figures are written as what they are for users."""
+    save_figure.__kwdefaults__["formats"] = tuple(FORMATS)
+    yield
+    save_figure.__kwdefaults__["formats"] = ("png",)
 
 
 @pytest.fixture(scope="session")

@@ -171,6 +171,7 @@ def png_chunks(content):
     return chunks
 
 
+@pytest.mark.usefixtures("every_format")
 def test_saved_figures_are_equal_bytes_whatever_the_users_settings(tmp_path):
     told, metrics = HISTORIES[2], Metrics(0.7, 0.5, ((1200, 300), (2, 398)))
 

@@ -66,6 +66,7 @@ def test_words_on_every_shade_can_be_read():
     assert min(contrast(*shade(share)) for share in np.linspace(0, 1, 101)) >= 4.5
 
 
+@pytest.mark.usefixtures("every_format")
 def test_figures_are_written_for_screen_and_print_and_equal_ones_equal(tmp_path):
     figure = Figure()
     figure.add_subplot().plot([1, 2])

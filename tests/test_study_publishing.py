@@ -30,6 +30,7 @@ def study(tmp_path_factory):
     return folder, results
 
 
+@pytest.mark.usefixtures("every_format")
 def test_the_table_has_number_mean_and_spread_of_each_cell(study, tmp_path):
     folder, results = study
     made = publish_study(folder, tmp_path / "paper")

@@ -176,20 +176,26 @@ FORMATS: Mapping[str, Mapping[str, Any]] = {
 """What figures are written as: for screens, to edit, to print; without a date, so that equal ones are equal."""
 
 
-def save_figure(figure: Figure, path: Path | str, *, formats: Iterable[str] = tuple(FORMATS)) -> None:
+def save_figure(figure: Figure, path: Path | str, *, formats: Iterable[str] = tuple(FORMATS)) -> list[Path]:
     """Write a figure as PNG with 150 dots per inch, and beside it as SVG and PDF; equal figures give equal bytes.
+
+    Returns:
+        The files.
 
     Raises:
         OSError: If the place cannot be written.
     """
     engine, bounds = figure.get_layout_engine(), _bounds(figure)
+    written = []
     with styled():
         for kind in formats:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, facecolor="white", bbox_inches=bounds, **FORMATS[kind])
-            files.write_bytes(Path(path).with_suffix(f".{kind}"), buffer.getvalue())
+            written.append(Path(path).with_suffix(f".{kind}"))
+            files.write_bytes(written[-1], buffer.getvalue())
             figure.set_layout_engine("none")  # as it was laid out for the first, which takes a third of the time
     figure.set_layout_engine(engine)
+    return written
 
 
 def as_html(figure: Figure, what: str) -> str:

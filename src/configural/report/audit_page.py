@@ -36,8 +36,8 @@ def write_audit_report(folder: Path | str) -> Path:
     audit = Audit.load(folder)
     chart = audit.plot_parts()
     if chart is not None:
-        save_figure(chart, folder / "figures" / "parts.png")
-        manifest.renew(folder, *(f"figures/parts.{kind}" for kind in ("png", "svg", "pdf")))
+        written = save_figure(chart, folder / "figures" / "parts.png")
+        manifest.renew(folder, *(f"figures/{one.name}" for one in written))
     return write_page(
         folder,
         "audit.html.j2",

@@ -12,7 +12,6 @@ import pandas as pd
 from configural import __version__
 from configural.config.study import StudyPlan, condition_label
 from configural.evaluation import axis_start, repeats_figure, save_figure, shade
-from configural.evaluation.figures import FORMATS
 from configural.evaluation.metrics import read_metrics
 from configural.io import manifest
 from configural.replication import tables
@@ -227,9 +226,9 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
             )
             figure = repeats_figure(f"{network} on {condition}", of_cell, start=start, epochs=epochs)
             # While the study is at work, the page is written now and again.
-            formats = tuple(FORMATS) if all(each.state == "finished" for each in trainings) else ("png",)
-            save_figure(figure, path, formats=formats)
-            manifest.renew(folder, *(f"figures/{path.stem}.{kind}" for kind in formats))
+            at_work = any(each.state != "finished" for each in trainings)
+            written = save_figure(figure, path, **({"formats": ("png",)} if at_work else {}))
+            manifest.renew(folder, *(f"figures/{one.name}" for one in written))
         image = embedded(folder, "figures", path.name) if of_cell else None
         ends = [f"{name} {percent(each.epochs[-1].valid_accuracy)} %" for name, each in of_cell.items()]
         images[network, condition] = (image, ", ".join(ends)) if image is not None else None
