@@ -28,6 +28,7 @@ from configural.errors import ConfiguralError
 from configural.export import FORMATS, Plan, label_image, verify, write
 from configural.export.card import data_card
 from configural.export.formats.coco import run_lengths
+from configural.export.plan import _AHEAD
 from configural.io.images import encode_png
 from configural.objects import FACE
 from configural.portraits import Library, load
@@ -307,8 +308,9 @@ def test_same_stimuli_same_bytes_and_a_stopped_writing_goes_on(form, blocks, tab
     with pytest.raises(ConfiguralError, match="begun with other settings"):
         write(table, out, library=blocks, size=SIZE, masks=True, format=form, shard_size=30)
     write(table, out, library=blocks, size=SIZE, masks=True, format=form, shard_size=20)
-    # Shards are written whole, so the images of the broken one are drawn again.
-    assert len(draws) == 45 + (20 if form in ("parquet", "webdataset") else 16) + ON_THE_CARD
+    # Shards are written whole, so the images of the broken one are drawn again; and those that were drawn ahead.
+    again = len(draws) - (45 + (20 if form in ("parquet", "webdataset") else 16) + ON_THE_CARD)
+    assert 0 <= again <= _AHEAD
     assert {path: (out / path).stat().st_ino for path in kept} == kept
     assert contents(out) == contents(written[form, True])
 

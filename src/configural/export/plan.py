@@ -1,6 +1,8 @@
 """What a dataset on disk is to hold, taken in pieces that fit into memory."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -13,6 +15,9 @@ from configural.io.images import encode_png
 from configural.processes import worker_processes
 from configural.stimuli.rendering import Renderer
 from configural.stimuli.table import SUBSETS, Stimulus, StimulusTable, StoredTable
+
+_AHEAD = 8
+"""Entries that are worked on before they are asked for."""
 
 Update = Callable[[int], None]
 """Is called with the number of images done so far."""
@@ -134,14 +139,32 @@ Each = Callable[[Callable[[Entry], Any], Iterable[Entry]], Iterator[Any]]
 
 @contextmanager
 def entry_map(renderer: Renderer, workers: int) -> Iterator[Each]:
-    """`map` over the entries of a plan; by so many processes, each with a renderer of its own, if more than one."""
+    """`map` over the entries of a plan; by so many processes, each with a renderer of its own, if more than one.
+
+    In one process a thread works ahead of who takes the results, so that files are packed while others are written.
+    """
     if workers == 1:
-        yield map
+        with ThreadPoolExecutor(1) as thread:
+            yield partial(_ahead, thread)
         return
     with worker_processes(workers, renderer) as do:
         yield lambda work, entries: do(
             partial(_work_on, work), ((one.row, one.columns, one.stimulus, one.masks) for one in entries)
         )
+
+
+def _ahead(thread: Executor, work: Callable[[Entry], Any], entries: Iterable[Entry]) -> Iterator[Any]:
+    waiting: deque[Future[Any]] = deque()
+    try:
+        for entry in entries:
+            waiting.append(thread.submit(work, entry))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def _work_on(
