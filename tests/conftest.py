@@ -1,5 +1,6 @@
 """Faces to test on: a few painted ones, and real portraits where they are at hand."""
 
+import inspect
 import os
 import shutil
 import subprocess
@@ -21,6 +22,9 @@ from configural.portraits import Exemplar, Library, load
 
 collect_ignore = ["halting.py"]  # which alters what it imports
 assert shape_checks.annotated()  # before anything of the package was imported
+
+
+_DEFAULTS = inspect.unwrap(save_figure).__kwdefaults__
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,15 +51,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def png_alone() -> None:
     """Figures are written as PNG only, for SVG and PDF take a fifth of the tests' time; see `every_format`."""
-    save_figure.__kwdefaults__["formats"] = ("png",)
+    _DEFAULTS["formats"] = ("png",)
 
 
 @pytest.fixture
 def every_format() -> Iterator[None]:
     """Figures are written as what they are for users."""
-    save_figure.__kwdefaults__["formats"] = tuple(FORMATS)
+    _DEFAULTS["formats"] = tuple(FORMATS)
     yield
-    save_figure.__kwdefaults__["formats"] = ("png",)
+    _DEFAULTS["formats"] = ("png",)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from configural.errors import ConfiguralError
 from configural.replication.tables import compare
 from configural.report import write_index
 from configural.runs import images
-from configural.study import RESULT_COLUMNS, StudyPlan, results, status
+from configural.study import RESULT_COLUMNS, StudyPlan, results, running, status
 from configural.study.engines import Outcome, attempt, find_engine
 from configural.study.engines.local import _gpus
 from configural.study.jobs import run_job
@@ -455,6 +456,36 @@ def test_what_a_job_has_come_to_is_read_once_while_the_others_go_on(finished, co
     for name in jobs:
         assert read["tests"].count(name) == 2  # as it ended, and for what is kept in the end
         assert read["status"].count(name) == 1
+
+
+def test_a_job_that_is_done_again_is_not_told_of_as_finished(finished, copied, blocks, monkeypatch):
+    """A terminal that shows the study before its jobs are mended keeps nothing of what it saw."""
+    damaged = copied / "runs" / "fcn-14-fct-2"
+    (damaged / "predictions.csv").write_text("no table")
+    seen = []
+
+    @contextmanager
+    def live(read):
+        def states():
+            return {each.job.name: each.state for each in read().jobs}
+
+        seen.append(states())
+        yield lambda event: seen.append(states())
+
+    monkeypatch.setattr(running, "live", live)
+
+    def looks(jobs, work, workers, report):
+        seen.append("handed out")
+        for one in in_this_process(jobs, work, workers, report):
+            seen.append("done")
+            yield one
+
+    study(blocks, copied, engine=looks)
+    name = damaged.name
+    assert seen[0][name] == "finished"
+    first = seen.index("handed out")
+    assert seen[first - 1][name] != "finished"
+    assert seen[-1][name] == "finished"
 
 
 def test_failed_jobs_are_recorded_and_tried_again(blocks, tmp_path, monkeypatch):

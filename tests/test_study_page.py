@@ -269,9 +269,14 @@ def test_curves_of_repeats_are_their_histories_on_the_same_axis():
     assert axes.get_title(loc="left") == "cnn-15 on ffa"
 
 
+@pytest.mark.usefixtures("every_format")
 def test_page_can_be_written_again(finished):
     folder, text = finished
     assert write_study_report(folder).read_text("utf-8") == text
+    written = {path.name for path in (folder / "figures").iterdir()}
+    names = {name.partition(".")[0] for name in written}
+    assert len(names) > 1
+    assert written == {f"{name}.{kind}" for name in names for kind in ("png", "svg", "pdf")}
 
 
 def test_names_are_escaped(tmp_path):

@@ -36,7 +36,7 @@ def study(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="quick (64 pixels), grid (224, hours of two cores) or paper (as published)"),
+        typer.Option(help="quick (64 pixels), grid (224, hours of two cores) or paper, instead of a plan"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="the study's folder; one that holds it is resumed")
@@ -57,7 +57,8 @@ def study(
     """Train every network on every condition by every seed, and test each on all conditions.
 
     Interrupted, the same command resumes where it stopped and tries failed jobs again. After every job the results
-    are in DIR/results.csv. Exit status 1 if a job failed. Defaults: preset quick, synthetic faces.
+    are in DIR/results.csv, of thousands of jobs now and again. Exit status 1 if a job failed. Defaults: preset
+    quick, synthetic faces.
     """
     if plan is not None and preset is not None:
         raise ConfiguralError(f"{plan} and --preset {preset} exclude each other: a preset is a plan")

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from configural.errors import ConfiguralError, PortraitError
 from configural.explorer.state import Name, Strict, first_problem
-from configural.io.images import bounding_box, decode_image, open_image
+from configural.io.images import PNG, bounding_box, decode_image, open_image
 from configural.objects import ObjectScheme
 from configural.portraits import Exemplar, Part
 from configural.portraits.cropping import crop_box
@@ -21,7 +21,7 @@ from configural.portraits.outlines import eye_distance, hidden, part_masks
 LONGEST = 1024
 """Rows and columns at most: of a picture in which a face is looked for, and of an exemplar."""
 
-_KINDS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+_KINDS = (PNG, b"\xff\xd8\xff")
 _Side = Annotated[int, Field(ge=1, le=LONGEST)]
 _Start = Annotated[int, Field(ge=0, lt=LONGEST)]
 

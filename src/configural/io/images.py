@@ -25,7 +25,7 @@ JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _LIBJPEG = (b"Corrupt JPEG", b"Premature end", b"Inconsistent progression")
 """How what libjpeg warns of begins; it tells nobody but the process's standard error."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB, _UP = 0, 2, 2  # PNG's colour types and filter type
 _HEIC = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis", b"ftypmif1")
 _REDUCED = {
@@ -235,7 +235,7 @@ def encode_png(image: UInt8[np.ndarray, "..."]) -> bytes:
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
     header = struct.pack(">IIBBBBB", width, height, 8, _RGB if image.ndim == 3 else _GREY, 0, 0, 0)
     chunks = {b"IHDR": header, b"IDAT": isal_zlib.compress(filtered, 1), b"IEND": b""}
-    return _PNG + b"".join(
+    return PNG + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", isal_zlib.crc32(kind + data))
         for kind, data in chunks.items()
     )

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from configural.errors import ConfiguralError
 from configural.io import files, manifest
+from configural.io.images import PNG
 from configural.wording import percent
 
 CONDITIONS = {
@@ -25,8 +26,6 @@ SPLITS = {
 }
 PREPARATIONS = dict.fromkeys(("cnn-15", "cnn-13", "fcn-16", "fcn-14"), "BGR, less the mean colour of ImageNet")
 PLACEMENTS = {"shifted": "a third each on the left, in the middle and on the right"}
-
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 Rows = list[tuple[str, str, str]]
 """Settings as (name, value, remark)."""
@@ -85,7 +84,7 @@ def embedded(folder: Path, *names: str) -> Image | None:
     if not real.is_file() or not real.is_relative_to(folder.resolve()):
         raise ConfiguralError(f"{path}: no file of {folder}, so its page does not show it; remove it")
     content = real.read_bytes()
-    if not content.startswith(_PNG):
+    if not content.startswith(PNG):
         raise ConfiguralError(f"{path}: not a PNG file, so the page does not show it; remove it")
     manifest.refuse_changed(folder, path.relative_to(folder).as_posix())
     # Width and height stand at a fixed place in a PNG's first chunk.

@@ -70,8 +70,8 @@ def run_study(
     """Train and test every network of a plan on every condition, by every seed, resuming what is there already.
 
     Args:
-        plan: A YAML file, the preset quick (the default) or paper, or a `StudyPlan`. Where `out` holds a study, its
-            plan is the default.
+        plan: A YAML file, the preset quick (the default), grid or paper, or a `StudyPlan`. Where `out` holds a
+            study, its plan is the default.
         source: A source such as `synthetic` (the default) or `fasseg:FOLDER`, or a loaded library.
         out: The study's folder: new, empty, or that of a study of the same plan.
         workers: Jobs at a time; by default one per processor core, or two per GPU.
@@ -173,7 +173,7 @@ def _carry_out(
 ) -> None:
     """Mend what is there, do what is left, and keep the folder's files and the terminal up to date."""
     with ExitStack() as at_end:
-        finished: dict[str, JobStatus] = {}
+        finished: dict[str, JobStatus] | None = None  # not kept before all jobs are mended: some are done again
         tests: dict[str, pd.DataFrame] = {}
         tell = at_end.enter_context(live(lambda: status_of(folder, jobs, True, finished)))
         page_due, tables_due = math.inf, 0.0
@@ -201,6 +201,7 @@ def _carry_out(
         for job in jobs:
             if (mended := mend(job, folder)) is not None:
                 tell(mended)
+        finished = {}
         note(results=True)
         if not (left := [job for job in jobs if not job.is_finished(folder)]):
             return
