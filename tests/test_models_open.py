@@ -312,9 +312,11 @@ def test_an_onnx_file_s_weights_are_those_of_the_file_beside_it_too(images, tmp_
             network, folder / "net.onnx", save_as_external_data=True, location="net.onnx.data", size_threshold=0
         )
         mean = images.mean(axis=(1, 2, 3))
-        found = models.open(folder / "net.onnx", positive="0").log_odds(images)
+        opened = models.open(folder / "net.onnx", positive="0")
+        found = opened.log_odds(images)
         np.testing.assert_allclose(found, (slope + 0.01) * mean - 15, rtol=1e-3, atol=1e-3)
         digests.append(models.digest(folder / "net.onnx"))
+        assert models.digest(opened) == digests[-1]
         both = (folder / "net.onnx").read_bytes() + (folder / "net.onnx.data").read_bytes()
         assert digests[-1] == hashlib.sha256(both).hexdigest()
     assert (tmp_path / "a" / "net.onnx").read_bytes() == (tmp_path / "b" / "net.onnx").read_bytes()

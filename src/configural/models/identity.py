@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from configural.models.onnx import weights_files
+from configural.models.outputs import OpenedClassifier
 
 _WEIGHTS = "model.safetensors"
 """The file that counts in a folder."""
@@ -26,14 +27,16 @@ def digest(model: Any) -> str:
     """SHA-256 of a model's weights, or nothing where they cannot be told.
 
     Args:
-        model: A file, as `sha256sum` tells it, an ONNX file with those of its weights behind it; a folder with a
-            model.safetensors; or a torch module, or what has one as `module`, by names and values of its state.
+        model: A file, as `sha256sum` tells it, an ONNX file with those of its weights behind it, also opened; a
+            folder with a model.safetensors; or a torch module, or what has one as `module`, by names and values of
+            its state.
 
     Example:
         >>> import configural as cf
         >>> len(digest(cf.models.create("fcn-14", 16)))
         64
     """
+    model = model.file if isinstance(model, OpenedClassifier) and model.file else model
     if isinstance(model, str | Path):
         path = Path(model)
         path = path / _WEIGHTS if path.is_dir() else path

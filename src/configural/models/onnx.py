@@ -74,6 +74,7 @@ def open_onnx(path: Path, options: Options) -> OpenedClassifier:
         name=options.name,
         image_size=given.image_size,
         respond=respond,
+        file=path,
     )
 
 

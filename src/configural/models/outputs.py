@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -210,6 +211,7 @@ class OpenedClassifier:
         name: What to call it.
         image_size: Rows and columns that it takes; None if any.
         respond: From uint8 RGB images (n, h, w, 3) to its outputs.
+        file: Where its weights are, if in a file.
     """
 
     reading: Reading
@@ -218,6 +220,7 @@ class OpenedClassifier:
     name: str
     image_size: int | None
     respond: Callable[[UInt8[np.ndarray, "n h w 3"]], Any]
+    file: Path | None = None
 
     def log_odds(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, " n"]:
         """Log-odds of the correct class, in nats; see `Reading.log_odds`."""
