@@ -11,7 +11,7 @@ from configural.audit import Bootstrap, Estimate
 from configural.audit.intervals import interval
 from configural.audit.probe import Material
 from configural.audit.probes.displacement import ALL, relation_index
-from configural.audit.probes.factorial import BALANCED, SHARE, effects
+from configural.audit.probes.factorial import BALANCED, FRACTION, effects
 
 PARTS = ("left eye", "right eye", "nose", "mouth")
 IMAGES = 6
@@ -116,9 +116,9 @@ ESTIMATES: Mapping[str, Simulated] = {
     "2AFC of 80 %": Simulated(choice, 0.8),
     "balanced relational effect": Simulated(_of_cells(BALANCED, 2.0, 1.0), 2.0),
     "balanced relational effect of none": Simulated(_of_cells(BALANCED, 0.0, 1.0), 0.0),
-    "relational fraction of 2/3": Simulated(_of_cells(SHARE, 2.0, 1.0), 2 / 3),
-    "relational fraction of 0": Simulated(_of_cells(SHARE, 0.0, 1.0), 0.0),
-    "relational fraction of 1": Simulated(_of_cells(SHARE, 2.0, 0.0), 1.0),
+    "relational fraction of 2/3": Simulated(_of_cells(FRACTION, 2.0, 1.0), 2 / 3),
+    "relational fraction of 0": Simulated(_of_cells(FRACTION, 0.0, 1.0), 0.0),
+    "relational fraction of 1": Simulated(_of_cells(FRACTION, 2.0, 0.0), 1.0),
     "relation index of 1/3": Simulated(index, 1 / 3),
     "difference, in pairs": Simulated(difference, 0.5),
 }

@@ -1,4 +1,4 @@
-"""What the reader of photographs does with parts behind glasses, hair, a beard or a mask, drawn on portraits.
+"""What reading photographs does with parts behind glasses, hair, a beard or a mask, drawn on portraits.
 
 Usage: python benchmarks/covered_faces.py [SOURCE]   (default synthetic:8; such as fasseg:FASSEG/V2)
 

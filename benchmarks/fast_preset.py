@@ -1,4 +1,4 @@
-"""How right `configural run --preset fast` is, over ten first weights, and what it takes.
+"""The accuracy of `configural run --preset fast` over ten initial weights, and what it takes.
 
     python benchmarks/fast_preset.py --source fasseg:FASSEG/V2
 
@@ -7,8 +7,8 @@ network is then asked about the same images for all seeds: the 3,000 test images
 further ones (train and test images of 20,000 of data seed 8), since ten tests of 3,000 cannot tell 99.95 from
 99.98 %. Under the identity split there are no further ones, because other seeds deal the persons out otherwise.
 
-Prints a JSON line for each seed and one for all. The compute is that of every image trained on, there and back,
-by formula; the published one is that of 20 epochs of 16,002 images of 224 pixels.
+Prints a JSON line for each seed and one for all. The compute is that of every image trained on, forward and
+backward, by formula; the published one is that of 20 epochs of 16,002 images of 224 pixels.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--source", default="synthetic")
     parser.add_argument("--split", default="paper")
-    parser.add_argument("--seeds", type=int, default=10, help="how many first weights, from 0 on")
+    parser.add_argument("--seeds", type=int, default=10, help="how many initial weights, from 0 on")
     parser.add_argument("--count", type=int, help="images of a run, instead of the preset's; 20000 or fewer")
     arguments = parser.parse_args()
     if arguments.count is not None and arguments.count > COUNT:

@@ -59,8 +59,8 @@ def table(audits: Mapping[str, Audit]) -> str:
     lines.append("")
     for probe in PROBES:
         same = [f"{a} and {b}" for a, b in indistinct(audits, probe)]
-        said = "; ".join(same) if same else "none: it distinguishes all"
-        lines.append(f"- *{probe}* does not distinguish: {said}.")
+        said = f"does not distinguish: {'; '.join(same)}" if same else "distinguishes all of them"
+        lines.append(f"- *{probe}* {said}.")
     return "\n".join(lines)
 
 

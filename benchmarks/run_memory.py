@@ -4,8 +4,8 @@
 
 An epoch at that size takes half an hour, so a run is measured in two pieces, each a real `configural run`:
 
-- one that is broken off after `--steps` training steps; all images are drawn by then, and later steps are alike;
-- one that goes on from a checkpoint that says that all epochs are over; it draws, tests and writes its folder.
+- one that is interrupted after `--steps` training steps; all images are drawn by then, and later steps are alike;
+- one that continues from a checkpoint that says that all epochs are over; it draws, tests and writes its folder.
 
 Prints a JSON line for each way. Reads the progress bar from a pseudo-terminal, as Linux and macOS have them.
 """
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--network", default="cnn-15")
     parser.add_argument("--devices", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=30, help="training steps before the run is broken off")
+    parser.add_argument("--steps", type=int, default=30, help="training steps before the run is interrupted")
     parser.add_argument("--ways", nargs="+", choices=["kept", "stream"], default=["kept", "stream"])
     # What has learned nothing is wrong on half of the images, which all go into its page.
     parser.add_argument("--weights", type=Path, help="model.safetensors of a run with this network and size")

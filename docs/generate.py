@@ -152,13 +152,14 @@ def _plain(text: str | None) -> str:
 def configuration() -> str:
     """The keys of every model that a YAML file fills in."""
     from configural import config, objects, stimuli
+    from configural.config import run
     from configural.portraits import description
 
     chapters = {
         "A run": (
             config.RunConfig,
             "`config.yaml` of a run folder, the presets, and the options of `configural run` and arguments of "
-            "`configural.run`.",
+            "`configural.run`. What is not stated comes from the preset; the defaults are those of preset quick.",
         ),
         "A study's plan": (
             config.StudyPlan,
@@ -178,8 +179,12 @@ def configuration() -> str:
         "unknown key and an impossible value are errors that name file, line and key.\n"
     ]
     for title, (model, where) in chapters.items():
-        parts.append(f"## {title}\n\n{where}\n\n{_table(model)}")
-        parts += [f"### {title}: `{name}`\n\n{_table(section)}" for name, section in _sections(model)]
+        usual = run.resolved({}) if model is config.RunConfig else None
+        parts.append(f"## {title}\n\n{where}\n\n{_table(model, usual)}")
+        parts += [
+            f"### {title}: `{name}`\n\n{_table(section, getattr(usual, name, None))}"
+            for name, section in _sections(model)
+        ]
     return "\n".join(parts)
 
 
@@ -193,12 +198,13 @@ def _sections(model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
     return found
 
 
-def _table(model: type[BaseModel]) -> str:
+def _table(model: type[BaseModel], usual: BaseModel | None) -> str:
     described = _attributes(model)
     rows = ["| key | type | default | |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         description = field.description or described.get(name, "")
-        rows.append(f"| `{name}` | {_cell(_type(field))} | {_cell(_default(field))} | {_escape(description)} |")
+        default = _default(field) if usual is None else _said(getattr(usual, name))
+        rows.append(f"| `{name}` | {_cell(_type(field))} | {_cell(default)} | {_escape(description)} |")
     return "\n".join(rows) + "\n"
 
 
@@ -241,7 +247,10 @@ def _shown(annotation: Any) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "must be given"
-    value = field.get_default(call_default_factory=True)
+    return _said(field.get_default(call_default_factory=True))
+
+
+def _said(value: Any) -> str:
     if isinstance(value, tuple) and all(isinstance(each, str) for each in value):
         return ", ".join(value)
     return "" if value in (None, "", ()) or isinstance(value, BaseModel | Mapping) else f"{value}"

@@ -3,7 +3,7 @@
 Usage: make results FASSEG=FOLDER, or python docs/make_results.py --fasseg FOLDER --work FOLDER
 
 Training, audits and pages are steps of their own. What is finished in the work folder is not done again, and
-without --work the pages alone are written anew, from results/audits.csv. So no figure on them is typed in, and a
+without --work the pages alone are written again, from results/audits.csv. So no figure on them is typed in, and a
 statement that the table does not bear out stops the script.
 """
 
@@ -320,10 +320,10 @@ def main() -> None:
     results = pd.read_csv(TABLE)
     for page, text in render(results).items():
         (HERE / page).write_text(text, "utf-8")
-    picture = HERE / "images" / "relation_index.png"
-    save_figure(figure(results), picture)
+    file = HERE / "images" / "relation_index.png"
+    save_figure(figure(results), file)
     for other in (".svg", ".pdf"):  # the pages show the one
-        picture.with_suffix(other).unlink()
+        file.with_suffix(other).unlink()
 
 
 if __name__ == "__main__":

@@ -80,9 +80,9 @@ def test_receptive_field_of_two_convolutions(painted):
     for one in chain[:2]:
         nn.init.ones_(one.weight)
     found = audit(models.open(chain), painted, image_size=48, pairs=8, probes=[ReceptiveField(objects=4)])
-    assert found.score("receptive_field", "field", of="theoretical")["value"] == 5
-    assert found.score("receptive_field", "field", of="effective")["value"] == 5
-    assert found.score("receptive_field", "pairs_in_field")["value"] == 0
+    assert found.score("receptive_field", "receptive_field", of="theoretical")["value"] == 5
+    assert found.score("receptive_field", "receptive_field", of="effective")["value"] == 5
+    assert found.score("receptive_field", "pairs_in_receptive_field")["value"] == 0
     # The eyes' distance, from the exemplars themselves.
     eyes = painted.anchors[:, :2] + painted.part_sizes[:, :2] / 2
     apart = np.abs(eyes[:, 0] - eyes[:, 1]).max(axis=1) * 48 / painted.canvas_sizes.max(axis=1)

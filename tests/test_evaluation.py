@@ -81,6 +81,34 @@ def test_prediction_does_not_depend_on_the_batch_size(images):
     assert network.training  # as it was
 
 
+def test_every_layer_stays_in_its_mode_also_where_it_ends_early(images, tmp_path, monkeypatch):
+    """A frozen layer stays frozen, whatever asks the network; a failure leaves none in evaluation mode."""
+    network = models.create("fcn-14", 32)
+    next(layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)).eval()
+    before = [layer.training for layer in network.modules()]
+    assert set(before) == {True, False}
+
+    def unchanged() -> bool:
+        return [layer.training for layer in network.modules()] == before
+
+    predict(network, images)
+    assert unchanged()
+    models.summarise(network)
+    models.multiply_adds(network)
+    assert unchanged()
+    models.export_onnx(network, tmp_path / "network.onnx")
+    assert unchanged()
+
+    def stop(batch):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(network, "forward", stop)
+    for ask in (predict, lambda network, images: models.multiply_adds(network)):
+        with pytest.raises(KeyboardInterrupt):
+            ask(network, images)
+        assert unchanged()
+
+
 def test_a_cpu_takes_a_few_images_at_a_time(blocks):
     """As many as fill two images of 256 pixels, never one of several; each network's responses stay in order."""
     sizes = []

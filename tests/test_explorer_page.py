@@ -409,7 +409,7 @@ def test_nothing_is_ever_sent(opened):
 
 
 def drawing(rows: int, columns: int) -> np.ndarray:
-    """A picture that no exemplar shows: a shaded ground with a dark spot in the middle and noise on it."""
+    """An image that no exemplar shows: a shaded ground with a dark spot in the middle and noise on it."""
     rng = np.random.default_rng(3)
     down, across = np.mgrid[:rows, :columns]
     image = np.stack([80 + down // 8, 60 + across // 8, np.full((rows, columns), 90)], axis=2)
@@ -420,21 +420,21 @@ def drawing(rows: int, columns: int) -> np.ndarray:
 def choose_file(page: Any, image: np.ndarray, **options: Any) -> None:
     file = io.BytesIO()
     Image.fromarray(image).save(file, **{"format": "PNG", **options})
-    page.set_input_files("#own-file", {"name": "picture", "mimeType": "image/png", "buffer": file.getvalue()})
+    page.set_input_files("#own-file", {"name": "image", "mimeType": "image/png", "buffer": file.getvalue()})
 
 
-def test_a_visitors_own_picture_is_cut_by_outlines_and_stays_on_the_page(opened, faces):
+def test_a_visitors_own_image_is_cut_by_outlines_and_stays_on_the_page(opened, faces):
     page, asked = opened(), []
     page.on("request", lambda request: asked.append(request.url))
     until(page, "async () => (await explorer).replies.filter(Boolean).length === 2")
     first = page.evaluate("async () => (await explorer).replies.map((reply) => reply.logOdds)")
-    page.get_by_role("button", name="Your own picture").click()
+    page.get_by_role("button", name="Your own image").click()
     assert "nothing is sent" in page.inner_text("#own-where")
     image = drawing(*faces[0].size)
     choose_file(page, image)
-    until(page, "async () => (await explorer).ownPicture.things.length === 5")
+    until(page, "async () => (await explorer).ownImage.things.length === 5")
     outline = """async () => {
-      const { row, column, rows } = (await explorer).ownPicture.things[4];
+      const { row, column, rows } = (await explorer).ownImage.things[4];
       return [row, column, rows];
     }"""
     was, box = page.evaluate(outline), page.locator("#own-stage canvas").bounding_box()
@@ -488,19 +488,19 @@ def test_a_visitors_own_picture_is_cut_by_outlines_and_stays_on_the_page(opened,
     assert not [url for url in asked if not url.startswith(("blob:", "data:"))]
 
 
-def test_a_picture_stands_as_its_file_says_and_what_is_none_is_told(opened):
+def test_an_image_stands_as_its_file_says_and_what_is_none_is_told(opened):
     page = opened()
-    page.get_by_role("button", name="Your own picture").click()
-    page.set_input_files("#own-file", {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"})
+    page.get_by_role("button", name="Your own image").click()
+    page.set_input_files("#own-file", {"name": "a.png", "mimeType": "image/png", "buffer": b"no image"})
     until(
-        page, "() => document.querySelector('#own-how').innerText.includes('no picture that this browser can read')"
+        page, "() => document.querySelector('#own-how').innerText.includes('no image that this browser can read')"
     )
     turned = Image.Exif()
     turned[0x0112] = 6  # to be turned by a quarter
     choose_file(page, drawing(60, 120), format="JPEG", exif=turned)
-    until(page, "async () => (await explorer).ownPicture.things.length === 5")
+    until(page, "async () => (await explorer).ownImage.things.length === 5")
     high, wide = page.evaluate(
-        "async () => { const [{ rows, columns }] = (await explorer).ownPicture.things; return [rows, columns]; }"
+        "async () => { const [{ rows, columns }] = (await explorer).ownImage.things; return [rows, columns]; }"
     )
     assert high / wide == pytest.approx(2)
 
@@ -532,7 +532,7 @@ def test_a_server_responds_and_its_failures_are_told(browser, faces):
         stimulus = stimulus_of(State.model_validate_json(json.dumps(state(page))), faces)
         wanted = classifier.log_odds(Renderer(faces, size=32).draw(stimulus)[None])[0]
         assert page.evaluate("async () => (await explorer).replies[0].logOdds") == pytest.approx(wanted, abs=1e-6)
-        page.get_by_role("button", name="Your own picture").click()
+        page.get_by_role("button", name="Your own image").click()
         assert "goes to the program on the computer" in page.inner_text("#own-where")
         page.get_by_role("button", name="Close").click()
         broken.append("out of memory")

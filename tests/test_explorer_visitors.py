@@ -1,4 +1,4 @@
-"""A visitor's own picture where a server responds: what it takes and keeps, and the whole way in a real browser."""
+"""A visitor's own image where a server responds: what it takes and keeps, and the whole way in a real browser."""
 
 import base64
 import copy
@@ -179,7 +179,7 @@ def test_what_is_no_exemplar_is_refused_in_one_sentence(library, network, sent, 
     assert len(panel.library) == 3
 
 
-def test_no_more_pictures_are_held_than_were_meant(library, network, sent):
+def test_no_more_images_are_held_than_were_meant(library, network, sent):
     clock = iter(range(0, 10**6, 10))
     panel = panel_of(library, network)
     client = client_of(panel, clock=lambda: next(clock))
@@ -187,26 +187,26 @@ def test_no_more_pictures_are_held_than_were_meant(library, network, sent):
     assert len(set(names)) == MOST_OWN
     refused = client.post("/exemplars", json=sent)
     assert refused.status_code == 422
-    assert refused.json()["error"].startswith(f"{MOST_OWN} pictures are held already")
+    assert refused.json()["error"].startswith(f"{MOST_OWN} images are held already")
     assert client.post("/responses", json={"states": [whole(library, names[-1])]}).status_code == 200
 
 
-def test_a_picture_is_known_only_to_whom_its_name_was_told(library, network, sent):
+def test_an_image_is_known_only_to_whom_its_name_was_told(library, network, sent):
     client = client_of(panel_of(library, network))
     client.post("/exemplars", json=sent)
     for name in ("own:1", "own:1:", "own:2:AAAAAAAAAAAAAAAA"):
         response = client.post("/responses", json={"states": [whole(library, name)]})
         assert (response.status_code, response.json()["error"]) == (
             422,
-            "your own picture is no longer held here; choose it again",
+            "your own image is no longer held here; choose it again",
         )
 
 
-def test_pictures_are_limited_in_size_kind_rate_and_origin(library, network, sent):
+def test_images_are_limited_in_size_kind_rate_and_origin(library, network, sent):
     client = client_of(panel_of(library, network), clock=lambda: 0.0)
     kinds = {
         "/exemplars": ("application/json", server.LARGEST_EXEMPLAR),
-        "/parts": ("image/png", server.LARGEST_PICTURE),
+        "/parts": ("image/png", server.LARGEST_IMAGE),
     }
     for path, (kind, largest) in kinds.items():
         large = client.post(path, content=b" " * (largest + 1), headers={"content-type": kind})
@@ -260,13 +260,13 @@ def test_parts_are_found_where_they_were_painted(painted, library, network, land
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"no picture", "the picture: must be a PNG or a JPEG file"),
-        (file_of(np.zeros((20, 20, 3), np.uint8), "GIF"), "the picture: must be a PNG or a JPEG file"),
-        (file_of(np.zeros((20, 1025, 3), np.uint8)), "the picture: 1025×20 pixels; at most 1024 along an edge"),
-        (file_of(np.zeros((99, 99, 3), np.uint8))[:-30], "the picture: "),
+        (b"no image", "the image: must be a PNG or a JPEG file"),
+        (file_of(np.zeros((20, 20, 3), np.uint8), "GIF"), "the image: must be a PNG or a JPEG file"),
+        (file_of(np.zeros((20, 1025, 3), np.uint8)), "the image: 1025×20 pixels; at most 1024 along an edge"),
+        (file_of(np.zeros((99, 99, 3), np.uint8))[:-30], "the image: "),
     ],
 )
-def test_what_is_no_picture_is_refused_in_one_sentence(library, network, tmp_path, content, said):
+def test_what_is_no_image_is_refused_in_one_sentence(library, network, tmp_path, content, said):
     client = client_of(panel_of(library, network), landmarker=Landmarker(tmp_path / "nowhere"))
     response = client.post("/parts", content=content, headers={"content-type": "image/png"})
     assert response.status_code == 422
@@ -335,9 +335,9 @@ def until(page, script):
 
 
 def choose(page, content):
-    page.get_by_role("button", name="Your own picture").click()
+    page.get_by_role("button", name="Your own image").click()
     page.set_input_files("#own-file", {"name": "face.png", "mimeType": "image/png", "buffer": content})
-    until(page, "async () => (await explorer).ownPicture.things.length === 5")
+    until(page, "async () => (await explorer).ownImage.things.length === 5")
 
 
 DRAWN = """async (states) => {
@@ -352,7 +352,7 @@ DRAWN = """async (states) => {
 }"""
 
 
-def test_the_page_and_the_server_draw_a_visitors_picture_alike(page, painted, library, network):
+def test_the_page_and_the_server_draw_a_visitors_image_alike(page, painted, library, network):
     panel = panel_of(library, network)
     with served(panel) as address:
         page.goto(address)
@@ -363,7 +363,7 @@ def test_the_page_and_the_server_draw_a_visitors_picture_alike(page, painted, li
         page.get_by_role("button", name="Use it").click()
         until(page, "async () => (await explorer).material.own.length === 1")
         until(page, "() => document.querySelector('#note').innerText.includes('keeps it in memory until it ends')")
-        assert page.locator("#exemplar option:checked").inner_text() == "your picture 1"
+        assert page.locator("#exemplar option:checked").inner_text() == "your image 1"
         name = page.input_value("#exemplar")
         rng, states = np.random.default_rng(5), []
         for number in range(16):
@@ -395,13 +395,13 @@ def test_outlines_begin_around_the_parts_that_landmarks_find(page, painted, libr
         page.evaluate("async () => { await explorer; }")
         choose(page, file_of(on_a_wall(exemplar)))
         assert "The parts were found" in page.inner_text("#own-how")
-        things = page.evaluate("async () => (await explorer).ownPicture.things")
-        picture, outlines = things[0], things[1:]
-        scale = picture["rows"] / 700
+        things = page.evaluate("async () => (await explorer).ownImage.things")
+        image, outlines = things[0], things[1:]
+        scale = image["rows"] / 700
         for outline, part in zip(outlines, exemplar.parts, strict=True):
             high, wide = part.mask.shape
             wanted = np.array([120 + part.anchor[0] + high / 2, 300 + part.anchor[1] + wide / 2]) * scale
-            wanted += (picture["row"], picture["column"])
+            wanted += (image["row"], image["column"])
             middle = outline["row"] + outline["rows"] / 2, outline["column"] + outline["columns"] / 2
             assert middle == pytest.approx(tuple(wanted), abs=25 if part.kind == "nose" else 8)
         # The face fills the portrait as those of the library do.
@@ -418,12 +418,12 @@ def test_a_real_portrait_is_outlined_by_its_landmarks(page, real, library, netwo
         page.goto(address)
         page.evaluate("async () => { await explorer; }")
         choose(page, file_of(portrait.portrait))
-        picture, *outlines = page.evaluate("async () => (await explorer).ownPicture.things")
-        scale = picture["rows"] / portrait.size[0]
+        image, *outlines = page.evaluate("async () => (await explorer).ownImage.things")
+        scale = image["rows"] / portrait.size[0]
         for outline, part in zip(outlines, portrait.parts, strict=True):
             high, wide = part.mask.shape
             middle = np.array([part.anchor[0] + high / 2, part.anchor[1] + wide / 2]) * scale
-            middle += (picture["row"], picture["column"])
+            middle += (image["row"], image["column"])
             assert abs(outline["row"] + outline["rows"] / 2 - middle[0]) < outline["rows"] / 2
             assert abs(outline["column"] + outline["columns"] / 2 - middle[1]) < outline["columns"] / 4
 
@@ -437,14 +437,14 @@ def test_what_a_server_refuses_is_told_and_what_was_arranged_stays(page, painted
         page.keyboard.press("ArrowDown")
         arranged = page.evaluate("async () => (await explorer).state")
         choose(page, file_of(painted[3].portrait))
-        things = page.evaluate("async () => (await explorer).ownPicture.things")
+        things = page.evaluate("async () => (await explorer).ownImage.things")
         panel._own.update(str(number) for number in range(MOST_OWN))
         page.get_by_role("button", name="Use it").click()
-        until(page, "() => document.querySelector('#own-how').innerText.includes('16 pictures are held already')")
+        until(page, "() => document.querySelector('#own-how').innerText.includes('16 images are held already')")
         assert page.locator("#own-use").is_enabled()
     page.get_by_role("button", name="Use it").click()
     until(page, "() => document.querySelector('#own-how').innerText.includes('does not respond')")
-    assert page.evaluate("async () => (await explorer).ownPicture.things") == things
+    assert page.evaluate("async () => (await explorer).ownImage.things") == things
     assert page.evaluate("async () => (await explorer).state") == arranged
 
 

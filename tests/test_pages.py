@@ -82,7 +82,7 @@ def test_the_parts_costs_are_the_factorial_probes(audits):
     audit = loaded(audits, "relation")
     costs = part_costs(audit)
     assert list(dict.fromkeys(costs["part"])) == [*audit.facts.parts, "all"]
-    nose = costs[(costs["part"] == "nose") & (costs["cost"] == "its relations broken")]
+    nose = costs[(costs["part"] == "nose") & (costs["cost"] == "relations broken")]
     row = audit.score("factorial", "balanced_relational_effect", of="nose, on skin", at=60.0)
     assert nose["value"].item() == row["value"]
     axes = Figure().add_subplot()
@@ -103,7 +103,7 @@ def test_the_page_marks_both_observers_where_they_are(audits):
         for image in page.all("img"):
             assert len(image["alt"]) > 3
         chart = next(image for image in page.all("img") if "nose" in image["alt"])
-        assert re.search(r"nose, its relations broken: −?\d", chart["alt"])
+        assert re.search(r"nose, relations broken: −?\d", chart["alt"])
 
 
 def test_everyday_words_have_the_measured_probabilities(audits):

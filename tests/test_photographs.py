@@ -295,7 +295,7 @@ def test_a_file_of_another_digest_is_used_only_by_the_users_word(tmp_path, paint
     assert library[0].size > load(f"portraits:{tmp_path / 'photos'}")[0].size
 
 
-def test_a_visitors_picture_is_looked_at_by_the_bundle_that_the_source_names(tmp_path, painted, landmark_bundle):
+def test_a_visitors_image_is_looked_at_by_the_bundle_that_the_source_names(tmp_path, painted, landmark_bundle):
     for number in range(2):
         save(tmp_path / "photos" / f"{number}.png", painted[number].portrait)
     named = tmp_path / "named.task"

@@ -27,7 +27,7 @@ class PortraitError(ConfiguralError):
 
 
 class ConfiguralWarning(UserWarning):
-    """Something goes on otherwise than the user may think; the message is one line."""
+    """Something continues otherwise than the user may think; the message is one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))

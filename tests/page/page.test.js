@@ -136,13 +136,13 @@ test('scrambled stimuli hold every part once, and the correct ones each in its s
   }
 });
 
-test('parts cut from a picture and put back on its canvas are the picture', async () => {
+test('parts cut from an image and put back on its canvas are the image', async () => {
   const made = await material();
   const [rows, columns] = [120, 90];
   const random = chance(6);
   const pixels = Uint8Array.from({ length: 3 * rows * columns }, () => 256 * random());
   const outlines = meanOutlines([made.exemplar('a'), made.exemplar('b')], KINDS, rows, columns);
-  // The boxes of these exemplars, whose masks are all of them, in a picture of another size; with 15 % of room.
+  // The boxes of these exemplars, whose masks are all of them, in an image of another size; with 15 % of room.
   const [row, column, high, wide] = [20, 17, 8, 5].map((n, i) => n * [rows / 50, columns / 40][i % 2]);
   const nose = outlines[2];
   assert.ok(Math.abs(nose.row + nose.rows / 2 - row - high / 2) <= 1 && Math.abs(nose.rows - 1.15 * high) <= 1);
@@ -162,9 +162,9 @@ test('parts cut from a picture and put back on its canvas are the picture', asyn
   assert.ok(pixels.every((value, i) => value === large[3 * (Math.floor(i / 3 / columns) * side + left) + (i % (3 * columns))]));
 });
 
-test('what is filled is as flat, or as steep, as what is around it, up to the edge of the picture', () => {
+test('what is filled is as flat, or as steep, as what is around it, up to the edge of the image', () => {
   const [rows, columns] = [100, 80];
-  const picture = (level) => ({
+  const image = (level) => ({
     rows, columns, pixels: Uint8Array.from({ length: 3 * rows * columns }, (_, i) => level(Math.floor(i / 3 / columns), Math.floor(i / 3) % columns, i % 3)),
   });
   const box = { kind: 'nose', row: 0, column: 0, rows: 0, columns: 0, power: 2 };
@@ -172,17 +172,17 @@ test('what is filled is as flat, or as steep, as what is around it, up to the ed
   assert.deepEqual([outlines[1].row, outlines[1].column], [0, 50]);
   // Something else inside the outlines, which has to vanish.
   const part = (r, c) => ((r - 50) / 28) ** 2 + ((c - 30) / 18) ** 2 < 1;
-  const flat = cutExemplar('flat', picture((r, c, k) => (part(r, c) ? 255 * (r % 2) : [200, 150, 120][k])), outlines);
+  const flat = cutExemplar('flat', image((r, c, k) => (part(r, c) ? 255 * (r % 2) : [200, 150, 120][k])), outlines);
   assert.ok(flat.canvas.every((value, i) => value === [200, 150, 120][i % 3]));
   assert.deepEqual(flat.skin, [200, 150, 120]);
-  const steep = cutExemplar('steep', picture((r, c) => (part(r, c) ? 0 : r + c)), outlines.slice(0, 1));
+  const steep = cutExemplar('steep', image((r, c) => (part(r, c) ? 0 : r + c)), outlines.slice(0, 1));
   steep.canvas.forEach((value, i) => assert.ok(Math.abs(value - Math.floor(i / 3 / columns) - (Math.floor(i / 3) % columns)) <= 1));
 });
 
-test('a picture covers everything, however it is moved', () => {
-  const picture = { kind: '', row: 0, column: 0, rows: 30, columns: 90, power: Infinity };
+test('an image covers everything, however it is moved', () => {
+  const image = { kind: '', row: 0, column: 0, rows: 30, columns: 90, power: Infinity };
   for (const [middle, size] of [[[0, 0], [30, 90]], [[500, -70], [200, 600]], [[50, 40], [1, 3]]]) {
-    const { row, column, rows, columns } = covering(picture, middle, size, 100, 80);
+    const { row, column, rows, columns } = covering(image, middle, size, 100, 80);
     assert.ok(row <= 0 && column <= 0 && row + rows >= 100 - 1e-9 && column + columns >= 80);
     assert.ok(Math.abs(columns / rows - 3) < 1e-9);
   }
@@ -243,9 +243,9 @@ test('German says all that English does, of values that English knows', () => {
   }
 });
 
-test('a picture is laid so that the portrait in it fills the canvas, and outlines around the parts found', () => {
+test('an image is laid so that the portrait in it fills the canvas, and outlines around the parts found', () => {
   const [rows, columns, kind] = [512, 372, ''];
-  const picture = { kind, row: 0, column: 0, rows: 700, columns: 900, power: Infinity };
+  const image = { kind, row: 0, column: 0, rows: 700, columns: 900, power: Infinity };
   const means = ['left_eye', 'mouth'].map((name, i) => ({ kind: name, row: 0, column: 0, rows: 20, columns: 30, power: 2 + 6 * i }));
   // In pixels: a portrait of 350 by 254.3 from (70, 300) on, an eye of 35 by 45 and a mouth of 70 by 90.
   const crop = { row: 0.1, column: 1 / 3, rows: 0.5, columns: (350 * columns) / rows / 900 };
@@ -254,7 +254,7 @@ test('a picture is laid so that the portrait in it fills the canvas, and outline
     { kind: 'left_eye', row: 0.2, column: 0.4, rows: 0.05, columns: 0.05 },
   ];
   const scale = rows / 350;
-  const [lies, eye, mouth] = foundOutlines({ crop, outlines }, picture, means, rows, columns);
+  const [lies, eye, mouth] = foundOutlines({ crop, outlines }, image, means, rows, columns);
   const near = (value, wanted, by = 1) => assert.ok(Math.abs(value - wanted) <= by, `${value}, ${wanted}`);
   [lies.row, lies.column, lies.rows, lies.columns].forEach((value, i) => near(value, [-70, -300, 700, 900][i] * scale, 1e-6));
   near(eye.row + eye.rows / 2, (157.5 - 70) * scale);
@@ -262,7 +262,7 @@ test('a picture is laid so that the portrait in it fills the canvas, and outline
   near(mouth.rows, 1.3 * 70 * scale);
   near(mouth.columns, 1.3 * 90 * scale);
   assert.deepEqual([eye.kind, eye.power, mouth.kind, mouth.power], ['left_eye', 2, 'mouth', 8]);
-  // Where the picture ends before the portrait does, it still covers the canvas.
-  const [cut] = foundOutlines({ crop: { row: 0, column: 0, rows: 0.5, columns: 0.1 }, outlines }, picture, means, rows, columns);
+  // Where the image ends before the portrait does, it still covers the canvas.
+  const [cut] = foundOutlines({ crop: { row: 0, column: 0, rows: 0.5, columns: 0.1 }, outlines }, image, means, rows, columns);
   assert.ok(cut.row <= 0 && cut.column <= 0 && cut.row + cut.rows >= rows && cut.column + cut.columns >= columns);
 });

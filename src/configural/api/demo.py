@@ -38,13 +38,13 @@ def demo(out: Path | str = "runs/demo", *, say: Callable[[str], object] = print)
         "A": report.Member(
             trained.metrics["test_accuracy"],
             "baseline",
-            "All its parts lay at their usual places. The run of this demo, from random initial weights.",
+            "All its parts lay at their usual positions. The run of this demo, from random initial weights.",
         ),
         "B": report.Member(
             other.accuracy or 0.0,
             other.trained_on,
-            "The parts lay together anywhere on the head. It comes with the package and was not trained here, for "
-            "that takes longer: it began with the weights of a network like A.",
+            "The parts lay together anywhere on the canvas. It comes with the package and was not trained here, "
+            "for that takes longer: it began with the weights of a network like A.",
         ),
     }
     say(f"A, trained here: {100 * members['A'].accuracy:.1f} % of its test images correct")

@@ -35,6 +35,18 @@ class Estimate:
     draws: Float[np.ndarray, " b"] | None = field(default=None, compare=False, repr=False)
 
 
+def mean_of_known(means: Float[np.ndarray, "*draws n"]) -> Float[np.ndarray, "*draws"]:
+    """The mean of those along the last axis that are no nan, each counting as much as the others; nan of none.
+
+    Example:
+        >>> mean_of_known(np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan]]))
+        array([ 2., nan])
+    """
+    known = ~np.isnan(means)
+    with np.errstate(all="ignore"):
+        return np.asarray(np.where(known, means, 0).sum(axis=-1) / known.sum(axis=-1))
+
+
 @dataclass(frozen=True)
 class Bootstrap:
     """A cluster bootstrap: exemplars are drawn with replacement, each with all of its images.

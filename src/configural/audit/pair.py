@@ -95,7 +95,6 @@ class Pair:
 
     def figure(self, name: str) -> Figure:
         """What one of them loses against the distance, on the scale of what scrambling costs it."""
-        zero = pd.DataFrame({"at": [0.0], "value": [0.0], "low": [0.0], "high": [0.0]})
         drops = self.scores[name]
         with plotting.panels(1, 4.2) as (figure, (panel,)):
             figure.set_size_inches(5.8, 4.2)  # of two that stand beside each other
@@ -104,7 +103,7 @@ class Pair:
                 rows = rows.assign(
                     **{end: _fraction(rows[end], self.gaps[name]) for end in ("value", "low", "high")}
                 )
-                plotting.curve(panel, pd.concat([zero, rows]), f"{of} moved", **CURVES[of])
+                plotting.curve(panel, pd.concat([plotting.AT_REST, rows]), f"{of} moved", **CURVES[of])
             panel.set_title(name, loc="left", fontweight="bold")
             panel.set_xlabel("moved by (1/512 of the portrait)")
             panel.set_ylabel("lost, of what scrambling costs")

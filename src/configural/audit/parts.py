@@ -18,7 +18,7 @@ from configural.evaluation.figures import figure_of, styled, titled
 from configural.stimuli.layout import REFERENCE_SIDE
 from configural.wording import in_words, listed
 
-RELATIONS, POSITION, MOVED = "its relations broken", "its position left", "moved alone"
+RELATIONS, POSITION, MOVED = "relations broken", "moved off its position", "moved alone"
 _STYLES: dict[str, dict[str, Any]] = {
     RELATIONS: {"color": plotting.BLUE, "fmt": "o"},
     POSITION: {"color": plotting.ORANGE, "fmt": "s"},

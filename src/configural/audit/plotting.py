@@ -18,6 +18,9 @@ __all__ = ["BLUE", "GREEN", "GREY", "ORANGE"]
 NAT = 1.0
 """Axes and colours of log-odds span at least one nat, so that next to nothing looks like next to nothing."""
 
+AT_REST = pd.DataFrame({"at": [0.0], "value": [0.0], "low": [0.0], "high": [0.0]})
+"""Where curves of drops begin: what does not move costs nothing."""
+
 
 @contextmanager
 def panels(number: int, height: float, *, rows: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:

@@ -32,6 +32,7 @@ class Facts(BaseModel):
     """What an audit was made of, besides its settings.
 
     Attributes:
+        name: What the classifier is called.
         classifier: What it says of itself.
         object: The object scheme's name.
         parts: Its part kinds, in words.

@@ -14,10 +14,10 @@ from configural.audit.probes.factorial import (
     ADDITIVITY,
     BALANCED,
     CONJUNCTION,
+    FRACTION,
     ONE_WAY,
     POSITIONAL,
     RELATIONAL,
-    SHARE,
     TOGETHER,
 )
 from configural.audit.probes.forced_choice import GAP
@@ -139,7 +139,7 @@ def _where(audit: Audit, floor: float) -> tuple[str, str]:
     """In which frame parts have the positions that it reads, and what moving the whole portrait shows beside."""
     drops = _named(audit, "displacement", "drop")
     moved = [row for row in drops if row["of"] == IMAGE]
-    # A reader of positions in the image loses as much by the whole portrait as by all parts moved on it.
+    # An observer of positions in the image loses as much by the whole portrait as by all parts moved on it.
     on_it = max((row["value"] for row in drops if row["of"] == ALL), default=0.0)
     if any(row["low"] > floor and row["value"] >= _AS_MUCH * on_it for row in moved):
         return " in the image", ""
@@ -177,10 +177,7 @@ def _kind_of_relations(audit: Audit, background: str, floor: float) -> str:
     """What relations they are, where the probe of first- and second-order relations tells."""
     if _saturated(audit) > 0.05:  # small distances are what is hidden first
         return ""
-    try:
-        first = audit.headed("first_order")
-    except ConfiguralError:
-        return ""
+    first = audit.headed("first_order")
     changed = _named(audit, "spatial_relations", SECOND)
     natural = [row for row in changed if abs(row["at"]) <= SpatialRelations.natural]
     second = [row for row in natural if row["of"] == ANY]
@@ -282,7 +279,7 @@ def _shown(audit: Audit, background: str, floor: float) -> _Shown:
     # For all who read relations alone A equals B, and R equals C whichever way all move.
     positional |= _any_beyond([*_rows(audit, POSITIONAL, background), *_one_way(audit, background)], floor)
     at = audit.summary()["relational_fraction"][1].at
-    defined = [row for row in _rows(audit, SHARE, background) if not np.isnan(row["value"])]
+    defined = [row for row in _rows(audit, FRACTION, background) if not np.isnan(row["value"])]
     first = min(defined, key=lambda row: row["at"] != at, default=None)
     return _Shown(relational, positional, first if first is not None and _adds_up(audit, first) else None)
 
@@ -469,7 +466,7 @@ def _effects(audit: Audit) -> str:
         if row["at"] == at and _any_beyond([row], floor):
             way = row["of"].partition(",")[0]
             said += f" All parts moved {way} cost {in_words(row)} more than the mean of both ways."
-    fraction = audit.score("factorial", SHARE, of=plain[0], at=at)
+    fraction = audit.score("factorial", FRACTION, of=plain[0], at=at)
     if np.isnan(fraction["value"]):
         return said
     if _adds_up(audit, fraction):

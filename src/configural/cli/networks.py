@@ -34,7 +34,7 @@ def networks(
 @with_settings(RunConfig.model_fields, "source", "network", "image_size", "device")
 def bench(
     *,
-    seconds: Annotated[float, typer.Option(help="for each of five measures")] = 8.0,
+    seconds: Annotated[float, typer.Option(help="for each measure")] = 8.0,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="also write the figures here")] = None,
     **given: Any,
 ) -> None:

@@ -57,8 +57,8 @@ def study(
     """Train every network on every condition by every seed, and test each on all conditions.
 
     Interrupted, the same command resumes where it stopped and tries failed jobs again. After every job the results
-    are in DIR/results.csv, of thousands of jobs now and again. Exit status 1 if a job failed. Defaults: preset
-    quick, synthetic faces.
+    are in DIR/results.csv; with thousands of jobs, from time to time. Exit status 1 if a job failed. Defaults:
+    preset quick, synthetic faces.
     """
     if plan is not None and preset is not None:
         raise ConfiguralError(f"{plan} and --preset {preset} exclude each other: a preset is a plan")
@@ -94,7 +94,7 @@ def compare(
 ) -> None:
     """Set a study's results beside the published ones, and say which of the study's findings hold.
 
-    Writes comparison.csv and comparison.md into DIR, and its page, which has the same, anew.
+    Writes comparison.csv and comparison.md into DIR, and its page, which has the same, again.
     """
     Console(highlight=False).print(configural.api.comparison_text(configural.api.compare(folder)))
     typer.echo(f"comparison: {folder / 'comparison.md'}")

@@ -105,7 +105,7 @@ def print_outlook(outlook: "Outlook") -> None:
         "or the memory's speed may slow each other down"
     )
     typer.echo(
-        f"disk: {outlook.result_bytes / 1e6:,.0f} MB of results, plus the wrongly predicted images; "
+        f"disk: {outlook.result_bytes / 1e6:,.0f} MB of results, plus the incorrectly predicted images; "
         f"{outlook.passing_bytes / 1e6:,.0f} MB more until the study has ended; "
         f"{outlook.free_bytes / 1e6:,.0f} MB are free"
     )

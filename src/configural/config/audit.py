@@ -23,7 +23,7 @@ class AuditConfig(Settings):
         description="paper: all exemplars; identity: those of the test persons; of a run its own by default",
     )
     pairs: int = Field(500, ge=2, le=10**6, description="matched pairs of a correct and a scrambled arrangement")
-    seed: Seed = Field(0, description="of the stimuli; of a run one it was not trained with by default")
+    seed: Seed = Field(0, description="seed of the stimuli; for a run, by default one that it was not trained with")
     image_size: ImageSize = Field(
         224, description="rows and columns of the images, where the model does not say it"
     )

@@ -51,13 +51,13 @@ class Recipe(Settings):
         0.999,
         ge=0,
         lt=1,
-        description="of Adam: how much of its mean of squared gradients is kept from step to step",
+        description="Adam's β₂, the decay rate of its running mean of squared gradients",
     )
     weight_decay: float = Field(
         0.0,
         ge=0,
         allow_inf_nan=False,
-        description="times learning rate times weight is taken off each weight per step",
+        description="decoupled: each step subtracts learning rate × this × weight",
     )
     schedule: Literal["constant", "one-cycle"] = Field(
         "constant", description="one-cycle: up over the first quarter of all steps, then down to zero"

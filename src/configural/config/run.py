@@ -43,7 +43,7 @@ class RunConfig(Settings):
     count: int = Field(4000, ge=42, le=10**8, description="images in train, valid and test together; even")
     recipe: Recipe = Recipe()
     seed: Seed = Field(42, description="of everything random")
-    data_seed: Seed = Field(42, description="of the images, where that shall be another than the seed")
+    data_seed: Seed = Field(42, description="seed of the images, if different from seed")
     device: str = Field("auto", description="auto, cpu, cuda or mps")
     devices: int = Field(1, ge=1, description="train on so many GPUs, or in so many processes on a CPU")
     stream: bool = Field(False, description="draw images when they are needed, and keep none")

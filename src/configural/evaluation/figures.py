@@ -55,7 +55,7 @@ _WORDS = {"train": "#8a5a00", "valid": "#005a8c"}
 _ZOOMS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
 """Where an axis of percentages may start."""
 
-_BLUES = LinearSegmentedColormap.from_list("share", ["#f4f8fb", "#9ecae1", "#2b7bba", "#08306b"])
+_BLUES = LinearSegmentedColormap.from_list("fraction", ["#f4f8fb", "#9ecae1", "#2b7bba", "#08306b"])
 
 
 def accuracy_figure(history: History, axes: Axes | None = None) -> Figure:
@@ -129,9 +129,9 @@ def axis_start(histories: Iterable[History]) -> float:
     )
 
 
-def shade(share: float) -> tuple[str, str]:
+def shade(fraction: float) -> tuple[str, str]:
     """The colour of a fraction from 0 (pale) to 1 (dark), and one for words on it; as a page writes colours."""
-    colour = _BLUES(float(share))  # of a whole number matplotlib takes the entry of that number
+    colour = _BLUES(float(fraction))  # of a whole number matplotlib takes the entry of that number
     return to_hex(colour), to_hex(_readable_on(colour))
 
 
@@ -142,16 +142,16 @@ def confusion_matrix_figure(metrics: Metrics, axes: Axes | None = None) -> Figur
     """
     counts = np.array(metrics.confusion_matrix)
     totals = counts.sum(axis=1)
-    shares = counts / np.maximum(totals, 1)[:, None]
+    fractions = counts / np.maximum(totals, 1)[:, None]
     with styled():
         axes = titled((5.2, 5.2), "Confusion matrix of the test", axes=axes)
-        axes.imshow(shares, cmap=_BLUES, vmin=0, vmax=1)
+        axes.imshow(fractions, cmap=_BLUES, vmin=0, vmax=1)
         for row in range(2):
             for column in range(2):
-                share = shares[row, column]
-                word: dict[str, Any] = {"ha": "center", "va": "center", "color": _readable_on(_BLUES(share))}
+                fraction = fractions[row, column]
+                word: dict[str, Any] = {"ha": "center", "va": "center", "color": _readable_on(_BLUES(fraction))}
                 axes.text(column, row - 0.12, f"{counts[row, column]:,}", fontsize=28, **word)
-                axes.text(column, row + 0.13, f"{percent(share)} %" if totals[row] else "–", fontsize=16, **word)
+                axes.text(column, row + 0.13, f"{percent(fraction)} %" if totals[row] else "–", fontsize=16, **word)
                 axes.text(column, row + 0.28, f"of {metrics.class_names[row]}", fontsize=12, **word)
         axes.set_xticks([0, 1], metrics.class_names, fontsize=14)
         axes.set_yticks([0, 1], metrics.class_names, fontsize=14, rotation=90, va="center")

@@ -18,7 +18,7 @@ from configural.cores import Meeting, on_cores
 from configural.errors import ConfiguralError
 from configural.io import files
 from configural.io.reading import check_columns, read_csv, reading
-from configural.models import pieces, prepare, threads_for
+from configural.models import evaluating, pieces, prepare, threads_for
 from configural.models.classifiers import RespondsToImages
 from configural.objects import FACE
 from configural.training import batches, matmul_precision, open_device
@@ -217,13 +217,12 @@ def _responding(network: nn.Module | RespondsToImages, device: str) -> Iterator[
         yield by_log_odds
         return
     module, where = network, open_device(device)
-    was_training = module.training
-    module.to(where).eval()
+    module.to(where)
 
     def by_logits(batch: Tensor, logits: Tensor) -> None:
         with torch.inference_mode():
             found = [module(prepare(module, some.to(where))).view(len(some), 2) for some in pieces(batch, where)]
             logits[:] = torch.cat(found)
 
-    yield by_logits
-    module.train(was_training)
+    with evaluating(module):
+        yield by_logits

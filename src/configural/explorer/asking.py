@@ -80,7 +80,7 @@ class Panel:
         """
         if len(self._own) >= MOST_OWN:
             raise ConfiguralError(
-                f"{MOST_OWN} pictures are held already, and no more are taken; start the explorer again to go on"
+                f"{MOST_OWN} images are held already, and no more are taken; start the explorer again to continue"
             )
         name = f"{OWN}{len(self._own) + 1}:{secrets.token_urlsafe(12)}"
         exemplar = sent.exemplar(name, self.library.scheme)
@@ -98,7 +98,7 @@ class Panel:
         """
         named = {name for state in states for name in (state.exemplar, *(part.donor for part in state.parts))}
         if any(name.startswith(OWN) for name in named - self._own):
-            raise ConfiguralError("your own picture is no longer held here; choose it again")
+            raise ConfiguralError("your own image is no longer held here; choose it again")
         stimuli = [stimulus_of(state, self.library, index=index) for index, state in enumerate(states)]
         images = {size: renderer.draw_batch(stimuli) for size, renderer in self._renderers.items()}
         for index, state in enumerate(states):

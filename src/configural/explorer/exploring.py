@@ -136,7 +136,7 @@ def _serve(
 
 
 def _landmarker(library: Library) -> Landmarker | None:
-    """What finds the parts of a face in a visitor's picture: what found the library's, or else what is at hand."""
+    """What finds the parts of a face in a visitor's image: what found the library's, or else what is at hand."""
     if (photographs := found_by_landmarks(library)) is not None:
         return photographs.landmarker
     if library.scheme != FACE or importlib.util.find_spec("ai_edge_litert") is None:

@@ -21,7 +21,7 @@ _WORKER = ("packing", "kernel", "network", "worker")
 
 _PAGE = (
     *("packing", "material", "resampling", "drawing", "cutting", "state", "english", "german", "texts"),
-    *("asking", "stage", "charts", "maps", "own_picture", "saving", "tour", "guessing", "main"),
+    *("asking", "stage", "charts", "maps", "own_image", "saving", "tour", "guessing", "main"),
 )
 """The modules of the page, each after those that it imports."""
 

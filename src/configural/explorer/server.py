@@ -1,8 +1,8 @@
 """The explorer's server: gives the page, and answers it from models that a browser cannot run.
 
-It takes states, never names of files, and draws them itself; a visitor's own picture is kept in memory only. By
+It takes states, never names of files, and draws them itself; a visitor's own image is kept in memory only. By
 default only this machine reaches it, and only its own page is answered: others that are open in the same browser
-are told apart by Host and Origin.
+are distinguished by Host and Origin.
 """
 
 import asyncio
@@ -41,12 +41,12 @@ USUAL_PORT = 8042
 LARGEST_BODY = 2**20
 """Bytes of a question: about 1,500 states."""
 
-LARGEST_PICTURE, LARGEST_EXEMPLAR = 3 * 2**20, 6 * 2**20
-"""Bytes of a picture of 1,024 pixels along an edge, and of what the page cuts out of it, 512 pixels along an edge
+LARGEST_IMAGE, LARGEST_EXEMPLAR = 3 * 2**20, 6 * 2**20
+"""Bytes of an image of 1,024 pixels along an edge, and of what the page cuts out of it, 512 pixels along an edge
 with parts that each cover all of it: of noise alone they are 2.4 and 5.2 MiB."""
 
-_PICTURE_COSTS = 256
-"""States that a picture counts for in what may be asked, so that nobody keeps the models waiting with pictures."""
+_IMAGE_COSTS = 256
+"""States that an image counts for in what may be asked, so that nobody keeps the models waiting with images."""
 
 STATES_PER_SECOND, STATES_AT_ONCE = 1024, 4096
 """Images that may be asked about in the long run, and in a burst such as a map's."""
@@ -81,7 +81,7 @@ def application(
         bundle: What it shows.
         panel: The models that respond.
         host: The address it is served at; others, but for names of this machine, are refused.
-        landmarker: What finds the parts of a face in a visitor's picture; without it, nothing does.
+        landmarker: What finds the parts of a face in a visitor's image; without it, nothing does.
         clock: Seconds, for the limit of states per second.
     """
     held = {**bundle, "landmarks": landmarker is not None}
@@ -114,12 +114,12 @@ def application(
     async def find_parts(request: Request) -> Response:
         _require_type(request, "image/png", "image/jpeg")
         content = await request.body()
-        return JSONResponse({"found": landmarker and await ask(_PICTURE_COSTS, parts_in, content, landmarker)})
+        return JSONResponse({"found": landmarker and await ask(_IMAGE_COSTS, parts_in, content, landmarker)})
 
     async def add(request: Request) -> Response:
         _require_type(request, "application/json")
         content = await request.body()
-        return JSONResponse({"name": await ask(_PICTURE_COSTS, lambda: panel.add(SentExemplar.parse(content)))})
+        return JSONResponse({"name": await ask(_IMAGE_COSTS, lambda: panel.add(SentExemplar.parse(content)))})
 
     def post(path: str, endpoint: Callable[[Request], Awaitable[Response]], largest: int) -> Route:
         limit = Middleware(RequestBodyLimitMiddleware, max_body_size=largest)
@@ -130,7 +130,7 @@ def application(
             Route("/", home),
             Route("/bundle.json", give_bundle),
             post("/responses", respond, LARGEST_BODY),
-            post("/parts", find_parts, LARGEST_PICTURE),
+            post("/parts", find_parts, LARGEST_IMAGE),
             post("/exemplars", add, LARGEST_EXEMPLAR),
         ],
         middleware=[Middleware(_Guard, host=host)],

@@ -1,4 +1,4 @@
-"""Visitors' own pictures: where the parts of a face lie in one, and the exemplar that the page cuts out of one."""
+"""Visitors' own images: where the parts of a face lie in one, and the exemplar that the page cuts out of one."""
 
 import base64
 import binascii
@@ -16,10 +16,11 @@ from configural.objects import ObjectScheme
 from configural.portraits import Exemplar, Part
 from configural.portraits.cropping import crop_box
 from configural.portraits.landmarks import Landmarker
-from configural.portraits.outlines import eye_distance, hidden, part_masks
+from configural.portraits.looking import faces_in
+from configural.portraits.outlines import hidden, part_masks
 
 LONGEST = 1024
-"""Rows and columns at most: of a picture in which a face is looked for, and of an exemplar."""
+"""Rows and columns at most: of an image in which a face is looked for, and of an exemplar."""
 
 _KINDS = (PNG, b"\xff\xd8\xff")
 _Side = Annotated[int, Field(ge=1, le=LONGEST)]
@@ -49,7 +50,7 @@ class SentPart(Strict):
 
 
 class SentExemplar(Strict):
-    """A picture that the page cut into parts.
+    """An image that the page cut into parts.
 
     Attributes:
         rows: Of the canvas, at most 1024.
@@ -120,36 +121,36 @@ def _unpacked(text: str, size: int, what: str) -> bytes:
 
 
 def parts_in(content: bytes, landmarker: Landmarker) -> dict[str, Any] | None:
-    """Where the parts of the largest face in a picture lie, and where a portrait would be cut out of it.
+    """Where the parts of the largest face in an image lie, and where a portrait would be cut out of it.
 
     Args:
         content: A PNG or JPEG file of at most 1024 pixels along an edge.
         landmarker: What finds the face.
 
     Returns:
-        Boxes (row, column, rows, columns) in fractions of the picture: `crop`, and for each part kind one of
+        Boxes (row, column, rows, columns) in fractions of the image: `crop`, and for each part kind one of
         `outlines`; None if no face with all its parts is seen, or the landmarker cannot be used.
 
     Raises:
-        PortraitError: If the picture is damaged, of another kind, or too large.
+        PortraitError: If the image is damaged, of another kind, or too large.
     """
     if not content.startswith(_KINDS):
-        raise PortraitError("the picture: must be a PNG or a JPEG file")
-    file = open_image(content, "the picture")
+        raise PortraitError("the image: must be a PNG or a JPEG file")
+    file = open_image(content, "the image")
     if max(file.size) > LONGEST:
-        raise PortraitError(f"the picture: {file.width}×{file.height} pixels; at most {LONGEST} along an edge")
-    picture = decode_image(content, "the picture")
+        raise PortraitError(f"the image: {file.width}×{file.height} pixels; at most {LONGEST} along an edge")
+    image = decode_image(content, "the image")
     try:
         landmarker.check()
     except ConfiguralError:  # the outlines can be dragged all the same
         return None
-    faces = sorted(landmarker.faces(picture), key=lambda face: -eye_distance(face.points))
-    if not faces or hidden(faces[0].points, picture.shape[:2]):
+    faces = faces_in(image, landmarker)
+    if not faces or hidden(faces[0].points, image.shape[:2]):
         return None
-    masks = part_masks(faces[0].points, picture.shape[:2])
+    masks = part_masks(faces[0].points, image.shape[:2])
 
     def box(top: int, left: int, bottom: int, right: int) -> dict[str, float]:
-        rows, columns = picture.shape[:2]
+        rows, columns = image.shape[:2]
         return {
             "row": top / rows,
             "column": left / columns,

@@ -14,7 +14,7 @@ from configural.stimuli.table import SUBSETS
 _SPLIT_NAMES = {"train": "train", "valid": "validation", "test": "test"}
 """A subset's name in the `datasets` library."""
 
-_SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M")
+_SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
 """The hub's words for numbers of images."""
 
 _PAINTED = (
@@ -70,7 +70,7 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
         "task_categories": ["image-classification"]
         + (["image-segmentation"] if masked or form.holds_parts else []),
         "tags": [f"picasso-{thing}s", "configural-processing", "explainable-ai", "configural"],
-        "size_categories": [_SIZES[bisect([10**3, 10**4, 10**5, 10**6], total)]],
+        "size_categories": [_SIZES[bisect([10**3, 10**4, 10**5, 10**6, 10**7], total)]],
         "configs": [
             {
                 "config_name": "default",

@@ -1,7 +1,7 @@
 """What a finished folder holds, file by file, so that it shows which of them is no longer what was written.
 
 A folder's `SHA256SUMS` is the list that `sha256sum` of GNU coreutils writes and `sha256sum -c SHA256SUMS` checks.
-It is written last, when the disk holds everything else, and taken away before anything is written anew. A folder
+It is written last, when the disk holds everything else, and taken away before anything is written again. A folder
 inside that has a list of its own is in the outer list by that list alone.
 """
 
@@ -64,7 +64,7 @@ def unseal(folder: Path) -> None:
 
 
 def renew(folder: Path, *names: str) -> None:
-    """Put files that were written anew into the list of a folder, if it has one."""
+    """Put files that were written again into the list of a folder, if it has one."""
     if is_sealed(folder):
         files.sync([folder / name for name in names], folder)
         before = _listed(folder)

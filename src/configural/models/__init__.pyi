@@ -7,6 +7,7 @@ from .keras import load_keras as load_keras
 from .keras import save_keras as save_keras
 from .networks import NETWORKS as NETWORKS
 from .networks import create as create
+from .networks import evaluating as evaluating
 from .networks import made_from as made_from
 from .networks import pieces as pieces
 from .networks import prepare as prepare

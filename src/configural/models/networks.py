@@ -1,6 +1,8 @@
 """Networks by name: the study's, and anybody's."""
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -104,9 +106,8 @@ def _made(make: Callable[[int], nn.Module], name: str, image_size: int) -> nn.Mo
     if not isinstance(module, nn.Module):
         raise ConfiguralError(f"network '{name}' makes a {type(module).__name__}; wanted is a torch module")
     if not isinstance(module, StudyNet):
-        with torch.no_grad():
-            logits = module.eval()(prepare(module, torch.zeros(1, 3, image_size, image_size, dtype=torch.uint8)))
-        module.train()
+        with evaluating(module), torch.no_grad():
+            logits = module(prepare(module, torch.zeros(1, 3, image_size, image_size, dtype=torch.uint8)))
         if tuple(getattr(logits, "shape", ())) != (1, 2):
             found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise ConfiguralError(
@@ -143,6 +144,24 @@ def threads_for(network: nn.Module, device: torch.device) -> int:
         1
     """
     return usable() if type(network) is StudyNet and device.type == "cpu" else 1
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """A network in evaluation mode while the block runs; then every layer is in the mode that it was in."""
+    with _MODES:
+        training = [layer for layer in module.modules() if layer.training]
+        if training:
+            module.eval()
+        try:
+            yield
+        finally:
+            for layer in training:
+                layer.training = True
+
+
+_MODES = threading.RLock()
+"""Held by whoever changes networks' modes, which are those of all threads."""
 
 
 _PIXELS = 2**17

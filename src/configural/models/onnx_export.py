@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from configural.errors import ConfiguralError, first_line
 from configural.io import files
-from configural.models.networks import made_from, prepare
+from configural.models.networks import evaluating, made_from, prepare
 from configural.models.opening import imported
 
 
@@ -52,15 +52,14 @@ def export_onnx(network: nn.Module, path: Path | str) -> None:
     imported("onnx", "onnx")  # the exporter's own error would not say how to get it
     name, size = made_from(network)
     images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    training, written = network.training, io.BytesIO()
-    whole = _Whole(network.eval())
+    written = io.BytesIO()
     try:
-        with warnings.catch_warnings():
+        with evaluating(network), warnings.catch_warnings():
             # PyTorch would rather have its newer exporter used, which needs a package more, fixes the number of
             # images and puts large weights into a second file.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                whole,
+                _Whole(network).eval(),
                 (images.to(next(iter(network.parameters()), images).device),),
                 written,  # type: ignore[arg-type]  # this exporter takes files, too
                 dynamo=False,
@@ -71,6 +70,4 @@ def export_onnx(network: nn.Module, path: Path | str) -> None:
             )
     except Exception as error:  # the exporter has errors of many kinds
         raise ConfiguralError(f"network '{name}': cannot be written as ONNX ({first_line(error)})") from error
-    finally:
-        network.train(training)
     files.write_bytes(Path(path), written.getvalue())

@@ -141,7 +141,7 @@ class Reading:
     def _of_position(self, values: Float[Tensor, "n classes"]) -> Float[Tensor, " n"]:
         p = self._position
         if self.given == "probabilities":
-            values = values.double()
+            values = values.cpu().double()  # which not every device has
             outside = values[(values < -_OFF) | (values > 1 + _OFF)]
             if len(outside):
                 raise ConfiguralError(
@@ -226,7 +226,7 @@ class OpenedClassifier:
         """Log-odds of the correct class, in nats; see `Reading.log_odds`."""
         outputs = self.respond(images.copy())  # which a person's function may write into
         self.reading.decide(outputs, self.respond, images.shape[1])
-        return np.asarray(self.reading.log_odds(outputs).double().cpu().numpy())
+        return np.asarray(self.reading.log_odds(outputs).cpu().double().numpy())
 
     def describe(self) -> dict[str, Any]:
         """What was understood."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from configural.models.networks import made_from, prepare
+from configural.models.networks import evaluating, made_from, prepare
 from configural.models.study_networks import StudyNet
 
 
@@ -133,12 +133,9 @@ def multiply_adds(network: nn.Module) -> int:
 def _pass(network: nn.Module, image_size: int) -> None:
     """Send one empty image through, as if tested."""
     first = next(network.parameters(), torch.zeros(0))
-    was_training = network.training
-    network.eval()
-    with torch.no_grad():
+    with evaluating(network), torch.no_grad():
         image = torch.zeros(1, 3, image_size, image_size, dtype=torch.uint8, device=first.device)
         network(prepare(network, image).to(first.dtype))
-    network.train(was_training)
 
 
 def receptive_field(network: nn.Module) -> int | None:

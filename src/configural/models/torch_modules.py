@@ -1,8 +1,6 @@
 """Torch networks as classifiers."""
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +12,7 @@ from torch import Tensor, nn
 
 from configural.cores import Meeting, on_cores
 from configural.models.inputs import pixels
-from configural.models.networks import pieces, prepare, threads_for
+from configural.models.networks import evaluating, pieces, prepare, threads_for
 from configural.models.opening import PIXELS, Options
 from configural.models.outputs import OpenedClassifier, Reading
 
@@ -40,28 +38,10 @@ class TorchClassifier(OpenedClassifier):
 
     def scores(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
         """Log-odds of the correct class, differentiable."""
-        with _evaluating(self.module):
+        with evaluating(self.module):
             outputs = self.outputs(images)
             self.reading.decide(outputs, self.respond, images.shape[-1])
         return self.reading.log_odds(outputs)
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """A network in evaluation mode while the block runs; then every layer is in the mode that it was in."""
-    with _MODES:
-        training = [layer for layer in module.modules() if layer.training]
-        if training:
-            module.eval()
-        try:
-            yield
-        finally:
-            for layer in training:
-                layer.training = True
-
-
-_MODES = threading.RLock()
-"""Held by whoever changes networks' modes, which are those of all threads."""
 
 
 def torch_classifier(
@@ -97,7 +77,7 @@ def torch_classifier(
                 return torch.cat([first, *map(outputs, others)]) if others else first
 
         parts = batch.tensor_split(max(1, min(threads, len(batch) // _WORTH_A_THREAD)))
-        with _evaluating(module):
+        with evaluating(module):
             found = on_cores(part, len(parts))
         return found[0] if len(found) == 1 else torch.cat(found)
 

@@ -64,12 +64,10 @@ class Found:
 
     Attributes:
         points: (column, row) of the 478 points, in pixels; what is left and right in their order is the person's.
-        certain: How certain the detector is of it, 0 to 1.
         side: Of the face's box, in pixels.
     """
 
     points: Float[np.ndarray, "478 2"]
-    certain: float
     side: float
 
 
@@ -159,7 +157,7 @@ class Landmarker:
         for made in outlines().values():
             own, others = list(made.points), list(made.mirrored)
             points[own] = (points[own] + mirrored[others]) / 2
-        return Found(points, box.certain, float(max(box.numbers[2:4])))
+        return Found(points, float(max(box.numbers[2:4])))
 
     def _points(
         self, image: UInt8[np.ndarray, "rows cols 3"], box: "_Box"

@@ -87,6 +87,12 @@ def load(source: str | Library = "synthetic", *, seed: int = 0) -> Library:
     return library if library.source == source else replace(library, source=source)
 
 
+def refuse_unregistered(source: str) -> None:
+    """Raise a ConfiguralError if a source that a file names, and no person, would have a module imported."""
+    if source.partition(":")[0] not in SOURCES.names():
+        raise ConfiguralError(f"source '{source[:80]}' is not registered here: name it (source) if you trust it")
+
+
 def load_recorded(source: str) -> Library:
     """Load the source that a file names, such as `dataset.json`; unlike `load`, it never imports a module.
 
@@ -101,8 +107,7 @@ def load_recorded(source: str) -> Library:
         Traceback (most recent call last):
         configural.errors.ConfiguralError: source 'os:name' is not registered here: name it (source) if you trust it
     """
-    if source.partition(":")[0] not in SOURCES.names():
-        raise ConfiguralError(f"source '{source}' is not registered here: name it (source) if you trust it")
+    refuse_unregistered(source)
     rest, note = source.partition(":")[2], _note(source)
     if rest and not Path(rest).exists() and note.is_file():
         return load(os.fsdecode(note.read_bytes()))

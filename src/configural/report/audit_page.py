@@ -61,7 +61,7 @@ def _scales(audit: Audit) -> list[dict[str, Any]]:
     parts, found = len(audit.facts.parts), []
     for heading, title, start, position in (
         ("relational_fraction", "Relational fraction", 0, 0.0),
-        # Each of n parts that move costs a reader of positions as much as one: (1 − n) / (1 + n).
+        # Each of n parts that move costs an observer of positions as much as one: (1 − n) / (1 + n).
         ("index", "Relation index", -1, (1 - parts) / (1 + parts) if parts else np.nan),
     ):
         score = stated(audit, heading)

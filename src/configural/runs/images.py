@@ -110,7 +110,7 @@ def shared_images(
     condition = find_condition(settings.condition, scheme=table.scheme)
     asked = (condition, placement, settings.split, settings.count, settings.data_seed)
     if (table.condition, table.placement, table.split, table.count, table.seed) != asked:
-        raise ConfiguralError(f"{folder}: holds images of other settings; remove it to have them drawn anew")
+        raise ConfiguralError(f"{folder}: holds images of other settings; remove it to have them drawn again")
     return images
 
 

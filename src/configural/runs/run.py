@@ -33,8 +33,7 @@ from configural.io import files, manifest
 from configural.io.files import refuse_used
 from configural.io.images import write_png
 from configural.io.locks import locked, refuse_held
-from configural.portraits import Library, load
-from configural.portraits.sources import SOURCES
+from configural.portraits import Library, load, sources
 from configural.runs.images import Images, draw_images, sample_for
 from configural.stimuli import ImageDataset, StimulusTable
 from configural.stimuli.conditions import default_condition, refuse_unregistered
@@ -193,8 +192,8 @@ def refuse_modules(
     """
     for network in networks:
         models.NETWORKS.known(network)
-    if source is not None and source.partition(":")[0] not in SOURCES.names():
-        raise ConfiguralError(f"source '{source[:80]}' is not registered here: name it (source) if you trust it")
+    if source is not None:
+        sources.refuse_unregistered(source)
     for condition in conditions:
         refuse_unregistered(condition)
 
@@ -222,7 +221,7 @@ def train_and_test(
     Args:
         settings: What to do; when resuming, those that the folder's run was begun with.
         out: The run folder; new or empty unless resuming.
-        resume: Go on with the run that `out` holds, from its last whole epoch. A finished run is only read.
+        resume: Continue the run that `out` holds, from its last whole epoch. A finished run is only read.
         keras: Also write the network as `model.h5` for Keras.
         library: That of the settings, where the caller has loaded it already.
         images: What the settings say, drawn already; no library is loaded then.

@@ -1,7 +1,7 @@
 """How a set of images is made, as data: a model that a small YAML file fills in."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -37,7 +37,7 @@ class MovedPart(BaseModel):
 
     Attributes:
         part: The slot whose part is moved.
-        distance: How far, in pixels of a 512-row portrait; the direction is random.
+        distance: How far, in pixels of a portrait whose longer side has 512; the direction is random.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,8 +49,8 @@ class MovedPart(BaseModel):
 class Condition(BaseModel):
     """How the parts go onto the canvas.
 
-    Lengths are in pixels of a 512-row portrait; on a portrait of r rows they are r / 512 times as long. A condition
-    is meant for one object; without more words that is the face (see `condition`).
+    Lengths are in pixels of a portrait whose longer side has 512; where it has s they are s / 512 times as long. A
+    condition is meant for one object; without more words that is the face (see `condition`).
 
     Attributes:
         name: The name users write.
@@ -214,6 +214,7 @@ STUDY_CONDITIONS = ("baseline", "ffa", "fct")
 """The study's conditions: as photographed, features further apart, features closer together."""
 
 _MOVED = "one-part-moved"
+_SHIPPED = resources.files(__package__) / "presets"
 
 
 def condition(name: str | Path | Condition, *, scheme: ObjectScheme = FACE) -> Condition:
@@ -236,8 +237,7 @@ def condition(name: str | Path | Condition, *, scheme: ObjectScheme = FACE) -> C
     if isinstance(name, Condition):
         documents = [_as_document(name, f"condition {name.name}")]
     else:
-        parts = [str(name)] if Path(name).is_file() else str(name).split("+")
-        documents = [_stated(part, scheme) for part in parts]
+        documents = [_stated(part, scheme) for part in _parts(name)]
     joined = Document(
         documents[-1].name,
         {
@@ -259,15 +259,19 @@ def refuse_unregistered(name: str) -> None:
     Example:
         >>> refuse_unregistered("floating+one-part-moved:nose:20")
     """
-    for part in name.split("+"):
+    for part in _parts(name):
         if not part.endswith((".yaml", ".yml")) and part.partition(":")[0] not in CONDITIONS:
             raise ConfiguralError(f"condition '{part[:80]}' is not registered here: name it if you trust it")
 
 
+def _parts(name: str | Path) -> list[str]:
+    """What is joined by `+`; the name of a file that is there may hold one."""
+    return [str(name)] if Path(name).is_file() else str(name).split("+")
+
+
 def preset_names(scheme: ObjectScheme = FACE) -> tuple[str, ...]:
     """The names of the conditions that come with the package for an object."""
-    names = [path.name for folder in _folders(scheme) for path in folder.iterdir()]
-    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
+    return _presets_in(_folders(scheme))
 
 
 def default_condition(scheme: ObjectScheme = FACE) -> str:
@@ -282,8 +286,12 @@ def default_condition(scheme: ObjectScheme = FACE) -> str:
 
 def _folders(scheme: ObjectScheme) -> list[Any]:
     """Where presets for an object are: those for any, and those for it alone."""
-    presets = resources.files(__package__) / "presets"
-    return [folder for folder in (presets, presets / scheme.name) if folder.is_dir()]
+    return [folder for folder in (_SHIPPED, _SHIPPED / scheme.name) if folder.is_dir()]
+
+
+def _presets_in(folders: Iterable[Any]) -> tuple[str, ...]:
+    names = {path.name for folder in folders for path in folder.iterdir()}
+    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
 
 
 def _stated(part: str, scheme: ObjectScheme) -> Document:
@@ -326,9 +334,6 @@ def _preset(name: str, scheme: ObjectScheme) -> Condition:
     )
 
 
-_PRESETS = (
-    *("baseline", "ffa", "fct", "floating", "floating-on-canvas", "matched", "seamless"),
-    *("upright-inverted", _MOVED),
-)
+_PRESETS = _presets_in([_SHIPPED, *(folder for folder in _SHIPPED.iterdir() if folder.is_dir())])
 CONDITIONS.update({name: partial(_preset, name) for name in _PRESETS})
 CONDITIONS.seal()

@@ -45,7 +45,7 @@ class Outlook:
         seconds: For all that is left, with so many workers.
         of_job: For each network, seconds that one of its whole jobs takes.
         of_drawing: Seconds for the images.
-        result_bytes: What the run folders hold in the end; wrongly predicted images come on top.
+        result_bytes: What the run folders hold in the end; incorrectly predicted images come on top.
         passing_bytes: What else is on the disk meanwhile: images and checkpoints.
         free_bytes: Room on the disk of the study's folder.
         source: For each network, what its speed was taken from.

@@ -32,7 +32,7 @@ def run_job(
     library: Library | None = None,
     write_page: Callable[[Run], object] | None = None,
 ) -> None:
-    """Train and test into the job's run folder in the study's, going on with what is there already.
+    """Train and test into the job's run folder in the study's, continuing with what is there already.
 
     The library, where none is given, is loaded if images are to be drawn.
 
@@ -64,9 +64,9 @@ def run_job(
 
 
 def mend(job: Job, folder: Path) -> str | None:
-    """Make a job's run folder fit to be used or gone on with.
+    """Make a job's run folder fit to be used or continued.
 
-    A folder that is damaged is moved to the study's folder `damaged`, so that the job is done anew and nothing is
+    A folder that is damaged is moved to the study's folder `damaged`, so that the job is done again and nothing is
     lost. Where only the tests are damaged, they alone are done again.
 
     Returns:

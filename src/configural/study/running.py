@@ -33,7 +33,7 @@ _PATIENCE = 3
 
 
 _EVERY = 10
-"""Times as long as the study's page took to write, it is left as it is while jobs go on; and the tables."""
+"""Times as long as the study's page took to write, it is left as it is while jobs run; and the tables."""
 
 _AT_ONCE = 0.5
 """Seconds that the tables may take to be written after every job: those of thousands of jobs take longer."""

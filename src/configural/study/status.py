@@ -21,7 +21,7 @@ class JobStatus:
     """How far one job is.
 
     Attributes:
-        state: waiting, running, finished or failed. A job that was broken off is waiting.
+        state: waiting, running, finished or failed. A job that was interrupted is waiting.
         history: The epochs that it has been trained for.
         accuracy: Of a finished job on its own test images, else on its valid images after the last epoch; None
             before that.

@@ -262,7 +262,8 @@ class _Averages:
     """Loss and accuracy over all images that all processes have seen so far, summed on the device."""
 
     def __init__(self, device: torch.device, portion: Portion) -> None:
-        self._sums = torch.zeros(2, dtype=torch.float64, device=device)
+        exact = torch.float32 if device.type == "mps" else torch.float64  # which Apple's GPUs do not have
+        self._sums = torch.zeros(2, dtype=exact, device=device)
         self._images = 0
         self._portion = portion
 

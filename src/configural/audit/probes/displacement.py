@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 
 from configural.audit import plotting
-from configural.audit.intervals import Bootstrap, Estimate, interval
+from configural.audit.intervals import Bootstrap, Estimate, interval, mean_of_known
 from configural.audit.positions import fit, overlap
 from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, Which, under, usual, with_columns
 from configural.errors import ConfiguralError
@@ -150,9 +150,8 @@ class Displacement(Probe):
         """The log-odds drop, and the probability of the correct class, against the distance of parts moved."""
         probability = scores["score"][scores["score"].str.startswith(PROBABILITY)].iloc[0]
         rest = scores[(scores["score"] == probability) & (scores["of"] == "at rest")]
-        zero = pd.DataFrame({"at": [0.0], "value": [0.0], "low": [0.0], "high": [0.0]})
         with plotting.panels(2, 4.6) as (figure, (left, right)):
-            for axes, score, first in ((left, "drop", zero), (right, probability, rest)):
+            for axes, score, first in ((left, "drop", plotting.AT_REST), (right, probability, rest)):
                 for of, style in CURVES.items():
                     rows = scores[(scores["score"] == score) & (scores["of"] == of)].sort_values("at")
                     if len(rows) or of != GROUP:  # some objects have no groups
@@ -199,7 +198,7 @@ def relation_index(rows: pd.DataFrame, bootstrap: Bootstrap, *, singles: Sequenc
     columns = _by_move(rows["move"], rows["drop"], [*singles, ALL])
     of_moves, drawn_of_moves, exemplars = bootstrap.draws(columns, rows["host"])
     means, drawn = (
-        np.stack([_mean_of_moves(some[..., :-1]), some[..., -1]], axis=-1) for some in (of_moves, drawn_of_moves)
+        np.stack([mean_of_known(some[..., :-1]), some[..., -1]], axis=-1) for some in (of_moves, drawn_of_moves)
     )
     images = int((~np.isnan(columns)).any(axis=1).sum())
     note = ""
@@ -222,14 +221,7 @@ def _by_move(move: pd.Series, values: pd.Series, names: Sequence[str]) -> np.nda
 
 
 def _mean(rows: pd.DataFrame, values: pd.Series, names: Sequence[str], bootstrap: Bootstrap) -> Estimate:
-    return bootstrap.function(_by_move(rows["move"], values, names), rows["host"], of_means=_mean_of_moves)
-
-
-def _mean_of_moves(means: np.ndarray) -> np.ndarray:
-    """The mean over moves, each counting as much as the others in however many directions it hides nothing."""
-    known = ~np.isnan(means)
-    with np.errstate(all="ignore"):
-        return np.asarray(np.where(known, means, 0).sum(axis=-1) / known.sum(axis=-1))
+    return bootstrap.function(_by_move(rows["move"], values, names), rows["host"], of_means=mean_of_known)
 
 
 def _index(means: np.ndarray) -> np.ndarray:
@@ -252,7 +244,7 @@ def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, names: Sequence[str],
 
     def curve(means: np.ndarray) -> np.ndarray:
         moves = means[..., 1:].reshape(*means.shape[:-1], len(distances), len(names))
-        return np.concatenate([means[..., :1], _mean_of_moves(moves)], axis=-1)
+        return np.concatenate([means[..., :1], mean_of_known(moves)], axis=-1)
 
     exemplars = rows["host"].to_numpy()
     found = bootstrap.function(columns, exemplars, of_means=lambda means: _crossing(ends, curve(means)))

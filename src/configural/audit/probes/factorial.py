@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 
 from configural.audit import plotting
-from configural.audit.intervals import Bootstrap, Estimate, interval
+from configural.audit.intervals import Bootstrap, Estimate, interval, mean_of_known
 from configural.audit.positions import fit, overlap
 from configural.audit.probe import Material, Probe, Score, Trials, Which, plain, under, usual
 from configural.audit.probes.displacement import (
@@ -20,12 +20,13 @@ from configural.audit.probes.displacement import (
     ONE_EXEMPLAR,
     Moves,
     each_moved,
+    singles,
     steps,
 )
 from configural.errors import ConfiguralError
 from configural.stimuli import StimulusTable
 
-RELATIONAL, POSITIONAL, SHARE = "relational_effect", "positional_effect", "relational_fraction"
+RELATIONAL, POSITIONAL, FRACTION = "relational_effect", "positional_effect", "relational_fraction"
 BALANCED, TOGETHER = "balanced_relational_effect", "all_together"
 FOLLOWED, ALONE = "part_follows", "part_against_others"
 ADDITIVITY, CONJUNCTION = "positions_add_up", "relational_less_balanced"
@@ -120,7 +121,7 @@ class Factorial(Probe):
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
         """Effects in log-odds and in probability, their fraction and the checks, by background and distance."""
         found: list[Score] = []
-        parts = _parts(material)
+        parts = singles(material.scheme)
         cells = matched_cells(responses)
         for background in dict.fromkeys(responses["background"]):
             wanted = self.distances if background == responses["background"].iloc[0] else (self.at,)
@@ -142,7 +143,7 @@ class Factorial(Probe):
             left.set_xlabel("moved by (1/512 of the longer side)")
             left.set_ylabel("cost of a moved part (log-odds)")
             left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))  # above curves that cross anywhere
-            rows = scores[scores["score"] == SHARE]
+            rows = scores[scores["score"] == FRACTION]
             names = [f"on {plotting.surface(of)}, {at:g}" for of, at in zip(rows["of"], rows["at"], strict=True)]
             plotting.dots(right, rows, names)
             right.set_xlim(min(-0.05, rows["low"].min()), max(1.05, rows["high"].max()))
@@ -153,7 +154,7 @@ class Factorial(Probe):
     def summary(self) -> Mapping[str, Which]:
         """The relational fraction and both effects at the distance `at`."""
         return {
-            "relational_fraction": Which(SHARE, at=self.at),
+            "relational_fraction": Which(FRACTION, at=self.at),
             "relational_effect": Which(BALANCED, at=self.at),
             "positional_effect": Which(POSITIONAL, at=self.at),
         }
@@ -219,7 +220,7 @@ def effects(cells: pd.DataFrame, parts: Sequence[str], material: Material, *, of
     found = [Score(name, in_log_odds.over_parts(weights), of, at) for name, weights in _CONTRASTS.items()]
     excess = len(parts) * _CONTRASTS[POSITIONAL] - _CONTRASTS[TOGETHER]
     adds_up = in_log_odds.over_parts(excess, needs_all=True)
-    found += [Score(SHARE, in_log_odds.fraction(), of, at), Score(ADDITIVITY, adds_up, of, at)]
+    found += [Score(FRACTION, in_log_odds.fraction(), of, at), Score(ADDITIVITY, adds_up, of, at)]
     for way in ("down", "right"):
         rows = cells["direction"].isin((way, _OPPOSITE[way])).to_numpy()
         ahead = np.where(cells["direction"][rows] == way, 1, -1)[:, None]
@@ -251,8 +252,8 @@ class _Drawn:
             return Estimate(np.nan, np.nan, np.nan, 0, 0, NO_ROOM)
         if needs_all and not all(self.cells):
             return Estimate(np.nan, np.nan, np.nan, self.hosts, sum(self.cells), INCOMPLETE)
-        draws = _mean(self.draws @ weights)
-        value = float(_mean(self.means @ weights))
+        draws = mean_of_known(self.draws @ weights)
+        value = float(mean_of_known(self.means @ weights))
         return Estimate(value, *interval(draws, self.hosts), self.hosts, sum(self.cells), draws=draws)
 
     def of_part(self, weights: _Weights, part: int) -> Estimate:
@@ -276,8 +277,8 @@ class _Drawn:
         if note:
             return Estimate(np.nan, np.nan, np.nan, self.hosts, sum(self.cells), note)
         with np.errstate(all="ignore"):
-            draws = _mean(self.draws @ one) / _mean(self.draws @ both)
-        value = float(_mean(self.means @ one)) / cost.value
+            draws = mean_of_known(self.draws @ one) / mean_of_known(self.draws @ both)
+        value = float(mean_of_known(self.means @ one)) / cost.value
         return Estimate(value, *interval(draws, self.hosts), self.hosts, sum(self.cells), draws=draws)
 
 
@@ -292,17 +293,6 @@ def _drawn(
     exemplars = [len(set(drawn_together[rows])) for rows in mine]
     counts = [int(rows.sum()) for rows in mine]
     return _Drawn(means.reshape(shape), draws.reshape(-1, *shape), exemplars, counts, hosts)
-
-
-def _mean(means: np.ndarray) -> np.ndarray:
-    """The mean over parts that are known."""
-    known = ~np.isnan(means)
-    with np.errstate(all="ignore"):
-        return np.asarray(np.where(known, means, 0).sum(axis=-1) / known.sum(axis=-1))
-
-
-def _parts(material: Material) -> list[str]:
-    return [kind.replace("_", " ") for kind in material.scheme.part_kinds]
 
 
 def _versions(

@@ -53,7 +53,7 @@ class ReceptiveField(Inspection):
         "(Luo et al., 2016), of a unit before the last pooling; the theoretical one is of a unit after it. Dense "
         "layers, and pooling over all units, may still join what single units see."
     )
-    fractions = ("pairs_in_field",)
+    fractions = ("pairs_in_receptive_field",)
 
     def obstacle(self, classifier: Respondent) -> str:
         """Gradients need a torch network with a convolution, and that they go through it."""
@@ -82,13 +82,13 @@ class ReceptiveField(Inspection):
         note = "" if np.isfinite(theoretical) else "not told by this network's layers"
         known = Estimate(theoretical, theoretical, theoretical, len(set(hosts)), len(hosts), note)
         found = [
-            Score("field", known, "theoretical"),
-            Score("field", bootstrap.mean(responses["effective"], hosts), "effective"),
+            Score("receptive_field", known, "theoretical"),
+            Score("receptive_field", bootstrap.mean(responses["effective"], hosts), "effective"),
         ]
         names = _pairs(material.scheme.part_kinds)
         found += [Score("distance", bootstrap.mean(responses[name], hosts), name) for name in names]
         within = np.stack([responses[name] <= responses["effective"] for name in names], axis=1).mean(axis=1)
-        return [*found, Score("pairs_in_field", bootstrap.fraction(within, hosts), "effective")]
+        return [*found, Score("pairs_in_receptive_field", bootstrap.fraction(within, hosts), "effective")]
 
     def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """None: the maps show the same images."""
@@ -118,7 +118,7 @@ class ReceptiveField(Inspection):
                 ("effective", plotting.ORANGE, "-"),
                 ("theoretical", plotting.GREY, (0, (4, 2))),
             ):
-                value = scores[(scores["score"] == "field") & (scores["of"] == of)]["value"].iloc[0]
+                value = scores[(scores["score"] == "receptive_field") & (scores["of"] == of)]["value"].iloc[0]
                 if np.isfinite(value):
                     label = f"{of} receptive\nfield: {value:.0f}"
                     axes.axvline(value, color=colour, linewidth=2.2, linestyle=style, label=label)

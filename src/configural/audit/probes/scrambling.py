@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -79,11 +78,11 @@ class Scrambling(Probe):
         """Drawn again, some times, where a part leaves the surface or hides another."""
         slots, hidden = material.scheme.part_kinds, overlap(material.library, table)
         names = [f"{slot}_{axis}" for slot in slots for axis in ("row", "col")]
-        reach = steps(material.library, table, size)
+        largest = steps(material.library, table, size)
         before = table.frame[names].to_numpy()
         values, done = before.copy(), np.zeros(len(table), bool)
         for _ in range(_TRIES):
-            proposed = before + np.rint(random.uniform(-1, 1, before.shape) * reach[:, None]).astype(int)
+            proposed = before + np.rint(random.uniform(-1, 1, before.shape) * largest[:, None]).astype(int)
             values[~done] = proposed[~done]
             moved = with_columns(table, **dict(zip(names, values.T, strict=True)))
             done = fit(material.library, moved) & (overlap(material.library, moved) <= hidden)
@@ -129,7 +128,7 @@ class Scrambling(Probe):
         return figure
 
     def summary(self) -> Mapping[str, Which]:
-        """What the most parts in other slots, and the largest displacement, cost."""
+        """What the largest displacement costs."""
         return {"jitter_drop": Which("drop", JITTERED, max(self.jitters))}
 
 
@@ -137,7 +136,6 @@ def orders_by_level(scheme: ObjectScheme) -> dict[int, list[tuple[int, ...]]]:
     """By the number of parts that are in other slots, the orders; none in which interchangeable ones alone are."""
     correct = scheme.correct
     found: dict[int, list[tuple[int, ...]]] = {}
-    for order in permutations(correct) if len(correct) < 6 else scheme.scrambles:
-        if tuple(order) in scheme.scrambles:
-            found.setdefault(sum(a != b for a, b in zip(order, correct, strict=True)), []).append(tuple(order))
+    for order in scheme.scrambles:
+        found.setdefault(sum(a != b for a, b in zip(order, correct, strict=True)), []).append(order)
     return dict(sorted(found.items()))

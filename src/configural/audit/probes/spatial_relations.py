@@ -130,12 +130,11 @@ class SpatialRelations(Probe):
         natural = scores[scores["score"] == NATURAL].set_index("of")["value"]
         with plotting.panels(1, 0.24 * len(first) + 2.2, rows=2) as (figure, (upper, lower)):
             plotting.log_odds_dots(upper, first, list(first["of"]), "log-odds drop, two parts exchanged")
-            zero = pd.DataFrame({"at": [0.0], "value": [0.0], "low": [0.0], "high": [0.0]})
             deviation = natural.median()
             if np.isfinite(deviation):
                 lower.axvspan(-deviation, deviation, color=plotting.GREY, alpha=0.12, linewidth=0)
             for number, (of, rows) in enumerate(second.groupby("of", sort=False)):
-                curve = pd.concat([rows, zero]).sort_values("at")
+                curve = pd.concat([rows, plotting.AT_REST]).sort_values("at")
                 plotting.curve(lower, curve, str(of), **_STYLES[number % len(_STYLES)])
             lower.axhline(0, color=plotting.GREY, linewidth=1)
             low, high = lower.get_ylim()

@@ -72,7 +72,7 @@ export class BrowserModels {
     await Promise.all(this.all.map((model) => model.ready));
   }
 
-  /** Nothing finds the parts of a picture here. @param {ImageBitmap} bitmap @returns {Promise<Found | null>} */
+  /** Nothing finds the parts of an image here. @param {ImageBitmap} bitmap @returns {Promise<Found | null>} */
   async partsIn(bitmap) {
     return null;
   }
@@ -111,7 +111,7 @@ export class BrowserModels {
 }
 
 const AT_ONCE = 32;
-const SENT_MOST = 1024; // pixels along an edge of a picture
+const SENT_MOST = 1024; // pixels along an edge of an image
 
 export class ServerModels {
   /** @param {any[]} models @param {boolean} landmarks whether the server finds the parts of a face */
@@ -129,7 +129,7 @@ export class ServerModels {
 
   async ready() {}
 
-  /** Where the parts of a face lie in a picture, where the server can tell. @param {ImageBitmap} bitmap @returns {Promise<Found | null>} */
+  /** Where the parts of a face lie in an image, where the server can tell. @param {ImageBitmap} bitmap @returns {Promise<Found | null>} */
   async partsIn(bitmap) {
     if (!this.landmarks) return null;
     const share = Math.min(1, SENT_MOST / Math.max(bitmap.width, bitmap.height));

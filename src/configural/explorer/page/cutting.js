@@ -1,13 +1,13 @@
-// A picture cut into parts by outlines, and the gaps filled.
+// An image cut into parts by outlines, and the gaps filled.
 
 /**
  * @typedef {import('./material.js').Exemplar} Exemplar
  * @typedef {{kind: string, row: number, column: number, rows: number, columns: number, power: number}} Outline its box
- *   in pixels of the picture; |y|^power + |x|^power = 1 within it, so that 2 is an ellipse and more is almost the box
+ *   in pixels of the image; |y|^power + |x|^power = 1 within it, so that 2 is an ellipse and more is almost the box
  * @typedef {{row: number, column: number, rows: number, columns: number}} Box
  * @typedef {{crop: Box, outlines: (Box & {kind: string})[]}} Found the parts of a face and what a portrait shows of the
- *   picture, in fractions of it
- * @typedef {{rows: number, columns: number, pixels: ArrayLike<number>}} Picture RGB, row by row
+ *   image, in fractions of it
+ * @typedef {{rows: number, columns: number, pixels: ArrayLike<number>}} RgbImage RGB, row by row
  */
 
 const ROOM = 1.15;
@@ -15,7 +15,7 @@ const FOUND_ROOM = 1.3; // around lips and lids themselves: their corners lie wh
 const [ELLIPSE, BOX] = [2, 8];
 export const LEAST = 16; // pixels; a twentieth of it is still a pixel when rounded
 const SETTLED = 0.02; // grey levels
-const MOST_STEPS = 2e7; // so that outlines of half the picture do not hold up the page
+const MOST_STEPS = 2e7; // so that outlines of half the image do not hold up the page
 
 /**
  * Where the parts of some exemplars lie in the mean, with a little room around them.
@@ -38,7 +38,7 @@ export function meanOutlines(exemplars, kinds, rows, columns) {
 }
 
 /**
- * The outline about another middle and of another size, in whole pixels inside the picture.
+ * The outline about another middle and of another size, in whole pixels inside the image.
  * @param {Outline} outline @param {number[]} middle @param {number[]} size @param {number} rows @param {number} columns
  * @returns {Outline}
  */
@@ -51,29 +51,29 @@ export function placed(outline, middle, size, rows, columns) {
 }
 
 /**
- * The picture about another middle and of another size, but covering everything.
- * @param {Outline} picture @param {number[]} middle @param {number[]} size @param {number} rows @param {number} columns
+ * The image about another middle and of another size, but covering everything.
+ * @param {Outline} image @param {number[]} middle @param {number[]} size @param {number} rows @param {number} columns
  * @returns {Outline}
  */
-export function covering(picture, middle, size, rows, columns) {
+export function covering(image, middle, size, rows, columns) {
   const factor = Math.max(1, rows / size[0], columns / size[1]);
   const [high, wide] = size.map((n) => n * factor);
   const row = Math.min(0, Math.max(rows - high, middle[0] - high / 2));
   const column = Math.min(0, Math.max(columns - wide, middle[1] - wide / 2));
-  return { ...picture, row, column, rows: high, columns: wide };
+  return { ...image, row, column, rows: high, columns: wide };
 }
 
 /**
- * Where the picture lies so that a portrait fills the canvas, and the outlines around the parts that were found.
- * @param {Found} found @param {Outline} picture @param {Outline[]} means of which these have the form
+ * Where the image lies so that a portrait fills the canvas, and the outlines around the parts that were found.
+ * @param {Found} found @param {Outline} image @param {Outline[]} means of which these have the form
  * @param {number} rows @param {number} columns
- * @returns {Outline[]} the picture, and an outline for each of the means
+ * @returns {Outline[]} the image, and an outline for each of the means
  */
-export function foundOutlines({ crop, outlines }, picture, means, rows, columns) {
-  const factor = Math.min(rows / (crop.rows * picture.rows), columns / (crop.columns * picture.columns));
-  const [high, wide] = [factor * picture.rows, factor * picture.columns];
+export function foundOutlines({ crop, outlines }, image, means, rows, columns) {
+  const factor = Math.min(rows / (crop.rows * image.rows), columns / (crop.columns * image.columns));
+  const [high, wide] = [factor * image.rows, factor * image.columns];
   const middle = [rows / 2 + (0.5 - crop.row - crop.rows / 2) * high, columns / 2 + (0.5 - crop.column - crop.columns / 2) * wide];
-  const lies = covering(picture, middle, [high, wide], rows, columns);
+  const lies = covering(image, middle, [high, wide], rows, columns);
   return [lies, ...means.map((mean) => {
     const box = outlines.filter(({ kind }) => kind === mean.kind)[0];
     const at = [lies.row + (box.row + box.rows / 2) * lies.rows, lies.column + (box.column + box.columns / 2) * lies.columns];
@@ -89,7 +89,7 @@ export function holds({ row: top, column: left, rows, columns, power }, row, col
 
 /**
  * An exemplar whose parts are the pixels inside the outlines.
- * @param {string} name @param {Picture} picture @param {Outline[]} outlines
+ * @param {string} name @param {RgbImage} image @param {Outline[]} outlines
  * @returns {Exemplar}
  */
 export function cutExemplar(name, { rows, columns, pixels }, outlines) {
@@ -117,13 +117,13 @@ export function cutExemplar(name, { rows, columns, pixels }, outlines) {
 }
 
 /**
- * The picture with each pixel inside an outline the mean of its neighbours: the smoothest surface between the borders.
- * @param {Picture} picture @param {Outline[]} outlines @param {Uint8Array} gone which pixels those are
+ * The image with each pixel inside an outline the mean of its neighbours: the smoothest surface between the borders.
+ * @param {RgbImage} image @param {Outline[]} outlines @param {Uint8Array} gone which pixels those are
  */
 function filled({ rows, columns, pixels }, outlines, gone) {
   const values = Float32Array.from(pixels);
   const inside = Array.from(gone.keys()).filter((i) => gone[i]);
-  // At the edge of the picture there are fewer; a pixel stands in for the missing one itself.
+  // At the edge of the image there are fewer; a pixel stands in for the missing one itself.
   const near = Int32Array.from(inside.flatMap((i) => [
     i >= columns ? i - columns : i, i + columns < gone.length ? i + columns : i, i % columns ? i - 1 : i, (i + 1) % columns ? i + 1 : i,
   ]));

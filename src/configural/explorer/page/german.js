@@ -78,7 +78,7 @@ export const german = {
   own_place: 'Schieben und vergrößern Sie das Bild, bis alles ungefähr unter den Umrissen liegt ({object}). Ziehen Sie dann jeden Umriss mit etwas Rand um sein Teil: Von dort wird die Lücke gefüllt.',
   own_found: 'Die Teile wurden gefunden und umrandet. Schieben oder vergrößern Sie jeden Umriss, der sein Teil verfehlt oder ihm keinen Rand lässt: Von dort wird die Lücke gefüllt.',
   own_stage: 'Ihr Bild und die Umrisse. Die Zifferntasten wählen einen Umriss, 0 das Bild; die Pfeiltasten verschieben, + und − ändern die Größe.',
-  own_picture: 'das Bild',
+  own_image: 'das Bild',
   own_choose: 'Bild wählen',
   own_use: 'Verwenden',
   own_close: 'Schließen',

@@ -6,7 +6,7 @@ import { drawn } from './drawing.js';
 import { Guessing } from './guessing.js';
 import { evidenceMap, occlusionMap, paintMap, positionMap } from './maps.js';
 import { Material } from './material.js';
-import { OwnPicture } from './own_picture.js';
+import { OwnImage } from './own_image.js';
 import { asCanvas, asCsv, asPng, download, shareCard, tableRow } from './saving.js';
 import { Stage } from './stage.js';
 import {
@@ -94,7 +94,7 @@ export class App {
     });
     this.tour = new Tour(this, byId('panel'));
     this.guessing = new Guessing(this, byId('panel'));
-    this.ownPicture = new OwnPicture(this);
+    this.ownImage = new OwnImage(this);
   }
 
   get language() {
@@ -288,12 +288,12 @@ export class App {
     this.maps();
   }
 
-  /** Whether the visitor's own picture is in what is shown, so that nobody else could draw it. */
+  /** Whether the visitor's own image is in what is shown, so that nobody else could draw it. */
   isOwn() {
     return exemplarsOf(this.state).some((name) => this.material.own.includes(name));
   }
 
-  /** The visitor's own picture. @param {import('./material.js').Exemplar} exemplar */
+  /** The visitor's own image. @param {import('./material.js').Exemplar} exemplar */
   async receive(exemplar) {
     this.material.add(exemplar);
     this.speak();
@@ -544,7 +544,7 @@ export class App {
       },
       save_card: () => this.saveCard(),
       copy_link: () => this.copyLink(),
-      own: () => this.ownPicture.open(),
+      own: () => this.ownImage.open(),
     };
     await acts[name]();
   }

@@ -1,4 +1,4 @@
-// The visitor's own picture: chosen, brought under outlines, and cut into parts. It goes nowhere but to the server that
+// The visitor's own image: chosen, brought under outlines, and cut into parts. It goes nowhere but to the server that
 // responds, if one does.
 
 import { covering, cutExemplar, foundOutlines, holds, LEAST, meanOutlines, placed } from './cutting.js';
@@ -17,7 +17,7 @@ const STRIDES = { Shift: 16, Alt: 1 };
 /** @param {string} name @returns {any} */
 const ownPart = (name) => document.getElementById(`own-${name}`);
 
-export class OwnPicture {
+export class OwnImage {
   /** @param {import('./main.js').App} app */
   constructor(app) {
     this.app = app;
@@ -26,7 +26,7 @@ export class OwnPicture {
     this.canvas = /** @type {HTMLCanvasElement} */ (this.stage.querySelector('canvas'));
     /** @type {ImageBitmap | null} */
     this.bitmap = null;
-    /** @type {Outline[]} where the picture lies, and the outlines */
+    /** @type {Outline[]} where the image lies, and the outlines */
     this.things = [];
     this.chosen = 0;
     this.found = false;
@@ -76,13 +76,13 @@ export class OwnPicture {
     const others = material.names.filter((name) => !material.own.includes(name)).map((name) => material.exemplar(name));
     const [rows, columns] = [others[0].rows, others[0].columns].map((n) => Math.round((n * SIDE) / others[0].side));
     Object.assign(this.canvas, { width: columns, height: rows });
-    const picture = { kind: '', row: 0, column: 0, rows: this.bitmap.height, columns: this.bitmap.width, power: Infinity };
-    const least = Math.max(rows / picture.rows, columns / picture.columns);
-    const size = [picture.rows * least, picture.columns * least];
+    const image = { kind: '', row: 0, column: 0, rows: this.bitmap.height, columns: this.bitmap.width, power: Infinity };
+    const least = Math.max(rows / image.rows, columns / image.columns);
+    const size = [image.rows * least, image.columns * least];
     const means = meanOutlines(others, material.scheme.part_kinds, rows, columns);
     this.things = found
-      ? foundOutlines(found, picture, means, rows, columns)
-      : [covering(picture, [rows / 2, columns / 2], size, rows, columns), ...means];
+      ? foundOutlines(found, image, means, rows, columns)
+      : [covering(image, [rows / 2, columns / 2], size, rows, columns), ...means];
     this.chosen = 0;
     this.open();
     this.stage.focus();
@@ -100,7 +100,7 @@ export class OwnPicture {
     this.place([thing.row + rows + thing.rows / 2, thing.column + columns + thing.columns / 2], [thing.rows, thing.columns]);
   }
 
-  /** An outline about its own middle, the picture about what is seen there. @param {number} factor */
+  /** An outline about its own middle, the image about what is seen there. @param {number} factor */
   size(factor) {
     const { things, chosen, canvas } = this;
     const { row, column, rows, columns } = things[chosen];
@@ -119,7 +119,7 @@ export class OwnPicture {
     if (!bitmap || !context) return;
     const [{ row, column, rows, columns }, ...outlines] = things;
     context.imageSmoothingQuality = 'high';
-    context.fillStyle = '#fff'; // seen where the picture is transparent
+    context.fillStyle = '#fff'; // seen where the image is transparent
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.drawImage(bitmap, column, row, columns, rows);
     const overlay = this.stage.querySelector('svg');
@@ -132,7 +132,7 @@ export class OwnPicture {
       const [r, c] = this.handle();
       overlay.append(svg('rect', { x: c - 8, y: r - 8, width: 16, height: 16, rx: 3, class: 'handle' }));
     }
-    [texts.say('own_picture'), ...outlines.map(({ kind }) => texts.name(kind))].forEach((textContent, i) => {
+    [texts.say('own_image'), ...outlines.map(({ kind }) => texts.name(kind))].forEach((textContent, i) => {
       const chip = ownPart('things').querySelectorAll('.chip')[i] ?? document.createElement('button');
       Object.assign(chip, { type: 'button', className: 'chip', textContent, onclick: () => this.choose(i) });
       chip.setAttribute('aria-pressed', String(i === chosen));
@@ -201,8 +201,8 @@ export class OwnPicture {
   async use() {
     const { width, height } = this.canvas;
     const data = this.canvas.getContext('2d')?.getImageData(0, 0, width, height).data ?? [];
-    const picture = { rows: height, columns: width, pixels: data.filter((_, i) => i % 4 < 3) };
-    const exemplar = cutExemplar(`own:${this.app.material.own.length + 1}`, picture, this.things.slice(1));
+    const image = { rows: height, columns: width, pixels: data.filter((_, i) => i % 4 < 3) };
+    const exemplar = cutExemplar(`own:${this.app.material.own.length + 1}`, image, this.things.slice(1));
     ownPart('use').disabled = true; // so that it is not sent twice
     try {
       exemplar.name = (await this.app.asker?.keep(exemplar)) ?? exemplar.name;

@@ -4,7 +4,7 @@ Lavin and Gray, *Fast algorithms for convolutional neural networks*, 2016, F(4×
 depends on 6×6 inputs. Those and the 3×3 weights are each transformed into 36 numbers by fixed matrices, and in
 these, the convolution is 36 products of matrices (tiles × channels by channels × filters), where it takes 144
 directly. The gradients are the same steps backwards. Results are those of a direct convolution up to rounding,
-whose errors are about twice as large forward (docs/performance.md); libraries for GPUs do 3×3 convolutions so, too.
+whose errors are about twice as large forward (benchmarks/LOG.md); libraries for GPUs do 3×3 convolutions so, too.
 
 Tiles lie in memory as 36 (6×6) slabs of tiles × channels, so that every transform is one product of two matrices.
 """
@@ -23,7 +23,7 @@ _CHUNK_BYTES = 2**23
 
 _POINTS = (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)
 """Where polynomials are evaluated, beside infinity. With the paper's 0, ±1 and ±2, rounding errors are more than
-twice as large (docs/performance.md)."""
+twice as large (benchmarks/LOG.md)."""
 
 
 class WinogradConvolution(torch.autograd.Function):

@@ -49,8 +49,8 @@ class Sitter:
         mouth: Row of the line between the lips.
         chin: Row of the chin's end.
         width: Half the width of the face at the cheekbones.
-        jaw: Width of the jaw as a share of `width`.
-        tip: Width of the chin as a share of `width`.
+        jaw: Width of the jaw as a fraction of `width`.
+        tip: Width of the chin as a fraction of `width`.
         manly: 0 to 1; brows, jaw, stubble and lips follow it.
         tone: Skin tone, 0 the lightest, 1 the darkest.
         skin: Albedo of the skin, linear RGB.

@@ -41,7 +41,7 @@ class Engine(Protocol):
     - It yields every job exactly once. A job whose worker dies is a failed one, with the reason, and the others go
       on. It raises only if it cannot work at all.
     - It never touches the study's folder: that is what `work` does.
-    - When the iterator is closed early, or the caller's process dies, no worker goes on.
+    - When the iterator is closed early, or the caller's process dies, no worker continues.
     """
 
     def __call__(

@@ -25,7 +25,7 @@ if find_spec("ray") is None:
     raise ModuleNotFoundError("No module named 'ray'", name="ray")
 
 _TRIES = 3
-"""How often a job is begun whose worker dies: it goes on where it was, on another machine if there is one."""
+"""How often a job is begun whose worker dies: it continues where it was, on another machine if there is one."""
 
 _STARTS = 3
 """How often a cluster of this machine is tried to start: Ray gives up after 30 seconds, which may be too few."""
