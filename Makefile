@@ -28,8 +28,9 @@ tests: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
 
-# The pages of findings from their table; with FASSEG=FOLDER the table, too, from networks trained and audited: hours.
+# The pages of findings and of the grid from their tables; with FASSEG=FOLDER that of findings, too, from networks trained and audited: hours.
 results: $(VENV)/.installed-dev
+	$(BIN)/python docs/make_grid.py
 	$(BIN)/python docs/make_results.py $(if $(FASSEG),--fasseg "$(FASSEG)" --work "$(or $(WORK),runs/results)")
 
 lint: $(VENV)/.installed-dev

@@ -10,6 +10,7 @@ from literal_renderer import literal_image, literal_masks
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.objects import FACE
 from configural.stimuli import Condition, MovedPart, Renderer, StimulusTable, condition, preset_names, sample
+from configural.stimuli.conditions import refuse_unregistered
 from configural.stimuli.shortcuts import _accuracy, shortcut_accuracies
 
 
@@ -25,6 +26,16 @@ def test_joined_conditions_take_the_later_value(tmp_path):
     joined = condition(f"seamless+{path}+matched")
     assert (joined.blend, joined.feather, joined.jitter, joined.matched) == (0.5, 8, 3, True)
     assert condition(f"{path}+seamless").blend == 1
+
+
+def test_a_file_may_have_a_plus_in_its_name(tmp_path):
+    """What may be named to train may be named by the run's folder, too."""
+    path = tmp_path / "my+own.yaml"
+    path.write_text("jitter: 3\n")
+    assert condition(str(path)).jitter == 3
+    refuse_unregistered(str(path))
+    with pytest.raises(ConfiguralError, match="'evil:make' is not registered here"):
+        refuse_unregistered("baseline+evil:make")
 
 
 def test_the_moved_part_is_a_parameter():

@@ -469,10 +469,11 @@ def test_the_card_tells_the_licence_and_no_path(source, license, words, written)
     assert words in text
     assert "/home/me" not in text
     assert "`pair`" in text
-    many = data_card(
-        {**described, "images": {"train": 999_999, "valid": 1, "test": 0}}, FORMATS["coco"], columns=[]
-    )
-    assert yaml.safe_load(many.split("---\n")[1])["size_categories"] == ["1M<n<10M"]
+    for train, size in ((999_998, "100K<n<1M"), (999_999, "1M<n<10M"), (9_999_999, "10M<n<100M")):
+        many = data_card(
+            {**described, "images": {"train": train, "valid": 1, "test": 0}}, FORMATS["coco"], columns=[]
+        )
+        assert yaml.safe_load(many.split("---\n")[1])["size_categories"] == [size]
 
 
 @webdataset_leaves_files_open

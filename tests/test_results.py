@@ -1,6 +1,7 @@
-"""The pages of findings: what they say is what their table says."""
+"""The pages of findings and of the grid: what they say is what their tables say."""
 
-import importlib.util
+import importlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,21 @@ import configural as cf
 DOCS = Path(__file__).parents[1] / "docs"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def scripts():
+    sys.path.insert(0, str(DOCS))
+    yield
+    sys.path.remove(str(DOCS))
+
+
 @pytest.fixture(scope="module")
-def making():
-    spec = importlib.util.spec_from_file_location("make_results", DOCS / "make_results.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def making(scripts):
+    return importlib.import_module("make_results")
+
+
+@pytest.fixture(scope="module")
+def grid(scripts):
+    return importlib.import_module("make_grid")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +48,34 @@ def test_another_table_makes_another_page_or_contradicts_it(making, results):
     turned = results.assign(low=results["low"].where(~is_relational, -results["low"]))
     with pytest.raises(ValueError, match="not borne out"):
         making.render(turned)
+
+
+def test_the_page_of_the_grid_is_that_of_its_table(grid):
+    results = pd.read_csv(grid.TABLE)
+    assert (DOCS / "grid.md").read_text("utf-8") == grid.render(results), (
+        "not as the table has it; run make results"
+    )
+    one = (results["network"] == "fcn-14") & (results["seed"] == 2)
+    worse = results.assign(accuracy=results["accuracy"].where(~one, 0.5))
+    with pytest.raises(ValueError, match="not borne out"):
+        grid.render(worse)
+
+
+def test_the_grid_has_every_training_and_its_totals_follow_from_its_parts(grid):
+    """36 trainings of one study, each tested on 900 images of each condition, in the middle and shifted."""
+    results = pd.read_csv(grid.TABLE)
+    tests = results.groupby(["network", "train_condition", "seed", "test_condition"])
+    assert len(tests) == 4 * 3 * 3 * 3
+    for _, rows in tests:
+        by = rows.set_index("placement")
+        assert (by.loc[["middle", "shifted"], "images"] == 900).all()
+        parts = by.loc[["left", "middle_third", "right"]]
+        assert parts["images"].sum() == 900
+        correct = (parts["accuracy"] * parts["images"]).sum()
+        assert correct / 900 == pytest.approx(by.loc["shifted", "accuracy"], abs=1e-5)
+        off = by.loc[["left", "right"]]
+        shifted_only = (off["accuracy"] * off["images"]).sum() / off["images"].sum()
+        assert shifted_only == pytest.approx(by.loc["shifted_only", "accuracy"], abs=1e-5)
 
 
 def test_an_audit_has_every_row_of_the_tables(making):

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 from double_precision import BothInDoublePrecision
+from torch._subclasses import FakeTensorMode
 from torch.nn import functional as F
 
 from configural import models
 from configural.errors import ConfiguralError
 from configural.stimuli import dataset, sample
-from configural.training import History, KerasAdam, Recipe, fit, recipe
+from configural.training import History, KerasAdam, Recipe, fit, loop, recipe
+from configural.training.distributed import Portion
 from configural.training.history import load_checkpoint
 
 
@@ -88,6 +90,17 @@ def test_smoothed_labels_another_adam_weight_decay_and_no_dropout(sets):
     for (name, weights), others in zip(ours.named_parameters(), literal.parameters(), strict=True):
         sure = others.grad.abs() > 1e-3 * others.grad.abs().max()
         assert ((weights - others)[sure].abs() <= 1e-6).all(), name
+
+
+def test_sums_on_apple_s_gpus_have_32_bits():
+    """These have no 64; on all others a sum over many images needs them."""
+    with FakeTensorMode():
+        for device, wanted in (("mps", torch.float32), ("cuda", torch.float64), ("cpu", torch.float64)):
+            averages = loop._Averages(torch.device(device), Portion(images=2))
+            averages.add(
+                torch.ones((), device=device), torch.ones(2, 2, device=device), torch.ones(2, device=device)
+            )
+            assert averages._sums.dtype == wanted
 
 
 def test_a_network_learns(sets):
