@@ -383,7 +383,7 @@ table = sample(faces, count=42)
 real, draws = Renderer.draw, []
 def draw(self, stimulus):
     draws.append(1)
-    if len(draws) == 25:
+    if len(draws) == 30:  # 21 to 29 are written, for no more than 8 are drawn ahead
         os.kill(os.getpid(), signal.SIGKILL)
     return real(self, stimulus)
 Renderer.draw = draw

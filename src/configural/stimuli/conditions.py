@@ -291,7 +291,8 @@ def _folders(scheme: ObjectScheme) -> list[Any]:
 
 def _presets_in(folders: Iterable[Any]) -> tuple[str, ...]:
     names = {path.name for folder in folders for path in folder.iterdir()}
-    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
+    found = sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+    return (*(name for name in STUDY_CONDITIONS if name in found), *(n for n in found if n not in STUDY_CONDITIONS))
 
 
 def _stated(part: str, scheme: ObjectScheme) -> Document:
