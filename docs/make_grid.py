@@ -2,8 +2,8 @@
 
 Usage: python docs/make_grid.py [STUDY], where STUDY is the folder of `configural study --preset grid`
 
-With STUDY, its results are kept in results/grid.csv first. No figure on the page is typed in, and a statement that
-the table does not bear out stops the script.
+With STUDY, its results are kept in results/grid.csv first. No accuracy on the page is typed in, and a statement
+that the table does not bear out stops the script.
 """
 
 import sys
@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from make_results import HERE, RESULTS, borne_out, wrapped
+from make_results import HERE, RESULTS, filled_in
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -137,13 +136,7 @@ def _both(cell: Mapping[Any, Any]) -> str:
 
 def render(results: pd.DataFrame) -> str:
     """The page."""
-    environment = Environment(
-        loader=FileSystemLoader(RESULTS), undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.globals |= {"grid": Grid(results), "borne_out": borne_out, "points": points, "percent": percent}
-    environment.globals |= {"cnns": CNNS, "fcns": FCNS}
-    return wrapped(environment.get_template("grid.md.jinja").render())
+    return filled_in("grid.md", grid=Grid(results), points=points, cnns=CNNS, fcns=FCNS)
 
 
 def figure(results: pd.DataFrame) -> Figure:

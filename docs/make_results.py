@@ -252,15 +252,17 @@ def borne_out(statement: bool) -> str:
 
 def render(results: pd.DataFrame) -> dict[str, str]:
     """The pages by name."""
+    plans = {f"{path.stem}_plan": path.read_text("utf-8").strip() for path in sorted(RESULTS.glob("*.yaml"))}
+    return {page: filled_in(page, found=Findings(results), pairs=PAIRS, **plans) for page in PAGES}
+
+
+def filled_in(page: str, **given: Any) -> str:
+    """A page from its template in results/, which is also given `borne_out`."""
     environment = Environment(
         loader=FileSystemLoader(RESULTS), undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals |= {"found": Findings(results), "borne_out": borne_out, "pairs": PAIRS}
-    environment.globals |= {
-        f"{path.stem}_plan": path.read_text("utf-8").strip() for path in sorted(RESULTS.glob("*.yaml"))
-    }
-    return {page: wrapped(environment.get_template(f"{page}.jinja").render()) for page in PAGES}
+    return wrapped(environment.get_template(f"{page}.jinja").render(borne_out=borne_out, **given))
 
 
 def wrapped(text: str) -> str:

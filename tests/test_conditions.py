@@ -7,11 +7,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from literal_renderer import literal_image, literal_masks
 
+from configural.config.study import condition_label
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.objects import FACE
 from configural.stimuli import Condition, MovedPart, Renderer, StimulusTable, condition, preset_names, sample
 from configural.stimuli.conditions import refuse_unregistered
 from configural.stimuli.shortcuts import _accuracy, shortcut_accuracies
+from configural.study.plans import read_plan
 
 
 def test_every_preset_is_read_and_says_what_it_controls_for():
@@ -34,6 +36,10 @@ def test_a_file_may_have_a_plus_in_its_name(tmp_path):
     path.write_text("jitter: 3\n")
     assert condition(str(path)).jitter == 3
     refuse_unregistered(str(path))
+    assert condition_label(str(path)) == "my+own"  # and none of its folders
+    plan = "networks: [fcn-14]\nconditions: [my+own.yaml, baseline+matched]\nseeds: [1]\n"
+    (tmp_path / "plan.yaml").write_text(plan)
+    assert read_plan(tmp_path / "plan.yaml").conditions[0] == str(path)
     with pytest.raises(ConfiguralError, match="'evil:make' is not registered here"):
         refuse_unregistered("baseline+evil:make")
 

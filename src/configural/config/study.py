@@ -160,5 +160,5 @@ def condition_label(name: str) -> str:
         >>> condition_label("mine/own one.yaml+matched")
         'own-one+matched'
     """
-    parts = [Path(part).stem if part.endswith((".yaml", ".yml")) else part for part in name.split("+")]
+    parts = [Path(part).stem if part.endswith((".yaml", ".yml")) else Path(part).name for part in name.split("+")]
     return re.sub(r"[^A-Za-z0-9+._]+", "-", "+".join(parts))

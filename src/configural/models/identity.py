@@ -27,9 +27,9 @@ def digest(model: Any) -> str:
     """SHA-256 of a model's weights, or nothing where they cannot be told.
 
     Args:
-        model: A file, as `sha256sum` tells it, an ONNX file with those of its weights behind it, also opened; a
-            folder with a model.safetensors; or a torch module, or what has one as `module`, by names and values of
-            its state.
+        model: A file, as `sha256sum` tells it, an ONNX file with those of its weights behind it; what `models.open`
+            made of an ONNX file; a folder with a model.safetensors; or a torch module, or what has one as `module`,
+            by names and values of its state.
 
     Example:
         >>> import configural as cf

@@ -290,6 +290,7 @@ def _folders(scheme: ObjectScheme) -> list[Any]:
 
 
 def _presets_in(folders: Iterable[Any]) -> tuple[str, ...]:
+    """The names of the YAML files in folders, the study's conditions first."""
     names = {path.name for folder in folders for path in folder.iterdir()}
     found = sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
     return (*(name for name in STUDY_CONDITIONS if name in found), *(n for n in found if n not in STUDY_CONDITIONS))

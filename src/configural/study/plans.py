@@ -61,8 +61,12 @@ def _beside(plan: Path, document: Document) -> Document:
         beside = plan.parent / part
         return str(beside) if part.endswith((".yaml", ".yml")) and beside.is_file() else part
 
-    told = ["+".join(map(found, name.split("+"))) if isinstance(name, str) else name for name in conditions]
-    return replace(document, values={**document.values, "conditions": told})
+    def told(name: str) -> str:  # a file's own name may hold a plus
+        whole = found(name)
+        return whole if whole != name else "+".join(map(found, name.split("+")))
+
+    every = [told(name) if isinstance(name, str) else name for name in conditions]
+    return replace(document, values={**document.values, "conditions": every})
 
 
 def _check_network(name: str, image_size: int | None) -> None:

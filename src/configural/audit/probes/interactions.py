@@ -164,8 +164,8 @@ def weights_of_coalitions(n: int) -> tuple[Float[np.ndarray, "players sets"], Fl
 
     def weights(of: tuple[int, ...]) -> np.ndarray:
         others, k = size - has[:, of].sum(axis=1), len(of)
-        weights = [math.factorial(t) * math.factorial(n - t - k) / math.factorial(n + 1 - k) for t in others]
-        return np.prod(2 * has[:, of] - 1, axis=1) * weights
+        fractions = [math.factorial(t) * math.factorial(n - t - k) / math.factorial(n + 1 - k) for t in others]
+        return np.prod(2 * has[:, of] - 1, axis=1) * fractions
 
     single = np.stack([weights((player,)) for player in range(n)])
     return single, np.stack([weights(pair) for pair in combinations(range(n), 2)])
