@@ -1,6 +1,8 @@
 """The networks against design, formula and plainer versions of themselves."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from math import prod, sqrt
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from configural.models import (
     save_network,
     summarise,
 )
+from configural.models.networks import evaluating
 from configural.stimuli import dataset, sample
 from configural.training import Recipe, fit
 
@@ -73,6 +76,29 @@ def test_output_shapes_at_224_pixels():
     assert (cnn["Max_5"], cnn["Flat_con"], cnn["D_con"]) == ((512, 7, 7), (25_088,), (2,))
     fcn = {layer.name: layer.output_shape for layer in summarise(create("fcn-14")).layers}
     assert (fcn["Max_4"], fcn["Conv_con"], fcn["GMax_con"]) == ((256, 14, 14), (2, 14, 14), (2,))
+
+
+def test_threads_evaluate_beside_each_other_and_the_last_gives_the_modes_back():
+    """Held by one at a time, two threads of an audit took as long as one."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
+    network[0].eval()  # somebody's frozen layer
+    inside, left = threading.Barrier(2, timeout=10), threading.Event()
+
+    def first() -> None:
+        with evaluating(network):
+            inside.wait()
+        left.set()
+
+    def second() -> None:
+        with evaluating(network):
+            inside.wait()
+            assert left.wait(10)
+            assert not any(layer.training for layer in network.modules())
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(first), pool.submit(second)]:
+            done.result()
+    assert [layer.training for layer in network.modules()] == [True, False, True]
 
 
 def test_summary_counts_parameters_layer_by_layer_and_leaves_the_mode_alone():

@@ -148,20 +148,33 @@ def threads_for(network: nn.Module, device: torch.device) -> int:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """A network in evaluation mode while the block runs; then every layer is in the mode that it was in."""
+    """A network in evaluation mode while the block runs; then every layer is in the mode that it was in.
+
+    Threads may be in such blocks beside each other; the last to leave gives the modes back.
+    """
     with _MODES:
-        training = [layer for layer in module.modules() if layer.training]
+        inside, training = _EVALUATED.get(module, (0, []))
+        training = [*training, *(layer for layer in module.modules() if layer.training)]
+        _EVALUATED[module] = inside + 1, training
         if training:
             module.eval()
-        try:
-            yield
-        finally:
-            for layer in training:
-                layer.training = True
+    try:
+        yield
+    finally:
+        with _MODES:
+            inside, training = _EVALUATED.pop(module)
+            if inside > 1:
+                _EVALUATED[module] = inside - 1, training
+            else:
+                for layer in training:
+                    layer.training = True
 
 
-_MODES = threading.RLock()
+_MODES = threading.Lock()
 """Held by whoever changes networks' modes, which are those of all threads."""
+
+_EVALUATED: dict[nn.Module, tuple[int, list[nn.Module]]] = {}
+"""How many blocks each network is in, and which of its layers were in training mode before."""
 
 
 _PIXELS = 2**17
