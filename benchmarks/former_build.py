@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--warm", type=int, default=1, help="runs of each that are not counted")
     parser.add_argument("--weights", type=Path, help="for audit: .safetensors, which both builds open")
     parser.add_argument("--source", default="synthetic", help="of exemplars, but for quick")
+    parser.add_argument("--plans", type=Path, nargs=2, help="for study: the former build's plan and this one's")
     parser.add_argument("--keep", type=Path, help="folder for the last output of each")
     arguments = parser.parse_args()
 
@@ -73,7 +74,8 @@ def options_of(arguments: argparse.Namespace, command: Path) -> list[str]:
         case "drawing":
             return ["generate", *source, "--count", "2000", "--size", "224", "--workers", "1", "--masks"]
         case _:
-            return ["study", *source]
+            plan = arguments.plans[0 if former else 1] if arguments.plans else None
+            return ["study", *([str(plan)] if plan else []), *source]
 
 
 def timed(command: Path, options: list[str], keep: Path | None) -> float:
