@@ -87,10 +87,12 @@ class Attribution(Inspection):
         from captum.attr import IntegratedGradients, Occlusion
 
         values, size = as_tensor(images), len(images[0])
-        # As many images at a time as take no more than a few gigabytes in the study's networks.
-        at_once = max(len(values), min(200, 2_000_000 // size**2))
-        found = {}
+        found, squares = {}, 1
         if isinstance(classifier, Differentiable) and _has_gradients(classifier, values[:1]):
+            # As many images at a time as take no more than a few gigabytes in the study's networks; without
+            # gradients they take less.
+            at_once = max(len(values), min(200, 2_000_000 // size**2))
+            squares = at_once // len(values)
             method = IntegratedGradients(classifier.scores, multiply_by_inputs=True)
             found["gradients"] = method.attribute(
                 values.requires_grad_(), _BLANK, n_steps=self.steps, internal_batch_size=at_once
@@ -107,7 +109,7 @@ class Attribution(Inspection):
                 (3, side, side),
                 strides=(3, side, side),
                 baselines=_BLANK,
-                perturbations_per_eval=at_once // len(values),
+                perturbations_per_eval=squares,
             )
         return {key: relevance.detach().numpy().astype(float) for key, relevance in found.items()}
 
