@@ -74,8 +74,8 @@ def options_of(arguments: argparse.Namespace, command: Path) -> list[str]:
         case "drawing":
             return ["generate", *source, "--count", "2000", "--size", "224", "--workers", "1", "--masks"]
         case _:
-            plan = arguments.plans[0 if former else 1] if arguments.plans else None
-            return ["study", *([str(plan)] if plan else []), *source]
+            plan = [str(arguments.plans[0 if former else 1])] if arguments.plans else []
+            return ["study", *plan, *source]
 
 
 def timed(command: Path, options: list[str], keep: Path | None) -> float:

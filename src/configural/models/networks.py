@@ -155,9 +155,9 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     with _MODES:
         inside, training = _EVALUATED.get(module, (0, []))
         training = [*training, *(layer for layer in module.modules() if layer.training)]
-        _EVALUATED[module] = inside + 1, training
         if training:
             module.eval()
+        _EVALUATED[module] = inside + 1, training
     try:
         yield
     finally:
