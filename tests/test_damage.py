@@ -31,12 +31,11 @@ import torch
 import yaml
 from conftest import block_exemplar
 from rich.console import Console
-from test_hugging_face import saved
+from test_hugging_face import saved, transformers
 from test_label_folder import COLOURS, LABELS, save
 from test_models_open import network_of_means
 from test_report import a_run, history
 from test_study_page import FINISHED
-from transformers import ViTImageProcessorPil
 
 import configural as cf
 from configural.api import compare, comparison_text
@@ -437,7 +436,7 @@ def read_networks(folder: Path, blocks: Library) -> None:
 
 
 def make_transformers(folder: Path, blocks: Library) -> None:
-    saved(folder, ViTImageProcessorPil(size={"height": SIZE, "width": SIZE}))
+    saved(folder, transformers.ViTImageProcessorPil(size={"height": SIZE, "width": SIZE}))
 
 
 def read_transformers(folder: Path, blocks: Library) -> None:

@@ -1,16 +1,17 @@
 """Folders of transformers: what reaches the network is what the folder's own image processor gives."""
 
+import lazy_loader
 import numpy as np
 import pytest
 import torch
-import transformers
 from PIL import Image
-from transformers import ResNetConfig, ResNetForImageClassification, ResNetModel
 
 from configural import models
 from configural.errors import ConfiguralError
 from configural.models import Differentiable
 
+transformers = lazy_loader.load("transformers")  # takes seconds, in each worker of pytest-xdist
+SMALL = {"embedding_size": 4, "hidden_sizes": [4, 8], "depths": [1, 1]}
 LABELS = {0: "face", 1: "no face", 2: "other"}
 
 
@@ -19,9 +20,11 @@ def saved(folder, processor, labels=None, **settings):
     torch.manual_seed(1)
     labels = labels or LABELS
     by_label = {label: position for position, label in labels.items()}
-    config = ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1], id2label=labels, label2id=by_label)
+    config = transformers.ResNetConfig(
+        embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1], id2label=labels, label2id=by_label
+    )
     config.problem_type = settings.get("problem_type")
-    network = ResNetForImageClassification(config).eval()
+    network = transformers.ResNetForImageClassification(config).eval()
     with torch.no_grad():
         network.classifier[-1].weight.mul_(settings.get("sharper", 30))
     network.to(settings.get("dtype")).save_pretrained(folder)
@@ -176,7 +179,7 @@ def test_what_lacks_something_or_does_not_fit_is_refused(tmp_path):
     network.save_pretrained(tmp_path)
     with pytest.raises(ConfiguralError, match=r"damaged, its classifier\.1\.weight holds"):
         models.open(tmp_path)
-    ResNetModel(ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1])).save_pretrained(tmp_path)
+    transformers.ResNetModel(transformers.ResNetConfig(**SMALL)).save_pretrained(tmp_path)
     with pytest.raises(ConfiguralError, match="lacks the weights classifier"):
         models.open(tmp_path)
     config = transformers.ViTConfig(

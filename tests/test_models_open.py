@@ -18,12 +18,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
-import transformers
 from onnx import TensorProto, helper
 from onnx.numpy_helper import from_array, to_array
 from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
-from test_hugging_face import SIDE, saved
+from test_hugging_face import SIDE, saved, transformers
 from torch import nn
 
 from configural import models
@@ -554,6 +552,8 @@ def test_scikit_learn_s_onnx(images, tmp_path, shape, layout, labels):
 
     def rows(images):
         return (images if layout == "hwc" else images.transpose(0, 3, 1, 2)).reshape(len(images), -1) / 255
+
+    from sklearn.linear_model import LogisticRegression  # takes a second
 
     real = LogisticRegression(max_iter=20).fit(rows(shown), which)
     save_as_skl2onnx(real, shape, tmp_path / "net.onnx")

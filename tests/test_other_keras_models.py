@@ -4,6 +4,7 @@ import itertools
 import json
 import sys
 import zipfile
+from typing import Any
 
 import h5py
 import keras_study
@@ -14,9 +15,12 @@ from test_cli import assert_one_line, configural
 from configural import models
 from configural.errors import ConfiguralError
 
-keras = keras_study.import_keras()
-L = keras.layers
+keras = keras_study.import_keras  # called where it is needed, since importing it takes seconds
 pytestmark = pytest.mark.filterwarnings("ignore:.*HDF5 file.*")
+
+
+def layers() -> Any:
+    return keras().layers
 
 
 @pytest.fixture
@@ -26,13 +30,13 @@ def images() -> np.ndarray:
 
 def variant(first=(), **changed):
     """The study's fcn-14 with other layers in the place of some."""
-    keras.utils.set_random_seed(1)
+    keras().utils.set_random_seed(1)
     layers = [
         changed.pop(layer.name, None) or type(layer).from_config(layer.get_config())
         for layer in keras_study.build("fcn-14", 32).layers
     ]
     assert not changed
-    model = keras.Sequential([keras.Input((32, 32, 3)), *first, *layers])
+    model = keras().Sequential([keras().Input((32, 32, 3)), *first, *layers])
     keras_study.roughen(model)
     return model
 
@@ -40,30 +44,32 @@ def variant(first=(), **changed):
 def residual():
     """The same layers under the same names, of which one is taken twice."""
     model = variant()
-    x = inputs = keras.Input((32, 32, 3))
+    x = inputs = keras().Input((32, 32, 3))
     for layer in model.layers:
         y = type(layer).from_config(layer.get_config())(x)
-        x = L.Add(name="add")([x, y]) if layer.name == "DO_3" else y
-    made = keras.Model(inputs, x)
+        x = layers().Add(name="add")([x, y]) if layer.name == "DO_3" else y
+    made = keras().Model(inputs, x)
     made.set_weights(model.get_weights())
     return made
 
 
 VARIANTS = {
-    "'BN_1' .*epsilon=0.1": lambda: variant(BN_1=L.BatchNormalization(epsilon=0.1, name="BN_1")),
+    "'BN_1' .*epsilon=0.1": lambda: variant(BN_1=layers().BatchNormalization(epsilon=0.1, name="BN_1")),
     "'Conv_2' .*activation=elu": lambda: variant(
-        Conv_2=L.Conv2D(64, 3, padding="same", activation="elu", name="Conv_2")
+        Conv_2=layers().Conv2D(64, 3, padding="same", activation="elu", name="Conv_2")
     ),
-    "'Max_2' .*AveragePooling2D": lambda: variant(Max_2=L.AveragePooling2D(2, name="Max_2")),
-    "'Max_2' .*strides=.1, 1.": lambda: variant(Max_2=L.MaxPooling2D(strides=1, name="Max_2")),
-    "'Max_3' .*padding=same": lambda: variant(Max_3=L.MaxPooling2D(padding="same", name="Max_3")),
-    "'GMax_con' .*GlobalAverage": lambda: variant(GMax_con=L.GlobalAveragePooling2D(name="GMax_con")),
-    "'Conv_4' .* padding=same": lambda: variant(Conv_4=L.Conv2D(256, 3, activation="relu", name="Conv_4")),
+    "'Max_2' .*AveragePooling2D": lambda: variant(Max_2=layers().AveragePooling2D(2, name="Max_2")),
+    "'Max_2' .*strides=.1, 1.": lambda: variant(Max_2=layers().MaxPooling2D(strides=1, name="Max_2")),
+    "'Max_3' .*padding=same": lambda: variant(Max_3=layers().MaxPooling2D(padding="same", name="Max_3")),
+    "'GMax_con' .*GlobalAverage": lambda: variant(GMax_con=layers().GlobalAveragePooling2D(name="GMax_con")),
+    "'Conv_4' .* padding=same": lambda: variant(Conv_4=layers().Conv2D(256, 3, activation="relu", name="Conv_4")),
     "'Conv_1' .*dilation_rate": lambda: variant(
-        Conv_1=L.Conv2D(32, 3, dilation_rate=2, padding="same", activation="relu", name="Conv_1")
+        Conv_1=layers().Conv2D(32, 3, dilation_rate=2, padding="same", activation="relu", name="Conv_1")
     ),
-    "'rescaling' .*Rescaling": lambda: variant([L.Rescaling(0.5, name="rescaling")]),
-    "'random_flip'": lambda: variant([L.RandomFlip(name="random_flip"), L.Rescaling(0.5, name="rescaling")]),
+    "'rescaling' .*Rescaling": lambda: variant([layers().Rescaling(0.5, name="rescaling")]),
+    "'random_flip'": lambda: variant(
+        [layers().RandomFlip(name="random_flip"), layers().Rescaling(0.5, name="rescaling")]
+    ),
     "'add' does not follow": residual,
 }
 
@@ -86,11 +92,11 @@ def test_what_differs_from_the_study_s_network_is_named_and_opens_through_keras(
 
 def functional(*shape, batch=None, **outputs):
     """Outputs of small dense layers, by name."""
-    keras.utils.set_random_seed(2)
-    inputs = keras.Input(shape, batch)
-    x = L.Rescaling(1 / 40)(L.Flatten()(inputs))
-    made = {name: L.Dense(units, activation=last, name=name)(x) for name, (units, last) in outputs.items()}
-    return keras.Model(inputs, made if len(made) > 1 else next(iter(made.values())))
+    keras().utils.set_random_seed(2)
+    inputs = keras().Input(shape, batch)
+    x = layers().Rescaling(1 / 40)(layers().Flatten()(inputs))
+    made = {name: layers().Dense(units, activation=last, name=name)(x) for name, (units, last) in outputs.items()}
+    return keras().Model(inputs, made if len(made) > 1 else next(iter(made.values())))
 
 
 def test_any_other_model_opens_through_keras(images, tmp_path):
@@ -108,7 +114,7 @@ def test_any_other_model_opens_through_keras(images, tmp_path):
         ((3072,), {"layout": "chw"}, images.transpose(0, 3, 1, 2).reshape(5, -1)),
     ):
         if arranged is None:
-            model = keras.Sequential([keras.Input(shape), L.GlobalAveragePooling2D(), L.Dense(2)])
+            model = keras().Sequential([keras().Input(shape), layers().GlobalAveragePooling2D(), layers().Dense(2)])
             arranged = images
         else:
             model = functional(*shape, out=(2, None))
@@ -135,7 +141,7 @@ def test_any_other_model_opens_through_keras(images, tmp_path):
 
 
 def test_without_keras_the_cure_is_named(tmp_path, monkeypatch):
-    variant([L.Rescaling(0.5, name="rescaling")]).save(tmp_path / "net.keras")
+    variant([layers().Rescaling(0.5, name="rescaling")]).save(tmp_path / "net.keras")
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(ConfiguralError, match=r"'rescaling' .*pip install 'configural\[keras\]'$") as caught:
         models.open(tmp_path / "net.keras")
@@ -182,7 +188,7 @@ def test_what_might_run_code_never_reaches_keras(tmp_path, monkeypatch, trap, su
         return json.dumps(config)
 
     reconfigure(path, trapped)
-    monkeypatch.setattr(keras.saving, "load_model", lambda *args, **kwargs: pytest.fail("Keras has seen it"))
+    monkeypatch.setattr(keras().saving, "load_model", lambda *args, **kwargs: pytest.fail("Keras has seen it"))
     with pytest.raises(ConfiguralError, match="is of no known kind and might run code"):
         models.open(path)
 
@@ -198,7 +204,7 @@ def test_links_and_weights_that_are_no_numbers_are_refused(tmp_path):
             model.save(tmp_path / name)
             with pytest.raises(ConfiguralError, match=f"{name}: damaged, its out/kernel holds NaN"):
                 models.open(tmp_path / name)
-    negative = variant(BN_1=L.BatchNormalization(epsilon=0.1, name="BN_1"))
+    negative = variant(BN_1=layers().BatchNormalization(epsilon=0.1, name="BN_1"))
     negative.get_layer("BN_1").moving_variance.assign(-np.ones(32))
     negative.save(tmp_path / "negative.h5")
     with pytest.raises(ConfiguralError, match="moving_variance holds NaN, infinity or a negative variance"):
@@ -226,15 +232,15 @@ def test_command(tmp_path):
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 def test_one_sigmoid_says_itself_what_it_gives(images, tmp_path, last, suffix):
     """The commonest last layer; nobody has to say that it gives probabilities."""
-    inputs = keras.Input((32, 32, 3))
-    x = L.GlobalAveragePooling2D()(L.Rescaling(1 / 255)(inputs))
+    inputs = keras().Input((32, 32, 3))
+    x = layers().GlobalAveragePooling2D()(layers().Rescaling(1 / 255)(inputs))
     if last == "dense":
-        outputs = L.Dense(1, activation="sigmoid")(x)
+        outputs = layers().Dense(1, activation="sigmoid")(x)
     elif last == "activation":
-        outputs = L.Activation("sigmoid")(L.Dense(1)(x))
+        outputs = layers().Activation("sigmoid")(layers().Dense(1)(x))
     else:
-        outputs = keras.Sequential([keras.Input((3,)), L.Dense(1, activation="sigmoid")])(x)
-    model = keras.Model(inputs, outputs)
+        outputs = keras().Sequential([keras().Input((3,)), layers().Dense(1, activation="sigmoid")])(x)
+    model = keras().Model(inputs, outputs)
     model.save(tmp_path / f"model.{suffix}")
     opened = models.open(tmp_path / f"model.{suffix}", positive=1)
     probability = model.predict_on_batch(images.astype(np.float32))[:, 0].astype(float)
@@ -247,7 +253,7 @@ def test_layers_larger_than_their_weights_are_refused_before_they_are_made(tmp_p
     functional(8, 8, 3, out=(2, None)).save(path)
     reconfigure(path, lambda text: text.replace('"units": 2', f'"units": {10**9}'))
     made = []
-    monkeypatch.setattr(keras.Variable, "_initialize", lambda self, value: made.append(self.path))
+    monkeypatch.setattr(keras().Variable, "_initialize", lambda self, value: made.append(self.path))
     with pytest.raises(ConfiguralError, match=f"^{path}: Keras cannot load it"):
         models.open(path)
     assert made == []
