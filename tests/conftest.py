@@ -25,6 +25,8 @@ assert shape_checks.annotated()  # before anything of the package was imported
 
 
 _DEFAULTS = inspect.unwrap(save_figure).__kwdefaults__
+_PNG: Any = FORMATS["png"]
+_DOTS_PER_INCH = _PNG["dpi"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,18 +50,24 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def shapes_are_checked_anew() -> None:
+    """Each test begins with its calls counted from zero."""
+    shape_checks.begin_test()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def png_alone() -> None:
-    """Figures are written as PNG only, for SVG and PDF take a fifth of the tests' time; see `every_format`."""
-    _DEFAULTS["formats"] = ("png",)
+    """Figures are written as small PNG only: the rest takes a quarter of the tests' time; see `every_format`."""
+    _DEFAULTS["formats"], _PNG["dpi"] = ("png",), 50
 
 
 @pytest.fixture
 def every_format() -> Iterator[None]:
     """Figures are written as what they are for users."""
-    _DEFAULTS["formats"] = tuple(FORMATS)
+    _DEFAULTS["formats"], _PNG["dpi"] = tuple(FORMATS), _DOTS_PER_INCH
     yield
-    _DEFAULTS["formats"] = ("png",)
+    _DEFAULTS["formats"], _PNG["dpi"] = ("png",), 50
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,6 @@ SMALL = {
 """What is appended to a command, so that it takes a second."""
 
 
-@pytest.mark.usefixtures("every_format")
 def test_the_commands_of_the_readme_run_from_top_to_bottom_as_pasted(tmp_path, monkeypatch):
     """And then its Python, after the run of the demo; only what needs photographs is left out."""
     monkeypatch.chdir(tmp_path)
@@ -65,9 +64,7 @@ def test_the_commands_of_the_readme_run_from_top_to_bottom_as_pasted(tmp_path, m
         done = configural(*words, *small)
         assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
     for place in ("runs", "audits"):
-        figures = list((tmp_path / place).rglob("figures/*.png"))
-        assert figures
-        assert all(figure.with_suffix(f".{kind}").is_file() for figure in figures for kind in ("svg", "pdf"))
+        assert list((tmp_path / place).rglob("figures/*.png"))
     python = "\n".join(code for kind, code in BLOCK.findall(text) if kind == "python")
     assert "cf.run(" in python
     for large, little in (

@@ -11,6 +11,7 @@ undecided else.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -218,15 +219,15 @@ class _Tests:
 
     results: pd.DataFrame
 
+    @cached_property
+    def cells(self) -> dict[tuple[str, ...], pd.Series]:
+        """Accuracies by repeat of each network, train condition, test condition and placement."""
+        keys = ["network", "train_condition", "test_condition", "placement"]
+        groups = self.results.astype({"accuracy": float}).set_index("repeat").groupby(keys)["accuracy"]
+        return {tuple(cell): accuracies for cell, accuracies in groups}
+
     def accuracies(self, network: str, train: str, test: str, placement: str = "middle") -> pd.Series:
-        frame = self.results
-        rows = frame[
-            (frame["network"] == network)
-            & (frame["train_condition"] == train)
-            & (frame["test_condition"] == test)
-            & (frame["placement"] == placement)
-        ]
-        return rows.set_index("repeat")["accuracy"].astype(float)
+        return self.cells.get((network, train, test, placement), pd.Series(dtype=float))
 
     def falls(self, network: str, train: str, test: str, placement: str = "middle") -> np.ndarray:
         """What each trained network loses from its own middle images to others, in fractions of 1."""

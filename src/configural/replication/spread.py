@@ -1,6 +1,7 @@
 """A mean over repeats and how far it can be trusted."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,12 @@ def spread_of_mean(values: Float[np.ndarray, " n"], *, less: Float[np.ndarray, "
         values: One per repeat.
         less: Those of other trainings, whose mean is subtracted; they are drawn again on their own.
     """
-    samples = (values,) if less is None else (values, less)
+    return _spread(tuple(map(float, values)), None if less is None else tuple(map(float, less)))
+
+
+@lru_cache(1000)  # the published values are set against their bounds for each comparison
+def _spread(values: tuple[float, ...], less: tuple[float, ...] | None) -> Spread:
+    samples = tuple(map(np.array, (values,) if less is None else (values, less)))
     repeats = min(map(len, samples))
 
     def statistic(*drawn: np.ndarray, axis: int) -> Any:
