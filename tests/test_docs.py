@@ -47,6 +47,7 @@ SMALL = {
     "audit": "--pairs 4 --probes forced_choice",
     "generate": "--count 42 --size 32 --source synthetic:4",
     "explore": "--source synthetic:4",
+    "study": "--source synthetic:4",
 }
 """What is appended to a command, so that it takes a second."""
 
@@ -54,6 +55,7 @@ SMALL = {
 def test_the_commands_of_the_readme_run_from_top_to_bottom_as_pasted(tmp_path, monkeypatch):
     """And then its Python, after the run of the demo; only what needs photographs is left out."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("configural.study.estimate._STEPS", 1)
     text = (ROOT / "README.md").read_text("utf-8")
     run = ["run", "--condition", "baseline", "--out", "runs/demo", *SMALL["run"].split()]
     pasted = [words for block in BLOCK.findall(text) if block[0] == "sh" for words in commands(block[1])]
