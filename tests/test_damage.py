@@ -28,10 +28,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import transformers
 import yaml
 from conftest import block_exemplar
 from rich.console import Console
-from test_hugging_face import saved, transformers
+from test_hugging_face import saved
 from test_label_folder import COLOURS, LABELS, save
 from test_models_open import network_of_means
 from test_report import a_run, history

@@ -1,16 +1,15 @@
 """Folders of transformers: what reaches the network is what the folder's own image processor gives."""
 
-import lazy_loader
 import numpy as np
 import pytest
 import torch
+import transformers  # whose classes take seconds: named where they are needed
 from PIL import Image
 
 from configural import models
 from configural.errors import ConfiguralError
 from configural.models import Differentiable
 
-transformers = lazy_loader.load("transformers")  # takes seconds, in each worker of pytest-xdist
 SMALL = {"embedding_size": 4, "hidden_sizes": [4, 8], "depths": [1, 1]}
 LABELS = {0: "face", 1: "no face", 2: "other"}
 

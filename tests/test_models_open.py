@@ -18,10 +18,11 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import transformers
 from onnx import TensorProto, helper
 from onnx.numpy_helper import from_array, to_array
 from scipy.special import expit, logit
-from test_hugging_face import SIDE, saved, transformers
+from test_hugging_face import SIDE, saved
 from torch import nn
 
 from configural import models
