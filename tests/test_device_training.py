@@ -130,10 +130,10 @@ class InDoublePrecision(torch.nn.Module):  # where rounding cannot decide which 
         return self.inner(batch.double())
 
 library = portraits.load("synthetic:4")
-table = sample(library, condition="ffa", count=60, seed=1)
+table = sample(library, condition="ffa", count=42, seed=1)
 sets = [dataset(library, table.subset(name), size=32) for name in ("train", "valid")]
-# Compiled, dropout may draw other numbers.
-settings = recipe("paper", epochs=2, batch_size=20, learning_rate=1e-3, dropout=0.0)
+# Compiled, dropout may draw other numbers. Each size of a batch is translated anew: 34 images in two batches.
+settings = recipe("paper", epochs=2, batch_size=17, learning_rate=1e-3, dropout=0.0)
 for compile, backend in ((False, None), (True, "aot_eager"), (True, broken)):
     torch.manual_seed(0)
     network = InDoublePrecision()

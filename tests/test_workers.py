@@ -1,6 +1,5 @@
 """Processes that work for another one: what comes back, and how they end."""
 
-import ctypes
 import itertools
 import os
 import signal
@@ -11,39 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from working_processes import add, broken, die, fail, libraries
 
 from configural.errors import ConfiguralError
 from configural.processes import worker_processes
 from configural.stimuli import Renderer
 
 TESTS = str(Path(__file__).parent)
-
-
-def add(shared, item):
-    return shared + item, os.getpid(), os.environ["OMP_NUM_THREADS"]
-
-
-def libraries(shared, item):
-    return sorted({"torch", "cv2", "matplotlib"} & sys.modules.keys()), type(shared).__name__
-
-
-def die(shared, item):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def fail(shared, item):
-    if item == 20:
-        raise ConfiguralError("twenty is one too many")
-    return item
-
-
-def broken(shared, item):
-    raise KeyError("a mistake")
-
-
-def hold():
-    """Hold the interpreter's lock, as the loading of a library does."""
-    ctypes.PyDLL(None).sleep(600)
 
 
 def test_results_come_in_order_and_items_are_taken_a_few_ahead():
@@ -84,7 +57,7 @@ def test_an_error_there_is_one_here():
 GIVES = """
 import time
 from configural.processes import Worker
-from test_workers import hold
+from working_processes import hold
 worker = Worker()
 worker.give(time.sleep, 0)
 worker.response()

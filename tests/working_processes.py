@@ -1,0 +1,35 @@
+"""What processes do in tests of what comes back; in a module of its own, as each process imports it."""
+
+import ctypes
+import os
+import signal
+import sys
+
+from configural.errors import ConfiguralError
+
+
+def add(shared, item):
+    return shared + item, os.getpid(), os.environ["OMP_NUM_THREADS"]
+
+
+def libraries(shared, item):
+    return sorted({"torch", "cv2", "matplotlib"} & sys.modules.keys()), type(shared).__name__
+
+
+def die(shared, item):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(shared, item):
+    if item == 20:
+        raise ConfiguralError("twenty is one too many")
+    return item
+
+
+def broken(shared, item):
+    raise KeyError("a mistake")
+
+
+def hold():
+    """Hold the interpreter's lock, as the loading of a library does."""
+    ctypes.PyDLL(None).sleep(600)
