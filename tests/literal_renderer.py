@@ -4,6 +4,7 @@ Paste at full resolution in floating point, pad, resize with scikit-image, round
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -110,6 +111,7 @@ def _middle(host: Exemplar, stimulus: Stimulus) -> np.ndarray:
     return np.mean(middles, axis=0) + _corner(host, stimulus)
 
 
+@lru_cache(1)  # for the image and then for the masks
 def _layers(faces: Library, stimulus: Stimulus) -> list[tuple[int, np.ndarray, np.ndarray]]:
     """Slot, pixels and opacity of each part, as large as the surface."""
     exemplars = {exemplar.name: exemplar for exemplar in faces.exemplars}
