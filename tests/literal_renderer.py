@@ -7,8 +7,9 @@ import math
 from functools import lru_cache
 
 import numpy as np
+from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
-from skimage.transform import resize, warp
+from skimage.transform import resize, warp_coords
 
 from configural.portraits import Exemplar, Library
 from configural.stimuli import Stimulus
@@ -143,15 +144,11 @@ def _layers(faces: Library, stimulus: Stimulus) -> list[tuple[int, np.ndarray, n
             """Where they were in the part, before it was turned alone."""
             return (before(points) - centre) @ back + centre - corner + 2
 
-        moved = {
-            "inverse_map": source,
-            "output_shape": background.shape[:2],
-            "order": 1,
-            "preserve_range": True,
-        }
         # Two pixels around the part, so that its border is mixed with nothing but its own colour.
-        opacity = warp(np.pad(opacity, 2), **moved)
-        pixels = warp(np.pad(pixels, ((2, 2), (2, 2), (0, 0)), mode="edge"), **moved)
+        whence = warp_coords(source, background.shape[:2])
+        opacity = map_coordinates(np.pad(opacity, 2), whence, order=1)
+        padded = np.pad(pixels, ((2, 2), (2, 2), (0, 0)), mode="edge")
+        pixels = np.dstack([map_coordinates(plane, whence, order=1) for plane in np.moveaxis(padded, 2, 0)])
         if condition.colour_transfer:
             under = np.average(background.reshape(-1, 3), axis=0, weights=opacity.ravel())
             pixels = np.clip(pixels * np.clip(under / np.maximum(skin, 1), 0.5, 2), 0, 255)
