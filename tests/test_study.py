@@ -3,7 +3,7 @@ import re
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ def a_plan(**changes):
         "conditions": ("baseline", "fct"),
         "seeds": (1, 2),
         "image_size": 32,
-        "count": 120,
+        "count": 72,
         "epochs": 1,
         "batch_size": 20,
     }
@@ -56,20 +56,46 @@ def study(blocks, out, plan=PLAN, engine=in_this_process):
     return cf.run_study(plan, blocks, out=out, engine=engine)
 
 
-@pytest.fixture(scope="module")
-def finished(blocks, tmp_path_factory):
-    return study(blocks, tmp_path_factory.mktemp("studies") / "whole")
-
-
-@pytest.fixture
-def copied(finished, tmp_path, monkeypatch):
-    """The finished study to do things to, with empty pages from now on: drawing them takes longest of all."""
+@contextmanager
+def drawing_nothing():
+    """Pages are empty and runs have no figures: both take longer than all else."""
 
     def write_page(of):
         (getattr(of, "folder", of) / "report.html").write_text("")
 
-    monkeypatch.setattr("configural.report.write_run_report", write_page)
-    monkeypatch.setattr("configural.report.write_study_report", write_page)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("configural.report.write_run_report", write_page)
+        patch.setattr("configural.report.write_study_report", write_page)
+        patch.setattr(sys.modules["configural.runs.run"], "save_figure", lambda *given, **settings: None)
+        yield
+
+
+@pytest.fixture
+def undrawn():
+    with drawing_nothing():
+        yield
+
+
+WITH_PAGES = ("cnn-13-fct-1", "fcn-14-baseline-2")
+
+
+@pytest.fixture(scope="module")
+def finished(blocks, tmp_path_factory):
+    """A finished study with its page and those of two of its runs."""
+
+    def carry_out(jobs, work, workers, report):
+        for job in jobs:
+            report(job)
+            with nullcontext() if job.name in WITH_PAGES else drawing_nothing():
+                outcome = attempt(work, job)
+            yield job, outcome
+
+    return study(blocks, tmp_path_factory.mktemp("studies") / "whole", engine=carry_out)
+
+
+@pytest.fixture
+def copied(finished, tmp_path, undrawn):
+    """The finished study to do things to."""
     return shutil.copytree(finished.folder, tmp_path / "study")
 
 
@@ -104,7 +130,7 @@ def test_one_row_per_test_and_part_of_a_shifted_test(finished):
     assert set(zip(results["repeat"], results["seed"], strict=True)) == {(1, 1), (2, 2)}
     one = results[results["run"] == "runs/fcn-14-fct-2"].groupby("placement")["images"].first()
     assert one.to_dict() == {
-        "middle": 18, "shifted": 18, "left": 6, "right": 6, "shifted_only": 12, "middle_third": 6
+        "middle": 12, "shifted": 12, "left": 4, "right": 4, "shifted_only": 8, "middle_third": 4
     }  # fmt: skip
 
 
@@ -125,6 +151,7 @@ def test_results_are_what_the_predictions_say(finished):
             assert row[name] == pytest.approx(value, rel=1e-6), (row, name)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_results_are_what_evaluate_says(finished, blocks, tmp_path):
     """Another way to the same numbers: draw the test images again, and test the saved network on them."""
     for number, (network, placement) in enumerate((n, p) for n in PLAN.networks for p in ("middle", "shifted")):
@@ -149,14 +176,15 @@ def test_both_files_hold_the_results(finished):
 
 
 def test_nothing_keeps_people_from_reading_a_study_its_runs_and_an_index_of_them(finished, barriers):
-    run = sorted((finished.folder / "runs").iterdir())[0]
+    run = finished.folder / "runs" / WITH_PAGES[0]
     for page in (finished.folder / "report.html", run / "report.html", write_index(finished.folder / "runs")):
         assert barriers(page) == []
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_job_is_a_run_like_any_other(finished, blocks, tmp_path):
     """A run of the same settings, begun by itself, gives the same files: shared images change nothing."""
-    for name in ("cnn-13-fct-1", "fcn-14-baseline-2"):
+    for name in WITH_PAGES:
         run = cf.load_run(finished.folder / "runs" / name)
         assert (run.settings.data_seed, run.settings.seed) == (42, int(name[-1]))
         alone = cf.runs.train_and_test(run.settings, tmp_path / name, library=blocks)
@@ -181,7 +209,7 @@ def test_shared_images_are_those_that_a_run_draws(blocks, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["middle", "shifted"]
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_images_are_drawn_once_and_only_kept_while_they_are_needed(blocks, tmp_path, monkeypatch):
     drawn = []
     draw_into = images._draw_into
@@ -223,6 +251,7 @@ def test_damaged_images_are_drawn_again(blocks, tmp_path):
         images.shared_images(tmp_path / "p", other, "middle", blocks)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_condition_with_a_placement_of_its_own_is_tested_in_the_middle_too(blocks, tmp_path):
     own = tmp_path / "left.yaml"
     own.write_text("placement: left\n")
@@ -350,21 +379,28 @@ def test_a_folder_of_other_things_is_left_alone(blocks, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "what"),
+    "damages",
     [
-        (lambda run: (run / "metrics.json").write_text("{"), r"metrics\.json: not the metrics of a run"),
-        (lambda run: (run / "metrics.json").unlink(), "this run is not finished"),
-        (lambda run: (run / "model.safetensors").unlink(), r"model\.safetensors: there is no such file"),
-        (lambda run: (run / "model.safetensors").write_bytes(b"x" * 99), r"model\.safetensors"),
-        (lambda run: (run / "predictions.csv").write_text("a\n"), r"predictions\.csv: lacks the column"),
-        (lambda run: keep_lines(run / "predictions.csv", 5), r"predictions\.csv: is not what was written"),
-        (lambda run: (run / "stimuli.parquet").write_bytes(b"PAR1"), r"stimuli\.parquet"),
-        (lambda run: (run / "config.yaml").unlink(), r"it holds no config\.yaml"),
-        (lambda run: shutil.copy(run.parent / "fcn-14-fct-2" / "config.yaml", run), "holds other settings"),
+        {
+            r"metrics\.json: not the metrics of a run": lambda run: (run / "metrics.json").write_text("{"),
+            "this run is not finished": lambda run: (run / "metrics.json").unlink(),
+            r"model\.safetensors: there is no such file": lambda run: (run / "model.safetensors").unlink(),
+            r"model\.safetensors": lambda run: (run / "model.safetensors").write_bytes(b"x" * 99),
+            r"predictions\.csv: lacks the column": lambda run: (run / "predictions.csv").write_text("a\n"),
+        },
+        {
+            r"predictions\.csv: is not what was written": lambda run: keep_lines(run / "predictions.csv", 5),
+            r"stimuli\.parquet": lambda run: (run / "stimuli.parquet").write_bytes(b"PAR1"),
+            r"it holds no config\.yaml": lambda run: (run / "config.yaml").unlink(),
+            "holds other settings": lambda run: shutil.copy(run.parent / "cnn-13-baseline-1/config.yaml", run),
+        },
     ],
 )
-def test_a_damaged_run_is_set_aside_and_done_anew(copied, finished, blocks, capsys, damage, what):
-    damage(copied / "runs" / "fcn-14-fct-1")
+def test_damaged_runs_are_set_aside_and_done_anew(copied, finished, blocks, capsys, damages):
+    """Each by what is wrong with it, and no others."""
+    names = sorted(path.name for path in (copied / "runs").iterdir())[-len(damages) :]
+    for name, damage in zip(names, damages.values(), strict=True):
+        damage(copied / "runs" / name)
     done = []
 
     def count(jobs, work, workers, report):
@@ -372,13 +408,15 @@ def test_a_damaged_run_is_set_aside_and_done_anew(copied, finished, blocks, caps
         return in_this_process(jobs, work, workers, report)
 
     again = cf.run_study(PLAN, blocks, out=copied, engine=count)
-    assert done == ["fcn-14-fct-1"]
+    assert sorted(done) == names
     assert again.results.equals(finished.results)
     assert pd.read_csv(copied / "results.csv").equals(pd.read_csv(finished.folder / "results.csv"))
-    assert (copied / "damaged" / "fcn-14-fct-1-1").is_dir()
+    assert sorted(path.name for path in (copied / "damaged").iterdir()) == [f"{name}-1" for name in names]
     told = [line for line in capsys.readouterr().err.splitlines() if "done again" in line]
-    assert len(told) == 1
-    assert re.search(what, told[0])
+    assert len(told) == len(names)
+    for name, what in zip(names, damages, strict=True):
+        (line,) = [line for line in told if f"runs/{name}" in line]
+        assert re.search(what, line)
 
 
 def better(path: Path) -> None:
@@ -388,9 +426,8 @@ def better(path: Path) -> None:
     scores.to_csv(path, index=False)
 
 
-@pytest.mark.parametrize(
-    ("file", "damage"),
-    [
+def test_damaged_tests_are_made_again_without_training(copied, finished, blocks, capsys):
+    damages = [
         ("tests.csv", lambda path: path.write_text("accuracy\n1.0\n")),
         ("tests.csv", lambda path: keep_lines(path, 8)),  # one test left out, and parts of another
         ("tests.csv", better),
@@ -398,41 +435,38 @@ def better(path: Path) -> None:
         ("tests/fct-shifted.csv", lambda path: keep_lines(path, 2)),
         ("tests/fct-shifted.csv", lambda path: path.write_text(path.read_text().replace("log_odds", "odds"))),
         ("tests/fct-shifted.csv", lambda path: pd.read_csv(path).assign(log_odds="x").to_csv(path)),
-    ],
-)
-def test_damaged_tests_are_made_again_without_training(copied, finished, blocks, file, damage):
-    run = copied / "runs" / "fcn-14-fct-1"
-    damage(run / file)
-    before = (run / "model.safetensors").stat().st_mtime_ns
+    ]
+    runs = dict(zip(sorted((copied / "runs").iterdir()), damages, strict=False))
+    for run, (file, damage) in runs.items():
+        damage(run / file)
+    before = [(run / "model.safetensors").stat().st_mtime_ns for run in runs]
     again = study(blocks, copied)
     assert again.results.equals(finished.results)
-    assert (run / "model.safetensors").stat().st_mtime_ns == before
-    assert (run / file).read_bytes() == (finished.folder / "runs" / "fcn-14-fct-1" / file).read_bytes()
+    assert [(run / "model.safetensors").stat().st_mtime_ns for run in runs] == before
+    told = [line for line in capsys.readouterr().err.splitlines() if "done again" in line]
+    assert len(told) == len(damages)
+    for run, (file, _) in runs.items():
+        assert sum(f"{run}/" in line for line in told) == 1
+        assert (run / file).read_bytes() == (finished.folder / "runs" / run.name / file).read_bytes()
 
 
-def test_what_is_left_of_a_run_killed_at_its_first_file_is_no_damage(copied, finished, blocks):
-    run = copied / "runs" / "cnn-13-fct-2"
-    shutil.rmtree(run)
-    run.mkdir()
-    (run / ".config.yaml.abcdefgh.tmp").write_text("faces: blo")
-    assert study(blocks, copied).results.equals(finished.results)
-    assert not (copied / "damaged").exists()
-    assert not list(run.glob(".*"))
-
-
-def test_stimuli_damaged_in_an_unfinished_run_are_no_lasting_failure(copied, finished, blocks):
-    run = copied / "runs" / "cnn-13-fct-2"
+def test_what_was_removed_or_broken_off_is_done_again(copied, finished, blocks):
+    """Also a run killed at its first file, which is no damage, and an unfinished one whose stimuli were damaged."""
+    removed, killed, cut = (
+        copied / "runs" / name for name in ("cnn-13-fct-2", "fcn-14-fct-2", "cnn-13-baseline-2")
+    )
+    shutil.rmtree(removed)
+    shutil.rmtree(killed)
+    killed.mkdir()
+    (killed / ".config.yaml.abcdefgh.tmp").write_text("faces: blo")
     for file in ("metrics.json", "tests.csv"):
-        (run / file).unlink()
-    (run / "stimuli.parquet").write_bytes(b"")
+        (cut / file).unlink()
+    (cut / "stimuli.parquet").write_bytes(b"")
     again = study(blocks, copied)
     assert not again.failed
     assert again.results.equals(finished.results)
-
-
-def test_a_run_folder_that_was_removed_is_made_again(copied, finished, blocks):
-    shutil.rmtree(copied / "runs" / "cnn-13-fct-2")
-    assert study(blocks, copied).results.equals(finished.results)
+    assert [path.name for path in (copied / "damaged").iterdir()] == [f"{cut.name}-1"]
+    assert not list(killed.glob(".*"))
 
 
 def test_what_a_job_has_come_to_is_read_once_while_the_others_go_on(finished, copied, blocks, monkeypatch):
@@ -488,6 +522,7 @@ def test_a_job_that_is_done_again_is_not_told_of_as_finished(finished, copied, b
     assert seen[-1][name] == "finished"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_failed_jobs_are_recorded_and_tried_again(blocks, tmp_path, monkeypatch):
     plan = a_plan(networks=("fcn-14",), seeds=(1,))
 
@@ -514,6 +549,7 @@ def test_failed_jobs_are_recorded_and_tried_again(blocks, tmp_path, monkeypatch)
     assert json.loads((tmp_path / "jobs.json").read_text())["failed"] == {}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_status_says_how_far_every_job_is(blocks, tmp_path):
     plan = a_plan(networks=("fcn-14",), epochs={"fcn-14": 3})
     seen = []
@@ -548,19 +584,16 @@ def test_the_estimate_measures_every_network(blocks, tmp_path):
     assert len(outlook.status.jobs) == 8
     assert outlook.of_job.keys() == outlook.source.keys() == {"cnn-13", "fcn-14"}
     assert min(*outlook.of_job.values(), outlook.of_drawing) > 0
-    # Two conditions of 120 images, with 18 shifted ones each.
-    assert outlook.passing_bytes > 2 * (120 + 18) * 32 * 32 * 3
+    # Two conditions of 72 images, with 12 shifted ones each.
+    assert outlook.passing_bytes > 2 * (72 + 12) * 32 * 32 * 3
     jobs = sum(outlook.of_job[each.job.network] for each in outlook.status.jobs)
     assert outlook.seconds == pytest.approx((jobs + outlook.of_drawing) / 2)
 
 
 def test_the_estimated_disk_is_about_what_a_study_takes(finished, blocks, tmp_path):
     estimated = plan_study(PLAN, blocks, out=tmp_path / "s", workers=1).result_bytes
-    taken = sum(
-        path.stat().st_size
-        for path in (finished.folder / "runs").rglob("*")
-        if path.is_file() and "misclassified" not in path.parts
-    )
+    whole = [path for name in WITH_PAGES for path in (finished.folder / "runs" / name).rglob("*")]  # 2 of 8 runs
+    taken = 4 * sum(path.stat().st_size for path in whole if path.is_file() and "misclassified" not in path.parts)
     assert 0.7 * estimated < taken < 1.3 * estimated
 
 
@@ -658,6 +691,7 @@ def test_reasons_of_failures_are_one_line():
     assert not attempt(lambda job: None, job).failure
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_jobs_results_count_only_when_they_are_whole(blocks, tmp_path, monkeypatch):
     """Broken off before the page is made, a job is not finished, and neither trained nor lost."""
     (job,) = plan_jobs(a_plan(networks=("fcn-14",), conditions=("ffa",), seeds=(1,)))
