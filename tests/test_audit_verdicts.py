@@ -102,7 +102,7 @@ DESCRIBED = {
 
 @dataclass
 class Bench:
-    """Trials drawn once, asked of many observers."""
+    """Trials drawn once, asked of many observers; each known strategy once."""
 
     library: Any
     condition: str
@@ -115,15 +115,24 @@ class Bench:
         Displacement(objects=4, distances=(60,)),
     )
     trials: dict[str, Any] = field(default_factory=dict)
+    known: dict[str, Any] = field(default_factory=dict)
+    audits: dict[str, Audit] = field(default_factory=dict)
 
     def __post_init__(self):
         material = make_material(self.library, self.condition, pairs=40)
         self.material = replace(material, bootstrap=Bootstrap(resamples=300))
         self.trials = {probe.name: probe.trials(self.material) for probe in self.probes}
+        self.known = {**observers(self.library, self.condition), **described(self.library, self.condition)}
 
-    def audit(self, classifier) -> Audit:
+    def audit_known(self, name) -> Audit:
+        """Of a known strategy, by name."""
+        if name not in self.audits:
+            self.audits[name] = self.audit(self.known[name])
+        return self.audits[name]
+
+    def audit(self, classifier, size=SIZE) -> Audit:
         """As `audit` makes it, without a folder."""
-        asking, scores, responses = Asking(classifier, SIZE, 100), {}, {}
+        asking, scores, responses = Asking(classifier, size, 500), {}, {}
         for probe in self.probes:
             trials = self.trials[probe.name]
             given = pd.concat([pd.DataFrame(one) for one in asking.ask(probe, trials)], ignore_index=True)
@@ -146,9 +155,8 @@ def floating(painted):
 
 
 @pytest.mark.parametrize("name", DESCRIBED)
-def test_headline_of_a_known_strategy(baseline, painted, name):
-    known = {**observers(painted), **described(painted)}[name]
-    found = baseline.audit(known)
+def test_headline_of_a_known_strategy(baseline, name):
+    found = baseline.audit_known(name)
     said = headline(found)
     assert said.startswith(DESCRIBED[name]), said
     if DESCRIBED[name] == ALONE:
@@ -168,23 +176,21 @@ FLOATING = {
 
 
 @pytest.mark.parametrize("name", FLOATING)
-def test_headline_where_parts_float(floating, painted, name):
-    known = {**observers(painted, "floating"), **described(painted, "floating")}[name]
-    assert headline(floating.audit(known)).startswith(FLOATING[name])
+def test_headline_where_parts_float(floating, name):
+    assert headline(floating.audit_known(name)).startswith(FLOATING[name])
 
 
-def test_effects_are_those_of_the_mixture(baseline, painted):
+def test_effects_are_those_of_the_mixture(baseline):
     """Half of the relation observer's effect and half of the position observer's, and nothing between them."""
-    known = {**observers(painted), **described(painted)}
     one, other, both = (
-        baseline.audit(known[name]).scores.set_index(["probe", "score", "of", "at"])["value"]
+        baseline.audit_known(name).scores.set_index(["probe", "score", "of", "at"])["value"]
         for name in ("relation observer", "position observer", "half and half")
     )
     for score in ("relational_effect", "positional_effect", "balanced_relational_effect", "positions_add_up"):
         key = ("factorial", score, "skin", 60.0)
         assert both[key] == pytest.approx((one[key] + other[key]) / 2, abs=1e-9)
     # The effects add up to what a moved part costs.
-    costs = baseline.audit(known["half and half"]).responses["factorial"]
+    costs = baseline.audit_known("half and half").responses["factorial"]
     costs = costs[costs["background"] == "skin"]
     still = costs[costs["version"] == "none"].set_index("base")["log_odds"]
     cells = costs[(costs["version"] == "part") & (costs["distance"] == 60)]
@@ -193,11 +199,11 @@ def test_effects_are_those_of_the_mixture(baseline, painted):
     assert sum(effects) == pytest.approx(drop.groupby(cells["part"]).mean().mean())
 
 
-def test_the_smallest_effect_is_told_as_what_it_is(baseline, painted):
+def test_the_smallest_effect_is_told_as_what_it_is(baseline):
     """Of log-odds that end nowhere, scrambled arrangements alone make the gap some hundred times as large."""
-    surer = Mixed((observers(painted)["relation observer"],), lambda a: a + 4)
+    surer = Mixed((baseline.known["relation observer"],), lambda a: a + 4)
     assert "5 % of the gap between correct and scrambled" in " ".join(sentences(baseline.audit(surer)))
-    found = baseline.audit(described(painted)["distances without end"])
+    found = baseline.audit_known("distances without end")
     assert "5 % of twice the log-odds of the usual correct image" in " ".join(sentences(found))
     given = found.responses["forced_choice"]
     expected = 0.1 * np.median(given["log_odds"][given["label"] == 1])
@@ -205,9 +211,9 @@ def test_the_smallest_effect_is_told_as_what_it_is(baseline, painted):
     assert expected < 0.01 * found.score("forced_choice", "log_odds_gap")["value"]
 
 
-def test_what_one_way_costs_is_not_hidden_by_the_other(baseline, painted):
+def test_what_one_way_costs_is_not_hidden_by_the_other(baseline):
     """Of 40 nats per side of the image for the mouth and -20 for the eyes, 20 are left where all move together."""
-    found = baseline.audit(described(painted)["long face, mouth low"])
+    found = baseline.audit_known("long face, mouth low")
     assert found.score("factorial", "all_together", of="skin", at=60)["value"] == pytest.approx(0, abs=1e-6)
     down, right = (
         found.score("factorial", "all_together_one_way", of=f"{way}, on skin", at=60) for way in ("down", "right")
@@ -215,7 +221,7 @@ def test_what_one_way_costs_is_not_hidden_by_the_other(baseline, painted):
     assert down["value"] == pytest.approx(-20 * 60 / 512, rel=0.03)
     assert right["value"] == pytest.approx(0, abs=1e-6)
     assert "All parts moved down cost −2.3" in " ".join(sentences(found))
-    still = baseline.audit(observers(painted)["relation observer"])
+    still = baseline.audit_known("relation observer")
     assert still.score("factorial", "all_together_one_way", of="down, on skin", at=60)["value"] == pytest.approx(0)
 
 
@@ -231,12 +237,12 @@ def test_headline_of_pixels_without_arrangement(baseline, painted, strategy):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_an_untrained_network_gets_no_verdict(baseline, seed):
     torch.manual_seed(seed)
-    said = headline(baseline.audit(models.open(models.create("fcn-14", SIZE))))
+    said = headline(baseline.audit(models.open(models.create("fcn-14", 32)), size=32))
     assert said.startswith((NO_TASK, "It prefers scrambled arrangements")), said
 
 
-def test_noise_at_each_asking_is_said_with_its_size(baseline, painted):
-    found = baseline.audit(NoiseEachTime(observers(painted)["relation observer"]))
+def test_noise_at_each_asking_is_said_with_its_size(baseline):
+    found = baseline.audit(NoiseEachTime(baseline.known["relation observer"]))
     assert headline(found) == ALONE
     size = found.score("consistency", "difference", of="asked again")["value"]
     assert size == pytest.approx(np.sqrt(2), rel=0.3)  # of two draws with deviation 1
@@ -244,22 +250,22 @@ def test_noise_at_each_asking_is_said_with_its_size(baseline, painted):
 
 
 @pytest.mark.parametrize("name", ["relation observer", "position observer"])
-def test_a_classifier_in_training_mode_is_refused(baseline, painted, name):
-    found = baseline.audit(BatchNormed(observers(painted)[name]))
+def test_a_classifier_in_training_mode_is_refused(baseline, name):
+    found = baseline.audit(BatchNormed(baseline.known[name]))
     assert headline(found).startswith("No verdict: its response to an image depends on the others in the batch")
     assert found.score("consistency", "difference", of="asked again")["value"] == 0
 
 
-def test_images_that_it_may_not_have_learned_are_told_of(baseline, painted):
+def test_images_that_it_may_not_have_learned_are_told_of(baseline):
     """A relation observer that makes no mistake, and one that makes many, as under another condition."""
-    known = observers(painted)["relation observer"]
-    doubtful = Mixed((known,), lambda given: given - 100)
-    told = [" ".join(sentences(baseline.audit(one))) for one in (known, doubtful)]
+    doubtful = Mixed((baseline.known["relation observer"],), lambda given: given - 100)
+    found = baseline.audit_known("relation observer"), baseline.audit(doubtful)
+    told = [" ".join(sentences(one)) for one in found]
     assert ["were made under the condition baseline" in text for text in told] == [False, True]
 
 
-def test_a_fraction_that_may_be_anything_is_not_stated(baseline, painted):
-    found = baseline.audit(described(painted)["half and half"])
+def test_a_fraction_that_may_be_anything_is_not_stated(baseline):
+    found = baseline.audit_known("half and half")
     assert "relations are 0." in headline(found)
     rows = found.scores["score"] == "relational_fraction"
     vague = found.scores.assign(low=found.scores["low"].where(~rows, -3.7))
