@@ -1,5 +1,6 @@
 """Faces to test on: a few painted ones, and real portraits where they are at hand."""
 
+import gc
 import inspect
 import os
 import shutil
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no worker is left alone with one of them in the end."""
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector of garbage not look through all that was imported again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _fasseg_folder() -> Path:
