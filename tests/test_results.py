@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import configural as cf
+from configural.study.engines import attempt
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -35,15 +36,22 @@ def results(making):
     return pd.read_csv(making.TABLE)
 
 
-def test_the_pages_are_those_of_the_table(making, results):
-    for page, text in making.render(results).items():
+@pytest.fixture(scope="module")
+def pages(making, results):
+    return making.render(results)
+
+
+def test_the_pages_are_those_of_the_table(pages):
+    assert set(pages) == {"findings.md", "houses.md"}
+    for page, text in pages.items():
         assert (DOCS / page).read_text("utf-8") == text, f"{page}: not as the table has it; run make results"
 
 
-def test_another_table_makes_another_page_or_contradicts_it(making, results):
+def test_another_table_makes_another_page_or_contradicts_it(making, results, pages, monkeypatch):
+    monkeypatch.setattr(making, "PAGES", ("findings.md",))
     is_index = results["score"] == "index"
     changed = results.assign(value=results["value"].where(~is_index, results["value"] * 0.9))
-    assert making.render(changed)["findings.md"] != making.render(results)["findings.md"]
+    assert making.render(changed)["findings.md"] != pages["findings.md"]
     is_relational = results["score"] == "relational"
     turned = results.assign(low=results["low"].where(~is_relational, -results["low"]))
     with pytest.raises(ValueError, match="not borne out"):
@@ -94,7 +102,18 @@ def test_an_audit_has_every_row_of_the_tables(making):
 
 @pytest.mark.slow
 def test_networks_are_trained_audited_and_told_of(making, tmp_path, monkeypatch):
-    """The way of make results, with one small network."""
+    """The way of make results, with one small network, in this process and without figures."""
+
+    def in_this_process(jobs, work, workers, report):
+        for job in jobs:
+            report(job)
+            yield job, attempt(work, job)
+
+    monkeypatch.setattr("configural.study.running.find_engine", lambda engine: in_this_process)
+    for page in ("run", "study", "audit"):
+        monkeypatch.setattr(f"configural.report.write_{page}_report", lambda of: None)
+    for module in ("runs.run", "audit.result"):
+        monkeypatch.setattr(sys.modules[f"configural.{module}"], "save_figure", lambda figure, path: None)
     plan = "networks: [fcn-14]\nconditions: [baseline]\nseeds: [1]\ntests: [middle]\npreset: quick\n"
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / "tiny.yaml").write_text(f"{plan}image_size: 32\ncount: 60\n", "utf-8")
