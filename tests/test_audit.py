@@ -45,9 +45,9 @@ OBSERVER_TABLE = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "
 PROBES = (
     ForcedChoice(),
     Displacement(distances=(15, 60), objects=16),
-    BackgroundRemoval(pairs=16),
-    Inversion(pairs=16, turned=8, angles=(15, 90, 180)),
-    Interactions(objects=12),
+    BackgroundRemoval(pairs=8),
+    Inversion(pairs=8, turned=8, angles=(15, 90)),
+    Interactions(objects=6),
 )
 RELATIONS, NOISY, POSITIONS, BAG, CANVAS, CONSTANT = (
     "relation observer",
@@ -63,7 +63,7 @@ RELATIONS, NOISY, POSITIONS, BAG, CANVAS, CONSTANT = (
 def audits(painted):
     made = observers(painted, "baseline")
     return {
-        name: audit(one, painted, image_size=64, pairs=60, probes=PROBES, name=name) for name, one in made.items()
+        name: audit(one, painted, image_size=32, pairs=60, probes=PROBES, name=name) for name, one in made.items()
     }
 
 
@@ -72,8 +72,8 @@ def floating(painted):
     made = observers(painted, "floating")
     probes = PROBES[:2]
     return {
-        name: audit(one, painted, condition="floating", image_size=64, pairs=60, probes=probes, name=name)
-        for name, one in made.items()
+        name: audit(made[name], painted, condition="floating", image_size=32, pairs=60, probes=probes, name=name)
+        for name in (RELATIONS, POSITIONS)
     }
 
 
@@ -571,10 +571,11 @@ def test_portraits_of_one_person_are_drawn_together(painted):
     assert found != Bootstrap(1).mean(values, names)
     twins = [replace(one, person=f"twin {number // 2}") for number, one in enumerate(painted.exemplars)]
     observer = observers(painted)[RELATIONS]
-    scores = audit(observer, replace(painted, exemplars=twins), pairs=40, probes=["factorial"]).scores
+    probes = [Factorial(distances=(60,), objects=16)]
+    scores = audit(observer, replace(painted, exemplars=twins), pairs=40, probes=probes).scores
     assert scores["exemplars"].max() == len(twins) / 2
     # The hosts of an identity split are drawn by person, those of the study's one by one: the same images.
-    apart = audit(observer, painted, pairs=40, probes=["factorial"]).scores
+    apart = audit(observer, painted, pairs=40, probes=probes).scores
     assert np.allclose(scores["value"], apart["value"], equal_nan=True)
 
 
