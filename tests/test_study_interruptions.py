@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ from configural.study.engines import attempt, find_engine, local
 from configural.study.plans import plan_jobs
 from configural.study.record import Attempts
 
-PLAN = "conditions: [baseline, fct]\nseeds: [1]\nimage_size: 32\ncount: 120\nbatch_size: 10\n"
+PLAN = "conditions: [baseline, fct]\nseeds: [1]\nimage_size: 32\ncount: 60\nbatch_size: 10\n"
 
 
 def options(plan: Path, out: Path) -> list[object]:
@@ -30,6 +31,14 @@ def in_this_process(jobs, work, workers, report):
         yield job, attempt(work, job)
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """What is done in this process makes no pages and no figures, which take longest."""
+    for page in ("run", "study"):
+        monkeypatch.setattr(f"configural.report.write_{page}_report", lambda of: None)
+    monkeypatch.setattr(sys.modules["configural.runs.run"], "save_figure", lambda *given, **settings: None)
+
+
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     children = psutil.Process(process.pid).children(recursive=True)
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
@@ -40,6 +49,7 @@ def trained(out: Path) -> list[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_killed_and_gone_on_with(tmp_path, monkeypatch):
     """Kill -9 while images are drawn, in a training, and after a job; and a worker alone."""
     plan = tmp_path / "plan.yaml"
@@ -95,11 +105,13 @@ def test_killed_and_gone_on_with(tmp_path, monkeypatch):
     assert not (out / "images").exists()
 
 
-def test_a_full_disk_ends_a_job_and_not_the_study(tmp_path):
+@pytest.mark.usefixtures("undrawn")
+def test_a_full_disk_ends_a_job_and_not_the_study(tmp_path, monkeypatch):
     """A disk that takes no file above 8 MB: enough for a checkpoint of fcn-14, and not for one of fcn-16."""
     plan = tmp_path / "plan.yaml"
     plan.write_text(f"networks: [fcn-16, fcn-14]\n{PLAN.replace(', fct', '')}epochs: 1\n")
     out = tmp_path / "study"
+    monkeypatch.setattr("configural.study.engines.local.run_jobs", in_this_process)
     with files_up_to(8_000_000):
         done = configural(*options(plan, out))
     assert done.returncode == 1, done.stderr
