@@ -8,26 +8,21 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import shape_checks
 from filelock import FileLock
 
-from configural.evaluation.figures import FORMATS, save_figure
 from configural.objects import ObjectScheme
 from configural.objects.scheme import LengthUnit
 from configural.portraits import Exemplar, Library, load
 
 collect_ignore = ["halting.py"]  # which alters what it imports
 assert shape_checks.annotated()  # before anything of the package was imported
-
-
-_DEFAULTS = inspect.unwrap(save_figure).__kwdefaults__
-_PNG: Any = FORMATS["png"]
-_DOTS_PER_INCH = _PNG["dpi"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,18 +58,33 @@ def shapes_are_checked_anew() -> None:
     shape_checks.begin_test()
 
 
+@contextmanager
+def _figures_as(dots_per_inch: int, formats: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yields what they were."""
+    from configural.evaluation.figures import (  # not by the process that only hands out the tests
+        FORMATS,
+        save_figure,
+    )
+
+    defaults, png = inspect.unwrap(save_figure).__kwdefaults__, cast(dict[str, Any], FORMATS["png"])
+    before = png["dpi"], defaults["formats"]
+    png["dpi"], defaults["formats"] = dots_per_inch, formats
+    yield before
+    png["dpi"], defaults["formats"] = before
+
+
 @pytest.fixture(scope="session", autouse=True)
-def png_alone() -> None:
+def png_alone() -> Iterator[tuple[int, tuple[str, ...]]]:
     """Figures are written as small PNG only: the rest takes a quarter of the tests' time; see `every_format`."""
-    _DEFAULTS["formats"], _PNG["dpi"] = ("png",), 50
+    with _figures_as(50, ("png",)) as before:
+        yield before
 
 
 @pytest.fixture
-def every_format() -> Iterator[None]:
+def every_format(png_alone: tuple[int, tuple[str, ...]]) -> Iterator[None]:
     """Figures are written as what they are for users."""
-    _DEFAULTS["formats"], _PNG["dpi"] = tuple(FORMATS), _DOTS_PER_INCH
-    yield
-    _DEFAULTS["formats"], _PNG["dpi"] = ("png",), 50
+    with _figures_as(*png_alone):
+        yield
 
 
 @pytest.fixture(scope="session")
