@@ -269,10 +269,15 @@ def test_curves_of_repeats_are_their_histories_on_the_same_axis():
     assert axes.get_title(loc="left") == "cnn-15 on ffa"
 
 
-@pytest.mark.usefixtures("every_format")
 def test_page_can_be_written_again(finished):
     folder, text = finished
     assert write_study_report(folder).read_text("utf-8") == text
+
+
+@pytest.mark.usefixtures("every_format")
+def test_figures_are_written_for_screen_and_print(finished):
+    folder, _ = finished
+    write_study_report(folder)
     written = {path.name for path in (folder / "figures").iterdir()}
     names = {name.partition(".")[0] for name in written}
     assert len(names) > 1
