@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test types tests docs results lint clean
+.PHONY: demo test types compiled tests docs results lint clean
 
 # What it imports is compiled on the way and kept for the commands after it, also where Python is told to keep nothing,
 # as in many containers: else each command would take a quarter of a minute longer.
@@ -14,11 +14,15 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) --jobs 3 docs types tests
+	$(MAKE) --jobs 2 types compiled
+	$(MAKE) --jobs 2 docs tests
 
-# Beside each other, since the tests often wait, for processes to start or to end.
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+# What the tests import, imported by one process, so that it is compiled once and not by each that needs it.
+compiled: $(VENV)/.installed-dev
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only >/dev/null 2>&1 || true  # the tests say what fails
 
 # Processes of one thread each, one more than cores, since some tests wait; a file to each, whose tests share fixtures.
 tests: $(VENV)/.installed-dev
