@@ -165,15 +165,15 @@ def test_page_and_comparison(painted, network, tmp_path):
     probes = (
         ForcedChoice(),
         Displacement(distances=(60,), objects=4),
-        ReceptiveField(objects=3),
-        Attribution(objects=2, steps=4),
+        ReceptiveField(objects=2),
+        Attribution(objects=2, steps=2, patches=4),
     )
     for name, classifier in (
         ("net", models.open(network)),
         ("<b>", lambda p: expit(p.mean(axis=(1, 2, 3)) - 99)),
     ):
         folder = tmp_path / name
-        done = audit(classifier, painted, image_size=32, pairs=20, probes=probes, name=name, out=folder)
+        done = audit(classifier, painted, image_size=32, pairs=8, probes=probes, name=name, out=folder)
         read = Audit.load(folder)
         pd.testing.assert_frame_equal(read.scores, done.scores, check_dtype=False)
         assert read.responses.keys() == done.responses.keys()
@@ -201,7 +201,7 @@ def test_page_and_comparison(painted, network, tmp_path):
 
 def test_command(network, tmp_path):
     models.save_network(network, tmp_path / "net.safetensors")
-    common = f"--source synthetic:4 --pairs 12 --probes {FEW}".split()
+    common = f"--source synthetic:4 --pairs 6 --probes {FEW}".split()
     for out in ("a", "b"):
         done = configural("audit", tmp_path / "net.safetensors", *common, "--out", tmp_path / out)
         assert done.returncode == 0, done.stderr
@@ -231,7 +231,8 @@ def test_guide(tmp_path, monkeypatch):
     assert 1 <= len(code[0].strip().splitlines()) <= 12
     monkeypatch.chdir(tmp_path)
     original = cf.audit.audit
-    small = {"source": "synthetic:4", "image_size": 32, "pairs": 8, "probes": ["forced_choice", "displacement"]}
+    probes = ["forced_choice", Displacement(distances=(60,), objects=4)]
+    small = {"source": "synthetic:4", "image_size": 32, "pairs": 8, "probes": probes}
     monkeypatch.setattr(cf.audit, "audit", lambda predict, **given: original(predict, **{**given, **small}))
     exec(compile("\n".join(code), "own_model.md", "exec"), {})
     for name in ("mine", "module"):
@@ -356,16 +357,16 @@ def test_a_probe_from_outside_shows_everywhere(painted, outside, tmp_path, monke
 
 def test_a_probe_from_outside_on_the_command_line(outside, network, tmp_path):
     models.save_network(network, tmp_path / "net.safetensors")
-    common = ("--source", "synthetic:4", "--pairs", 6, "--out", tmp_path / "a")
+    common = ("audit", tmp_path / "net.safetensors", "--source", "synthetic:4", "--pairs", 6)
     probes = ("--probe", "my_probes:Brightness", "--probe", "forced_choice")
-    done = configural("audit", tmp_path / "net.safetensors", *common, *probes)
+    done = configural(*common, *probes, "--out", tmp_path / "a")
     assert done.returncode == 0, done.stderr
     assert "Brightness <of all>: bright" in done.stdout
     shown_everywhere(tmp_path / "a")
     done = configural("audit", "compare", tmp_path / "a", tmp_path / "a")
     assert done.returncode == 0, done.stderr
     assert "bright" in done.stdout
-    again = configural("audit", tmp_path / "net.safetensors", "--probe", "my_probes:Dark", "--out", tmp_path / "b")
+    again = configural(*common, "--probe", "my_probes:Dark", "--out", tmp_path / "b")
     assert_one_line(again, "my_probes:Dark")
 
 
@@ -453,11 +454,11 @@ def test_observers_of_another_object(block_houses, tmp_path):
     )
     known = observers(block_houses)
     relations, positions, bag = (
-        audit(known[name], block_houses, image_size=48, pairs=30, probes=probes, name=name, out=out)
-        for name, out in (
-            ("relation observer", tmp_path / "audit"),
-            ("position observer", None),
-            ("bag of parts", None),
+        audit(known[name], block_houses, image_size=48, pairs=30, probes=some, name=name, out=out)
+        for name, some, out in (
+            ("relation observer", probes, tmp_path / "audit"),
+            ("position observer", probes[1:2], None),
+            ("bag of parts", (*probes[:2], probes[-1]), None),
         )
     )
     assert relations.relation_index()["value"] > 0.95
