@@ -13,7 +13,7 @@ from configural.export import FORMATS, verify, write
 from configural.io import manifest
 from configural.stimuli import sample
 
-SMALL = {"condition": "baseline", "image_size": 32, "count": 60, "epochs": 2, "network": "cnn-13"}
+SMALL = {"condition": "baseline", "image_size": 32, "count": 60, "epochs": 1, "network": "cnn-13"}
 
 
 class Disk:
@@ -72,9 +72,9 @@ def test_what_is_done_is_on_the_disk(blocks, tmp_path, monkeypatch):
     assert disk.lacks(tmp_path / "audit") == []
     net = cf.models.create("cnn-13", 32)
     cf.models.save_network(net, tmp_path / "net.safetensors")
-    cf.evaluate(tmp_path / "net.safetensors", source=blocks, condition="baseline", count=60, out=tmp_path / "test")
+    cf.evaluate(tmp_path / "net.safetensors", source=blocks, condition="baseline", count=24, out=tmp_path / "test")
     assert disk.lacks(tmp_path / "test") == []
-    table = sample(blocks, condition="baseline", count=60, seed=4)
+    table = sample(blocks, condition="baseline", count=24, seed=4)
     renamed: list[list[str]] = []
     replace = os.replace
 
@@ -85,7 +85,7 @@ def test_what_is_done_is_on_the_disk(blocks, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", watched)
     for form in FORMATS.names():
-        write(table, tmp_path / form, library=blocks, size=16, masks=True, format=form, shard_size=20)
+        write(table, tmp_path / form, library=blocks, size=16, masks=True, format=form, shard_size=8)
         assert disk.lacks(tmp_path / form) == []
     assert renamed == [[]] * len(FORMATS.names())
 
@@ -131,8 +131,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("form", FORMATS.names())
 def test_nothing_that_was_cut_off_is_taken_for_whole(form, blocks, tmp_path, monkeypatch):
-    table = sample(blocks, condition="baseline", count=60, seed=4)
-    settings = {"library": blocks, "size": 16, "masks": True, "format": form, "shard_size": 20}
+    table = sample(blocks, condition="baseline", count=24, seed=4)
+    settings = {"library": blocks, "size": 16, "masks": True, "format": form, "shard_size": 8}
     write(table, tmp_path / "whole", **settings)
     wanted = contents(tmp_path / "whole")
     partial = tmp_path / "set.partial"
@@ -153,8 +153,8 @@ def test_nothing_that_was_cut_off_is_taken_for_whole(form, blocks, tmp_path, mon
 
 @pytest.mark.parametrize("form", FORMATS.names())
 def test_verify_finds_every_changed_file_by_a_small_sample(form, blocks, tmp_path):
-    table = sample(blocks, condition="baseline", count=60, seed=4)
-    write(table, tmp_path / "set", library=blocks, size=16, format=form, shard_size=20)
+    table = sample(blocks, condition="baseline", count=24, seed=4)
+    write(table, tmp_path / "set", library=blocks, size=16, format=form, shard_size=8)
     damaged = [path for path in sorted((tmp_path / "set").rglob("*.*")) if path.parent != tmp_path / "set"]
     damaged += sorted((tmp_path / "set").glob("*.tar"))
     for path in damaged[::2]:
@@ -167,14 +167,14 @@ def test_verify_finds_every_changed_file_by_a_small_sample(form, blocks, tmp_pat
 def test_where_nothing_is_begun_a_cut_leaves_nothing_in_the_way(blocks, tmp_path):
     (tmp_path / "set.partial").mkdir()
     (tmp_path / "set.partial" / "dataset.json").touch()
-    write(sample(blocks, condition="baseline", count=42), tmp_path / "set", library=blocks, size=16)
+    write(sample(blocks, condition="baseline", count=24), tmp_path / "set", library=blocks, size=16)
     assert manifest.is_sealed(tmp_path / "set")
 
 
 @pytest.mark.parametrize("how", ["link", "mounted"])
 def test_a_folder_that_stays_where_it_is(how, blocks, tmp_path, monkeypatch):
     """A link to another folder, and one that a disk is mounted at, which cannot be renamed."""
-    table, out = sample(blocks, condition="baseline", count=42), tmp_path / "set"
+    table, out = sample(blocks, condition="baseline", count=24), tmp_path / "set"
     (tmp_path / "real").mkdir()
     if how == "link":
         out.symlink_to("real")
@@ -200,7 +200,7 @@ def test_names_that_are_no_text(blocks, tmp_path):
     """Readers of Parquet and safetensors take no such path, so nobody is to notice when the work is done."""
     folder = tmp_path / os.fsdecode(b"sch\xf6n")  # Latin-1
     for job in (
-        lambda: write(sample(blocks, condition="baseline", count=42), folder, library=blocks, size=16),
+        lambda: write(sample(blocks, condition="baseline", count=24), folder, library=blocks, size=16),
         lambda: cf.audit.audit(_bright, blocks, out=folder),
         lambda: cf.run(source=blocks, out=folder, **SMALL),
         lambda: cf.run_study("quick", blocks, out=folder),
