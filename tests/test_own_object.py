@@ -21,8 +21,8 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 SMALLER = {  # what is added to the commands of the page, so that they take seconds
     "python": ["--count", "6"],
     "generate": ["--size", "48", "--count", "42"],
-    "run": ["--count", "60", "--epochs", "1", "--image-size", "32"],
-    "audit": ["--pairs", "6", "--probe", "forced_choice", "--probe", "displacement"],
+    "run": ["--count", "42", "--epochs", "1", "--image-size", "32"],
+    "audit": ["--pairs", "2", "--probe", "forced_choice", "--probe", "displacement"],
 }
 KINDS = ["left_wheel", "right_wheel", "window", "hatch", "sign"]
 
