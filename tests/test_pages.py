@@ -13,7 +13,17 @@ from matplotlib.figure import Figure
 
 import configural as cf
 from configural import models
-from configural.audit import compare_audits, everyday, headline, observers, part_costs, sentences
+from configural.audit import (
+    Displacement,
+    Factorial,
+    ForcedChoice,
+    compare_audits,
+    everyday,
+    headline,
+    observers,
+    part_costs,
+    sentences,
+)
 from configural.audit.probe import usual, usual_object
 from configural.errors import ConfiguralError
 from configural.evaluation import Predictions, save_figure, shade
@@ -21,7 +31,11 @@ from configural.evaluation.figures import BLUE, GREEN, GREY, ORANGE
 from configural.report import write_audit_report, write_comparison_report, write_index
 from configural.wording import without_folders
 
-PROBES = ("forced_choice", "factorial", "displacement")
+PROBES = (
+    ForcedChoice(),
+    Factorial(distances=(20, 60), objects=8),
+    Displacement(distances=(20, 60), objects=16),
+)
 
 
 @pytest.fixture(scope="module")
