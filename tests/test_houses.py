@@ -9,6 +9,7 @@ import configural as cf
 from configural.config.study import StudyPlan
 from configural.errors import ConfiguralError
 from configural.objects import HOUSE
+from configural.study.engines import attempt
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +67,18 @@ def test_a_dataset_of_houses_has_their_classes_and_parts(houses, tmp_path):
     assert images.class_names == ("no_house", "house")
 
 
-def test_a_study_of_houses_is_set_against_nothing_published(tmp_path):
+def test_a_study_of_houses_is_set_against_nothing_published(tmp_path, monkeypatch):
+    """Carried out in this process, and without pages of its runs."""
+    monkeypatch.setattr("configural.report.write_run_report", lambda run: None)
+
+    def in_this_process(jobs, work, workers, report):
+        for job in jobs:
+            report(job)
+            yield job, attempt(work, job)
+
     plan = {"networks": ("fcn-14",), "conditions": ("baseline",), "seeds": (1,), "tests": ("middle",)}
     small = {"image_size": 32, "count": 42, "epochs": 1, "batch_size": 20}
-    done = cf.run_study(StudyPlan(**plan, **small), "houses:3", out=tmp_path / "s", workers=1)
+    done = cf.run_study(StudyPlan(**plan, **small), "houses:3", out=tmp_path / "s", engine=in_this_process)
     assert not done.failed
     assert {"house_as_no_house", "no_house_as_house"} < set(done.results)
     page = (tmp_path / "s" / "report.html").read_text("utf-8")
