@@ -28,7 +28,7 @@ PLAN = StudyPlan(
     seeds=(1, 2, 3),
     tests=("middle",),
     image_size=32,
-    count=120,
+    count=60,
     epochs=2,
     batch_size=20,
 )
@@ -77,8 +77,8 @@ def test_jobs_that_train_fail_and_die_and_an_early_end(blocks, tmp_path, one_thr
     """Two jobs train, one of them on a second worker; one fails, one dies always, one never ends."""
     trained, unlucky, mistaken, deadly, elsewhere, endless = jobs = plan_jobs(PLAN, "blocks", device="cpu")
     cluster, local = (
-        partial(run_job, folder=tmp_path / name, library=blocks, write_page=report.write_run_report)
-        for name in ("cluster", "local")
+        partial(run_job, folder=tmp_path / name, library=blocks, write_page=write_page)
+        for name, write_page in (("cluster", report.write_run_report), ("local", None))
     )
 
     # Of a function in a function Ray sends the code, so that its processes need not import the tests.
@@ -138,8 +138,8 @@ SCRIPT = """
 import sys
 import configural as cf
 from configural.study import StudyPlan
-plan = StudyPlan(networks=("cnn-13",), conditions=("baseline",), seeds=(1,), image_size=32, count=200, epochs=5000)
-cf.run_study(plan, "synthetic:3", out=sys.argv[1], workers=1, engine="ray", device="cpu")
+plan = StudyPlan(networks=("cnn-13",), conditions=("baseline",), seeds=(1,), image_size=32, count=42, epochs=50000)
+cf.run_study(plan, "synthetic:2", out=sys.argv[1], workers=1, engine="ray", device="cpu")
 """
 
 
