@@ -161,13 +161,13 @@ class Findings:
 
     def __init__(self, results: pd.DataFrame) -> None:
         self._results = results
+        keys = ("exemplars_of", "condition", "network", "score")
+        rows = results.drop_duplicates(list(keys)).to_dict("records")
+        self._rows = {tuple(row[key] for key in keys): row for row in rows}
 
     def _one(self, exemplars: str, condition: str, network: str, score: str) -> Mapping[str, Any]:
-        keys = {"exemplars_of": exemplars, "condition": condition, "network": network, "score": score}
-        found = self._results
-        for column, wanted in keys.items():
-            found = found[found[column] == wanted]
-        return dict(found.iloc[0]) if len(found) else {"value": np.nan, "note": "not measured"}
+        unknown = {"value": np.nan, "note": "not measured"}
+        return self._rows.get((exemplars, condition, network, score), unknown)
 
     def say(self, exemplars: str, condition: str, network: str, score: str) -> str:
         """A score with its interval."""

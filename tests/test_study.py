@@ -398,7 +398,7 @@ def test_a_folder_of_other_things_is_left_alone(blocks, tmp_path):
 )
 def test_damaged_runs_are_set_aside_and_done_anew(copied, finished, blocks, capsys, damages):
     """Each by what is wrong with it, and no others."""
-    names = sorted(path.name for path in (copied / "runs").iterdir())[-len(damages) :]
+    names = sorted(path.name for path in (copied / "runs").glob("*-*"))[-len(damages) :]
     for name, damage in zip(names, damages.values(), strict=True):
         damage(copied / "runs" / name)
     done = []
@@ -436,7 +436,7 @@ def test_damaged_tests_are_made_again_without_training(copied, finished, blocks,
         ("tests/fct-shifted.csv", lambda path: path.write_text(path.read_text().replace("log_odds", "odds"))),
         ("tests/fct-shifted.csv", lambda path: pd.read_csv(path).assign(log_odds="x").to_csv(path)),
     ]
-    runs = dict(zip(sorted((copied / "runs").iterdir()), damages, strict=False))
+    runs = dict(zip(sorted((copied / "runs").glob("*-*")), damages, strict=False))
     for run, (file, damage) in runs.items():
         damage(run / file)
     before = [(run / "model.safetensors").stat().st_mtime_ns for run in runs]

@@ -60,6 +60,7 @@ def audit_saved(
                 write_page(folder)
             return stored
         config = AuditConfig.of(**{**stored.settings.model_dump(), **given})
+    probes = [find_probe(probe) for probe in config.probes or PROBES.names()]  # a wrong name is told at once
     opening = config.model_dump(include={*OPENING, "device"})
     opened = models.open(model, image_size=given.get("image_size"), **opening)
     run = RunConfig.load(path / "config.yaml") if (path / "config.yaml").is_file() else None
@@ -72,7 +73,6 @@ def audit_saved(
         library = load(config.source if source is None else source)
     if run is not None and stored is None:
         config = config.model_copy(update=_unlike_the_training(given, run, path, library, own=source is None))
-    probes = [find_probe(probe) for probe in config.probes or PROBES.names()]
     config = config.model_copy(
         update={
             "source": library.source,
