@@ -16,7 +16,7 @@ import jaxtyping
 SOURCE = Path(__file__).parents[1] / "src"
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 CALLS = 20
-"""How many calls of each function are checked in each test: the first ones."""
+"""So many calls of each function are checked in each test, its first ones, and then one in as many."""
 
 _every_call = jaxtyping.jaxtyped
 _calls: Counter[CodeType] = Counter()
@@ -29,11 +29,11 @@ def annotated() -> list[str]:
 
 
 def begin_test() -> None:
-    """Check the first calls of every function again."""
+    """Count the calls of every function from zero."""
     _calls.clear()
 
 
-def _first_calls(*, typechecker: Any) -> Callable[[Any], Any]:
+def _some_calls(*, typechecker: Any) -> Callable[[Any], Any]:
     """A decorator like `jaxtyping.jaxtyped`, which it uses for the calls that are checked."""
     decorate = _every_call(typechecker=typechecker)
 
@@ -41,21 +41,21 @@ def _first_calls(*, typechecker: Any) -> Callable[[Any], Any]:
         if isinstance(made, type):
             plain, of_class = made.__init__, decorate(made)
             if of_class.__init__ is not plain:  # of a dataclass, whose fields it checks
-                of_class.__init__ = _at_first(plain, lambda checked=of_class.__init__: checked)
+                of_class.__init__ = _at_times(plain, lambda checked=of_class.__init__: checked)
             return of_class
-        return _at_first(made, lambda: decorate(made)) if isinstance(made, FunctionType) else decorate(made)
+        return _at_times(made, lambda: decorate(made)) if isinstance(made, FunctionType) else decorate(made)
 
     return decorated
 
 
-def _at_first(plain: Callable[..., Any], make_checked: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-    """A function whose first calls are checked; made so at the first, which those within functions may not have."""
+def _at_times(plain: Callable[..., Any], make_checked: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """A function of which some calls are checked; made so at the first call, which many in functions never have."""
     made: list[Callable[..., Any]] = []
 
     @functools.wraps(plain)
     def call(*args: Any, **kwargs: Any) -> Any:
         _calls[plain.__code__] += 1
-        if _calls[plain.__code__] > CALLS:
+        if _calls[plain.__code__] > CALLS and _calls[plain.__code__] % CALLS:
             return plain(*args, **kwargs)
         if not made:
             made.append(make_checked())
@@ -64,5 +64,5 @@ def _at_first(plain: Callable[..., Any], make_checked: Callable[[], Callable[...
     return call
 
 
-jaxtyping.jaxtyped = _first_calls
+jaxtyping.jaxtyped = _some_calls
 jaxtyping.install_import_hook(annotated(), CHECKER)

@@ -281,9 +281,8 @@ def test_killed_at_any_moment_and_resumed(tmp_path):
 
 @pytest.mark.slow
 def test_the_quick_preset_learns_painted_faces(tmp_path):
-    """Even with half of its images. What ten seeds reach with all of them is in docs/performance.md."""
-    done = cf.run(source="synthetic:12", count=4000, out=tmp_path / "run")
-    assert done.metrics["test_accuracy"] >= 0.98
+    done = cf.run(source="synthetic:12", out=tmp_path / "run")
+    assert done.metrics["test_accuracy"] >= 0.99
 
 
 def test_import_is_quick_and_lazy():
@@ -415,16 +414,19 @@ def test_evaluate_keeps_the_placement_of_the_condition(finished, blocks, tmp_pat
 
 
 @pytest.mark.slow
-def test_the_fast_preset_learns_real_faces_with_a_thousandth_of_the_compute(real, tmp_path):
+def test_the_fast_preset_is_right_about_real_faces_with_a_thousandth_of_the_compute(real, tmp_path):
     """The published training makes 20 epochs of 16,002 images of 224 pixels, for 99.97 %."""
-    settings = cf.config.run_config(preset="fast")
+    run = cf.run(source=real, preset="fast", seed=0, data_seed=42, out=tmp_path / "fast")
+    settings = run.settings
     assert settings.network == "cnn-15"
-    spent = settings.recipe.epochs * settings.count * operations("cnn-15", settings.image_size)
+    trained_on = settings.recipe.epochs * run.metrics["images"]["train"]
+    spent = trained_on * operations("cnn-15", settings.image_size)
     assert spent < 20 * 16002 * operations("cnn-15", 224) / 1000
-    # Two fifths of its images. What ten seeds reach with all of them is in docs/performance.md.
-    run = cf.run(source=real, preset="fast", count=6000, seed=0, data_seed=42, out=tmp_path / "fast")
-    assert len(run.predictions.frame) == 900
-    assert run.metrics["test_accuracy"] > 0.99
+    # As many as the study tested. Ten seeds and more images are in docs/performance.md; at 99.97 %, seven or more
+    # are wrong in one draw of twenty thousand.
+    test = cf.evaluate(tmp_path / "fast", source=real, count=20000, out=tmp_path / "test")
+    assert len(test.predictions.frame) == 3000
+    assert test.metrics.accuracy > 1 - 7 / 3000
 
 
 @pytest.mark.parametrize("setting", ["network: evil:make", "source: evil:make", "condition: evil:make"])

@@ -106,12 +106,11 @@ def test_killed_and_gone_on_with(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_full_disk_ends_a_job_and_not_the_study(tmp_path, monkeypatch):
+def test_a_full_disk_ends_a_job_and_not_the_study(tmp_path):
     """A disk that takes no file above 8 MB: enough for a checkpoint of fcn-14, and not for one of fcn-16."""
     plan = tmp_path / "plan.yaml"
     plan.write_text(f"networks: [fcn-16, fcn-14]\n{PLAN.replace(', fct', '')}epochs: 1\n")
     out = tmp_path / "study"
-    monkeypatch.setattr("configural.study.engines.local.run_jobs", in_this_process)
     with files_up_to(8_000_000):
         done = configural(*options(plan, out))
     assert done.returncode == 1, done.stderr

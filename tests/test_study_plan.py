@@ -9,6 +9,7 @@ from command_line import configural
 from configural.config.run import run_config, run_fields
 from configural.config.study import condition_label, difference
 from configural.errors import ConfiguralError
+from configural.io.yamls import parse_document
 from configural.stimuli import condition as find_condition
 from configural.study import PLAN_PRESETS, StudyPlan, read_plan
 from configural.study.plans import plan_jobs
@@ -234,3 +235,9 @@ def test_every_setting_is_an_option_a_key_and_an_argument(name, tmp_path):
     path.write_text(f"# nothing else\n{name}: [no such thing]\n")
     with pytest.raises(ConfiguralError, match=f"settings.yaml, line 2: {name}"):
         run_config(config=path)
+
+
+def test_a_key_of_a_mapping_s_own_is_found_before_one_that_it_merges():
+    document = parse_document("a: &a {seed: 1}\nb:\n  <<: *a\n  seed: 2\n", "x.yaml")
+    assert document.values["b"] == {"seed": 2}
+    assert document.where(["b", "seed"]) == "x.yaml, line 4"

@@ -58,7 +58,7 @@ def parse_document(text: str, name: str) -> Document:
     try:
         tree = yaml.compose(text, yaml.SafeLoader)
         _refuse_absurd(tree)
-        values = None if tree is None else yaml.SafeLoader("").construct_document(tree)
+        values = yaml.safe_load(text)  # anew, for it would put what "<<" merges before a mapping's own keys
     except Exception as error:  # PyYAML's own, and others for impossible dates and the like
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
