@@ -2,8 +2,11 @@
 
 import contextlib
 import io
+import multiprocessing
+import multiprocessing.forkserver
 import os
 import resource
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -11,9 +14,11 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from unittest import mock
 
+import psutil
 import pytest
 
 from configural.cli import main
@@ -55,47 +60,72 @@ def configural_process(*arguments: object, **environment: str) -> subprocess.Com
 class Halted:
     """A command that waits to be ended, or to go on when `sign` is removed."""
 
-    process: subprocess.Popen[str]
+    process: BaseProcess
     sign: Path
+    errors: Path
 
-    def end(self, by: int) -> str:
-        """Send a signal, wait for the end, and return what it said on standard error."""
-        self.process.send_signal(by)
-        return self.process.communicate(timeout=600)[1]
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """The processes that work for it: a server has forked them, its other children are for multiprocessing."""
+        assert self.process.pid
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if child.ppid() != self.process.pid]
+
+    def end(self, by: int | None = None) -> str:
+        """Send a signal, if one is given, wait for the end, and return what it said on standard error."""
+        if by is not None:
+            assert self.process.pid
+            os.kill(self.process.pid, by)
+        self.process.join(600)
+        assert self.process.exitcode is not None
+        return self.errors.read_text("utf-8")
 
 
 @contextlib.contextmanager
 def halted(moment: str, *arguments: object) -> Iterator[Halted]:
     """Run a command in a process of its own up to a moment as in `halting.py`; ended at the latest with the block.
 
-    It computes with as many threads as this process, so that both come to the same weights.
+    It computes with as many threads as this process, so that both come to the same weights. It is forked from a
+    server that has imported what it needs, for that takes longer than what is tested.
     """
     import torch
 
-    with tempfile.TemporaryDirectory() as folder:
-        sign = Path(folder) / "halted"
-        environment = {
-            **os.environ,
-            "CONFIGURAL_HALT": moment,
-            "CONFIGURAL_HALTED": str(sign),
-            "OMP_NUM_THREADS": str(torch.get_num_threads()),
-        }
-        process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("halting.py")), *map(str, arguments)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
+    multiprocessing.set_forkserver_preload(["configural.study.jobs", "configural.audit.auditing"])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        environment = {"CONFIGURAL_HALT": moment, "CONFIGURAL_HALTED": str(folder / "halted")}
+        process = multiprocessing.get_context("forkserver").Process(
+            target=_command,
+            args=(
+                ["configural", *map(str, arguments)],
+                {**os.environ, **environment},
+                folder / "errors",
+                torch.get_num_threads(),
+            ),
         )
+        process.start()
         try:
-            while not sign.exists():
-                assert process.poll() is None, f"it ended before the moment: {process.communicate()[1]}"
+            command = Halted(process, folder / "halted", folder / "errors")
+            while not command.sign.exists():
+                assert process.exitcode is None, f"it ended before the moment: {command.end()}"
                 time.sleep(0.005)
-            yield Halted(process, sign)
+            yield command
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
+            process.kill()
+            process.join()
+
+
+def _command(words: list[str], environment: dict[str, str], errors: Path, threads: int) -> None:
+    """What the process of a halted command does."""
+    import torch
+
+    torch.set_num_threads(threads)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    sys.argv[:] = words
+    runpy.run_path(str(Path(__file__).with_name("halting.py")), run_name="__main__")
 
 
 @contextlib.contextmanager
@@ -104,6 +134,7 @@ def files_up_to(size: int) -> Iterator[None]:
 
     Nor does Python keep bytecode meanwhile: it would keep what was cut short, and later imports of it would fail.
     """
+    multiprocessing.forkserver.ensure_running()  # one that began below would keep the limit
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "dont_write_bytecode", True)

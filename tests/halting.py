@@ -8,7 +8,6 @@ removes it lets the process go on. See `command_line.halted`.
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,11 +44,11 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
 files.whole_file = whole_file
 
 if __name__ == "__main__":
-    # Of a process that a shell has put into the background, those that it starts ignore Ctrl-C.
+    # Of a process that a shell has put into the background, those that it starts ignore Ctrl-C, as workers do.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if MOMENT == "start":
         halt()
     from configural.cli import main
 
-    sys.argv[0] = "configural"
     main()

@@ -182,7 +182,7 @@ def test_ctrl_c_says_how_to_go_on(portraits, tmp_path):
     arguments = ["run", "--source", f"fasseg:{portraits}", *SMALL, "--out", tmp_path / "run"]
     with halted("checkpoint.safetensors", *arguments) as command:
         said = command.end(by=signal.SIGINT)
-    assert command.process.returncode == 130
+    assert command.process.exitcode == 130
     assert "stopped; repeat the command to resume, a run or an audit with --resume" in said
     assert "Traceback" not in said
 

@@ -1,9 +1,7 @@
 """Several processes learning as one: what is to be equal, and how it ends when one of them fails."""
 
 import itertools
-import os
 import signal
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -147,17 +145,10 @@ def _words(out: Path) -> list[object]:
 def together(tmp_path_factory) -> Path:
     """The folder of a run by two processes."""
     out = tmp_path_factory.mktemp("together") / "run"
-    with tempfile.TemporaryFile("w+") as file:
-        ours = os.dup(2)
-        os.dup2(file.fileno(), 2)  # what the processes say goes there
-        try:
-            done = configural(*_words(out))
-        finally:
-            os.dup2(ours, 2)
-            os.close(ours)
-        file.seek(0)
-        said = done.stderr + file.read()
-    assert done.returncode == 0, said
+    with halted("start", *_words(out)) as command:
+        command.sign.unlink()
+        said = command.end()  # what the processes say, too
+        assert command.process.exitcode == 0, said
     assert "epoch 4/4" in said
     assert "Traceback" not in said
     assert "arning" not in said
@@ -199,11 +190,6 @@ def test_a_run_by_two_processes_predicts_as_one_by_one(together):
     assert history[0, 0] == pytest.approx(one[1][0, 0], rel=1e-3)
 
 
-def _members(parent: psutil.Process) -> list[psutil.Process]:
-    """The training processes of a running command."""
-    return [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
-
-
 @pytest.mark.slow
 def test_broken_off_in_every_way_and_resumed(together, tmp_path):
     """Whichever process is ended, all end, and the weights are in the end those of an undisturbed run, also where
@@ -214,23 +200,23 @@ def test_broken_off_in_every_way_and_resumed(together, tmp_path):
     ):
         # The first of the two halts, while the second waits for it in a sum over both.
         with halted("checkpoint.safetensors", *_words(out)) as command:
-            members = _members(psutil.Process(command.process.pid))
+            members = command.workers
             assert len(members) == 2
             if ending == "a member is killed":
                 members[1].kill()
                 command.sign.unlink()  # the first goes on, and finds itself alone
-                _, said = command.process.communicate(timeout=600)
+                said = command.end()
             else:
                 said = command.end(by=signal.SIGKILL if ending == "the command is killed" else signal.SIGINT)
             _, alive = psutil.wait_procs(members, timeout=600)
             assert not alive, ending
         assert "Traceback" not in said
         if ending == "a member is killed":
-            assert command.process.returncode == 2
+            assert command.process.exitcode == 2
             last = " ".join(said[said.index("error:") :].split())
             assert last.startswith("error: training process 2 of 2 was ended by SIGKILL"), last
         elif ending == "the command is interrupted":
-            assert command.process.returncode == 130
+            assert command.process.exitcode == 130
             assert "stopped; repeat the command to resume" in said
         assert not (out / "metrics.json").exists()
         assert len(cf.training.read_history(out / "checkpoint.safetensors").epochs) == epoch

@@ -2,15 +2,15 @@
 
 import multiprocessing
 import os
+import resource
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
-from command_line import configural, files_up_to, halted
+from command_line import configural, halted
 
 import configural as cf
 from configural.study import StudyPlan
@@ -39,11 +39,6 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(sys.modules["configural.runs.run"], "save_figure", lambda *given, **settings: None)
 
 
-def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    children = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-
-
 def trained(out: Path) -> list[Path]:
     return sorted(out.glob("runs/*/checkpoint.safetensors"))
 
@@ -65,7 +60,7 @@ def test_killed_and_gone_on_with(tmp_path, monkeypatch):
         f"{second.name}/checkpoint.safetensors",
     ):
         with halted(moment, *options(plan, out)) as command:
-            (left_alone,) = workers(command.process)
+            (left_alone,) = command.workers
             command.end(by=signal.SIGKILL)
             psutil.wait_procs([left_alone])  # it ends itself, and perhaps nobody asks how
     assert (first / "tests.csv").exists()
@@ -105,19 +100,20 @@ def test_killed_and_gone_on_with(tmp_path, monkeypatch):
     assert not (out / "images").exists()
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_full_disk_ends_a_job_and_not_the_study(tmp_path):
     """A disk that takes no file above 8 MB: enough for a checkpoint of fcn-14, and not for one of fcn-16."""
     plan = tmp_path / "plan.yaml"
     plan.write_text(f"networks: [fcn-16, fcn-14]\n{PLAN.replace(', fct', '')}epochs: 1\n")
     out = tmp_path / "study"
-    with files_up_to(8_000_000):
-        done = configural(*options(plan, out))
-    assert done.returncode == 1, done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
+    with halted("start", *options(plan, out)) as command:
+        resource.prlimit(command.process.pid, resource.RLIMIT_FSIZE, (8_000_000, resource.RLIM_INFINITY))
+        command.sign.unlink()
+        said = command.end()
+        assert command.process.exitcode == 1, said
+    (line,) = [line for line in said.splitlines() if line.startswith("failed: ")]
     assert "fcn-16-baseline-1" in line
     assert "File too large; make room and repeat the command" in line
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in said
     assert set(pd.read_csv(out / "results.csv")["network"]) == {"fcn-14"}
     assert not list(out.rglob("*.tmp"))
     again = cf.run_study(out=out, engine=in_this_process)

@@ -1,6 +1,7 @@
 """Processes that work for another one: what comes back, and how they end."""
 
 import itertools
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,13 +11,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from working_processes import add, broken, die, fail, libraries
+from working_processes import add, broken, die, fail
 
 from configural.errors import ConfiguralError
 from configural.processes import worker_processes
-from configural.stimuli import Renderer
 
-TESTS = str(Path(__file__).parent)
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
 
 
 def test_results_come_in_order_and_items_are_taken_a_few_ahead():
@@ -36,9 +36,19 @@ def test_results_come_in_order_and_items_are_taken_a_few_ahead():
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
-def test_drawing_processes_do_without_torch(blocks):
-    with worker_processes(1, Renderer(blocks, size=32)) as each:
-        assert list(each(libraries, [0])) == [(["cv2"], "Renderer")]
+DRAWS = """
+import configural as cf
+from configural.processes import worker_processes
+from working_processes import libraries
+renderer = cf.stimuli.Renderer(cf.portraits.load("synthetic:2"), size=32)
+with worker_processes(1, renderer) as each:
+    print(*each(libraries, [0]))
+"""
+
+
+def test_drawing_processes_do_without_torch():
+    done = subprocess.run([sys.executable, "-c", DRAWS], capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.stdout.strip() == "(['cv2'], 'Renderer')", done.stderr
 
 
 def test_an_error_there_is_one_here():
@@ -51,7 +61,7 @@ def test_an_error_there_is_one_here():
     ended = "a worker process was ended, perhaps because the memory is full"
     with pytest.raises(ConfiguralError, match=ended), worker_processes(2, None) as each:
         list(each(die, range(100)))
-    assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    assert not multiprocessing.active_children()
 
 
 GIVES = """
@@ -69,9 +79,7 @@ time.sleep(600)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker first has to come to itself")
 def test_a_worker_ends_at_once_when_its_parent_is_killed():
-    parent = subprocess.Popen(
-        [sys.executable, "-c", GIVES], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": TESTS}
-    )
+    parent = subprocess.Popen([sys.executable, "-c", GIVES], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
     worker = psutil.Process(int(parent.stdout.readline()))
     time.sleep(0.2)
     parent.kill()
@@ -90,7 +98,7 @@ def test_all_end_with_the_command(tmp_path, sent, to_all):
     """Ctrl-C, which the terminal sends to all of them, and kill -9 to the command alone, and to all of them."""
     shared_memory = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
     out, partial = tmp_path / "set", tmp_path / "set.partial"
-    words = ["generate", "--source", "synthetic:2", "--size", "32", "--count", "100000", "--workers", "2"]
+    words = ["generate", "--source", "synthetic:2", "--size", "32", "--count", "30000", "--workers", "2"]
     command = subprocess.Popen(
         [sys.executable, "-m", "configural", *words, "--out", str(out)],
         stderr=subprocess.PIPE,
@@ -104,8 +112,8 @@ def test_all_end_with_the_command(tmp_path, sent, to_all):
         assert command.poll() is None
         assert time.monotonic() < until
         time.sleep(0.05)
-    children = psutil.Process(command.pid).children()
-    assert len([child for child in children if "spawn_main" in " ".join(child.cmdline())]) == 2
+    children = psutil.Process(command.pid).children(recursive=True)
+    assert len([child for child in children if child.ppid() != command.pid]) == 2
     if to_all:
         os.killpg(command.pid, sent)
     else:

@@ -1,11 +1,12 @@
 """Processes of this machine that work for this one.
 
-All of them are fresh interpreters (forking a process whose threads are at work may lock it up). They end with this
-process, whichever way it ends, and leave Ctrl-C to it; each responds, or dies with a reason.
+None is forked from this one, since forking a process whose threads are at work may lock it up. On Linux they are
+forked from a server, which imports once what they need and shares that memory with them; elsewhere they are fresh
+interpreters. They end with this process, whichever way it ends, and leave Ctrl-C to it; each responds, or dies with
+a reason.
 """
 
 import contextlib
-import ctypes
 import itertools
 import math
 import multiprocessing
@@ -23,6 +24,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -39,7 +41,14 @@ _GRACE = 5.0
 _AT_ONCE = 16
 """Items that go to a worker process together."""
 
-_SPAWN = multiprocessing.get_context("spawn")
+_CONTEXT = (
+    multiprocessing.get_context("forkserver") if sys.platform == "linux" else multiprocessing.get_context("spawn")
+)
+
+_WORK = tuple(f"configural.{name}" for name in ("portraits.store", "export.plan", "training.loop", "study.jobs"))
+"""Modules whose functions workers carry out: the server imports those of them that this process has imported."""
+
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
 def processors() -> int:
@@ -135,9 +144,8 @@ class _Team:
         end(self.started)
 
     def _start(self) -> None:
-        environment = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
         with contextlib.nullcontext() if self.main else _without_main():
-            worker = Worker(environment)
+            worker = Worker(_ONE_THREAD)
         self.started.append(worker)
         self.fresh.append(worker)
         self.idle.put(worker)
@@ -197,15 +205,18 @@ class Response:
 
 
 class Worker:
-    """A process that does one piece of work after another; `environment` is set in it before it imports anything.
+    """A process that does one piece of work after another, with one thread unless the work asks for more.
 
-    With `once` it ends after its first piece of work, at once where that fails.
+    `environment` is added to that of this process. With `once` it ends after its first piece of work, at once where
+    that fails.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None, *, once: bool = False) -> None:
-        self.line, theirs = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_serve, args=(theirs, dict(environment or {}), once), daemon=True)
-        with _interrupt_kept_back():
+        self.line, theirs = _CONTEXT.Pipe()
+        settings = {**os.environ, **(environment or {})}  # the server, too, hands on what was set when it began
+        self.process = _CONTEXT.Process(target=_serve, args=(theirs, settings, once), daemon=True)
+        multiprocessing.set_forkserver_preload([name for name in _WORK if name in sys.modules])
+        with _interrupt_kept_back(), _set_in_environment(_ONE_THREAD):
             self.process.start()
         theirs.close()  # only the process holds it now, so that the line breaks when the process dies
 
@@ -338,24 +349,42 @@ def _together(team: Sequence[Worker]) -> list[Any]:
     return [responses[worker].value for worker in team]
 
 
-_DEATH_SIGNAL = 1
-"""PR_SET_PDEATHSIG of linux/prctl.h: which signal a process gets when the thread that started it has ended."""
-
-
 def _prepare(environment: Mapping[str, str]) -> None:
-    """What every process does first: be ready to end with the one that started it."""
+    """What every process does first: be ready to end with the one that it works for."""
+    os.environ.clear()
     os.environ.update(environment)
     if sys.platform == "linux":
-        # The kernel ends it, whatever it is at; the thread below would wait for a library that is being loaded.
-        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+        import fcntl
+
+        # The kernel ends it when the pipe from there breaks, whatever it is at; the thread below would wait for a
+        # library that is being loaded.
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        fcntl.fcntl(_parent().sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(_parent().sentinel, fcntl.F_SETFL, os.O_ASYNC)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _parent() -> BaseProcess:
     parent = multiprocessing.parent_process()
     assert parent is not None
-    parent.join()
+    return parent
+
+
+def _end_with_parent() -> None:
+    _parent().join()
     os._exit(1)  # in the middle of what it does
+
+
+@contextlib.contextmanager
+def _set_in_environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """For libraries that ask when they are loaded, as in a process that is started in the block."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 @contextlib.contextmanager

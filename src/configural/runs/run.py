@@ -174,9 +174,6 @@ def run(
             )
     else:
         settings = run_config(config=config, **given)
-        if "condition" not in settings.model_fields_set and not is_finished(folder):
-            library = library or load(settings.source)
-            settings = settings.model_copy(update={"condition": default_condition(library.scheme)})
     return train_and_test(
         settings, folder, resume=resume, keras=keras, library=library, then=write_page or (lambda run: None)
     )
@@ -261,6 +258,8 @@ def train_and_test(
         start = time.perf_counter()
         if images is None:
             library = library or load(settings.source)
+            if "condition" not in settings.model_fields_set:
+                settings = settings.model_copy(update={"condition": default_condition(library.scheme)})
             table = sample_for(settings, library)
         else:
             table = images.table

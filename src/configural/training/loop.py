@@ -19,7 +19,7 @@ from configural.config.recipe import Recipe
 from configural.cores import Meeting, on_cores
 from configural.errors import ConfiguralError
 from configural.models import fast_on_cpu, prepare, threads_for
-from configural.processes import in_processes
+from configural.processes import in_processes, processors
 from configural.training.distributed import Portion, check_devices, join, replica, spread
 from configural.training.history import Epoch, History, load_checkpoint, save_checkpoint
 from configural.training.keras_adam import KerasAdam
@@ -104,6 +104,7 @@ def _fit_portion(
     rank: int, processes: int, meeting: Path, network: nn.Module, device: str, job: dict[str, Any]
 ) -> tuple[History, bytes]:
     """What one of several processes does; returns the history and the trained weights."""
+    torch.set_num_threads(max(1, processors() // processes))
     portion = Portion(rank, processes)
     where = join(portion, meeting, device)
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
