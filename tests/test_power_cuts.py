@@ -13,7 +13,7 @@ from configural.export import FORMATS, verify, write
 from configural.io import manifest
 from configural.stimuli import sample
 
-SMALL = {"condition": "baseline", "image_size": 32, "count": 60, "epochs": 1, "network": "cnn-13"}
+SMALL = {"condition": "baseline", "image_size": 16, "count": 60, "epochs": 1, "network": "cnn-13"}
 
 
 class Disk:
@@ -50,17 +50,25 @@ class Disk:
         return lost
 
 
-def test_a_checkpoint_goes_when_the_disk_holds_all_else(blocks, tmp_path, monkeypatch):
-    disk, seen, unlink = Disk(monkeypatch), [], Path.unlink
+@pytest.fixture(scope="module")
+def undisturbed(blocks, tmp_path_factory):
+    """A run's folder; and, when its checkpoint was removed, what the disk lacked and what was there."""
+    folder, seen, unlink = tmp_path_factory.mktemp("runs") / "made" / "a", [], Path.unlink
 
     def watched(self, missing_ok=False):
         if self.name == "checkpoint.safetensors":
             seen.append((disk.lacks(self.parent, self.name), {path.name for path in self.parent.iterdir()}))
         unlink(self, missing_ok)
 
-    monkeypatch.setattr(Path, "unlink", watched)
-    cf.run(source=blocks, out=tmp_path / "runs" / "a", **SMALL)
-    (lost, there), *_ = seen
+    with pytest.MonkeyPatch.context() as patch:
+        disk = Disk(patch)
+        patch.setattr(Path, "unlink", watched)
+        cf.run(source=blocks, out=folder, **SMALL)
+    return folder, seen[0]
+
+
+def test_a_checkpoint_goes_when_the_disk_holds_all_else(undisturbed):
+    _, (lost, there) = undisturbed
     assert lost == []
     assert there >= {"SHA256SUMS", "report.html", "model.safetensors", "metrics.json"}
 
@@ -70,7 +78,7 @@ def test_what_is_done_is_on_the_disk(blocks, tmp_path, monkeypatch):
     audit = {"image_size": 16, "pairs": 3, "probes": ["forced_choice"]}
     cf.audit.audit(_bright, blocks, out=tmp_path / "audit", **audit)
     assert disk.lacks(tmp_path / "audit") == []
-    net = cf.models.create("cnn-13", 32)
+    net = cf.models.create("cnn-13", 16)
     cf.models.save_network(net, tmp_path / "net.safetensors")
     cf.evaluate(tmp_path / "net.safetensors", source=blocks, condition="baseline", count=24, out=tmp_path / "test")
     assert disk.lacks(tmp_path / "test") == []
@@ -96,12 +104,7 @@ def cut_off(path: Path, number: int) -> None:
     path.write_bytes((b"", bytes(len(content)), content[: len(content) // 2])[number % 3])
 
 
-@pytest.fixture(scope="module")
-def run_before(blocks, tmp_path_factory):
-    return cf.run(source=blocks, out=tmp_path_factory.mktemp("before") / "run", **SMALL).folder
-
-
-def test_a_run_that_was_cut_off_comes_to_the_same(blocks, run_before, tmp_path, monkeypatch):
+def test_a_run_that_was_cut_off_comes_to_the_same(blocks, undisturbed, tmp_path, monkeypatch):
     out = tmp_path / "run"
 
     def cut(*_, **__):
@@ -122,7 +125,7 @@ def test_a_run_that_was_cut_off_comes_to_the_same(blocks, run_before, tmp_path, 
     assert cf.verify(out).sound
     assert not (out / "checkpoint.safetensors").exists()
     for name in ("model.safetensors", "predictions.csv", "stimuli.parquet"):
-        assert (out / name).read_bytes() == (run_before / name).read_bytes()
+        assert (out / name).read_bytes() == (undisturbed[0] / name).read_bytes()
 
 
 def contents(folder: Path) -> dict[str, bytes]:

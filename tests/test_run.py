@@ -23,7 +23,7 @@ from configural.report import write_evaluation_report
 from configural.runs import evaluate
 from configural.training import loop
 
-SMALL = {"image_size": 32, "count": 240, "epochs": 3, "batch_size": 20, "network": "cnn-13"}
+SMALL = {"image_size": 16, "count": 240, "epochs": 3, "batch_size": 20, "network": "cnn-13"}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,11 @@ def finished(blocks, tmp_path_factory):
     return cf.run(
         source=blocks, condition="baseline", out=tmp_path_factory.mktemp("runs") / "a", keras=True, **SMALL
     )
+
+
+@pytest.fixture(scope="module")
+def other_seed(blocks, tmp_path_factory):
+    return cf.run(source=blocks, condition="baseline", out=tmp_path_factory.mktemp("runs") / "b", seed=1, **SMALL)
 
 
 def test_the_run_folder_is_complete(finished):
@@ -71,7 +76,7 @@ def test_metrics_json(finished):
 
 
 def test_wrong_images_are_kept_by_index(finished, blocks):
-    renderer = cf.stimuli.Renderer(blocks, size=32)
+    renderer = cf.stimuli.Renderer(blocks, size=16)
     test = finished.table.subset("test")
     shown = 0
     for mistake, wrong in finished.metrics["wrong"].items():
@@ -85,7 +90,7 @@ def test_wrong_images_are_kept_by_index(finished, blocks):
 
 def test_saved_networks_say_what_the_run_said(finished, blocks):
     """The safetensors and the Keras file, loaded and tested again, give the stored probabilities."""
-    test = cf.stimuli.dataset(blocks, finished.table.subset("test"), size=32)
+    test = cf.stimuli.dataset(blocks, finished.table.subset("test"), size=16)
     for network in (
         cf.load_run(finished.folder).network,
         cf.models.load_keras(finished.folder / "model.h5"),
@@ -116,18 +121,15 @@ def test_a_moved_folder_loads(finished, tmp_path):
     assert cf.load_run(moved).metrics == finished.metrics
 
 
-def test_same_seed_same_bytes(finished, blocks, tmp_path):
-    again = cf.run(source=blocks, condition="baseline", out=tmp_path / "b", **SMALL)
-    for name in ("model.safetensors", "stimuli.parquet", "predictions.csv", "figures/loss.png"):
-        assert (again.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
-    other = cf.run(source=blocks, condition="baseline", out=tmp_path / "c", seed=1, **SMALL)
-    assert (other.folder / "model.safetensors").read_bytes() != (finished.folder / "model.safetensors").read_bytes()
+def test_another_seed_gives_another_network(finished, other_seed):
+    one, other = (run.folder / "model.safetensors" for run in (finished, other_seed))
+    assert one.read_bytes() != other.read_bytes()
 
 
 RESULTS = ("model.safetensors", "stimuli.parquet", "predictions.csv")
 
 
-def test_streamed_images_give_the_same_bytes_and_none_is_kept(finished, blocks, tmp_path, monkeypatch):
+def test_same_seed_same_bytes_also_streamed_and_then_no_image_is_kept(finished, blocks, tmp_path, monkeypatch):
     drawn = []
     draw_batch = cf.stimuli.Renderer.draw_batch
 
@@ -137,7 +139,7 @@ def test_streamed_images_give_the_same_bytes_and_none_is_kept(finished, blocks, 
 
     monkeypatch.setattr(cf.stimuli.Renderer, "draw_batch", count)
     streamed = cf.run(source=blocks, condition="baseline", out=tmp_path / "s", stream=True, **SMALL)
-    for name in RESULTS:
+    for name in (*RESULTS, "figures/loss.png"):
         assert (streamed.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
     figures = [name for name in finished.history.as_frame().columns if name != "seconds"]
     assert streamed.history.as_frame()[figures].equals(finished.history.as_frame()[figures])
@@ -220,7 +222,7 @@ def test_unfinished_and_foreign_folders(tmp_path):
 )
 def test_impossible_settings_leave_nothing_behind(tmp_path, change, message):
     with pytest.raises(ConfiguralError, match=message):
-        cf.run(out=tmp_path / "x", **change)
+        cf.run(out=tmp_path / "x", **{"source": "synthetic:2", **change})
     assert not (tmp_path / "x").exists()
 
 
@@ -236,7 +238,7 @@ def test_evaluate_on_other_images(finished, blocks, tmp_path):
 
 
 def test_evaluate_on_a_folder_and_from_single_files(finished, blocks, tmp_path):
-    cf.generate(blocks, "baseline", count=240, size=32, seed=42, out=tmp_path / "set")
+    cf.generate(blocks, "baseline", count=240, size=16, seed=42, out=tmp_path / "set")
     for model in (finished.folder, finished.folder / "model.safetensors", finished.folder / "model.h5"):
         out = tmp_path / f"on-{model.name}"
         done = cf.evaluate(model, data=tmp_path / "set", out=out)
@@ -314,7 +316,8 @@ def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_
 
 
 def test_evaluate_keeps_persons_apart_under_the_identity_split(blocks, tmp_path):
-    identity = cf.run(source=blocks, condition="baseline", split="identity", out=tmp_path / "i", **SMALL)
+    settings = {**SMALL, "epochs": 1}
+    identity = cf.run(source=blocks, condition="baseline", split="identity", out=tmp_path / "i", **settings)
     with pytest.raises(ConfiguralError, match="seed 1 deals the persons out again"):
         cf.evaluate(identity.folder, source=blocks, seed=1, out=tmp_path / "x")
     with pytest.raises(ConfiguralError, match="image_size 64"):
@@ -336,7 +339,7 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, mon
         condition="baseline",
         split=split,
         network="fcn-14",
-        image_size=32,
+        image_size=16,
         count=60,
         seed=5,
         data_seed=3,
@@ -376,11 +379,11 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, mon
         evaluate(3, 60)
 
 
-def test_a_finished_run_can_still_be_written_for_keras(blocks, tmp_path):
-    first = cf.run(source=blocks, condition="baseline", out=tmp_path / "r", **{**SMALL, "epochs": 1})
-    assert not (first.folder / "model.h5").exists()
-    cf.run(out=first.folder, resume=True, keras=True)
-    assert (first.folder / "model.h5").is_file()
+def test_a_finished_run_can_still_be_written_for_keras(other_seed, tmp_path):
+    folder = shutil.copytree(other_seed.folder, tmp_path / "r")
+    assert not (folder / "model.h5").exists()
+    cf.run(out=folder, resume=True, keras=True)
+    assert (folder / "model.h5").is_file()
 
 
 @pytest.mark.parametrize(
