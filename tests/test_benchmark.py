@@ -129,7 +129,7 @@ def test_figures_agree_with_each_other(measured):
         "peak memory of this command",
     ]
     counts = {"drawing with masks": 60, "drawing": 60, "PNG folder with masks": 60, "training step": 20}
-    counts |= {name: 80 for name in ALL_CORES}
+    counts |= dict.fromkeys(ALL_CORES, 80)
     spent = 0.0
     for each in done.measures:
         assert 0 < each.lowest <= each.median <= each.highest
