@@ -106,16 +106,6 @@ def test_settings_are_stored(finished):
     assert cf.load_run(finished.folder).settings == finished.settings
 
 
-def test_images_may_have_a_seed_of_their_own(blocks, tmp_path):
-    settings = {**SMALL, "epochs": 1, "dropout": 0.0, "seed": 1}
-    done = cf.run(source=blocks, condition="baseline", data_seed=7, out=tmp_path / "a", **settings)
-    images = cf.stimuli.sample(blocks, condition="baseline", split="paper", count=240, seed=7)
-    assert done.table.frame.equals(images.frame)
-    assert (done.settings.seed, done.settings.data_seed, done.settings.recipe.dropout) == (1, 7, 0)
-    with pytest.raises(ConfiguralError, match="holds a run with data_seed 7, not 8"):
-        cf.run(out=tmp_path / "a", data_seed=8, resume=True)
-
-
 def test_a_moved_folder_loads(finished, tmp_path):
     moved = shutil.copytree(finished.folder, tmp_path / "elsewhere" / "b")
     assert cf.load_run(moved).metrics == finished.metrics
@@ -315,37 +305,18 @@ def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_
         cf.run(source=other, out=unfinished, resume=True)
 
 
-def test_evaluate_keeps_persons_apart_under_the_identity_split(blocks, tmp_path):
-    settings = {**SMALL, "epochs": 1}
-    identity = cf.run(source=blocks, condition="baseline", split="identity", out=tmp_path / "i", **settings)
-    with pytest.raises(ConfiguralError, match="seed 1 deals the persons out again"):
-        cf.evaluate(identity.folder, source=blocks, seed=1, out=tmp_path / "x")
-    with pytest.raises(ConfiguralError, match="image_size 64"):
-        cf.evaluate(identity.folder, source=blocks, image_size=64, out=tmp_path / "x")
-    # The same faces by another name are the same persons.
-    renamed = cf.portraits.Library("cubes", blocks.exemplars)
-    assert renamed.fingerprint == blocks.fingerprint
-    with pytest.raises(ConfiguralError, match="seed 1 deals the persons out again"):
-        cf.evaluate(identity.folder, source=renamed, seed=1, out=tmp_path / "x")
-
-
 @pytest.mark.parametrize("split", ["paper", "identity"])
-def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, monkeypatch, split):
+def test_images_may_have_a_seed_of_their_own_and_tests_go_by_it(blocks, tmp_path, monkeypatch, split):
     """The run's own seed, 5, is of its training alone; its images, and who is in which subset, have seed 3."""
     from configural.audit import saved
 
-    settings = cf.config.run_config(
-        source="blocks",
-        condition="baseline",
-        split=split,
-        network="fcn-14",
-        image_size=16,
-        count=60,
-        seed=5,
-        data_seed=3,
-        epochs=1,
-    )
-    trained = cf.runs.train_and_test(settings, tmp_path / "run", library=blocks)
+    given = {"condition": "baseline", "split": split, "count": 60}
+    settings = {"network": "fcn-14", "image_size": 16, "epochs": 1, "dropout": 0.0, "seed": 5, "data_seed": 3}
+    trained = cf.run(source=blocks, out=tmp_path / "run", **given, **settings)
+    assert trained.table.frame.equals(cf.stimuli.sample(blocks, seed=3, **given).frame)
+    assert (trained.settings.seed, trained.settings.data_seed, trained.settings.recipe.dropout) == (5, 3, 0)
+    with pytest.raises(ConfiguralError, match="holds a run with data_seed 3, not 8"):
+        cf.run(out=trained.folder, data_seed=8, resume=True)
 
     class BegunError(Exception):
         """The audit begins, with this seed of its images."""
@@ -358,9 +329,9 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, mon
     def audit(seed):
         saved.audit_saved(trained.folder, tmp_path / "a", source=blocks, seed=seed)
 
-    def evaluate(seed, count):
+    def evaluate(seed, count, source=blocks, **given):
         out = tmp_path / f"e{seed}"
-        cf.evaluate(trained.folder, source=blocks, seed=seed, count=count, out=out)
+        cf.evaluate(trained.folder, source=source, seed=seed, count=count, out=out, **given)
 
     with pytest.raises(BegunError, match=r"^4$" if split == "paper" else r"^3$"):
         audit(None)
@@ -373,9 +344,14 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, mon
         with pytest.raises(ConfiguralError, match="count 42 makes a test of images that the network was"):
             evaluate(3, 42)
     else:
-        for wrong in (audit, lambda seed: evaluate(seed, 60)):
+        # The same faces by another name are the same persons.
+        renamed = cf.portraits.Library("cubes", blocks.exemplars)
+        assert renamed.fingerprint == blocks.fingerprint
+        for wrong in (audit, lambda seed: evaluate(seed, 60), lambda seed: evaluate(seed, 60, renamed)):
             with pytest.raises(ConfiguralError, match=r"seed 5:? deals the persons out again, .* keep seed 3"):
                 wrong(5)
+        with pytest.raises(ConfiguralError, match="image_size 64"):
+            evaluate(3, 60, image_size=64)
         evaluate(3, 60)
 
 
