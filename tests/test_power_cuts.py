@@ -82,20 +82,33 @@ def test_what_is_done_is_on_the_disk(blocks, tmp_path, monkeypatch):
     cf.models.save_network(net, tmp_path / "net.safetensors")
     cf.evaluate(tmp_path / "net.safetensors", source=blocks, condition="baseline", count=24, out=tmp_path / "test")
     assert disk.lacks(tmp_path / "test") == []
+
+
+def settings_of_a_set(form: str, blocks) -> dict:
     table = sample(blocks, condition="baseline", count=24, seed=4)
-    renamed: list[list[str]] = []
-    replace = os.replace
+    return {"table": table, "library": blocks, "size": 16, "masks": True, "format": form, "shard_size": 8}
+
+
+@pytest.fixture(scope="module", params=FORMATS.names())
+def whole(request, blocks, tmp_path_factory):
+    """A set; and what the disk lacked of it when it got its name, and when it was done."""
+    folder, lacked, replace = tmp_path_factory.mktemp("sets") / request.param, [], os.replace
 
     def watched(source, to):
         if Path(source).is_dir():
-            renamed.append(disk.lacks(Path(source)))
+            lacked.append(disk.lacks(Path(source)))
         replace(source, to)
 
-    monkeypatch.setattr(os, "replace", watched)
-    for form in FORMATS.names():
-        write(table, tmp_path / form, library=blocks, size=16, masks=True, format=form, shard_size=8)
-        assert disk.lacks(tmp_path / form) == []
-    assert renamed == [[]] * len(FORMATS.names())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", watched)
+        disk = Disk(patch)
+        write(out=folder, **settings_of_a_set(request.param, blocks))
+        lacked.append(disk.lacks(folder))
+    return folder, lacked
+
+
+def test_what_is_done_of_a_set_is_on_the_disk(whole):
+    assert whole[1] == [[], []]
 
 
 def cut_off(path: Path, number: int) -> None:
@@ -132,16 +145,13 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("form", FORMATS.names())
-def test_nothing_that_was_cut_off_is_taken_for_whole(form, blocks, tmp_path, monkeypatch):
-    table = sample(blocks, condition="baseline", count=24, seed=4)
-    settings = {"library": blocks, "size": 16, "masks": True, "format": form, "shard_size": 8}
-    write(table, tmp_path / "whole", **settings)
-    wanted = contents(tmp_path / "whole")
+def test_nothing_that_was_cut_off_is_taken_for_whole(whole, blocks, tmp_path):
+    settings = settings_of_a_set(whole[0].name, blocks)
+    wanted = contents(whole[0])
     partial = tmp_path / "set.partial"
     for listed in ("all", "half", "none"):
         shutil.rmtree(tmp_path / "set", ignore_errors=True)
-        shutil.copytree(tmp_path / "whole", partial)
+        shutil.copytree(whole[0], partial)
         lines = (partial / "SHA256SUMS").read_bytes().splitlines(keepends=True)
         if listed != "all":  # the last line is cut off
             kept = b"".join(lines[: len(lines) // 2])[:-9] if listed == "half" else b""
@@ -149,15 +159,13 @@ def test_nothing_that_was_cut_off_is_taken_for_whole(form, blocks, tmp_path, mon
         for number, name in enumerate(sorted(wanted)):
             if number % 2 and name not in ("dataset.json", "SHA256SUMS"):
                 cut_off(partial / name, number // 2)
-        write(table, tmp_path / "set", **settings)
+        write(out=tmp_path / "set", **settings)
         assert contents(tmp_path / "set") == wanted
     assert verify(tmp_path / "set", source=blocks, sample=1).sound
 
 
-@pytest.mark.parametrize("form", FORMATS.names())
-def test_verify_finds_every_changed_file_by_a_small_sample(form, blocks, tmp_path):
-    table = sample(blocks, condition="baseline", count=24, seed=4)
-    write(table, tmp_path / "set", library=blocks, size=16, format=form, shard_size=8)
+def test_verify_finds_every_changed_file_by_a_small_sample(whole, blocks, tmp_path):
+    shutil.copytree(whole[0], tmp_path / "set")
     damaged = [path for path in sorted((tmp_path / "set").rglob("*.*")) if path.parent != tmp_path / "set"]
     damaged += sorted((tmp_path / "set").glob("*.tar"))
     for path in damaged[::2]:
