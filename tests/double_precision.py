@@ -11,11 +11,11 @@ class BothInDoublePrecision(torch.nn.Module):
     They compute with 64 bits, so that rounding cannot hide a mistake.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, image_size: int = 32) -> None:
         torch.manual_seed(0)
         super().__init__()
-        self.cnn = models.create("cnn-13", 32).double()
-        self.fcn = models.create("fcn-14", 32).double()
+        self.cnn = models.create("cnn-13", image_size).double()
+        self.fcn = models.create("fcn-14", image_size).double()
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         return self.cnn(batch.double()) + self.fcn(batch.double())

@@ -31,7 +31,7 @@ def two_threads():
 @pytest.fixture(scope="module")
 def images(blocks):
     table = sample(blocks, count=122, seed=3)
-    return {name: dataset(blocks, table.subset(name), size=32) for name in ("train", "valid", "test")}
+    return {name: dataset(blocks, table.subset(name), size=16) for name in ("train", "valid", "test")}
 
 
 def test_all_see_what_each_brings():
@@ -112,7 +112,7 @@ def test_three_threads_learn_as_one(images, monkeypatch):
     networks, histories = [], []
     for threads in (1, 3):
         monkeypatch.setattr("configural.training.loop.threads_for", lambda network, device, n=threads: n)
-        networks.append(BothInDoublePrecision())
+        networks.append(BothInDoublePrecision(16))
         recipe = Recipe(epochs=2, batch_size=24, valid_batch_size=7, learning_rate=1e-3, dropout=0.3)
         with cf.progress.hidden():
             histories.append(fit(networks[-1], images["train"], valid=images["valid"], recipe=recipe, device="cpu"))
@@ -131,16 +131,16 @@ def test_interrupted_and_resumed_it_ends_with_the_same_weights(images, tmp_path,
         return network.state_dict()
 
     torch.manual_seed(0)
-    fresh = cf.models.create("cnn-13", 32)
+    fresh = cf.models.create("cnn-13", 16)
     whole = trained(copy.deepcopy(fresh), 2, "whole")
     trained(copy.deepcopy(fresh), 1, "parts")
-    resumed = trained(cf.models.create("cnn-13", 32), 2, "parts")
+    resumed = trained(cf.models.create("cnn-13", 16), 2, "parts")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     assert torch.get_float32_matmul_precision() == "highest"  # a setting of the process, which threads share
 
 
 def test_predictions_of_two_threads_are_those_of_one(images, two_threads):
-    network = cf.models.create("fcn-14", 32)
+    network = cf.models.create("fcn-14", 16)
     with cf.progress.hidden():
         both = predict(network, images["test"], batch_size=7, device="cpu").frame
         torch.set_num_threads(1)

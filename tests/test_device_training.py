@@ -17,14 +17,14 @@ from configural.stimuli import DeviceRenderer, Renderer, StimulusDataset, datase
 from configural.stimuli.datasets import ImageDataset
 from configural.training import History, fit, recipe
 
-SMALL = {"image_size": 32, "count": 240, "network": "cnn-13"}
+SMALL = {"image_size": 16, "count": 240, "network": "cnn-13"}
 CPU = torch.device("cpu")
 RECIPE = recipe("quick", epochs=2, batch_size=20)
 
 
 def network(seed: int = 0) -> torch.nn.Module:
     torch.manual_seed(seed)
-    return cf.models.create("cnn-13", 32)
+    return cf.models.create("cnn-13", 16)
 
 
 def losses(history: History) -> list[float]:
@@ -52,14 +52,15 @@ def test_the_images_are_those_of_the_renderer_and_in_its_order(blocks):
     assert label == labels[2]
 
 
-def test_stimuli_of_other_faces_are_an_error(blocks, painted):
+def test_stimuli_of_other_faces_are_an_error(blocks):
+    others = cf.portraits.Library("blocks", blocks.exemplars[:8])
     with pytest.raises(ConfiguralError, match="another library"):
-        StimulusDataset(DeviceRenderer(painted, size=32), sample(blocks, condition="ffa", count=60))
+        StimulusDataset(DeviceRenderer(others, size=32), sample(blocks, condition="ffa", count=60))
 
 
 def test_training_on_them_is_training_on_their_images(blocks):
-    table = sample(blocks, condition="ffa", count=240, seed=1)
-    renderer = DeviceRenderer(blocks, size=32)
+    table = sample(blocks, condition="ffa", count=120, seed=1)
+    renderer = DeviceRenderer(blocks, size=16)
     sets = [StimulusDataset(renderer, table.subset(name)) for name in ("train", "valid")]
     one, other = network(), network()
     history = fit(one, sets[0], valid=sets[1], recipe=RECIPE, device="cpu")
@@ -93,7 +94,7 @@ def test_a_run_with_images_on_the_device(blocks, tmp_path, monkeypatch):
     assert asked == [CPU]
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert metrics["images"] == {"train": 194, "valid": 10, "test": 36}
-    renderer, test = Renderer(blocks, size=32), run.table.subset("test")
+    renderer, test = Renderer(blocks, size=16), run.table.subset("test")
     files = {name: row for row, name in enumerate(test.files())}
     saved = list(run.folder.rglob("pic_*.png"))
     assert len(saved) >= 8
@@ -124,19 +125,31 @@ loop.torch.compile = lambda network, **options: compiled(network, backend=backen
 class InDoublePrecision(torch.nn.Module):  # where rounding cannot decide which of two values a max-pool takes
     def __init__(self):
         super().__init__()
-        self.inner = models.create("cnn-13", 32).double()
+        # One block, as the study's networks have four or five, and how they end.
+        first, last = list(models.create("cnn-13", 32))[:5], [torch.nn.Flatten(), torch.nn.Linear(32 * 16 * 16, 2)]
+        self.inner = torch.nn.Sequential(*first, *last).double()
 
     def forward(self, batch):
         return self.inner(batch.double())
+
+class Plain(torch.nn.Module):  # quickly read, where nothing comes of it
+    def __init__(self):
+        super().__init__()
+        self.sums = torch.nn.Linear(2, 2)
+
+    def forward(self, batch):
+        return self.sums(batch.mean(dim=(2, 3))[:, :2])
 
 library = portraits.load("synthetic:4")
 table = sample(library, condition="ffa", count=42, seed=1)
 sets = [dataset(library, table.subset(name), size=32) for name in ("train", "valid")]
 # Compiled, dropout may draw other numbers. Each size of a batch is translated anew: 34 images in two batches.
 settings = recipe("paper", epochs=2, batch_size=17, learning_rate=1e-3, dropout=0.0)
-for compile, backend in ((False, None), (True, "aot_eager"), (True, broken)):
+for make, compile, backend in (
+    (InDoublePrecision, False, None), (InDoublePrecision, True, "aot_eager"), (Plain, True, broken)
+):
     torch.manual_seed(0)
-    network = InDoublePrecision()
+    network = make()
     try:
         history = fit(network, sets[0], valid=sets[1], recipe=settings, device="cpu", compile=compile)
     except Exception as error:

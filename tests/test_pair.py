@@ -1,21 +1,31 @@
 """The page of the demo: two networks as accurate as each other, and what each loses when parts move."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import configural as cf
+from configural.audit import pair as compared
 from configural.explorer.small import shipped
 from configural.report import Member, pair_sentence, write_pair_report
 
 NETWORKS = {model.name: cf.models.open(model.network) for model in shipped()}
+OBJECTS = 8
+"""Half of those that the demo compares them on."""
 
 
 @pytest.fixture(scope="module")
-def pair():
-    with cf.progress.hidden():
-        library = cf.portraits.load("synthetic:6")
+def library():
+    return cf.portraits.load("synthetic:6")
+
+
+@pytest.fixture(scope="module")
+def pair(library):
+    few = replace(compared._PROBE, objects=OBJECTS)
+    with cf.progress.hidden(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compared, "_PROBE", few)
         return cf.audit.compare_pair(
             NETWORKS, library, condition="baseline", image_sizes=dict.fromkeys(NETWORKS, 64)
         )
@@ -32,9 +42,8 @@ def test_the_shipped_networks_are_mirror_images(pair):
     )
 
 
-def test_what_is_lost_is_a_fraction_of_what_scrambling_costs(pair):
-    library = cf.portraits.load("synthetic:6")
-    table = cf.stimuli.sample(library, condition="baseline+matched", count=32, seed=1, pairs=True)
+def test_what_is_lost_is_a_fraction_of_what_scrambling_costs(pair, library):
+    table = cf.stimuli.sample(library, condition="baseline+matched", count=2 * OBJECTS, seed=1, pairs=True)
     images = np.stack([image.permute(1, 2, 0).numpy() for image, _ in cf.stimuli.dataset(library, table, size=64)])
     labels = table.frame["label"].to_numpy()
     for name, network in NETWORKS.items():
@@ -42,12 +51,12 @@ def test_what_is_lost_is_a_fraction_of_what_scrambling_costs(pair):
         assert pair.gaps[name] == pytest.approx(said[labels == 1].mean() - said[labels == 0].mean(), abs=1e-3)
 
 
-def test_both_respond_to_the_images_that_are_shown(pair):
+def test_both_respond_to_the_images_that_are_shown(pair, library):
     captions = [one.caption for one in pair.shown]
     assert captions[0] == "as it is"
     assert captions[-1] == "scrambled"
     assert [caption.startswith("all parts moved") for caption in captions[1:-1]] == [True, True, False, False]
-    renderer = cf.stimuli.Renderer(cf.portraits.load("synthetic:6"), size=64)
+    renderer = cf.stimuli.Renderer(library, size=64)
     for one in pair.shown:
         image = renderer.draw(one.stimulus)
         for name, network in NETWORKS.items():

@@ -13,7 +13,7 @@ from configural.export import FORMATS, verify, write
 from configural.io import manifest
 from configural.stimuli import sample
 
-SMALL = {"condition": "baseline", "image_size": 32, "count": 60, "epochs": 1, "network": "cnn-13"}
+SMALL = {"condition": "baseline", "image_size": 16, "count": 60, "epochs": 1, "network": "cnn-13"}
 
 
 class Disk:
@@ -50,17 +50,25 @@ class Disk:
         return lost
 
 
-def test_a_checkpoint_goes_when_the_disk_holds_all_else(blocks, tmp_path, monkeypatch):
-    disk, seen, unlink = Disk(monkeypatch), [], Path.unlink
+@pytest.fixture(scope="module")
+def undisturbed(blocks, tmp_path_factory):
+    """A run's folder; and, when its checkpoint was removed, what the disk lacked and what was there."""
+    folder, seen, unlink = tmp_path_factory.mktemp("runs") / "made" / "a", [], Path.unlink
 
     def watched(self, missing_ok=False):
         if self.name == "checkpoint.safetensors":
             seen.append((disk.lacks(self.parent, self.name), {path.name for path in self.parent.iterdir()}))
         unlink(self, missing_ok)
 
-    monkeypatch.setattr(Path, "unlink", watched)
-    cf.run(source=blocks, out=tmp_path / "runs" / "a", **SMALL)
-    (lost, there), *_ = seen
+    with pytest.MonkeyPatch.context() as patch:
+        disk = Disk(patch)
+        patch.setattr(Path, "unlink", watched)
+        cf.run(source=blocks, out=folder, **SMALL)
+    return folder, seen[0]
+
+
+def test_a_checkpoint_goes_when_the_disk_holds_all_else(undisturbed):
+    _, (lost, there) = undisturbed
     assert lost == []
     assert there >= {"SHA256SUMS", "report.html", "model.safetensors", "metrics.json"}
 
@@ -70,24 +78,37 @@ def test_what_is_done_is_on_the_disk(blocks, tmp_path, monkeypatch):
     audit = {"image_size": 16, "pairs": 3, "probes": ["forced_choice"]}
     cf.audit.audit(_bright, blocks, out=tmp_path / "audit", **audit)
     assert disk.lacks(tmp_path / "audit") == []
-    net = cf.models.create("cnn-13", 32)
+    net = cf.models.create("cnn-13", 16)
     cf.models.save_network(net, tmp_path / "net.safetensors")
     cf.evaluate(tmp_path / "net.safetensors", source=blocks, condition="baseline", count=24, out=tmp_path / "test")
     assert disk.lacks(tmp_path / "test") == []
+
+
+def settings_of_a_set(form: str, blocks) -> dict:
     table = sample(blocks, condition="baseline", count=24, seed=4)
-    renamed: list[list[str]] = []
-    replace = os.replace
+    return {"table": table, "library": blocks, "size": 16, "masks": True, "format": form, "shard_size": 8}
+
+
+@pytest.fixture(scope="module", params=FORMATS.names())
+def whole(request, blocks, tmp_path_factory):
+    """A set; and what the disk lacked of it when it got its name, and when it was done."""
+    folder, lacked, replace = tmp_path_factory.mktemp("sets") / request.param, [], os.replace
 
     def watched(source, to):
         if Path(source).is_dir():
-            renamed.append(disk.lacks(Path(source)))
+            lacked.append(disk.lacks(Path(source)))
         replace(source, to)
 
-    monkeypatch.setattr(os, "replace", watched)
-    for form in FORMATS.names():
-        write(table, tmp_path / form, library=blocks, size=16, masks=True, format=form, shard_size=8)
-        assert disk.lacks(tmp_path / form) == []
-    assert renamed == [[]] * len(FORMATS.names())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", watched)
+        disk = Disk(patch)
+        write(out=folder, **settings_of_a_set(request.param, blocks))
+        lacked.append(disk.lacks(folder))
+    return folder, lacked
+
+
+def test_what_is_done_of_a_set_is_on_the_disk(whole):
+    assert whole[1] == [[], []]
 
 
 def cut_off(path: Path, number: int) -> None:
@@ -96,12 +117,7 @@ def cut_off(path: Path, number: int) -> None:
     path.write_bytes((b"", bytes(len(content)), content[: len(content) // 2])[number % 3])
 
 
-@pytest.fixture(scope="module")
-def run_before(blocks, tmp_path_factory):
-    return cf.run(source=blocks, out=tmp_path_factory.mktemp("before") / "run", **SMALL).folder
-
-
-def test_a_run_that_was_cut_off_comes_to_the_same(blocks, run_before, tmp_path, monkeypatch):
+def test_a_run_that_was_cut_off_comes_to_the_same(blocks, undisturbed, tmp_path, monkeypatch):
     out = tmp_path / "run"
 
     def cut(*_, **__):
@@ -122,23 +138,20 @@ def test_a_run_that_was_cut_off_comes_to_the_same(blocks, run_before, tmp_path, 
     assert cf.verify(out).sound
     assert not (out / "checkpoint.safetensors").exists()
     for name in ("model.safetensors", "predictions.csv", "stimuli.parquet"):
-        assert (out / name).read_bytes() == (run_before / name).read_bytes()
+        assert (out / name).read_bytes() == (undisturbed[0] / name).read_bytes()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("form", FORMATS.names())
-def test_nothing_that_was_cut_off_is_taken_for_whole(form, blocks, tmp_path, monkeypatch):
-    table = sample(blocks, condition="baseline", count=24, seed=4)
-    settings = {"library": blocks, "size": 16, "masks": True, "format": form, "shard_size": 8}
-    write(table, tmp_path / "whole", **settings)
-    wanted = contents(tmp_path / "whole")
+def test_nothing_that_was_cut_off_is_taken_for_whole(whole, blocks, tmp_path):
+    settings = settings_of_a_set(whole[0].name, blocks)
+    wanted = contents(whole[0])
     partial = tmp_path / "set.partial"
     for listed in ("all", "half", "none"):
         shutil.rmtree(tmp_path / "set", ignore_errors=True)
-        shutil.copytree(tmp_path / "whole", partial)
+        shutil.copytree(whole[0], partial)
         lines = (partial / "SHA256SUMS").read_bytes().splitlines(keepends=True)
         if listed != "all":  # the last line is cut off
             kept = b"".join(lines[: len(lines) // 2])[:-9] if listed == "half" else b""
@@ -146,15 +159,13 @@ def test_nothing_that_was_cut_off_is_taken_for_whole(form, blocks, tmp_path, mon
         for number, name in enumerate(sorted(wanted)):
             if number % 2 and name not in ("dataset.json", "SHA256SUMS"):
                 cut_off(partial / name, number // 2)
-        write(table, tmp_path / "set", **settings)
+        write(out=tmp_path / "set", **settings)
         assert contents(tmp_path / "set") == wanted
     assert verify(tmp_path / "set", source=blocks, sample=1).sound
 
 
-@pytest.mark.parametrize("form", FORMATS.names())
-def test_verify_finds_every_changed_file_by_a_small_sample(form, blocks, tmp_path):
-    table = sample(blocks, condition="baseline", count=24, seed=4)
-    write(table, tmp_path / "set", library=blocks, size=16, format=form, shard_size=8)
+def test_verify_finds_every_changed_file_by_a_small_sample(whole, blocks, tmp_path):
+    shutil.copytree(whole[0], tmp_path / "set")
     damaged = [path for path in sorted((tmp_path / "set").rglob("*.*")) if path.parent != tmp_path / "set"]
     damaged += sorted((tmp_path / "set").glob("*.tar"))
     for path in damaged[::2]:

@@ -23,7 +23,7 @@ from configural.report import write_evaluation_report
 from configural.runs import evaluate
 from configural.training import loop
 
-SMALL = {"image_size": 32, "count": 240, "epochs": 3, "batch_size": 20, "network": "cnn-13"}
+SMALL = {"image_size": 16, "count": 240, "epochs": 3, "batch_size": 20, "network": "cnn-13"}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,11 @@ def finished(blocks, tmp_path_factory):
     return cf.run(
         source=blocks, condition="baseline", out=tmp_path_factory.mktemp("runs") / "a", keras=True, **SMALL
     )
+
+
+@pytest.fixture(scope="module")
+def other_seed(blocks, tmp_path_factory):
+    return cf.run(source=blocks, condition="baseline", out=tmp_path_factory.mktemp("runs") / "b", seed=1, **SMALL)
 
 
 def test_the_run_folder_is_complete(finished):
@@ -71,7 +76,7 @@ def test_metrics_json(finished):
 
 
 def test_wrong_images_are_kept_by_index(finished, blocks):
-    renderer = cf.stimuli.Renderer(blocks, size=32)
+    renderer = cf.stimuli.Renderer(blocks, size=16)
     test = finished.table.subset("test")
     shown = 0
     for mistake, wrong in finished.metrics["wrong"].items():
@@ -85,7 +90,7 @@ def test_wrong_images_are_kept_by_index(finished, blocks):
 
 def test_saved_networks_say_what_the_run_said(finished, blocks):
     """The safetensors and the Keras file, loaded and tested again, give the stored probabilities."""
-    test = cf.stimuli.dataset(blocks, finished.table.subset("test"), size=32)
+    test = cf.stimuli.dataset(blocks, finished.table.subset("test"), size=16)
     for network in (
         cf.load_run(finished.folder).network,
         cf.models.load_keras(finished.folder / "model.h5"),
@@ -101,33 +106,20 @@ def test_settings_are_stored(finished):
     assert cf.load_run(finished.folder).settings == finished.settings
 
 
-def test_images_may_have_a_seed_of_their_own(blocks, tmp_path):
-    settings = {**SMALL, "epochs": 1, "dropout": 0.0, "seed": 1}
-    done = cf.run(source=blocks, condition="baseline", data_seed=7, out=tmp_path / "a", **settings)
-    images = cf.stimuli.sample(blocks, condition="baseline", split="paper", count=240, seed=7)
-    assert done.table.frame.equals(images.frame)
-    assert (done.settings.seed, done.settings.data_seed, done.settings.recipe.dropout) == (1, 7, 0)
-    with pytest.raises(ConfiguralError, match="holds a run with data_seed 7, not 8"):
-        cf.run(out=tmp_path / "a", data_seed=8, resume=True)
-
-
 def test_a_moved_folder_loads(finished, tmp_path):
     moved = shutil.copytree(finished.folder, tmp_path / "elsewhere" / "b")
     assert cf.load_run(moved).metrics == finished.metrics
 
 
-def test_same_seed_same_bytes(finished, blocks, tmp_path):
-    again = cf.run(source=blocks, condition="baseline", out=tmp_path / "b", **SMALL)
-    for name in ("model.safetensors", "stimuli.parquet", "predictions.csv", "figures/loss.png"):
-        assert (again.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
-    other = cf.run(source=blocks, condition="baseline", out=tmp_path / "c", seed=1, **SMALL)
-    assert (other.folder / "model.safetensors").read_bytes() != (finished.folder / "model.safetensors").read_bytes()
+def test_another_seed_gives_another_network(finished, other_seed):
+    one, other = (run.folder / "model.safetensors" for run in (finished, other_seed))
+    assert one.read_bytes() != other.read_bytes()
 
 
 RESULTS = ("model.safetensors", "stimuli.parquet", "predictions.csv")
 
 
-def test_streamed_images_give_the_same_bytes_and_none_is_kept(finished, blocks, tmp_path, monkeypatch):
+def test_same_seed_same_bytes_also_streamed_and_then_no_image_is_kept(finished, blocks, tmp_path, monkeypatch):
     drawn = []
     draw_batch = cf.stimuli.Renderer.draw_batch
 
@@ -137,7 +129,7 @@ def test_streamed_images_give_the_same_bytes_and_none_is_kept(finished, blocks, 
 
     monkeypatch.setattr(cf.stimuli.Renderer, "draw_batch", count)
     streamed = cf.run(source=blocks, condition="baseline", out=tmp_path / "s", stream=True, **SMALL)
-    for name in RESULTS:
+    for name in (*RESULTS, "figures/loss.png"):
         assert (streamed.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
     figures = [name for name in finished.history.as_frame().columns if name != "seconds"]
     assert streamed.history.as_frame()[figures].equals(finished.history.as_frame()[figures])
@@ -220,7 +212,7 @@ def test_unfinished_and_foreign_folders(tmp_path):
 )
 def test_impossible_settings_leave_nothing_behind(tmp_path, change, message):
     with pytest.raises(ConfiguralError, match=message):
-        cf.run(out=tmp_path / "x", **change)
+        cf.run(out=tmp_path / "x", **{"source": "synthetic:2", **change})
     assert not (tmp_path / "x").exists()
 
 
@@ -236,7 +228,7 @@ def test_evaluate_on_other_images(finished, blocks, tmp_path):
 
 
 def test_evaluate_on_a_folder_and_from_single_files(finished, blocks, tmp_path):
-    cf.generate(blocks, "baseline", count=240, size=32, seed=42, out=tmp_path / "set")
+    cf.generate(blocks, "baseline", count=240, size=16, seed=42, out=tmp_path / "set")
     for model in (finished.folder, finished.folder / "model.safetensors", finished.folder / "model.h5"):
         out = tmp_path / f"on-{model.name}"
         done = cf.evaluate(model, data=tmp_path / "set", out=out)
@@ -313,36 +305,18 @@ def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_
         cf.run(source=other, out=unfinished, resume=True)
 
 
-def test_evaluate_keeps_persons_apart_under_the_identity_split(blocks, tmp_path):
-    identity = cf.run(source=blocks, condition="baseline", split="identity", out=tmp_path / "i", **SMALL)
-    with pytest.raises(ConfiguralError, match="seed 1 deals the persons out again"):
-        cf.evaluate(identity.folder, source=blocks, seed=1, out=tmp_path / "x")
-    with pytest.raises(ConfiguralError, match="image_size 64"):
-        cf.evaluate(identity.folder, source=blocks, image_size=64, out=tmp_path / "x")
-    # The same faces by another name are the same persons.
-    renamed = cf.portraits.Library("cubes", blocks.exemplars)
-    assert renamed.fingerprint == blocks.fingerprint
-    with pytest.raises(ConfiguralError, match="seed 1 deals the persons out again"):
-        cf.evaluate(identity.folder, source=renamed, seed=1, out=tmp_path / "x")
-
-
 @pytest.mark.parametrize("split", ["paper", "identity"])
-def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, monkeypatch, split):
+def test_images_may_have_a_seed_of_their_own_and_tests_go_by_it(blocks, tmp_path, monkeypatch, split):
     """The run's own seed, 5, is of its training alone; its images, and who is in which subset, have seed 3."""
     from configural.audit import saved
 
-    settings = cf.config.run_config(
-        source="blocks",
-        condition="baseline",
-        split=split,
-        network="fcn-14",
-        image_size=32,
-        count=60,
-        seed=5,
-        data_seed=3,
-        epochs=1,
-    )
-    trained = cf.runs.train_and_test(settings, tmp_path / "run", library=blocks)
+    given = {"condition": "baseline", "split": split, "count": 60}
+    settings = {"network": "fcn-14", "image_size": 16, "epochs": 1, "dropout": 0.0, "seed": 5, "data_seed": 3}
+    trained = cf.run(source=blocks, out=tmp_path / "run", **given, **settings)
+    assert trained.table.frame.equals(cf.stimuli.sample(blocks, seed=3, **given).frame)
+    assert (trained.settings.seed, trained.settings.data_seed, trained.settings.recipe.dropout) == (5, 3, 0)
+    with pytest.raises(ConfiguralError, match="holds a run with data_seed 3, not 8"):
+        cf.run(out=trained.folder, data_seed=8, resume=True)
 
     class BegunError(Exception):
         """The audit begins, with this seed of its images."""
@@ -355,9 +329,9 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, mon
     def audit(seed):
         saved.audit_saved(trained.folder, tmp_path / "a", source=blocks, seed=seed)
 
-    def evaluate(seed, count):
+    def evaluate(seed, count, source=blocks, **given):
         out = tmp_path / f"e{seed}"
-        cf.evaluate(trained.folder, source=blocks, seed=seed, count=count, out=out)
+        cf.evaluate(trained.folder, source=source, seed=seed, count=count, out=out, **given)
 
     with pytest.raises(BegunError, match=r"^4$" if split == "paper" else r"^3$"):
         audit(None)
@@ -370,17 +344,22 @@ def test_tests_of_a_study_run_go_by_the_seed_of_its_images(blocks, tmp_path, mon
         with pytest.raises(ConfiguralError, match="count 42 makes a test of images that the network was"):
             evaluate(3, 42)
     else:
-        for wrong in (audit, lambda seed: evaluate(seed, 60)):
+        # The same faces by another name are the same persons.
+        renamed = cf.portraits.Library("cubes", blocks.exemplars)
+        assert renamed.fingerprint == blocks.fingerprint
+        for wrong in (audit, lambda seed: evaluate(seed, 60), lambda seed: evaluate(seed, 60, renamed)):
             with pytest.raises(ConfiguralError, match=r"seed 5:? deals the persons out again, .* keep seed 3"):
                 wrong(5)
+        with pytest.raises(ConfiguralError, match="image_size 64"):
+            evaluate(3, 60, image_size=64)
         evaluate(3, 60)
 
 
-def test_a_finished_run_can_still_be_written_for_keras(blocks, tmp_path):
-    first = cf.run(source=blocks, condition="baseline", out=tmp_path / "r", **{**SMALL, "epochs": 1})
-    assert not (first.folder / "model.h5").exists()
-    cf.run(out=first.folder, resume=True, keras=True)
-    assert (first.folder / "model.h5").is_file()
+def test_a_finished_run_can_still_be_written_for_keras(other_seed, tmp_path):
+    folder = shutil.copytree(other_seed.folder, tmp_path / "r")
+    assert not (folder / "model.h5").exists()
+    cf.run(out=folder, resume=True, keras=True)
+    assert (folder / "model.h5").is_file()
 
 
 @pytest.mark.parametrize(

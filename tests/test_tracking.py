@@ -1,6 +1,7 @@
 """Where each epoch's figures go besides the run folder, and the curves that are seen while it trains."""
 
 import sys
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from configural.evaluation import save_figure
 from configural.training import check_tracker
 
 RUN = {"image_size": 16, "count": 42, "epochs": 3, "batch_size": 20, "network": "fcn-14", "condition": "baseline"}
+RUNS = import_module("configural.runs.run")  # not the function of that name
 
 
 @pytest.fixture
@@ -38,6 +40,7 @@ def test_every_epoch_is_told_once_also_of_a_resumed_run(blocks, tmp_path, packag
     def broken_off(history):
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(RUNS, "_CURVES_AFTER", 0)
     monkeypatch.setattr(cf.training.History, "as_frame", broken_off)  # as the curves of the first epoch are drawn
     library = cf.portraits.Library("folder:/home/ada/faces", blocks.exemplars)
     with pytest.raises(KeyboardInterrupt):
@@ -61,8 +64,9 @@ def test_every_epoch_is_told_once_also_of_a_resumed_run(blocks, tmp_path, packag
 
 def test_curves_are_drawn_while_it_trains(blocks, tmp_path, monkeypatch):
     drawn = []
+    monkeypatch.setattr(RUNS, "_CURVES_AFTER", 0)
     monkeypatch.setattr(
-        sys.modules["configural.runs.run"],
+        RUNS,
         "save_figure",
         lambda figure, path, **how: drawn.append(path.stem) or save_figure(figure, path, **how),
     )

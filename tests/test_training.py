@@ -18,12 +18,12 @@ from configural.training.history import load_checkpoint
 @pytest.fixture(scope="module")
 def sets(blocks):
     table = sample(blocks, condition="baseline", count=240, seed=1)
-    return {name: dataset(blocks, table.subset(name), size=32) for name in ("train", "valid", "test")}
+    return {name: dataset(blocks, table.subset(name), size=16) for name in ("train", "valid", "test")}
 
 
 def _network(seed: int = 0) -> models.StudyNet:
     torch.manual_seed(seed)
-    return models.create("cnn-13", 32)
+    return models.create("cnn-13", 16)
 
 
 SHORT = Recipe(epochs=3, batch_size=20, learning_rate=1e-3, seed=5)
@@ -57,7 +57,7 @@ def test_learning_rates():
 
 def test_smoothed_labels_another_adam_weight_decay_and_no_dropout(sets):
     """One step on all images at once, against the formulas; with 32 bits, rounding decides what a pool takes."""
-    ours, literal = BothInDoublePrecision(), BothInDoublePrecision()
+    ours, literal = BothInDoublePrecision(16), BothInDoublePrecision(16)
     n = 40
     settings = Recipe(
         epochs=1,
@@ -174,7 +174,7 @@ def test_training_leaves_the_global_random_state_alone(sets):
     torch.manual_seed(9)
     expected = torch.rand(3)
     torch.manual_seed(9)
-    network = models.create("cnn-13", 32)  # draws
+    network = models.create("cnn-13", 16)  # draws
     torch.manual_seed(9)
     fit(network, sets["train"], valid=sets["valid"], recipe=SHORT.model_copy(update={"epochs": 1}))
     assert torch.equal(torch.rand(3), expected)
@@ -215,7 +215,7 @@ def test_bad_checkpoints(sets, tmp_path):
     path = tmp_path / "c.safetensors"
     one = SHORT.model_copy(update={"epochs": 1})
     fit(_network(), sets["train"], valid=sets["valid"], recipe=one, checkpoint=path)
-    other = models.create("fcn-14", 32)
+    other = models.create("fcn-14", 16)
     with pytest.raises(ConfiguralError, match="not a checkpoint that can be used"):
         load_checkpoint(path, other, KerasAdam(other.parameters()))
     path.write_bytes(path.read_bytes()[:5000])
@@ -236,7 +236,7 @@ def test_any_dataset_of_images_and_labels_will_do(sets):
 
 
 def test_bf16_and_streaming(blocks, sets):
-    streamed = dataset(blocks, sets["train"].table.take(np.arange(60)), size=32, keep=False)
+    streamed = dataset(blocks, sets["train"].table.take(np.arange(60)), size=16, keep=False)
     assert torch.equal(streamed[3][0], sets["train"][3][0])
     history = fit(_network(), streamed, valid=sets["valid"], recipe=SHORT.model_copy(update={"precision": "bf16"}))
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss

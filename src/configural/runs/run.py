@@ -48,6 +48,9 @@ _CHECKPOINT = "checkpoint.safetensors"
 _SAMPLES = 6
 """Images of each class that a run folder keeps to look at."""
 
+_CURVES_AFTER = 5.0
+"""Seconds of a training that nobody has to see curves of before it ends."""
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -353,7 +356,7 @@ def _train_and_test(
 @contextmanager
 def _reporting(settings: RunConfig, out: Path) -> Iterator[Callable[[History], None]]:
     """To the tracker, and as curves in the run's folder, for those at most a tenth of the time."""
-    due = 0.0
+    due = time.perf_counter() + _CURVES_AFTER
 
     def report(history: History) -> None:
         nonlocal due

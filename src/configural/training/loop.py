@@ -181,7 +181,7 @@ def _fit(
                     optimizer.lr = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
                     labels = labels.to(device)
                     network.zero_grad()
-                    if compile:
+                    if compile and device.type == "cuda":
                         torch.compiler.cudagraph_mark_step_begin()  # what the last step gave is not read any more
                     logits = logits_of(batch)
                     loss = portion.loss(logits, labels, recipe.label_smoothing)
