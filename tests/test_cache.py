@@ -37,17 +37,37 @@ def add(folder: Path, number: int, **options: int) -> None:
         assert cv2.imwrite(str(path), image[..., ::-1])
 
 
-@pytest.fixture
-def portraits(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Portraits, and what the cache keeps of them."""
+    folder = tmp_path_factory.mktemp("made")
     for number in range(1, 6):
-        add(tmp_path / "portraits", number)
-    (tmp_path / "portraits" / "Train_Labels" / "4.bmp").unlink()
-    return tmp_path / "portraits"
+        add(folder / "portraits", number)
+    (folder / "portraits" / "Train_Labels" / "4.bmp").unlink()
+    prepare(published("fasseg", folder / "portraits"), folder / "prepared")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def eager(made: Path) -> list[Exemplar]:
+    """The exemplars, without the cache."""
+    return fasseg_exemplars(made / "portraits")[0]
+
+
+@pytest.fixture
+def portraits(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made / "portraits", tmp_path / "portraits")
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     return tmp_path / "prepared"
+
+
+@pytest.fixture
+def prepared_place(made: Path, place: Path) -> Path:
+    """Where all is prepared already; what the file system said of the portraits then, it says of others."""
+    return shutil.copytree(made / "prepared", place)
 
 
 class Counting(LabelFolder):
@@ -139,8 +159,8 @@ def flip(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [Path.unlink, cut, flip, lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("loaded_before", [True, False])
-def test_a_damaged_exemplar_is_made_again(portraits, place, damage, loaded_before):
-    eager, _ = fasseg_exemplars(portraits)
+def test_a_damaged_exemplar_is_made_again(portraits, prepared_place, eager, damage, loaded_before):
+    place = prepared_place
     exemplars, _ = prepared(portraits, place)
     key = exemplars.entries[2].key
     damage(place / f"{key}.zip")
@@ -156,7 +176,8 @@ def test_a_damaged_exemplar_is_made_again(portraits, place, damage, loaded_befor
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"exemplars": [{}], "unusable": {}}', '{"exemplars": 3}', "null"]
 )
-def test_a_damaged_index_costs_no_preparation(portraits, place, content):
+def test_a_damaged_index_costs_no_preparation(portraits, prepared_place, content):
+    place = prepared_place
     first, _ = prepared(portraits, place)
     (place / "index.jsonl").write_text(content)
     exemplars, read = prepared(portraits, place)
@@ -176,9 +197,9 @@ CHANGES = {
 }
 
 
-def test_an_index_or_entry_that_was_changed_is_not_believed(portraits, place):
+def test_an_index_or_entry_that_was_changed_is_not_believed(portraits, prepared_place, eager):
     """As valid as before, in the index and in the exemplars' own files."""
-    eager, _ = fasseg_exemplars(portraits)
+    place = prepared_place
     prepared(portraits, place)
     index = place / "index.jsonl"
     text = index.read_text()
@@ -197,7 +218,8 @@ def test_an_index_or_entry_that_was_changed_is_not_believed(portraits, place):
     assert_all_same(exemplars, eager)
 
 
-def test_other_pixels_in_an_exemplars_file_are_not_believed(portraits, place):
+def test_other_pixels_in_an_exemplars_file_are_not_believed(portraits, prepared_place, eager):
+    place = prepared_place
     exemplars, _ = prepared(portraits, place)
     for path, member in zip(place.glob("*.zip"), ("canvas.png", "portrait.png", "segmentation.png"), strict=False):
 
@@ -208,7 +230,7 @@ def test_other_pixels_in_an_exemplars_file_are_not_believed(portraits, place):
             return cv2.imencode(".png", np.roll(pixels, 1, axis=0))[1].tobytes()
 
         rewritten(path, repainted)
-    assert_all_same(exemplars, fasseg_exemplars(portraits)[0])
+    assert_all_same(exemplars, eager)
 
 
 def rewritten(path: Path, change: Callable[[str, bytes], bytes]) -> None:
@@ -227,7 +249,8 @@ def assert_all_same(stored: Iterable[Exemplar], others: Iterable[Exemplar]) -> N
         assert one.portrait_crc == other.portrait_crc
 
 
-def test_what_changes_is_prepared_again_and_what_is_gone_is_removed(portraits, place):
+def test_what_changes_is_prepared_again_and_what_is_gone_is_removed(portraits, prepared_place):
+    place = prepared_place
     prepared(portraits, place)
     add(portraits, 2, cols=110)
     (portraits / "Train_RGB" / "5.bmp").unlink()
@@ -243,7 +266,8 @@ def test_what_changes_is_prepared_again_and_what_is_gone_is_removed(portraits, p
     assert source.read_names == ["Train/4"]
 
 
-def test_an_exemplar_that_changed_since_it_was_loaded_is_not_mixed_in(portraits, place):
+def test_an_exemplar_that_changed_since_it_was_loaded_is_not_mixed_in(portraits, prepared_place):
+    place = prepared_place
     exemplars, _ = prepared(portraits, place)
     (place / f"{exemplars.entries[1].key}.zip").unlink()
     add(portraits, 2, cols=110)
@@ -251,17 +275,17 @@ def test_an_exemplar_that_changed_since_it_was_loaded_is_not_mixed_in(portraits,
         _ = exemplars[1].canvas
 
 
-def test_memory_is_bounded(portraits, place, monkeypatch):
+def test_memory_is_bounded(portraits, prepared_place, monkeypatch):
     monkeypatch.setattr(store_module, "_PIXELS_KEPT", 1)
-    exemplars, _ = prepared(portraits, place)
+    exemplars, _ = prepared(portraits, prepared_place)
     assert exemplars.canvas.cache_info().maxsize == 8
     few = [exemplars[0].canvas for _ in range(3)]
     assert exemplars.canvas.cache_info().hits == 2
     assert not few[0].flags.writeable
 
 
-def test_stored_exemplars_behave_as_a_sequence(portraits, place):
-    exemplars, _ = prepared(portraits, place)
+def test_stored_exemplars_behave_as_a_sequence(portraits, prepared_place):
+    exemplars, _ = prepared(portraits, prepared_place)
     assert isinstance(exemplars[0], Exemplar)
     assert exemplars[-1].name == "Train/5"
     assert [exemplar.name for exemplar in exemplars[1:3]] == ["Train/2", "Train/3"]
@@ -274,7 +298,7 @@ def test_stored_exemplars_behave_as_a_sequence(portraits, place):
     np.testing.assert_array_equal(renamed.canvas, exemplars[0].canvas)
 
 
-def test_load_uses_the_cache_folder_of_the_environment(portraits, tmp_path, monkeypatch):
+def test_load_uses_the_cache_folder_of_the_environment(portraits, eager, tmp_path, monkeypatch):
     monkeypatch.setenv("CONFIGURAL_CACHE", str(tmp_path / "mine"))
     with pytest.warns(PortraitSkippedWarning, match="Train/4"):
         first = load(f"fasseg:{portraits}")
@@ -286,7 +310,7 @@ def test_load_uses_the_cache_folder_of_the_environment(portraits, tmp_path, monk
     assert list((tmp_path / "mine" / "exemplars").iterdir()) == [place]
     assert first.fingerprint == second.fingerprint
     shutil.rmtree(tmp_path / "mine")
-    np.testing.assert_array_equal(second[0].canvas, fasseg_exemplars(portraits)[0][0].canvas)
+    np.testing.assert_array_equal(second[0].canvas, eager[0].canvas)
 
 
 def test_a_cache_that_cannot_be_written_says_how_to_name_another(portraits, tmp_path, monkeypatch):

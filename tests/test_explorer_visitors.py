@@ -112,7 +112,7 @@ def _too_few_pixels(sent):
 
 
 def _too_many_pixels(sent):
-    sent["canvas"] = packed(bytes(2**28))  # 256 MB of nothing in 350 kB
+    sent["canvas"] = packed(bytes(2**25))  # 32 MB of nothing in 45 kB
 
 
 def _pixels_after_the_end(sent):

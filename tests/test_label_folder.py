@@ -18,7 +18,7 @@ from plain_fasseg import fasseg_exemplars
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.export import generate, verify
 from configural.objects import FACE
-from configural.portraits import Library, load
+from configural.portraits import Exemplar, Library, load
 from configural.stimuli import StimulusTable
 
 COLOURS = np.array([[0, 0, 0], [0, 0, 255], [255, 0, 255], [0, 255, 255], [0, 255, 0]], np.uint8)
@@ -250,17 +250,20 @@ def coarse(label: np.ndarray, by: int = 4) -> np.ndarray:
     return cv2.resize(small, (cols, rows), interpolation=cv2.INTER_NEAREST)
 
 
-def assert_coarse_is_alike(folder: Path, fine: Path, names: list[str]) -> None:
+def assert_coarse_is_alike(folder: Path, fine: Path, names: list[str]) -> list[Exemplar]:
+    """Gives the exemplars of fine labels."""
     rough, rough_skipped = fasseg_exemplars(folder)
     assert [exemplar.name for exemplar in rough] == names
     assert rough_skipped == []
-    exact = {exemplar.name: exemplar for exemplar in fasseg_exemplars(fine)[0]}
+    exemplars = fasseg_exemplars(fine)[0]
+    exact = {exemplar.name: exemplar for exemplar in exemplars}
     for exemplar in rough:
         for mine, other in zip(exemplar.parts, exact[exemplar.name].parts, strict=True):
             overlap = (exemplar.segmentation == 1 + FACE.index(mine.kind)) & (
                 exact[exemplar.name].segmentation == 1 + FACE.index(other.kind)
             )
             assert overlap.sum() > 0.6 * other.mask.sum()
+    return exemplars
 
 
 def test_coarse_labels_and_the_studys_colours_load_as_fasseg_does(tmp_path, painted):
@@ -276,10 +279,8 @@ def test_coarse_labels_and_the_studys_colours_load_as_fasseg_does(tmp_path, pain
         ):
             save(tmp_path / place / "Train_RGB" / f"{number}.bmp", exemplar.portrait)
             save(tmp_path / place / "Train_Labels" / f"{number}.bmp", label)
-    assert_coarse_is_alike(tmp_path / "V1", tmp_path / "V2", ["Train/1", "Train/2", "Train/3"])
-    for one, other in zip(
-        fasseg_exemplars(tmp_path / "V2")[0], fasseg_exemplars(tmp_path / "study")[0], strict=True
-    ):
+    fine = assert_coarse_is_alike(tmp_path / "V1", tmp_path / "V2", ["Train/1", "Train/2", "Train/3"])
+    for one, other in zip(fine, fasseg_exemplars(tmp_path / "study")[0], strict=True):
         np.testing.assert_array_equal(one.segmentation, other.segmentation)
 
 

@@ -55,14 +55,14 @@ def kinds(notebook):
 @pytest.mark.filterwarnings("ignore")  # of the kernel's own machinery; the notebook runs in a process of its own
 def test_the_notebook_runs_from_top_to_bottom(tmp_path):
     notebook, stored = (nbformat.read(NOTEBOOK, as_version=4) for _ in range(2))
-    small = {"SOURCE": "synthetic:4", "IMAGE_SIZE": 32, "COUNT": 200, "PRESET": "quick", "FOLDER": str(tmp_path)}
-    small |= {"PAIRS": 8}
+    small = {"SOURCE": "synthetic:4", "IMAGE_SIZE": 32, "COUNT": 60, "PRESET": "quick", "FOLDER": str(tmp_path)}
+    small |= {"PAIRS": 4}
     cell = parameters(notebook)
     assert [line.split(" = ")[0] for line in cell.source.splitlines()] == list(small)
     cell.source = "\n".join(f"{name} = {value!r}" for name, value in small.items())
     NotebookClient(notebook, timeout=300).execute()
 
-    assert printed(notebook, "Data").startswith("(162, 8, 30)")
+    assert printed(notebook, "Data").startswith("(50, 2, 8)")
     assert "non-trainable 64" in printed(notebook, "Network")
     assert printed(notebook, "Loading") == "True"
     assert "test loss" in printed(notebook, "Accuracy and loss")

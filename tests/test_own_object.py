@@ -59,10 +59,9 @@ def vans(folder):
     return cf.portraits.load(f"folder:{folder}/vans")
 
 
-def part(folder: Path, name: str, kind: str) -> tuple[int, int, np.ndarray, np.ndarray]:
+def part(folder: Path, name: str, colour: list[int]) -> tuple[int, int, np.ndarray, np.ndarray]:
     """First row and column of a part, its mask and its pixels, by the label's colour."""
-    described = yaml.safe_load((folder / "vans" / "portraits.yaml").read_text("utf-8"))
-    mask = (pixels(folder / "vans" / "labels" / f"{name}.png") == described["colours"][kind]).all(axis=2)
+    mask = (pixels(folder / "vans" / "labels" / f"{name}.png") == colour).all(axis=2)
     (top, left), (bottom, right) = np.argwhere(mask).min(axis=0), np.argwhere(mask).max(axis=0) + 1
     box = np.s_[top:bottom, left:right]
     return int(top), int(left), mask[box], pixels(folder / "vans" / "images" / f"{name}.png")[box]
@@ -124,12 +123,13 @@ def test_parts_land_where_the_table_says_with_black_above_and_below(folder, vans
     """Drawn once more from the table and the PNG files, at the size of the images themselves."""
     table = cf.stimuli.sample(vans, condition="baseline", count=60, seed=2)
     renderer = cf.stimuli.Renderer(vans, size=512)
+    colours = yaml.safe_load((folder / "vans" / "portraits.yaml").read_text("utf-8"))["colours"]
     for position in np.flatnonzero(table.frame["label"] == label)[:5]:
         row = table.frame.iloc[position]
         expected = pixels(folder / "vans" / "canvases" / f"{row['host']}.png").astype(float)
         for slot in KINDS:
-            top, left, _, _ = part(folder, row["host"], slot)
-            _, _, mask, image = part(folder, row[f"{slot}_donor"], row[f"{slot}_kind"])
+            top, left, _, _ = part(folder, row["host"], colours[slot])
+            _, _, mask, image = part(folder, row[f"{slot}_donor"], colours[row[f"{slot}_kind"]])
             top, left = top + row[f"{slot}_row"], left + row[f"{slot}_col"]
             under = expected[top : top + len(mask), left : left + mask.shape[1]]
             under[mask] = np.rint(0.8 * image[mask] + 0.2 * under[mask])

@@ -141,8 +141,13 @@ def test_every_table_obeys_the_rules(blocks, seed, count, condition, split, plac
         rows, cols = exemplars[stimulus.host].canvas.shape[:2]
         for slot, content in enumerate(stimulus.contents):
             part = exemplars[content.donor].parts[FACE.index(content.kind)]
-            offset = np.round(np.array(stimulus.condition.offsets[slot]) * rows / 512)
-            top, left = np.array(exemplars[stimulus.host].parts[slot].anchor) + offset + content.jitter
+            lengths = zip(
+                exemplars[stimulus.host].parts[slot].anchor,
+                stimulus.condition.offsets[slot],
+                content.jitter,
+                strict=True,
+            )
+            top, left = (own + round(offset * rows / 512) + moved for own, offset, moved in lengths)
             assert 0 <= min(content.jitter) <= max(content.jitter) <= round(9 * rows / 512)
             assert 0 <= top <= rows - part.mask.shape[0]
             assert 0 <= left <= cols - part.mask.shape[1]
@@ -201,7 +206,7 @@ def test_a_exemplar_without_room_is_no_host_but_still_a_donor():
 def test_no_host_at_all_is_an_error(blocks):
     far = Condition(name="far", offsets=((0, 0), (0, 0), (0, 0), (500, 0)))
     with pytest.warns(PortraitSkippedWarning), pytest.raises(ConfiguralError, match="can serve as a host"):
-        sample(blocks, condition=far)
+        sample(blocks, condition=far, count=60)
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,10 @@ class Painting:
 
     def paint(self, shape, colour, shade=1.0):
         """Cover a shape with a colour times a shade."""
-        shape, shade = np.multiply.outer(shape, np.ones(3)), np.multiply.outer(shade, np.float32(colour))
-        self.image += np.float32(shape * (shade - self.image))
+        shape, shade, _ = np.broadcast_arrays(shape, shade, self.y)
+        covered, colour = shape > 0, np.float32(colour)
+        image, shape = self.image[covered], np.float64(shape[covered, None])
+        self.image[covered] = image + np.float32(shape * (shade[covered, None] * colour - image))
 
     def below(self, y):
         return np.clip(self.y - y + 0.5, 0, 1)

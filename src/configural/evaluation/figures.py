@@ -185,15 +185,19 @@ def save_figure(figure: Figure, path: Path | str, *, formats: Iterable[str] = tu
     Raises:
         OSError: If the place cannot be written.
     """
-    engine, bounds = figure.get_layout_engine(), _bounds(figure)
+    engine, bounds, dpi = figure.get_layout_engine(), _bounds(figure), figure.dpi
     written = []
     with styled():
+        if engine is not None:  # once for all; left to it, matplotlib would draw each figure twice
+            figure.set_dpi(FORMATS["png"]["dpi"])
+            engine.execute(figure)
+            figure.set_dpi(dpi)
+            figure.set_layout_engine(None)
         for kind in formats:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, facecolor="white", bbox_inches=bounds, **FORMATS[kind])
             written.append(Path(path).with_suffix(f".{kind}"))
             files.write_bytes(written[-1], buffer.getvalue())
-            figure.set_layout_engine("none")  # as it was laid out for the first, which takes a third of the time
     figure.set_layout_engine(engine)
     return written
 

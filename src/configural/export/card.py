@@ -3,10 +3,11 @@
 import json
 from bisect import bisect
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from configural.export.format import Format
 from configural.stimuli.table import SUBSETS
@@ -47,6 +48,13 @@ _UNKNOWN = (
 )
 
 
+@cache  # compiling it takes longer than filling it in
+def _template() -> Template:
+    loader = PackageLoader("configural.export")
+    environment = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
+    return environment.get_template("card.md.j2")
+
+
 def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[str], licence: str = "") -> str:
     """The text of a dataset's README.md.
 
@@ -82,10 +90,7 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
             }
         ],
     }
-    environment = Environment(
-        loader=PackageLoader("configural.export"), undefined=StrictUndefined, keep_trailing_newline=True
-    )
-    return environment.get_template("card.md.j2").render(
+    return _template().render(
         {**description, "source": description["source"] if _SOURCES.get(kind) is _PAINTED else kind},
         header=yaml.safe_dump(header, sort_keys=False),
         title=header["pretty_name"],

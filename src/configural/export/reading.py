@@ -65,7 +65,7 @@ class Description(pydantic.BaseModel):
 
     def form(self, named: str | None) -> Format:
         """The format that somebody names, else the registered or installed one that `dataset.json` names."""
-        if named is None and self.format not in FORMATS.names():  # never imported because a file says so
+        if named is None and not FORMATS.knows(self.format):  # never imported because a file says so
             raise ConfiguralError(
                 f"the dataset's format '{self.format}' is not registered here: name it (format) if you trust it"
             )

@@ -171,7 +171,7 @@ def open(
     if isinstance(source, str):
         from configural.models.networks import NETWORKS
 
-        named = ":" in source or source in (*MODELS.names(), *NETWORKS.names())
+        named = ":" in source or MODELS.knows(source) or NETWORKS.knows(source)
         source = source if named and not Path(source).exists() else Path(source)
     if isinstance(source, Path):
         options = replace(options, name=source.resolve().name)
@@ -223,7 +223,7 @@ def open_named(name: str, options: Options) -> Classifier:
     from configural.models.networks import NETWORKS
 
     options = replace(options, name=name)
-    found: Any = NETWORKS.known(name) if name in NETWORKS.names() else MODELS.find(name)
+    found: Any = NETWORKS.known(name) if NETWORKS.knows(name) else MODELS.find(name)
     if callable(found) and not any(kind.fits(found) for kind in KINDS[5:-1]):
         try:
             parameters = list(inspect.signature(found).parameters.values())

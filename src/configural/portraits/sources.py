@@ -73,7 +73,7 @@ def load(source: str | Library = "synthetic", *, seed: int = 0) -> Library:
     if isinstance(source, Library):
         return source
     name, _, rest = source.partition(":")
-    if name not in SOURCES.names():  # module:name, or module:name:rest
+    if not SOURCES.knows(name):  # module:name, or module:name:rest
         attribute, _, rest = rest.partition(":")
         name = f"{name}:{attribute}" if attribute else name
     try:
@@ -89,7 +89,7 @@ def load(source: str | Library = "synthetic", *, seed: int = 0) -> Library:
 
 def refuse_unregistered(source: str) -> None:
     """Raise a ConfiguralError if a source that a file names, and no person, would have a module imported."""
-    if source.partition(":")[0] not in SOURCES.names():
+    if not SOURCES.knows(source.partition(":")[0]):
         raise ConfiguralError(f"source '{source[:80]}' is not registered here: name it (source) if you trust it")
 
 

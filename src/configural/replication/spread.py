@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import bootstrap
 
 LEVEL = 0.95
 """Nominal coverage of the intervals."""
@@ -54,6 +53,8 @@ def _spread(values: tuple[float, ...], less: tuple[float, ...] | None) -> Spread
 
     low = high = float("nan")
     if repeats > 1:
+        from scipy.stats import bootstrap  # half a second to import, which a study that is not over can spare
+
         low, high = bootstrap(
             samples,
             statistic,

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -322,10 +322,15 @@ def _as_document(made: Condition, where: str, **changes: Any) -> Document:
     return Document(where, {**made.model_dump(exclude_unset=True), **changes})
 
 
+@cache
+def _shipped(file: Any) -> Document:
+    return parse_document(file.read_text("utf-8"), file.name)
+
+
 def _preset(name: str, scheme: ObjectScheme) -> Condition:
     for folder in reversed(_folders(scheme)):
         if (folder / f"{name}.yaml").is_file():
-            document = parse_document((folder / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml")
+            document = _shipped(folder / f"{name}.yaml")
             values: dict[str, Any] = {"name": name, **document.values}
             if name == _MOVED:
                 values["arrangement"] = {"part": scheme.part_kinds[-1], "distance": 30}

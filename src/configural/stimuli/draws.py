@@ -87,9 +87,10 @@ class Drawing:
         jitter = np.empty((n, slots, 2), int)
         redraw = np.ones((n, slots), bool)
         for attempt in range(_ATTEMPTS):
-            fresh, tremble = self._contents(rows, host, label, attempt)
-            donor[redraw], jitter[redraw] = fresh[redraw], tremble[redraw]
-            redraw = ~self._fits(host, kind, donor, jitter)
+            left = np.flatnonzero(redraw.any(axis=1))
+            fresh, tremble = self._contents(rows.take(left), host[left], label, attempt)
+            donor[redraw], jitter[redraw] = fresh[redraw[left]], tremble[redraw[left]]
+            redraw[left] = ~self._fits(host[left], kind[left], donor[left], jitter[left])
             if not redraw.any():
                 break
         for row, slot in zip(*np.nonzero(redraw), strict=True):

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -298,8 +298,7 @@ class StoredTable(_Rows):
         """The rows at some positions, in that order."""
         groups = np.searchsorted(self.starts, rows, side="right") - 1
         wanted = np.unique(groups).tolist()
-        with _reading(self.path) as file:
-            read = pd.concat([self._group(file, group, self.columns) for group in wanted], ignore_index=True)
+        read = pd.concat([self._kept(group) for group in wanted], ignore_index=True)
         before = np.cumsum([0, *np.diff(self.starts)[wanted]])[:-1]
         inside = rows - self.starts[groups] + before[np.searchsorted(wanted, groups)]
         return self.with_rows(read.take(inside).reset_index(drop=True))
@@ -313,6 +312,15 @@ class StoredTable(_Rows):
         with _reading(self.path) as file:
             for group in range(file.num_row_groups):
                 yield self._group(file, group, columns)
+
+    @cached_property
+    def _kept(self) -> Callable[[int], pd.DataFrame]:
+        """Whole row groups; the last two are kept, for one shard after the other takes rows from the same."""
+        return lru_cache(maxsize=2)(self._whole_group)
+
+    def _whole_group(self, group: int) -> pd.DataFrame:
+        with _reading(self.path) as file:
+            return self._group(file, group, self.columns)
 
     def _group(self, file: Any, group: int, columns: list[str]) -> pd.DataFrame:
         """Some columns of a row group, known to hold what they should."""

@@ -26,10 +26,11 @@ class Painted:
         self.recipe = f"{name} {seed}"
         self.licence = "Painted by configural; they show nobody and need no licence"
         self._paint, self._seed = paint, seed
+        self._painters = sorted(self.folder.glob("*.py"))
 
     def files(self, name: str) -> Sequence[Path]:
         """The painters, for other code would paint other pixels."""
-        return sorted(self.folder.glob("*.py"))
+        return self._painters
 
     def read(self, name: str) -> Exemplar:
         """Paint the exemplar of that name."""
