@@ -318,6 +318,10 @@ class StoredTable(_Rows):
         """Whole row groups; the last two are kept, for one shard after the other takes rows from the same."""
         return lru_cache(maxsize=2)(self._whole_group)
 
+    def __reduce__(self) -> tuple[Callable[[Path], "StoredTable"], tuple[Path]]:
+        """Other processes read the file themselves."""
+        return StoredTable.open, (self.path,)
+
     def _whole_group(self, group: int) -> pd.DataFrame:
         with _reading(self.path) as file:
             return self._group(file, group, self.columns)
