@@ -238,7 +238,8 @@ def _measured(
             blamed = reading(kept_in, "responses that can be scored", "; remove it and resume")
             with blamed if begin else nullcontext():
                 scores[probe.name] = _scored(probe, responses, material)
-            new.examples[probe.name] = list(_examples(probe, trials, responses, size))
+            renderer = asking.renderer(trials.library, at_least=_LARGE_ENOUGH)
+            new.examples[probe.name] = list(_examples(probe, trials, responses, renderer))
             for caption, image in probe.maps(classifier, trials, image_size=size):
                 new.examples[probe.name].append(Example(caption, image, np.nan))
             if scores[probe.name]:
@@ -325,8 +326,7 @@ def make_material(
     return Material(library, table, Bootstrap(seed, persons=persons))
 
 
-def _examples(probe: Probe, trials: Trials, responses: pd.DataFrame, image_size: int) -> Iterator[Example]:
-    renderer = Renderer(trials.library, size=max(image_size, _LARGE_ENOUGH))
+def _examples(probe: Probe, trials: Trials, responses: pd.DataFrame, renderer: Renderer) -> Iterator[Example]:
     for row, caption in probe.examples(responses).items():
         log_odds = float(responses["log_odds"][row]) if "log_odds" in responses else np.nan
         yield Example(caption, renderer.draw(trials.stimuli[row]), log_odds)
