@@ -117,6 +117,10 @@ class Audit:
                 return dict(row)
         raise ConfiguralError(f"the audit has no score {name} of {probe}" + (f" of {of}" if of else ""))
 
+    def named(self, probe: str, name: str) -> list[dict[str, Any]]:
+        """All scores of a probe that have that name."""
+        return [dict(row) for row in self._rows if row["probe"] == probe and row["score"] == name]
+
     @cached_property
     def _rows(self) -> list[dict[str, Any]]:
         """The scores as plain rows: to select from the data frame takes milliseconds for each score."""

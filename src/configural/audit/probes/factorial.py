@@ -168,19 +168,19 @@ def matched_cells(responses: pd.DataFrame) -> pd.DataFrame:
         other way), D (both by half), H+ and H- (all moved by half).
     """
     where = ["background", "base", "distance", "direction", "part"]
-    rows = responses[["version", *where]].itertuples(index=False, name=None)
-    known = dict(zip(rows, responses["log_odds"], strict=True))
+    rows = list(responses[["version", *where, "host"]].itertuples(index=False, name=None))
+    known = dict(zip((row[:-1] for row in rows), responses["log_odds"], strict=True))
     found = []
-    for *cell, host in responses[responses["version"] == "part"][[*where, "host"]].itertuples(index=False, name=None):
-        background, base, distance, direction, part = cell
-        back = _OPPOSITE[direction]
-        images = [("none", background, base, 0.0, "", "")]
-        images += [(version, background, base, distance, direction, part) for version in ("part", "others")]
-        images += [("all", background, base, distance, way, "") for way in (direction, back)]
-        images += [("apart", background, base, distance, direction, part)]
-        images += [("half", background, base, distance, way, "") for way in (direction, back)]
-        if all(image in known for image in images):
-            found.append((*cell, host, *(known[image] for image in images)))
+    for version, *cell, host in rows:
+        if version == "part":
+            background, base, *one = cell
+            distance, direction, _ = one
+            ways = [(distance, way, "") for way in (direction, _OPPOSITE[direction])]
+            shown = [("none", 0.0, "", ""), ("part", *one), ("others", *one), *(("all", *way) for way in ways)]
+            shown += [("apart", *one), *(("half", *way) for way in ways)]
+            images = [(name, background, base, *which) for name, *which in shown]
+            if all(image in known for image in images):
+                found.append((*cell, host, *(known[image] for image in images)))
     return pd.DataFrame(found, columns=[*where, "host", *_IMAGES])
 
 
