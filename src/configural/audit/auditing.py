@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -243,7 +244,8 @@ def _measured(
             for caption, image in probe.maps(classifier, trials, image_size=size):
                 new.examples[probe.name].append(Example(caption, image, np.nan))
             if scores[probe.name]:
-                new.figures[probe.name] = probe.figure(scores_frame({probe.name: scores[probe.name]}))
+                table = scores_frame({probe.name: scores[probe.name]})
+                new.drawings[probe.name] = partial(probe.figure, table)
             closed(UNFINISHED, probe.name)
         except OSError:
             raise  # of the folder, for a classifier's own is a ConfiguralError; so there is no use in writing more
@@ -253,6 +255,7 @@ def _measured(
             if probe.name not in said:
                 said = f"probe {probe.name}: {said}"
             new.left_out[probe.name] = "interrupted" if stopped else "failed"
+            new.drawings.pop(probe.name, None)  # which may be what failed
             interrupted = closed(said, probe.name)
             measured = "" if out is None else f"; what was measured until then is in {out}, repeat it with resume"
             if stopped:
