@@ -141,7 +141,7 @@ class Bootstrap:
         return np.array([self.persons.get(name, name) for name in names], object)[codes]
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _times_drawn(seed: int, exemplars: int, resamples: int) -> Float[np.ndarray, "b n"]:
     """How often each exemplar is in each draw, read only: a probe asks for the same again and again."""
     random = np.random.default_rng([seed, exemplars])
