@@ -325,33 +325,35 @@ def shown_everywhere(folder: Path) -> None:
     assert "Brightness <of all>: bright" in " ".join(sentences(Audit.load(folder)))
 
 
-@pytest.mark.parametrize("way", ["object", "class", "registered", "module:name", "entry point"])
-def test_a_probe_from_outside_shows_everywhere(painted, outside, tmp_path, monkeypatch, way):
-    probe = {"object": outside.Brightness(), "class": outside.Brightness, "module:name": "my_probes:brightness"}
-    if way == "registered":
-        monkeypatch.setitem(PROBES, "brightness", outside.brightness)
-    elif way == "entry point":
-        declared = EntryPoint("brightness", "my_probes:Brightness", "configural.probes")
-        monkeypatch.setattr(
-            "configural.registry.entry_points",
-            lambda group, **given: (
-                [declared] if group == "configural.probes" and given in ({}, {"name": "brightness"}) else []
-            ),
-        )
-        assert "brightness" in PROBES.names()
-    found = audit(
-        bright,
-        painted,
-        image_size=16,
-        pairs=8,
-        probes=["forced_choice", probe.get(way, "brightness")],
-        out=tmp_path / "a",
-    )
-    assert list(found.probes) == ["forced_choice", "brightness"]
+def test_a_probe_from_outside_shows_everywhere(painted, outside, tmp_path, monkeypatch):
+    """In whichever way it is given, the same is written."""
+    declared = EntryPoint("brightness", "my_probes:Brightness", "configural.probes")
+    ways = {"object": outside.Brightness(), "class": outside.Brightness, "module:name": "my_probes:brightness"}
+    written = {}
+    for way in (*ways, "registered", "entry point"):
+        with monkeypatch.context() as patch:
+            if way == "registered":
+                patch.setitem(PROBES, "brightness", outside.brightness)
+            elif way == "entry point":
+                patch.setattr(
+                    "configural.registry.entry_points",
+                    lambda group, **given: (
+                        [declared] if group == "configural.probes" and given in ({}, {"name": "brightness"}) else []
+                    ),
+                )
+                assert "brightness" in PROBES.names()
+            else:
+                assert "brightness" not in PROBES.names()
+            probes = ["forced_choice", ways.get(way, "brightness")]
+            found = audit(bright, painted, image_size=16, pairs=8, probes=probes, out=tmp_path / way)
+        assert list(found.probes) == ["forced_choice", "brightness"]
+        files = (path for path in (tmp_path / way).rglob("*") if path.is_file())
+        written[way] = {str(path.relative_to(tmp_path / way)): path.read_bytes() for path in files}
+    assert all(one == written["object"] for one in written.values())
     # Whoever opens the folder later need not have the module.
     sys.modules.pop("my_probes")
     (tmp_path / "my_probes.py").unlink()
-    shown_everywhere(tmp_path / "a")
+    shown_everywhere(tmp_path / "object")
     sys.modules["my_probes"] = outside
 
 

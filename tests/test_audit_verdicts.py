@@ -100,6 +100,18 @@ DESCRIBED = {
 }
 
 
+class DrawnOnce:
+    """Draws each stimulus once, whoever is asked about it."""
+
+    def __init__(self, library, size):
+        self.renderer, self.drawn = Renderer(library, size=size), {}
+
+    def draw_batch(self, stimuli):
+        new = [one for one in stimuli if id(one) not in self.drawn]
+        self.drawn.update(zip(map(id, new), self.renderer.draw_batch(new) if new else [], strict=True))
+        return np.array([self.drawn[id(one)] for one in stimuli])
+
+
 @dataclass
 class Bench:
     """Trials drawn once, asked of many observers; each known strategy once."""
@@ -117,11 +129,13 @@ class Bench:
     trials: dict[str, Any] = field(default_factory=dict)
     known: dict[str, Any] = field(default_factory=dict)
     audits: dict[str, Audit] = field(default_factory=dict)
+    renderers: dict[tuple[int, int], DrawnOnce] = field(default_factory=dict)
 
     def __post_init__(self):
         material = make_material(self.library, self.condition, pairs=40)
         self.material = replace(material, bootstrap=Bootstrap(resamples=300))
         self.trials = {probe.name: probe.trials(self.material) for probe in self.probes}
+        self.renderers = {(id(self.library), size): DrawnOnce(self.library, size) for size in (32, SIZE)}
         self.known = {**observers(self.library, self.condition), **described(self.library, self.condition)}
 
     def audit_known(self, name) -> Audit:
@@ -132,7 +146,7 @@ class Bench:
 
     def audit(self, classifier, size=SIZE) -> Audit:
         """As `audit` makes it, without a folder."""
-        asking, scores, responses = Asking(classifier, size, 500), {}, {}
+        asking, scores, responses = Asking(classifier, size, 500, _renderers=self.renderers), {}, {}
         for probe in self.probes:
             trials = self.trials[probe.name]
             given = pd.concat([pd.DataFrame(one) for one in asking.ask(probe, trials)], ignore_index=True)

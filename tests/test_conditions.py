@@ -177,21 +177,22 @@ def test_a_donor_of_twice_the_height_gives_the_same_part(painted):
     """Resampled to the host, as the literal renderer does it."""
     from configural.portraits import Exemplar, Library
 
-    large = painted.exemplars[1]
-    portrait, segmentation, canvas = (
-        np.kron(p, np.ones((2, 2) + (1,) * (p.ndim - 2), np.uint8))
-        for p in (large.portrait, large.segmentation, large.canvas)
-    )
-    twice = Exemplar.cut("twice", portrait, segmentation=segmentation, canvas=canvas)
-    library = Library("two", [painted.exemplars[0], twice])
+    def cut(name, number, times):
+        """A painted one at half its size, for the literal renderer's sake, and that so many times as large."""
+        one = painted.exemplars[number]
+        portrait, segmentation, canvas = (
+            np.kron(p[::2, ::2], np.ones((times, times) + (1,) * (p.ndim - 2), np.uint8))
+            for p in (one.portrait, one.segmentation, one.canvas)
+        )
+        return Exemplar.cut(name, portrait, segmentation=segmentation, canvas=canvas)
+
+    library = Library("two", [cut("once", 0, 1), cut("twice", 1, 2)])
     for stimulus in list(sample(library, condition="seamless", count=42))[::21]:
         difference = Renderer(library, size=64).draw(stimulus).astype(int) - literal_image(library, stimulus, 64)
         assert np.abs(difference).max() <= 2
     stimulus = sample(library, condition="baseline", count=2)[0]
     content = dataclasses.replace(stimulus.contents[0], donor="twice", jitter=(0, 0))
-    moved = dataclasses.replace(
-        stimulus, host=painted.exemplars[0].name, contents=(content, *stimulus.contents[1:])
-    )
+    moved = dataclasses.replace(stimulus, host="once", contents=(content, *stimulus.contents[1:]))
     assert Renderer(library, size=64).draw_masks(moved)[0].any()
 
 

@@ -66,7 +66,8 @@ def drawing_nothing():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("configural.report.write_run_report", write_page)
         patch.setattr("configural.report.write_study_report", write_page)
-        patch.setattr(sys.modules["configural.runs.run"], "save_figure", lambda *given, **settings: None)
+        for name in ("save_figure", "accuracy_figure", "loss_figure", "confusion_matrix_figure"):
+            patch.setattr(sys.modules["configural.runs.run"], name, lambda *given, **settings: None)
         yield
 
 
@@ -403,11 +404,17 @@ def test_damaged_runs_are_set_aside_and_done_anew(copied, finished, blocks, caps
         damage(copied / "runs" / name)
     done = []
 
-    def count(jobs, work, workers, report):
-        done.extend(job.name for job in jobs)
-        return in_this_process(jobs, work, workers, report)
+    def put_back(job):
+        shutil.copytree(finished.folder / job.run, copied / job.run)
 
-    again = cf.run_study(PLAN, blocks, out=copied, engine=count)
+    def train_one(jobs, work, workers, report):
+        """Of each job nothing is left; the first is trained, and the others get what they came to before."""
+        for job in jobs:
+            done.append(job.name)
+            assert not (copied / job.run).exists()
+            yield from in_this_process([job], put_back if done[1:] else work, workers, report)
+
+    again = cf.run_study(PLAN, blocks, out=copied, engine=train_one)
     assert sorted(done) == names
     assert again.results.equals(finished.results)
     assert pd.read_csv(copied / "results.csv").equals(pd.read_csv(finished.folder / "results.csv"))
@@ -483,7 +490,14 @@ def test_what_a_job_has_come_to_is_read_once_while_the_others_go_on(finished, co
     monkeypatch.setattr(
         status, "read_metrics", lambda path: read["status"].append(path.parent.name) or {"test_accuracy": 1}
     )
-    again = study(blocks, copied)
+
+    def test_as_before(jobs, work, workers, report):
+        def put_back(job):
+            shutil.copy(finished.folder / job.run / "tests.csv", copied / job.run)
+
+        return in_this_process(jobs, put_back, workers, report)
+
+    again = study(blocks, copied, engine=test_as_before)
     pd.testing.assert_frame_equal(again.results, finished.results)
     jobs = [name.removeprefix("runs/") for name in finished.results["run"].unique()]
     assert len(jobs) == 8

@@ -43,14 +43,15 @@ class Asking:
     image_size: int
     batch_size: int
     _known: dict[_Look, float] = field(default_factory=dict)
-    _renderers: dict[int, Renderer] = field(default_factory=dict)
+    _renderers: dict[tuple[int, int], Renderer] = field(default_factory=dict)
     _conditions: list[dict[str, Any]] = field(default_factory=list)
 
-    def renderer(self, library: Library) -> Renderer:
-        """The one that draws this library's stimuli, shared by all probes."""
-        if id(library) not in self._renderers:
-            self._renderers[id(library)] = Renderer(library, size=self.image_size)
-        return self._renderers[id(library)]
+    def renderer(self, library: Library, *, at_least: int = 0) -> Renderer:
+        """The one that draws this library's stimuli, in no fewer pixels than `at_least`; shared by all probes."""
+        key = id(library), max(self.image_size, at_least)
+        if key not in self._renderers:
+            self._renderers[key] = Renderer(library, size=key[1])
+        return self._renderers[key]
 
     def remember(self, probe: Probe, trials: Trials, log_odds: ArrayLike) -> None:
         """Take responses to the first of a probe's trials as given."""

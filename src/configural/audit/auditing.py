@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -238,11 +239,13 @@ def _measured(
             blamed = reading(kept_in, "responses that can be scored", "; remove it and resume")
             with blamed if begin else nullcontext():
                 scores[probe.name] = _scored(probe, responses, material)
-            new.examples[probe.name] = list(_examples(probe, trials, responses, size))
+            renderer = asking.renderer(trials.library, at_least=_LARGE_ENOUGH)
+            new.examples[probe.name] = list(_examples(probe, trials, responses, renderer))
             for caption, image in probe.maps(classifier, trials, image_size=size):
                 new.examples[probe.name].append(Example(caption, image, np.nan))
             if scores[probe.name]:
-                new.figures[probe.name] = probe.figure(scores_frame({probe.name: scores[probe.name]}))
+                table = scores_frame({probe.name: scores[probe.name]})
+                new.drawings[probe.name] = partial(probe.figure, table)
             closed(UNFINISHED, probe.name)
         except OSError:
             raise  # of the folder, for a classifier's own is a ConfiguralError; so there is no use in writing more
@@ -252,6 +255,7 @@ def _measured(
             if probe.name not in said:
                 said = f"probe {probe.name}: {said}"
             new.left_out[probe.name] = "interrupted" if stopped else "failed"
+            new.drawings.pop(probe.name, None)  # which may be what failed
             interrupted = closed(said, probe.name)
             measured = "" if out is None else f"; what was measured until then is in {out}, repeat it with resume"
             if stopped:
@@ -325,8 +329,7 @@ def make_material(
     return Material(library, table, Bootstrap(seed, persons=persons))
 
 
-def _examples(probe: Probe, trials: Trials, responses: pd.DataFrame, image_size: int) -> Iterator[Example]:
-    renderer = Renderer(trials.library, size=max(image_size, _LARGE_ENOUGH))
+def _examples(probe: Probe, trials: Trials, responses: pd.DataFrame, renderer: Renderer) -> Iterator[Example]:
     for row, caption in probe.examples(responses).items():
         log_odds = float(responses["log_odds"][row]) if "log_odds" in responses else np.nan
         yield Example(caption, renderer.draw(trials.stimuli[row]), log_odds)

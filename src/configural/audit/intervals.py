@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -124,10 +125,13 @@ class Bootstrap:
         if not n:
             nothing = np.full(columns.shape[1], np.nan)
             return nothing, nothing[None], 0
-        sums, counts = np.zeros((n, columns.shape[1])), np.zeros((n, columns.shape[1]))
-        np.add.at(sums, codes, np.nan_to_num(columns[kept]))
-        np.add.at(counts, codes, ~np.isnan(columns[kept]))
-        weights = np.random.default_rng([self.seed, n]).multinomial(n, np.full(n, 1 / n), self.resamples)
+        of_column = np.arange(columns.shape[1])
+        cells = (codes[:, None] * len(of_column) + of_column).ravel()
+        sums, counts = (
+            np.bincount(cells, numbers.ravel(), n * len(of_column)).reshape(n, -1)
+            for numbers in (np.nan_to_num(columns[kept]), ~np.isnan(columns[kept]))
+        )
+        weights = _times_drawn(self.seed, n, self.resamples)
         with np.errstate(all="ignore"):
             return sums.sum(axis=0) / counts.sum(axis=0), (weights @ sums) / (weights @ counts), n
 
@@ -135,6 +139,15 @@ class Bootstrap:
         """Of each exemplar that is named, what is drawn together: who it shows."""
         codes, names = pd.factorize(np.asarray(exemplars))
         return np.array([self.persons.get(name, name) for name in names], object)[codes]
+
+
+@lru_cache(maxsize=8)
+def _times_drawn(seed: int, exemplars: int, resamples: int) -> Float[np.ndarray, "b n"]:
+    """How often each exemplar is in each draw, read only: a probe asks for the same again and again."""
+    random = np.random.default_rng([seed, exemplars])
+    times = random.multinomial(exemplars, np.full(exemplars, 1 / exemplars), resamples).astype(float)
+    times.setflags(write=False)
+    return times
 
 
 def interval(draws: Float[np.ndarray, " b"], exemplars: int) -> tuple[float, float]:

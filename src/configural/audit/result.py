@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
@@ -81,8 +81,8 @@ class Audit:
         scores: One row per number: probe, score, of (what it is measured of), at (distance, angle; nan if none),
             value, low and high (the 95 % interval over exemplars), exemplars, images, note (why it is not defined).
         responses: Per probe, every response; a row per image.
-        figures: Per probe, its scores drawn; those of an audit that was loaded stay in its folder.
-        examples: Per probe, some images; likewise.
+        drawings: Per probe, what draws its scores; see `figures`.
+        examples: Per probe, some images; those of an audit that was loaded stay in its folder.
         draws: Per heading of `summary`, its score in each draw of exemplars; nothing where it is undefined.
         left_out: Probes that were not done, and why.
         interruption: Why the audit ended before its end; empty if it did not.
@@ -93,7 +93,7 @@ class Audit:
     probes: Mapping[str, ProbeCard]
     scores: pd.DataFrame
     responses: dict[str, pd.DataFrame] = field(default_factory=dict)
-    figures: dict[str, Figure] = field(default_factory=dict)
+    drawings: dict[str, Callable[[], Figure]] = field(default_factory=dict)
     examples: dict[str, list[Example]] = field(default_factory=dict)
     draws: dict[str, np.ndarray] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -117,10 +117,19 @@ class Audit:
                 return dict(row)
         raise ConfiguralError(f"the audit has no score {name} of {probe}" + (f" of {of}" if of else ""))
 
+    def named(self, probe: str, name: str) -> list[dict[str, Any]]:
+        """All scores of a probe that have that name."""
+        return [dict(row) for row in self._rows if row["probe"] == probe and row["score"] == name]
+
     @cached_property
     def _rows(self) -> list[dict[str, Any]]:
         """The scores as plain rows: to select from the data frame takes milliseconds for each score."""
         return self.scores.to_dict("records")
+
+    @cached_property
+    def figures(self) -> dict[str, Figure]:
+        """Per probe, its scores drawn, once they are asked for; those of a loaded audit stay in its folder."""
+        return {probe: draw() for probe, draw in self.drawings.items()}
 
     def summary(self) -> dict[str, tuple[str, Which]]:
         """By heading, the probe and the score that stand for the audit in a comparison."""
@@ -170,8 +179,8 @@ class Audit:
         for probe in wanted:
             if probe in self.responses:
                 save_responses(folder, probe, self.responses[probe])
-            if probe in self.figures:
-                save_figure(self.figures[probe], folder / "figures" / f"{probe}.png")
+            if probe in self.drawings:
+                save_figure(self.drawings[probe](), folder / "figures" / f"{probe}.png")
             if probe not in self.examples:
                 continue
             listed = []

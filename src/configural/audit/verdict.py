@@ -137,7 +137,7 @@ def headline(audit: Audit) -> str:
 
 def _where(audit: Audit, floor: float) -> tuple[str, str]:
     """In which frame parts have the positions that it reads, and what moving the whole portrait shows beside."""
-    drops = _named(audit, "displacement", "drop")
+    drops = audit.named("displacement", "drop")
     moved = [row for row in drops if row["of"] == IMAGE]
     # An observer of positions in the image loses as much by the whole portrait as by all parts moved on it.
     on_it = max((row["value"] for row in drops if row["of"] == ALL), default=0.0)
@@ -155,7 +155,7 @@ def _within_what_moves_show(reads: str, audit: Audit) -> str:
     costs = [
         abs(row["value"])
         for name in (BALANCED, TOGETHER, POSITIONAL, ONE_WAY)
-        for row in _named(audit, "factorial", name)
+        for row in audit.named("factorial", name)
         if name == ONE_WAY or ", on " not in row["of"]
     ]
     largest = max((cost for cost in costs if not np.isnan(cost)), default=0.0)
@@ -178,7 +178,7 @@ def _kind_of_relations(audit: Audit, background: str, floor: float) -> str:
     if _saturated(audit) > 0.05:  # small distances are what is hidden first
         return ""
     first = audit.headed("first_order")
-    changed = _named(audit, "spatial_relations", SECOND)
+    changed = audit.named("spatial_relations", SECOND)
     natural = [row for row in changed if abs(row["at"]) <= SpatialRelations.natural]
     second = [row for row in natural if row["of"] == ANY]
     if np.isnan(first["value"]) or not second:
@@ -194,11 +194,11 @@ def _kind_of_relations(audit: Audit, background: str, floor: float) -> str:
 
 
 def _exchange_costs(audit: Audit, floor: float) -> bool:
-    return any(row["of"] == ANY and row["low"] > floor for row in _named(audit, "spatial_relations", FIRST))
+    return any(row["of"] == ANY and row["low"] > floor for row in audit.named("spatial_relations", FIRST))
 
 
 def _one_way(audit: Audit, background: str) -> list[dict[str, Any]]:
-    return [row for row in _named(audit, "factorial", ONE_WAY) if row["of"].endswith(f", on {background}")]
+    return [row for row in audit.named("factorial", ONE_WAY) if row["of"].endswith(f", on {background}")]
 
 
 def _any_beyond(rows: Iterable[Mapping[str, Any]], floor: float) -> bool:
@@ -299,7 +299,7 @@ def _adds_up(audit: Audit, fraction: Mapping[str, Any]) -> bool:
         return audit.score("factorial", name, of=fraction["of"], at=fraction["at"])
 
     ends = f", on {fraction['of']}"
-    parts = len({row["of"] for row in _named(audit, "factorial", RELATIONAL) if row["of"].endswith(ends)})
+    parts = len({row["of"] for row in audit.named("factorial", RELATIONAL) if row["of"].endswith(ends)})
     whole = abs(of(RELATIONAL)["value"] + of(POSITIONAL)["value"])
     for name, scale in ((CONJUNCTION, whole), (ADDITIVITY, parts * whole)):
         check = of(name)
@@ -317,13 +317,7 @@ def backgrounds(audit: Audit) -> list[str]:
 
 
 def _rows(audit: Audit, score: str, background: str) -> list[dict[str, Any]]:
-    return [row for row in _named(audit, "factorial", score) if row["of"] == background]
-
-
-def _named(audit: Audit, probe: str, score: str) -> list[dict[str, Any]]:
-    """All scores of that name."""
-    rows = audit.scores[(audit.scores["probe"] == probe) & (audit.scores["score"] == score)]
-    return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
+    return [row for row in audit.named("factorial", score) if row["of"] == background]
 
 
 def smallest_effect(audit: Audit) -> float:

@@ -58,7 +58,9 @@ def parse_document(text: str, name: str) -> Document:
     try:
         tree = yaml.compose(text, yaml.SafeLoader)
         _refuse_absurd(tree)
-        values = yaml.safe_load(text)  # anew, for it would put what "<<" merges before a mapping's own keys
+        # From the text anew where keys are merged, for the tree would then have those before a mapping's own keys.
+        anew = tree is None or "<<" in text
+        values = yaml.safe_load(text) if anew else yaml.SafeLoader("").construct_document(tree)
     except Exception as error:  # PyYAML's own, and others for impossible dates and the like
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""

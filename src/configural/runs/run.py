@@ -108,8 +108,8 @@ def load_run(folder: Path | str) -> Run:
             not what was written.
     """
     folder = Path(folder)
-    RunConfig.load(folder / "config.yaml")
     if not is_finished(folder):
+        RunConfig.load(folder / "config.yaml")  # which says what is no run's folder at all
         raise ConfiguralError(f"{folder}: this run is not finished; continue it with --resume --out {folder}")
     return _read(folder)
 

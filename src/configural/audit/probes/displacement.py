@@ -1,7 +1,7 @@
 """One part, a group of parts, or the whole constellation displaced: what does a classifier lose?"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from configural.audit import plotting
@@ -110,6 +111,8 @@ class Displacement(Probe):
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
         """Probability and drop by group of moves and distance, where it falls below one half, and the index."""
         bootstrap, single = material.bootstrap, singles(material.scheme)
+        # These are compared many times, which takes long with the strings of Arrow.
+        responses = responses.astype({"move": object, "host": object})
         still = responses[responses["move"] == "none"].set_index(["background", "base"])["log_odds"]
         moved = responses[responses["move"] != "none"].copy()
         whence = pd.MultiIndex.from_frame(moved[["background", "base"]])
@@ -215,9 +218,10 @@ def relation_index(rows: pd.DataFrame, bootstrap: Bootstrap, *, singles: Sequenc
     return Estimate(float(_index(means)), *interval(draws, exemplars), exemplars, images, draws=draws)
 
 
-def _by_move(move: pd.Series, values: pd.Series, names: Sequence[str]) -> np.ndarray:
+def _by_move(move: pd.Series, values: ArrayLike, names: Sequence[str]) -> np.ndarray:
     """A column for each move; nan in the rows of others."""
-    return np.stack([np.where(move == name, values, np.nan) for name in names], axis=-1).astype(float)
+    known = move.to_numpy(object)[:, None] == np.array(names, object)
+    return np.where(known, np.asarray(values, float)[:, None], np.nan)
 
 
 def _mean(rows: pd.DataFrame, values: pd.Series, names: Sequence[str], bootstrap: Bootstrap) -> Estimate:
@@ -236,9 +240,9 @@ def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, names: Sequence[str],
     if not distances:
         return Estimate(np.nan, np.nan, np.nan, 0, 0, "no moved part fits")
     rows = pd.concat([at_rest, moved])
-    p = expit(rows["log_odds"])
-    still = np.where(rows["distance"] == 0, p, np.nan)[:, None]
-    away = [_by_move(rows["move"], p.where(rows["distance"] == distance), names) for distance in distances]
+    p, distance = expit(rows["log_odds"].to_numpy()), rows["distance"].to_numpy()
+    still = np.where(distance == 0, p, np.nan)[:, None]
+    away = [_by_move(rows["move"], np.where(distance == one, p, np.nan), names) for one in distances]
     columns = np.concatenate([still, *away], axis=1)
     ends = np.array([0, *distances], float)
 
@@ -246,15 +250,15 @@ def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, names: Sequence[str],
         moves = means[..., 1:].reshape(*means.shape[:-1], len(distances), len(names))
         return np.concatenate([means[..., :1], mean_of_known(moves)], axis=-1)
 
-    exemplars = rows["host"].to_numpy()
-    found = bootstrap.function(columns, exemplars, of_means=lambda means: _crossing(ends, curve(means)))
-    means = curve(bootstrap.draws(columns, exemplars)[0])
+    of_columns, drawn, exemplars = bootstrap.draws(columns, rows["host"])
+    means, draws = curve(of_columns), _crossing(ends, curve(drawn))
+    images = int((~np.isnan(columns)).any(axis=1).sum())
     if means[0] < 0.5 or not (means < 0.5).any():
         note = "below one half from the start" if means[0] < 0.5 else "one half is not reached"
-        return replace(found, value=np.nan, low=np.nan, high=np.nan, note=note)
-    if found.high == ends[-1]:
-        return replace(found, note="the upper end is where measuring ends")
-    return found
+        return Estimate(np.nan, np.nan, np.nan, exemplars, images, note, draws)
+    low, high = interval(draws, exemplars)
+    note = "the upper end is where measuring ends" if high == ends[-1] else ""
+    return Estimate(float(_crossing(ends, means)), low, high, exemplars, images, note, draws)
 
 
 def _crossing(distances: np.ndarray, means: np.ndarray) -> np.ndarray:

@@ -167,21 +167,21 @@ def matched_cells(responses: pd.DataFrame) -> pd.DataFrame:
         The columns that say which, host, and the log-odds R, A, B, C+ (all moved as the part is), C- (all moved the
         other way), D (both by half), H+ and H- (all moved by half).
     """
-    where = ["background", "base", "distance", "direction"]
-
-    def of(version: str, name: str, *columns: str) -> pd.DataFrame:
-        rows = responses[responses["version"] == version]
-        return rows[[*where, *columns, "log_odds"]].rename(columns={"log_odds": name})
-
-    found = of("part", "A", "part", "host")
-    for version, name in (("others", "B"), ("apart", "D")):
-        found = found.merge(of(version, name, "part"), on=[*where, "part"])
-    found = found.merge(of("none", "R")[["background", "base", "R"]], on=["background", "base"])
-    for version, name in (("all", "C"), ("half", "H")):
-        every = of(version, f"{name}+")
-        back = every.assign(direction=every["direction"].map(_OPPOSITE)).rename(columns={f"{name}+": f"{name}-"})
-        found = found.merge(every, on=where).merge(back, on=where)
-    return found
+    where = ["background", "base", "distance", "direction", "part"]
+    rows = list(responses[["version", *where, "host"]].itertuples(index=False, name=None))
+    known = dict(zip((row[:-1] for row in rows), responses["log_odds"], strict=True))
+    found = []
+    for version, *cell, host in rows:
+        if version == "part":
+            background, base, *one = cell
+            distance, direction, _ = one
+            ways = [(distance, way, "") for way in (direction, _OPPOSITE[direction])]
+            shown = [("none", 0.0, "", ""), ("part", *one), ("others", *one), *(("all", *way) for way in ways)]
+            shown += [("apart", *one), *(("half", *way) for way in ways)]
+            images = [(name, background, base, *which) for name, *which in shown]
+            if all(image in known for image in images):
+                found.append((*cell, host, *(known[image] for image in images)))
+    return pd.DataFrame(found, columns=[*where, "host", *_IMAGES])
 
 
 _Weights = Float[np.ndarray, " images"]
@@ -285,7 +285,8 @@ class _Drawn:
 def _drawn(
     cells: pd.DataFrame, values: Float[np.ndarray, "n images"], parts: Sequence[str], bootstrap: Bootstrap
 ) -> _Drawn:
-    mine = [(cells["part"] == part).to_numpy() for part in parts]
+    of_part = cells["part"].to_numpy(object)
+    mine = [of_part == part for part in parts]
     columns = np.stack([np.where(rows[:, None], values, np.nan) for rows in mine], axis=1)
     shape = len(parts), len(_IMAGES)
     means, draws, hosts = bootstrap.draws(columns.reshape(len(cells), shape[0] * shape[1]), cells["host"])
