@@ -175,5 +175,7 @@ def _shut_down(others: set[psutil.Process]) -> None:
 
 def _is_ray(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
-        return any(word.startswith("ray::") or "/ray/" in word for word in process.cmdline())
+        # A server of multiprocessing is told all of sys.path, to which Ray adds places of its own.
+        words = (word for word in process.cmdline() if not word.startswith("from multiprocessing"))
+        return any(word.startswith("ray::") or "/ray/" in word for word in words)
     return False
