@@ -62,16 +62,17 @@ def test_every_epoch_is_told_once_also_of_a_resumed_run(blocks, tmp_path, packag
     )
 
 
-def test_curves_are_drawn_while_it_trains(blocks, tmp_path, monkeypatch):
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_curves_are_drawn_while_it_trains_once_that_has_taken_some_seconds(blocks, tmp_path, monkeypatch, seconds):
     drawn = []
-    monkeypatch.setattr(RUNS, "_CURVES_AFTER", 0)
+    monkeypatch.setattr(RUNS, "_CURVES_AFTER", seconds)
     monkeypatch.setattr(
         RUNS,
         "save_figure",
         lambda figure, path, **how: drawn.append(path.stem) or save_figure(figure, path, **how),
     )
     cf.run(source=blocks, out=tmp_path / "run", **RUN)
-    assert drawn.index("accuracy") < drawn.index("confusion_matrix")
+    assert (drawn.index("accuracy") < drawn.index("confusion_matrix")) == (seconds == 0)
     assert drawn[-2:] == ["accuracy", "loss"]
 
 

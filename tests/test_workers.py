@@ -1,12 +1,12 @@
 """Processes that work for another one: what comes back, and how they end."""
 
 import itertools
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -14,7 +14,7 @@ import pytest
 from working_processes import add, broken, die, fail
 
 from configural.errors import ConfiguralError
-from configural.processes import worker_processes
+from configural.processes import _WORK, worker_processes
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
 
@@ -61,7 +61,12 @@ def test_an_error_there_is_one_here():
     ended = "a worker process was ended, perhaps because the memory is full"
     with pytest.raises(ConfiguralError, match=ended), worker_processes(2, None) as each:
         list(each(die, range(100)))
-    assert not multiprocessing.active_children()
+    grandchildren = [child for child in psutil.Process().children(recursive=True) if child.ppid() != os.getpid()]
+    assert not [child for child in grandchildren if "forkserver" in " ".join(child.cmdline())]
+
+
+def test_what_workers_import_beforehand_is_there():
+    assert all(find_spec(name) for name in _WORK)
 
 
 GIVES = """

@@ -45,10 +45,16 @@ _CONTEXT = (
     multiprocessing.get_context("forkserver") if sys.platform == "linux" else multiprocessing.get_context("spawn")
 )
 
-_WORK = tuple(f"configural.{name}" for name in ("portraits.store", "export.plan", "training.loop", "study.jobs"))
+_WORK = (
+    "configural.portraits.store",
+    "configural.export.plan",
+    "configural.training.loop",
+    "configural.study.jobs",
+)
 """Modules whose functions workers carry out: the server imports those of them that this process has imported."""
 
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+"""For libraries, which ask when they are loaded."""
 
 
 def processors() -> int:
@@ -145,7 +151,7 @@ class _Team:
 
     def _start(self) -> None:
         with contextlib.nullcontext() if self.main else _without_main():
-            worker = Worker(_ONE_THREAD)
+            worker = Worker()
         self.started.append(worker)
         self.fresh.append(worker)
         self.idle.put(worker)
@@ -213,9 +219,11 @@ class Worker:
 
     def __init__(self, environment: Mapping[str, str] | None = None, *, once: bool = False) -> None:
         self.line, theirs = _CONTEXT.Pipe()
-        settings = {**os.environ, **(environment or {})}  # the server, too, hands on what was set when it began
+        # The server by itself would hand on what was set when it began.
+        settings = {**os.environ, **_ONE_THREAD, **(environment or {})}
         self.process = _CONTEXT.Process(target=_serve, args=(theirs, settings, once), daemon=True)
-        multiprocessing.set_forkserver_preload([name for name in _WORK if name in sys.modules])
+        if sys.platform == "linux":
+            multiprocessing.set_forkserver_preload([name for name in _WORK if name in sys.modules])
         with _interrupt_kept_back(), _set_in_environment(_ONE_THREAD):
             self.process.start()
         theirs.close()  # only the process holds it now, so that the line breaks when the process dies
@@ -377,7 +385,7 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _set_in_environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """For libraries that ask when they are loaded, as in a process that is started in the block."""
+    """Hand settings on to whatever is started in the block, the server among it."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:

@@ -19,7 +19,7 @@ from configural.config.recipe import Recipe
 from configural.cores import Meeting, on_cores
 from configural.errors import ConfiguralError
 from configural.models import fast_on_cpu, prepare, threads_for
-from configural.processes import in_processes, processors
+from configural.processes import in_processes
 from configural.training.distributed import Portion, check_devices, join, replica, spread
 from configural.training.history import Epoch, History, load_checkpoint, save_checkpoint
 from configural.training.keras_adam import KerasAdam
@@ -82,7 +82,8 @@ def fit(
     job: dict[str, Any] = {"train": train, "valid": valid, "recipe": recipe}
     job |= {"checkpoint": checkpoint, "compile": compile, "reporting": reporting}
     if devices > 1:
-        history, weights = in_processes(devices, _fit_portion, network, where.type, job)
+        each = max(1, torch.get_num_threads() // devices)
+        history, weights = in_processes(devices, _fit_portion, network, where.type, each, job)
         network.load_state_dict(load(weights))
         network.to(where).eval()
         return history
@@ -101,10 +102,10 @@ def fit(
 
 
 def _fit_portion(
-    rank: int, processes: int, meeting: Path, network: nn.Module, device: str, job: dict[str, Any]
+    rank: int, processes: int, meeting: Path, network: nn.Module, device: str, threads: int, job: dict[str, Any]
 ) -> tuple[History, bytes]:
-    """What one of several processes does; returns the history and the trained weights."""
-    torch.set_num_threads(max(1, processors() // processes))
+    """What one of several processes does, by so many threads; returns the history and the trained weights."""
+    torch.set_num_threads(threads)
     portion = Portion(rank, processes)
     where = join(portion, meeting, device)
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
