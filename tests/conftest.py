@@ -197,10 +197,11 @@ def landmark_bundle(cache: Path, pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A Chromium without a window."""
+    """A Chromium without a window: its shell, if there is one, for a page takes the whole browser twice the time."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
     named = os.environ.get("CONFIGURAL_CHROMIUM")
-    found = named or next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    names = ("chromium-headless-shell", "chromium", "google-chrome", "chromium-browser")
+    found = named or next(filter(None, map(shutil.which, names)), None)
     if found is None:
         pytest.skip("no Chromium is installed (CONFIGURAL_CHROMIUM names one)")
     with api.sync_playwright() as playwright:
