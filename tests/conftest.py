@@ -21,6 +21,7 @@ from configural.objects import ObjectScheme
 from configural.objects.scheme import LengthUnit
 from configural.portraits import Exemplar, Library, load
 
+gc.set_threshold(50_000, 20)  # much is imported and stays
 collect_ignore = ["halting.py"]  # which alters what it imports
 assert shape_checks.annotated()  # before anything of the package was imported
 
@@ -197,7 +198,7 @@ def landmark_bundle(cache: Path, pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A Chromium without a window: its shell, if there is one, for a page takes the whole browser twice the time."""
+    """A Chromium without a window; its shell, if there is one, takes half of the time of the whole."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
     named = os.environ.get("CONFIGURAL_CHROMIUM")
     names = ("chromium-headless-shell", "chromium", "google-chrome", "chromium-browser")
