@@ -324,6 +324,31 @@ def test_evaluation_page_leaves_the_training_out(tmp_path):
     assert len(shown) == 3 + 3  # once among the samples
 
 
+@pytest.mark.parametrize(
+    ("n", "wrong", "said"),
+    [
+        # Of 8, 8 and 8 images 2, 4 and 0 are wrong: chi-squared is 16/3, with two degrees of freedom p exp(-8/3).
+        (12, (2, 4), "too few images to tell whether .* by 50.00 percentage points, and by as much .* in 7 of 100"),
+        (150, (20, 50), "accuracy depends on where the face is in the image, by 50.00 percentage points"),
+        (150, (2, 2), "It hardly depends"),
+        (12, (0, 0), "too few images to tell whether its accuracy depends on where the face is in the image\\."),
+    ],
+)
+def test_that_positions_count_is_said_only_where_chance_does_not_explain_it(tmp_path, n, wrong, said):
+    """No_faces are misclassified at the left, faces in the middle."""
+    metrics, answers, _ = write_a_test(tmp_path, wrong, n)
+    third = np.arange(n) < 2 * n / 3
+    places = [*np.where(third, "left", "right"), *np.where(third, "middle", "right")]
+    answers.insert(3, "placement", places)
+    Predictions(answers).save(tmp_path / "predictions.csv")
+    settings = {"model": "runs/a", "network": "cnn-15", "image_size": 64, "source": "synthetic", "seed": 5}
+    settings |= {"condition": "baseline", "placement": "shifted", "split": "paper", "count": 2000}
+    metrics |= {"settings": settings, "images": {"test": 2 * n}, "configural": "9.8.7"}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    text = " ".join(write_evaluation_report(tmp_path).read_text("utf-8").split())
+    assert re.search(said, text)
+
+
 def test_evaluation_page_of_a_folder_of_images(tmp_path):
     metrics, _, _ = write_a_test(tmp_path, (0, 0))
     settings = {"model": "old.h5", "network": "fcn-16", "image_size": 64, "data": "my/images"}

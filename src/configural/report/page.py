@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from configural import models
@@ -113,6 +114,7 @@ def _write(
         matrix=metrics["confusion_matrix"],
         class_names=predictions.class_names,
         by_placement={name: some.metrics() for name, some in predictions.by_placement().items()},
+        by_chance=_by_chance(predictions.by_placement()),
         matrix_figure=embedded(folder, "figures", "confusion_matrix.png"),
         samples=_samples(predictions, folder),
         wrong=wrong,
@@ -122,6 +124,17 @@ def _write(
         summary=_summary(network, image_size),
         version=metrics["configural"],
     )
+
+
+def _by_chance(placed: Mapping[str, Predictions]) -> float:
+    """How often chance makes accuracies differ by so much: p of Pearson's chi-squared test, 1 if they do not."""
+    if not placed:
+        return 1.0
+    from scipy.stats import chi2_contingency  # half a second to import, which few pages need
+
+    correct = [some.frame["label"] == some.frame["predicted"] for some in placed.values()]
+    counts = np.array([[some.sum(), (~some).sum()] for some in correct])
+    return float(chi2_contingency(counts, correction=False).pvalue) if counts.any(axis=0).all() else 1.0
 
 
 def _named(network: str, source: str) -> str:
