@@ -55,12 +55,23 @@ def client_of(panel, **options):
     return TestClient(app, base_url="http://127.0.0.1:8042", raise_server_exceptions=False)
 
 
-@pytest.fixture
-def sent(painted):
+@pytest.fixture(scope="module")
+def fourth(painted):
     """The fourth face as the page would send it."""
-    fourth = replace(painted, exemplars=painted.exemplars[3:5])
-    exemplar = copy.deepcopy(bundle(fourth, [])["exemplars"][0])
+    exemplar = bundle(replace(painted, exemplars=painted.exemplars[3:5]), [])["exemplars"][0]
     return {key: exemplar[key] for key in ("rows", "columns", "canvas", "parts")}
+
+
+@pytest.fixture
+def sent(fourth):
+    """The same, for one test to alter."""
+    return copy.deepcopy(fourth)
+
+
+@pytest.fixture(scope="module")
+def shown(library):
+    """What the page is given to show."""
+    return bundle(library, [ShownModel(name="net", image_size=SIZE)])
 
 
 def whole(library, name):
@@ -304,9 +315,8 @@ def test_no_file_is_written(painted, library, network, sent, landmark_bundle):
 
 
 @contextmanager
-def served(panel, landmarker=None):
+def served(panel, shown, landmarker=None):
     """The address of a server with the page."""
-    shown = bundle(panel.library, [ShownModel(name="net", image_size=SIZE)])
     with server.listening("127.0.0.1", 0) as listener:
         app = server.application(one_file.page(), shown, panel, landmarker=landmarker)
         running = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
@@ -352,9 +362,9 @@ DRAWN = """async (states) => {
 }"""
 
 
-def test_the_page_and_the_server_draw_a_visitors_image_alike(page, painted, library, network):
+def test_the_page_and_the_server_draw_a_visitors_image_alike(page, painted, library, network, shown):
     panel = panel_of(library, network)
-    with served(panel) as address:
+    with served(panel, shown) as address:
         page.goto(address)
         page.evaluate("async () => { await explorer; }")
         choose(page, file_of(painted[3].portrait))
@@ -388,9 +398,11 @@ def test_the_page_and_the_server_draw_a_visitors_image_alike(page, painted, libr
         assert np.mean(np.array(differences) <= 1) >= 0.999
 
 
-def test_outlines_begin_around_the_parts_that_landmarks_find(page, painted, library, network, landmark_bundle):
+def test_outlines_begin_around_the_parts_that_landmarks_find(
+    page, painted, library, network, shown, landmark_bundle
+):
     exemplar, panel = painted[3], panel_of(library, network)
-    with served(panel, Landmarker(landmark_bundle)) as address:
+    with served(panel, shown, Landmarker(landmark_bundle)) as address:
         page.goto(address)
         page.evaluate("async () => { await explorer; }")
         choose(page, file_of(on_a_wall(exemplar)))
@@ -412,9 +424,9 @@ def test_outlines_begin_around_the_parts_that_landmarks_find(page, painted, libr
         assert len(panel.library) == 4
 
 
-def test_a_real_portrait_is_outlined_by_its_landmarks(page, real, library, network, landmark_bundle):
+def test_a_real_portrait_is_outlined_by_its_landmarks(page, real, library, network, shown, landmark_bundle):
     portrait, panel = real[0], panel_of(library, network)
-    with served(panel, Landmarker(landmark_bundle)) as address:
+    with served(panel, shown, Landmarker(landmark_bundle)) as address:
         page.goto(address)
         page.evaluate("async () => { await explorer; }")
         choose(page, file_of(portrait.portrait))
@@ -428,9 +440,9 @@ def test_a_real_portrait_is_outlined_by_its_landmarks(page, real, library, netwo
             assert abs(outline["column"] + outline["columns"] / 2 - middle[1]) < outline["columns"] / 4
 
 
-def test_what_a_server_refuses_is_told_and_what_was_arranged_stays(page, painted, library, network):
+def test_what_a_server_refuses_is_told_and_what_was_arranged_stays(page, painted, library, network, shown):
     panel = panel_of(library, network)
-    with served(panel) as address:
+    with served(panel, shown) as address:
         page.goto(address)
         page.evaluate("async () => { await explorer; }")
         page.focus("#stage")
@@ -448,8 +460,8 @@ def test_what_a_server_refuses_is_told_and_what_was_arranged_stays(page, painted
     assert page.evaluate("async () => (await explorer).state") == arranged
 
 
-def test_messages_change_with_the_language(page, library, network):
-    with served(panel_of(library, network)) as address:
+def test_messages_change_with_the_language(page, library, network, shown):
+    with served(panel_of(library, network), shown) as address:
         page.goto(address + "#s=WzFd")
         page.evaluate("async () => { await explorer; }")
         assert "damaged" in page.inner_text("#problem")

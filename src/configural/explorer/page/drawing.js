@@ -125,16 +125,16 @@ function remembered(known, key, find) {
   return /** @type {T} */ (known.get(key));
 }
 
-/** @param {Float32Array} surface @param {Scene} scene @param {Placed} item @param {number} blend */
-function paste(surface, scene, item, blend) {
+/** @param {Float32Array} surface within the box @param {number[]} box @param {Placed} item @param {number} blend */
+function paste(surface, [first, before, end, beyond], item, blend) {
   const { patch, low, high, start, middle, still, matrix } = item;
   const { rows, columns, pixels, mask } = patch;
   const factor = matrix[0] ** 2 + matrix[1] ** 2;
-  const top = Math.max(low[0], 0);
-  const left = Math.max(low[1], 0);
-  for (let r = top; r < Math.min(high[0], scene.rows); r += 1) {
-    for (let c = left; c < Math.min(high[1], scene.columns); c += 1) {
-      const to = (r * scene.columns + c) * 3;
+  const [top, left] = [Math.max(low[0], first), Math.max(low[1], before)];
+  const [bottom, right] = [Math.min(high[0], end), Math.min(high[1], beyond)];
+  for (let r = top; r < bottom; r += 1) {
+    for (let c = left; c < right; c += 1) {
+      const to = ((r - first) * (beyond - before) + c - before) * 3;
       if (still) {
         const from = (r - start[0]) * columns + c - start[1];
         if (!mask[from]) continue;
@@ -176,23 +176,25 @@ function paste(surface, scene, item, blend) {
 export function drawn(material, state) {
   const scene = sceneOf(material, state);
   const bare = bareSurface(material, state, scene);
-  const surface = bare.slice();
   const shown = scene.items.filter((item) => item.shown);
-  for (const item of shown) paste(surface, scene, item, material.blend);
-  const [top, left] = [0, 1].map((i) => Math.max(0, Math.min(...shown.map((item) => item.low[i]))));
-  const [bottom, right] = [0, 1].map((i) => Math.min([scene.rows, scene.columns][i], Math.max(...shown.map((item) => item.high[i]))));
-  /** @type {Float32Array | null} */
-  let change = null;
-  if (shown.length) {
-    change = new Float32Array((bottom - top) * (right - left) * 3);
-    let to = 0;
+  // Only the box that holds all parts is copied to draw them: maps draw hundreds of states.
+  const low = [0, 1].map((i) => Math.max(0, Math.min(...shown.map((item) => item.low[i]))));
+  const high = [0, 1].map((i) => Math.min([scene.rows, scene.columns][i], Math.max(...shown.map((item) => item.high[i]))));
+  const box = shown.length ? [...low, ...high] : [0, 0, 0, 0];
+  const [top, left, bottom, right] = box;
+  const wide = 3 * (right - left);
+  const surface = new Float32Array((bottom - top) * wide);
+  const bareRow = (/** @type {number} */ r) => bare.subarray(3 * (r * scene.columns + left), 3 * (r * scene.columns + right));
+  for (let r = top; r < bottom; r += 1) surface.set(bareRow(r), (r - top) * wide);
+  for (const item of shown) paste(surface, box, item, material.blend);
+  const changed = () => {
+    const change = surface.slice();
     for (let r = top; r < bottom; r += 1) {
-      for (let from = 3 * (r * scene.columns + left); from < 3 * (r * scene.columns + right); from += 1) {
-        change[to] = surface[from] - bare[from];
-        to += 1;
-      }
+      const [row, at] = [bareRow(r), (r - top) * wide];
+      for (let i = 0; i < wide; i += 1) change[at + i] -= row[i];
     }
-  }
+    return change;
+  };
   /** @type {Map<number, Uint8ClampedArray>} */
   const made = new Map();
   return {
@@ -206,7 +208,7 @@ export function drawn(material, state) {
       let image = made.get(size);
       if (!image) {
         const exact = bareImage(material, state, scene, size).slice();
-        if (change) resizedPart(change, [top, left, bottom, right], scene, size).forEach((value, i) => { exact[i] += value; });
+        if (shown.length) resizedPart(changed(), box, scene, size).forEach((value, i) => { exact[i] += value; });
         // Such an array rounds to whole levels, halves to the even one.
         image = new Uint8ClampedArray(exact);
         if (state.flip) image = turnedOver(image);
@@ -218,8 +220,12 @@ export function drawn(material, state) {
     large() {
       const image = new Uint8ClampedArray(scene.side * scene.side * 3);
       for (let r = 0; r < scene.rows; r += 1) {
-        const row = surface.subarray(3 * r * scene.columns, 3 * (r + 1) * scene.columns);
+        const row = bare.subarray(3 * r * scene.columns, 3 * (r + 1) * scene.columns);
         image.set(row, 3 * ((r + scene.corner[0]) * scene.side + scene.corner[1]));
+      }
+      for (let r = top; r < bottom; r += 1) {
+        const row = surface.subarray((r - top) * wide, (r - top + 1) * wide);
+        image.set(row, 3 * ((r + scene.corner[0]) * scene.side + left + scene.corner[1]));
       }
       return state.flip ? turnedOver(image) : image;
     },
