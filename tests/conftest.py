@@ -16,12 +16,15 @@ import numpy as np
 import pytest
 import shape_checks
 from filelock import FileLock
+from hypothesis import settings
 
 from configural.objects import ObjectScheme
 from configural.objects.scheme import LengthUnit
 from configural.portraits import Exemplar, Library, load
 
 gc.set_threshold(50_000, 20)  # much is imported and stays
+settings.register_profile("without a clock", deadline=None)  # a loaded machine is slow, and right
+settings.load_profile("without a clock")
 collect_ignore = ["halting.py"]  # which alters what it imports
 assert shape_checks.annotated()  # before anything of the package was imported
 
