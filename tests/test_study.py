@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import typer
 import yaml
+from conftest import drawing_nothing
 from typer.testing import CliRunner
 
 import configural as cf
@@ -54,27 +55,6 @@ def in_this_process(jobs, work, workers, report):
 
 def study(blocks, out, plan=PLAN, engine=in_this_process):
     return cf.run_study(plan, blocks, out=out, engine=engine)
-
-
-@contextmanager
-def drawing_nothing():
-    """Pages are empty and runs have no figures: both take longer than all else."""
-
-    def write_page(of):
-        (getattr(of, "folder", of) / "report.html").write_text("")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("configural.report.write_run_report", write_page)
-        patch.setattr("configural.report.write_study_report", write_page)
-        for name in ("save_figure", "accuracy_figure", "loss_figure", "confusion_matrix_figure"):
-            patch.setattr(sys.modules["configural.runs.run"], name, lambda *given, **settings: None)
-        yield
-
-
-@pytest.fixture
-def undrawn():
-    with drawing_nothing():
-        yield
 
 
 WITH_PAGES = ("cnn-13-fct-1", "fcn-14-baseline-2")
