@@ -1,6 +1,7 @@
 """Faces to test on: a few painted ones, and real portraits where they are at hand."""
 
 import gc
+import importlib
 import inspect
 import os
 import shutil
@@ -16,12 +17,15 @@ import numpy as np
 import pytest
 import shape_checks
 from filelock import FileLock
+from hypothesis import settings
 
 from configural.objects import ObjectScheme
 from configural.objects.scheme import LengthUnit
 from configural.portraits import Exemplar, Library, load
 
 gc.set_threshold(50_000, 20)  # much is imported and stays
+settings.register_profile("without a clock", deadline=None)  # a loaded machine is slow, and right
+settings.load_profile("without a clock")
 collect_ignore = ["halting.py"]  # which alters what it imports
 assert shape_checks.annotated()  # before anything of the package was imported
 
@@ -85,6 +89,29 @@ def png_alone() -> Iterator[tuple[int, tuple[str, ...]]]:
 def every_format(png_alone: tuple[int, tuple[str, ...]]) -> Iterator[None]:
     """Figures are written as what they are for users."""
     with _figures_as(*png_alone):
+        yield
+
+
+@contextmanager
+def drawing_nothing() -> Iterator[None]:
+    """Pages are empty and runs have no figures: both take longer than all else."""
+
+    def write_page(of: Any) -> None:
+        (getattr(of, "folder", of) / "report.html").write_text("")
+
+    runs = importlib.import_module("configural.runs.run")  # whose name is also that of a function
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("configural.report.write_run_report", write_page)
+        patch.setattr("configural.report.write_study_report", write_page)
+        for name in ("save_figure", "accuracy_figure", "loss_figure", "confusion_matrix_figure"):
+            patch.setattr(runs, name, lambda *given, **settings: None)
+        yield
+
+
+@pytest.fixture
+def undrawn() -> Iterator[None]:
+    """Where no page and no figure of a run is the point."""
+    with drawing_nothing():
         yield
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
-from skimage.transform import resize, warp_coords
+from skimage.transform import resize
 
 from configural.portraits import Exemplar, Library
 from configural.stimuli import Stimulus
@@ -84,10 +84,8 @@ def _part(donor: Exemplar, kind: str, host: Exemplar, feather: float) -> tuple[n
     opacity = mask.astype(float)
     width = feather * max(host.canvas.shape) / 512
     if width > 0.5:
-        outside = cKDTree(np.argwhere(~np.pad(mask, 1)))
-        for r, c in np.argwhere(mask):
-            distance = outside.query((r + 1, c + 1))[0]
-            opacity[r, c] = min(1, (distance - 0.5) / width)
+        distance, _ = cKDTree(np.argwhere(~np.pad(mask, 1))).query(np.argwhere(mask) + 1)
+        opacity[mask] = np.minimum(1, (distance - 0.5) / width)
     home = _resized(home, shape)
     skin = np.average(home.reshape(-1, 3), axis=0, weights=opacity.ravel())
     return _resized(part.pixels, shape), opacity, skin
@@ -122,13 +120,13 @@ def _layers(faces: Library, stimulus: Stimulus) -> list[tuple[int, np.ndarray, n
     middle = _middle(host, stimulus)
     angle = math.radians(stimulus.rotation)
 
-    def before(points: np.ndarray) -> np.ndarray:
-        """Where the points (column, row) of the posed surface were before."""
-        row = points[:, 1] - middle[0] - stimulus.shift[0]
-        col = points[:, 0] - middle[1] - stimulus.shift[1]
-        unturned_row = (math.cos(angle) * row - math.sin(angle) * col) / stimulus.scale
-        unturned_col = (math.sin(angle) * row + math.cos(angle) * col) / stimulus.scale
-        return np.stack([unturned_col + middle[1], unturned_row + middle[0]], axis=1)
+    # Where the points of the posed surface were before.
+    row, col = np.indices(background.shape[:2])
+    row, col = row - middle[0] - stimulus.shift[0], col - middle[1] - stimulus.shift[1]
+    before = (
+        (math.cos(angle) * row - math.sin(angle) * col) / stimulus.scale + middle[0],
+        (math.sin(angle) * row + math.cos(angle) * col) / stimulus.scale + middle[1],
+    )
 
     layers = []
     for slot, content in enumerate(stimulus.contents):
@@ -136,19 +134,22 @@ def _layers(faces: Library, stimulus: Stimulus) -> list[tuple[int, np.ndarray, n
             continue
         pixels, opacity, skin = _part(exemplars[content.donor], content.kind, host, condition.feather)
         top, left = _place(host, stimulus, slot, opacity.shape)
-        centre = np.array([left, top]) + (np.array(opacity.shape[::-1]) - 1) / 2
+        half = (np.array(opacity.shape) - 1) / 2
+        row, col = before[0] - top - half[0], before[1] - left - half[1]
         own = math.radians(content.rotation)
-        back = np.array([[math.cos(own), -math.sin(own)], [math.sin(own), math.cos(own)]]) / content.scale
-
-        def source(points: np.ndarray, corner=(left, top), centre=centre, back=back) -> np.ndarray:
-            """Where they were in the part, before it was turned alone."""
-            return (before(points) - centre) @ back + centre - corner + 2
-
-        # Two pixels around the part, so that its border is mixed with nothing but its own colour.
-        whence = warp_coords(source, background.shape[:2])
+        # And where in the part, before it was turned alone. Two pixels around it, so that its border is mixed with
+        # nothing but its own colour.
+        whence = np.stack(
+            [
+                (math.cos(own) * row - math.sin(own) * col) / content.scale + half[0] + 2,
+                (math.sin(own) * row + math.cos(own) * col) / content.scale + half[1] + 2,
+            ]
+        )
         opacity = map_coordinates(np.pad(opacity, 2), whence, order=1)
         padded = np.pad(pixels, ((2, 2), (2, 2), (0, 0)), mode="edge")
-        pixels = np.dstack([map_coordinates(plane, whence, order=1) for plane in np.moveaxis(padded, 2, 0)])
+        seen, pixels = opacity > 0, np.zeros((*opacity.shape, 3))
+        for channel in range(3):
+            pixels[seen, channel] = map_coordinates(padded[..., channel], whence[:, seen], order=1)
         if condition.colour_transfer:
             under = np.average(background.reshape(-1, 3), axis=0, weights=opacity.ravel())
             pixels = np.clip(pixels * np.clip(under / np.maximum(skin, 1), 0.5, 2), 0, 255)

@@ -5,21 +5,25 @@ call still a sixth.
 """
 
 import functools
+import inspect
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from pathlib import Path
-from types import CodeType, FunctionType
-from typing import Any
+from types import FunctionType
+from typing import Any, get_type_hints
 
 import jaxtyping
+from beartype import BeartypeConf, beartype
+from jaxtyping._storage import pop_shape_memo, push_shape_memo
 
 SOURCE = Path(__file__).parents[1] / "src"
-CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 CALLS = 20
 """So many calls of each function are checked in each test, its first ones, and then one in as many."""
 
-_every_call = jaxtyping.jaxtyped
-_calls: Counter[CodeType] = Counter()
+_typechecker = beartype(conf=BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError))
+_every_call = functools.partial(jaxtyping.jaxtyped, typechecker=_typechecker)
+_calls: Counter[int] = Counter()
 
 
 def annotated() -> list[str]:
@@ -33,36 +37,53 @@ def begin_test() -> None:
     _calls.clear()
 
 
-def _some_calls(*, typechecker: Any) -> Callable[[Any], Any]:
-    """A decorator like `jaxtyping.jaxtyped`, which it uses for the calls that are checked."""
-    decorate = _every_call(typechecker=typechecker)
-
-    def decorated(made: Any) -> Any:
-        if isinstance(made, type):
-            plain, of_class = made.__init__, decorate(made)
-            if of_class.__init__ is not plain:  # of a dataclass, whose fields it checks
-                of_class.__init__ = _at_times(plain, lambda checked=of_class.__init__: checked)
-            return of_class
-        return _at_times(made, lambda: decorate(made)) if isinstance(made, FunctionType) else decorate(made)
-
-    return decorated
+def _some_calls(made: Any) -> Any:
+    """The decorator in the place of `jaxtyping.jaxtyped`."""
+    if isinstance(made, FunctionType):
+        return _at_times(made)
+    if is_dataclass(made) and not hasattr(made.__init__, "__wrapped__"):  # whose fields are checked
+        made.__init__ = _at_times(made.__init__)
+    return made
 
 
-def _at_times(plain: Callable[..., Any], make_checked: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+def _at_times(plain: Callable[..., Any]) -> Callable[..., Any]:
     """A function of which some calls are checked; made so at the first call, which many in functions never have."""
     made: list[Callable[..., Any]] = []
+    code = id(plain.__code__)  # the same for all functions that another one makes
 
     @functools.wraps(plain)
     def call(*args: Any, **kwargs: Any) -> Any:
-        _calls[plain.__code__] += 1
-        if _calls[plain.__code__] > CALLS and _calls[plain.__code__] % CALLS:
+        _calls[code] += 1
+        if _calls[code] > CALLS and _calls[code] % CALLS:
             return plain(*args, **kwargs)
         if not made:
-            made.append(make_checked())
+            made.append(_checked(plain))
         return made[0](*args, **kwargs)
 
     return call
 
 
-jaxtyping.jaxtyped = _some_calls
-jaxtyping.install_import_hook(annotated(), CHECKER)
+def _checked(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """As `jaxtyping.jaxtyped`, which looks at arguments twice so as to tell more of what is wrong with them."""
+    try:
+        plain.__annotations__ = get_type_hints(plain, include_extras=True)
+    except NameError:  # imported for mypy alone
+        return _every_call(plain)
+    if inspect.isgeneratorfunction(plain) or inspect.iscoroutinefunction(plain):
+        return _every_call(plain)
+    checked = _typechecker(plain)
+    names_arguments = "{" in repr(plain.__annotations__)
+    signature = inspect.signature(plain)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        push_shape_memo(signature.bind(*args, **kwargs).arguments if names_arguments else {})
+        try:
+            return checked(*args, **kwargs)
+        finally:
+            pop_shape_memo()
+
+    return call
+
+
+jaxtyping.jaxtyped = lambda *, typechecker: _some_calls
+jaxtyping.install_import_hook(annotated(), "beartype.beartype")

@@ -113,7 +113,7 @@ CHOICES_AT_RANDOM = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     choices=CHOICES_AT_RANDOM, seed=st.integers(0, 10**6), placement=st.sampled_from(["left", "middle", "right"])
 )

@@ -266,7 +266,7 @@ def test_pycocotools_reads_the_parts(masks, written, truth, blocks, table):
     assert len(set(flat)) == len(flat) == 60  # as tools need them that put all images into one folder
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(arrays.arrays(bool, strategies.tuples(strategies.integers(1, 90), strategies.integers(1, 90))))
 def test_run_lengths_are_those_of_coco(mask):
     from pycocotools import mask as reference

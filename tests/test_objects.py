@@ -105,7 +105,7 @@ def test_a_scheme_is_registered_by_name():
         object_scheme("van")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     order=ORDERS,
     pairs=st.integers(0, 2),

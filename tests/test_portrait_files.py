@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import block_exemplar
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
@@ -390,7 +390,6 @@ def test_heic_is_read_by_a_plug_in_or_named(tmp_path, monkeypatch):
     assert np.abs(read_image(path).astype(int) - image[0, 0]).max() < 12
 
 
-@settings(deadline=None)  # the first of them loads what it needs
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
     | arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)))

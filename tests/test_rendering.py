@@ -40,7 +40,7 @@ def test_as_the_literal_renderer_on_painted_exemplars(painted, size):
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10**6),
     size=st.integers(8, 150),

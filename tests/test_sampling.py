@@ -118,7 +118,7 @@ def test_hosts_and_donors_are_even_and_independent(blocks):
     assert abs(own - 1 / 12) < 0.02
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     count=st.integers(1, 300).map(lambda half: 2 * half),
@@ -164,7 +164,7 @@ def test_shifted_test_set_holds_500_each(blocks):
     assert set(test.groupby(["label", "placement"]).size()) == {500}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6))
 def test_identity_split_keeps_persons_apart(blocks, seed):
     table = sample(blocks, condition="baseline", split="identity", count=400, seed=seed)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import typer
 import yaml
+from conftest import drawing_nothing
 from typer.testing import CliRunner
 
 import configural as cf
@@ -56,27 +57,6 @@ def study(blocks, out, plan=PLAN, engine=in_this_process):
     return cf.run_study(plan, blocks, out=out, engine=engine)
 
 
-@contextmanager
-def drawing_nothing():
-    """Pages are empty and runs have no figures: both take longer than all else."""
-
-    def write_page(of):
-        (getattr(of, "folder", of) / "report.html").write_text("")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("configural.report.write_run_report", write_page)
-        patch.setattr("configural.report.write_study_report", write_page)
-        for name in ("save_figure", "accuracy_figure", "loss_figure", "confusion_matrix_figure"):
-            patch.setattr(sys.modules["configural.runs.run"], name, lambda *given, **settings: None)
-        yield
-
-
-@pytest.fixture
-def undrawn():
-    with drawing_nothing():
-        yield
-
-
 WITH_PAGES = ("cnn-13-fct-1", "fcn-14-baseline-2")
 
 
@@ -89,7 +69,8 @@ def finished(blocks, tmp_path_factory):
             report(job)
             with nullcontext() if job.name in WITH_PAGES else drawing_nothing():
                 outcome = attempt(work, job)
-            yield job, outcome
+            with drawing_nothing():  # but in the end
+                yield job, outcome
 
     return study(blocks, tmp_path_factory.mktemp("studies") / "whole", engine=carry_out)
 
@@ -266,15 +247,15 @@ def test_a_condition_with_a_placement_of_its_own_is_tested_in_the_middle_too(blo
     assert not tested["log_odds"].equals(run.predictions.frame["log_odds"])
 
 
-def test_a_finished_study_repeats_nothing(finished, blocks):
-    before = {path: path.stat().st_mtime_ns for path in (finished.folder / "runs").rglob("*")}
+def test_a_finished_study_repeats_nothing(copied, finished, blocks):
+    before = {path: path.stat().st_mtime_ns for path in (copied / "runs").rglob("*")}
 
     def refuse(jobs, work, workers, report):
         raise AssertionError("there is nothing to do")
 
-    again = cf.run_study(None, blocks, out=finished.folder, engine=refuse)
+    again = cf.run_study(None, blocks, out=copied, engine=refuse)
     assert again.results.equals(finished.results)
-    assert {path: path.stat().st_mtime_ns for path in (finished.folder / "runs").rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in (copied / "runs").rglob("*")} == before
 
 
 def test_another_plan_is_refused_with_the_difference(finished, blocks):

@@ -23,7 +23,7 @@ def values_and_gradients(function, tensors, of_pooled, dtype=torch.float64):
     return [out.detach().double(), *(argument.grad.double() for argument in arguments)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     n=st.integers(1, 5),
     channels=st.integers(1, 6),

@@ -128,7 +128,8 @@ class Plan:
         for shard in shards:
             # A slice of the table, so that only a shard's rows ever become Python objects.
             table = self.table.take(shard.rows)
-            columns = {name: table.frame[name].tolist() for name in table.columns}  # `to_dict` takes far longer
+            lists = table.lists  # of most columns; `to_dict` takes far longer
+            columns = {n: lists[n] if n in lists else table.frame[n].tolist() for n in table.columns}
             for position, row in enumerate(shard.rows.tolist()):
                 said = {name: values[position] for name, values in columns.items()}
                 yield Entry(row, said, table[position], self.masks, self.renderer)

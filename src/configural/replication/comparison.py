@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -95,7 +96,7 @@ def compare_results(results: pd.DataFrame, image_size: int) -> Comparison:
         raise ConfiguralError(f"the results have no column {missing[0]}: are they the table of a study?")
     of_faces = set(RESULT_COLUMNS) <= set(results)  # those of another object count other confusions
     published = published_results() if of_faces else published_results().iloc[:0]
-    theirs = _summaries(pd.concat([published, estimated_shifted_only(published)]), "published")
+    theirs, their_findings = _published() if of_faces else (_summaries(published, "published"), ())
     cells = _summaries(results, "own").merge(theirs, on=list(CELL), how="outer")
     for name in ("own_repeats", "published_repeats"):
         cells[name] = cells[name].fillna(0).astype(int)
@@ -108,10 +109,18 @@ def compare_results(results: pd.DataFrame, image_size: int) -> Comparison:
         cells,
         published,
         findings(results, image_size) if of_faces else (),
-        findings(published, PUBLISHED_SIZE) if of_faces else (),
+        their_findings,
         receptive_fields(image_size),
         image_size,
     )
+
+
+@cache
+def _published() -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    """Summaries and findings of the published results, which each comparison is with."""
+    published = published_results()
+    estimated = pd.concat([published, estimated_shifted_only(published)])
+    return _summaries(estimated, "published"), findings(published, PUBLISHED_SIZE)
 
 
 def study_image_size(folder: Path) -> int:

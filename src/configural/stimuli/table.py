@@ -186,7 +186,7 @@ class StimulusTable(_Rows):
         return len(self.frame)
 
     def __getitem__(self, row: int) -> Stimulus:
-        columns = self._columns
+        columns = self.lists
         contents = tuple(
             SlotContent(
                 columns[f"{slot}_kind"][row],
@@ -214,8 +214,8 @@ class StimulusTable(_Rows):
         return (self[row] for row in range(len(self)))
 
     @cached_property
-    def _columns(self) -> dict[str, list[Any]]:
-        """The columns as plain lists; a data frame's own row access is a hundred times slower."""
+    def lists(self) -> dict[str, list[Any]]:
+        """What stimuli are made of, as plain lists; a data frame's own row access is a hundred times slower."""
         neutral = {name: [value] * len(self) for name, value in POSE_COLUMNS.items()}
         named = [name for name in self.frame.columns if name not in ("subset", "class_name", "file")]
         return neutral | {name: self.frame[name].tolist() for name in named}

@@ -67,9 +67,12 @@ class History:
             return cls(_checked(pd.read_csv(path).to_dict(orient="records")))
 
 
+_EPOCHS = TypeAdapter(tuple[Epoch, ...], config={"defer_build": True})  # when a file is read, and then once
+
+
 def _checked(rows: list[Any]) -> tuple[Epoch, ...]:
     """Epochs as a file has them; a ValueError if they are none."""
-    epochs = TypeAdapter(tuple[Epoch, ...]).validate_python(rows)
+    epochs = _EPOCHS.validate_python(rows)
     if not epochs or [epoch.epoch for epoch in epochs] != list(range(1, len(epochs) + 1)):
         raise ValueError("epochs are to be counted from 1")
     return epochs
