@@ -1,7 +1,5 @@
 """A mean over repeats and how far it can be trusted."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,8 +9,6 @@ from jaxtyping import Float
 
 LEVEL = 0.95
 """Nominal coverage of the intervals."""
-
-_DRAWS = 9999
 
 
 @dataclass(frozen=True)
@@ -50,22 +46,22 @@ def spread_of_mean(values: Float[np.ndarray, " n"], *, less: Float[np.ndarray, "
 def _spread(values: tuple[float, ...], less: tuple[float, ...] | None) -> Spread:
     samples = tuple(map(np.array, (values,) if less is None else (values, less)))
     repeats = min(map(len, samples))
+
+    def statistic(*drawn: np.ndarray, axis: int) -> Any:
+        first, *second = (values.mean(axis=axis) for values in drawn)
+        return first - second[0] if second else first
+
     low = high = float("nan")
     if repeats > 1:
-        # As `scipy.stats.bootstrap` draws and computes, which takes half a second to import.
-        random = np.random.default_rng(0)
-        drawn = [sample[random.integers(0, len(sample), (_DRAWS, len(sample)))] for sample in samples]
-        ordered, share = np.sort(_difference(drawn)), (1 - LEVEL) / 2
-        low, high = (_quantile(ordered, at) for at in (share, 1 - share))
-    return Spread(repeats, float(_difference(samples)) if repeats else float("nan"), low, high)
+        from scipy.stats import bootstrap  # half a second to import, which a study that is not over can spare
 
-
-def _difference(samples: Sequence[np.ndarray]) -> Any:
-    """The mean of the first, less that of the second if there is one."""
-    first, *second = (values.mean(axis=-1) for values in samples)
-    return first - second[0] if second else first
-
-
-def _quantile(ordered: Float[np.ndarray, " n"], share: float) -> float:
-    part, below = math.modf((len(ordered) - 1) * share)
-    return float((1 - part) * ordered[int(below)] + part * ordered[int(below) + 1])
+        low, high = bootstrap(
+            samples,
+            statistic,
+            vectorized=True,
+            method="percentile",
+            confidence_level=LEVEL,
+            random_state=np.random.default_rng(0),
+        ).confidence_interval
+    mean = float(statistic(*samples, axis=-1)) if repeats else float("nan")
+    return Spread(repeats, mean, float(low), float(high))
