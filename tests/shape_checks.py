@@ -15,14 +15,13 @@ from typing import Any, get_type_hints
 
 import jaxtyping
 from beartype import BeartypeConf, beartype
-from jaxtyping._storage import pop_shape_memo, push_shape_memo
 
 SOURCE = Path(__file__).parents[1] / "src"
 CALLS = 20
 """So many calls of each function are checked in each test, its first ones, and then one in as many."""
 
 _typechecker = beartype(conf=BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError))
-_every_call = functools.partial(jaxtyping.jaxtyped, typechecker=_typechecker)
+_jaxtyped = jaxtyping.jaxtyped
 _calls: Counter[int] = Counter()
 
 
@@ -64,23 +63,20 @@ def _at_times(plain: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _checked(plain: Callable[..., Any]) -> Callable[..., Any]:
-    """As `jaxtyping.jaxtyped`, which looks at arguments twice so as to tell more of what is wrong with them."""
+    """Checked within a context of its own. `jaxtyped` by itself looks at arguments twice, to tell more of them."""
+    whole = _jaxtyped(typechecker=_typechecker)
     try:
         plain.__annotations__ = get_type_hints(plain, include_extras=True)
     except NameError:  # imported for mypy alone
-        return _every_call(plain)
-    if inspect.isgeneratorfunction(plain) or inspect.iscoroutinefunction(plain):
-        return _every_call(plain)
+        return whole(plain)
+    by_arguments = "{" in repr(plain.__annotations__)  # such a shape depends on an argument's value
+    if by_arguments or inspect.isgeneratorfunction(plain) or inspect.iscoroutinefunction(plain):
+        return whole(plain)
     checked = _typechecker(plain)
-    names_arguments = "{" in repr(plain.__annotations__)
-    signature = inspect.signature(plain)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        push_shape_memo(signature.bind(*args, **kwargs).arguments if names_arguments else {})
-        try:
+        with _jaxtyped("context"):
             return checked(*args, **kwargs)
-        finally:
-            pop_shape_memo()
 
     return call
 
