@@ -476,6 +476,22 @@ def test_the_card_tells_the_licence_and_no_path(source, license, words, written)
         assert yaml.safe_load(many.split("---\n")[1])["size_categories"] == [size]
 
 
+@pytest.mark.parametrize(
+    ("licence", "said"),
+    [
+        ("free", "\n\nFree. The images may be passed on.\n\n"),
+        ("free: drawn by a script.", "\n\nFree: drawn by a script. The images may be passed on.\n\n"),
+        ("free for research alone", "\n\nfree for research alone. **Do not redistribute these images** unless"),
+        ("the terms of its authors", "\n\nthe terms of its authors. **Do not redistribute these images** unless"),
+        ("", "\n\nNothing is known of a licence. **Do not redistribute these images** unless"),
+    ],
+)
+def test_the_card_warns_unless_a_source_states_that_it_is_free(licence, said, written):
+    described = json.loads((written["parquet", False] / "dataset.json").read_text())
+    text = data_card({**described, "source": "mine"}, FORMATS["parquet"], columns=[], licence=licence)
+    assert said in text
+
+
 @webdataset_leaves_files_open
 @pytest.mark.slow
 def test_the_documentation_runs(tmp_path, monkeypatch, load_dataset):

@@ -1,6 +1,7 @@
 """The data card: a README.md with the fields that the Hugging Face hub shows."""
 
 import json
+import re
 from bisect import bisect
 from collections.abc import Sequence
 from functools import cache
@@ -48,6 +49,15 @@ _UNKNOWN = (
 )
 
 
+def _rights(licence: str) -> str:
+    """What is said of a source that states its licence itself, or states none; see `Library`."""
+    stated = licence.strip() or "Nothing is known of a licence."
+    stated += "" if stated.endswith(".") else "."
+    if re.match(r"[Ff]ree(?=[.:])", stated):
+        return f"F{stated[1:]} The images may be passed on."
+    return f"{stated} {_UNKNOWN}"
+
+
 @cache  # compiling it takes longer than filling it in
 def _template() -> Template:
     loader = PackageLoader("configural.export")
@@ -64,10 +74,10 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
         description: What `dataset.json` holds.
         form: The format.
         columns: The columns of the table of stimuli.
-        licence: What is known of the rights in the source images.
+        licence: What is known of the rights in the source images; see `Library`.
     """
     kind = description["source"].partition(":")[0]
-    license, note = _SOURCES.get(kind, ("other", " ".join((licence or "Nothing is known of a licence.", _UNKNOWN))))
+    license, note = _SOURCES.get(kind, ("other", _rights(licence)))
     name, images = description["condition"]["name"], description["images"]
     thing, masked, total = description["object"]["name"], description["masks"] is not None, sum(images.values())
     header: dict[str, Any] = {"license": license}

@@ -128,7 +128,8 @@ class Library:
         exemplars: At least two. Exemplars of a folder are read from the cache when they are needed; their names,
             persons, sizes and digests are at hand at once.
         skipped: (portrait, reason) for each portrait that could not be used.
-        licence: What is known of the rights in the portraits, to be passed on with images made of them.
+        licence: What is known of the rights in the portraits, to be passed on with images made of them: `free`, or
+            `free:` and a remark, if these may be passed on by anybody; of all else a data card warns.
         scheme: What the object consists of.
     """
 
