@@ -492,6 +492,19 @@ def test_the_card_warns_unless_a_source_states_that_it_is_free(licence, said, wr
     assert said in text
 
 
+@pytest.mark.parametrize(("thing", "people"), [("face", True), ("park_bench", False)])
+def test_the_card_speaks_of_people_where_faces_are_shown(thing, people, written):
+    described = json.loads((written["parquet", False] / "dataset.json").read_text())
+    described |= {"source": "mine", "class_names": ["scrambled", thing]}
+    described["object"] |= {"name": thing}
+    text = data_card(described, FORMATS["parquet"], columns=[])
+    for words in ("nobody looks like them", "used to recognise people", "and the people shown allow it"):
+        assert (words in text) == people
+    assert ("no park bench looks like them" in text) != people
+    assert "\n\n## Use\n" in text
+    assert "\n\n\n" not in text
+
+
 @webdataset_leaves_files_open
 @pytest.mark.slow
 def test_the_documentation_runs(tmp_path, monkeypatch, load_dataset):

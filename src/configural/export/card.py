@@ -44,18 +44,16 @@ _SOURCES = {
     ),
 }
 
-_UNKNOWN = (
-    "**Do not redistribute these images** unless the owners of the source images and the people shown allow it."
-)
+_UNKNOWN = "**Do not redistribute these images** unless the owners of the source images{} allow it."
 
 
-def _rights(licence: str) -> str:
+def _rights(licence: str, *, people: bool) -> str:
     """What is said of a source that states its licence itself, or states none; see `Library`."""
     stated = licence.strip() or "Nothing is known of a licence."
     stated += "" if stated.endswith(".") else "."
     if re.match(r"[Ff]ree(?=[.:])", stated):
         return f"F{stated[1:]} The images may be passed on."
-    return f"{stated} {_UNKNOWN}"
+    return f"{stated} {_UNKNOWN.format(' and the people shown' * people)}"
 
 
 @cache  # compiling it takes longer than filling it in
@@ -76,8 +74,8 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
         columns: The columns of the table of stimuli.
         licence: What is known of the rights in the source images; see `Library`.
     """
-    kind = description["source"].partition(":")[0]
-    license, note = _SOURCES.get(kind, ("other", _rights(licence)))
+    kind, people = description["source"].partition(":")[0], description["class_names"][1] == "face"
+    license, note = _SOURCES.get(kind, ("other", _rights(licence, people=people)))
     name, images = description["condition"]["name"], description["images"]
     thing, masked, total = description["object"]["name"], description["masks"] is not None, sum(images.values())
     header: dict[str, Any] = {"license": license}
@@ -110,4 +108,5 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
         usage=form.usage,
         condition_in_full=json.dumps(description["condition"]),
         note=note,
+        people=people,
     )
