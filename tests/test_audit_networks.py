@@ -381,10 +381,30 @@ def test_a_probe_needs_no_figure_nor_examples_of_its_own(painted, outside, tmp_p
     found = audit(bright, painted, image_size=16, pairs=8, probes=[outside.Plain], out=tmp_path / "a")
     assert (tmp_path / "a" / "figures" / "plain.png").is_file()
     assert [example.caption for example in found.examples["plain"]][:2] == [
-        "image 1, as it is",
-        "image 2, as it is",
+        "object 1, as it is",
+        "object 2, as it is",
     ]
     assert 'id="plain"' in write_audit_report(tmp_path / "a").read_text("utf-8")
+
+
+def test_captions_of_examples_say_what_their_notes_say(painted, outside):
+    shown = pd.DataFrame(
+        {
+            "base": [7, 9, 7, 9, 9],
+            "host": ["a", "b", "a", "b", "b"],
+            "what": ["tilt", "tilt", "tilt", "", "tilt"],
+            "angle": [0.0, 0.0, 22.5, 22.5, np.nan],
+            "upside_down": [False, False, True, False, False],
+            "label": [1, 1, 1, 1, 1],
+            "log_odds": [0.5, 1.5, 2.5, 3.5, 4.5],
+        }
+    )
+    assert outside.Plain().examples(shown) == {
+        0: "object 1, tilt, angle 0, not upside down",
+        2: "object 1, tilt, angle 22.5, upside down",
+        1: "object 2, tilt, angle 0, not upside down",
+        3: "object 2, angle 22.5, not upside down",
+    }
 
 
 @pytest.mark.parametrize("kind", [Probe, Inspection])

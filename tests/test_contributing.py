@@ -123,7 +123,7 @@ def test_recipe_of_a_probe(elsewhere, monkeypatch):
     page = (elsewhere / "audits" / "smaller" / "report.html").read_text("utf-8")
     assert "keep their relations at half the size" in page
     assert "Smaller: drop at half the size" in page
-    for caption in ("image 1, full", "image 2, half", "image 3, full", "image 4, half"):
+    for caption in ("object 1, full", "object 1, half", "object 2, full", "object 2, half"):
         assert f"{caption}<" in page
     scores = (elsewhere / "audits" / "smaller" / "audit.csv").read_text("utf-8")
     assert "smaller,drop" in scores
