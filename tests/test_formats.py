@@ -505,6 +505,19 @@ def test_the_card_speaks_of_people_where_faces_are_shown(thing, people, written)
     assert "\n\n\n" not in text
 
 
+@pytest.mark.parametrize(
+    ("usage", "shown"),
+    [("Read it.", "\n\n## Use\n\nRead it.\n\n## How"), ("Read it.\n", "Read it.\n\n## How"), ("", "")],
+)
+def test_the_card_keeps_headings_apart_from_whatever_a_format_says_of_its_use(usage, shown, written, monkeypatch):
+    described = json.loads((written["parquet", False] / "dataset.json").read_text())
+    monkeypatch.setattr(type(FORMATS["parquet"]), "usage", usage)
+    text = data_card(described, FORMATS["parquet"], columns=[])
+    assert shown in text
+    assert ("## Use" in text) == bool(usage)
+    assert "\n\n\n" not in text
+
+
 @webdataset_leaves_files_open
 @pytest.mark.slow
 def test_the_documentation_runs(tmp_path, monkeypatch, load_dataset):

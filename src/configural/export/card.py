@@ -105,7 +105,7 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
         total=total,
         split_names=_SPLIT_NAMES,
         columns=columns,
-        usage=form.usage,
+        usage=form.usage.strip(),
         condition_in_full=json.dumps(description["condition"]),
         note=note,
         people=people,
