@@ -24,6 +24,7 @@ from configural.audit import (
     PROBES,
     Attribution,
     Audit,
+    AuditInterruptedError,
     BackgroundRemoval,
     Displacement,
     ForcedChoice,
@@ -32,10 +33,14 @@ from configural.audit import (
     Inversion,
     Probe,
     ReceptiveField,
+    Score,
+    Trials,
     audit,
     compare_audits,
+    fit,
     observers,
     sentences,
+    with_columns,
 )
 from configural.audit.probe import ProbeCard
 from configural.audit.probes.receptive_field import evidence_map
@@ -376,10 +381,59 @@ def test_a_probe_needs_no_figure_nor_examples_of_its_own(painted, outside, tmp_p
     found = audit(bright, painted, image_size=16, pairs=8, probes=[outside.Plain], out=tmp_path / "a")
     assert (tmp_path / "a" / "figures" / "plain.png").is_file()
     assert [example.caption for example in found.examples["plain"]][:2] == [
-        "image 1, as it is",
-        "image 2, as it is",
+        "object 1, as it is",
+        "object 2, as it is",
     ]
     assert 'id="plain"' in write_audit_report(tmp_path / "a").read_text("utf-8")
+
+
+def test_captions_of_examples_say_what_their_notes_say(painted, outside):
+    shown = pd.DataFrame(
+        {
+            "base": [7, 9, 7, 9, 9],
+            "host": ["a", "b", "a", "b", "b"],
+            "what": ["tilt", "tilt", "tilt", "", "tilt"],
+            "angle": [0.0, 0.0, 22.5, 22.5, np.nan],
+            "upside_down": [False, False, True, False, False],
+            "label": [1, 1, 1, 1, 1],
+            "log_odds": [0.5, 1.5, 2.5, 3.5, 4.5],
+        }
+    )
+    assert outside.Plain().examples(shown) == {
+        0: "object 1, tilt, angle 0, not upside down",
+        2: "object 1, tilt, angle 22.5, upside down",
+        1: "object 2, tilt, angle 0, not upside down",
+        3: "object 2, angle 22.5, not upside down",
+    }
+
+
+@pytest.mark.parametrize("kind", [Probe, Inspection])
+def test_stimuli_that_cannot_be_drawn_are_the_fault_of_the_probe_not_of_the_classifier(kind, painted):
+    class Pushed(kind):
+        name, title, question = "pushed", "Pushed", "What is lost at the edge?"
+        push, fitting = 400, False
+
+        def trials(self, material):
+            moved = with_columns(material.some_objects(4), shift_col=[self.push, 0, 0, 0])
+            if self.fitting:
+                moved = moved.take(np.flatnonzero(fit(material.library, moved)))
+            return Trials.join(material.library, [(moved, {})])
+
+        def inspect(self, classifier, stimuli, *, renderer):
+            return {"log_odds": classifier.log_odds(renderer.draw_batch(stimuli))}
+
+        def score(self, responses, material):
+            return [Score("seen", material.bootstrap.mean(responses["log_odds"], responses["host"]))]
+
+    probe = Pushed()
+    with pytest.raises(AuditInterruptedError) as caught:
+        audit(bright, painted, image_size=16, pairs=4, probes=[probe])
+    said = str(caught.value)
+    assert said.startswith("probe pushed: image 1 to 4 of 4 cannot be drawn: stimulus ")
+    assert "leaves the canvas of" in said
+    assert "classifier" not in said
+    probe.fitting = True
+    assert audit(bright, painted, image_size=16, pairs=4, probes=[probe]).score("pushed", "seen")["images"] == 3
 
 
 def test_what_is_no_probe_is_refused(painted, outside):

@@ -6,6 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from configural.errors import ConfiguralError
+from configural.objects import ObjectScheme
+from configural.objects.scheme import LengthUnit
+from configural.portraits import Exemplar
 from configural.portraits.canvas import _plate, fill_parts
 
 ROWS, COLS = 512, 372
@@ -217,6 +221,21 @@ def test_flat_image_stays_flat():
     portrait = np.full((ROWS, COLS, 3), 128, np.uint8)
     canvas = fill_parts(portrait, paint()[1])
     assert np.abs(canvas.astype(int) - 128).max() <= 1
+
+
+def test_an_exemplar_without_a_canvas_is_filled_in_as_its_own_scheme_says():
+    portrait, segmentation, _, _ = paint()
+    bare = {
+        "name": "mask",
+        "class_names": ("no_mask", "mask"),
+        "part_kinds": ("one", "two", "three", "four", "five"),
+    }
+    scheme = ObjectScheme(**bare, unit=LengthUnit(name="gap", between=("one", "two")))
+    segmentation[400:420, 180:200] = 5
+    cut = Exemplar.cut("a", portrait, segmentation=segmentation, scheme=scheme)
+    assert np.array_equal(cut.canvas, fill_parts(portrait, segmentation, scheme=scheme))
+    with pytest.raises(ConfiguralError, match="shows part kind 5, the scheme face has 4: give the scheme"):
+        fill_parts(portrait, segmentation)
 
 
 def test_quick_enough_to_prepare_a_library():

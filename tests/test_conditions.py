@@ -11,7 +11,7 @@ from configural.config.study import condition_label
 from configural.errors import ConfiguralError, PortraitSkippedWarning
 from configural.objects import FACE
 from configural.stimuli import Condition, MovedPart, Renderer, StimulusTable, condition, preset_names, sample
-from configural.stimuli.conditions import refuse_unregistered
+from configural.stimuli.conditions import CONDITIONS, refuse_unregistered
 from configural.stimuli.shortcuts import _accuracy, shortcut_accuracies
 from configural.study.plans import read_plan
 
@@ -42,6 +42,14 @@ def test_a_file_may_have_a_plus_in_its_name(tmp_path):
     assert read_plan(tmp_path / "plan.yaml").conditions[0] == str(path)
     with pytest.raises(ConfiguralError, match="'evil:make' is not registered here"):
         refuse_unregistered("baseline+evil:make")
+
+
+def test_a_registered_name_lends_none_to_a_module(monkeypatch):
+    """A preset alone takes what follows a colon; elsewhere a file would have a module of that name imported."""
+    monkeypatch.setitem(CONDITIONS, "wide", Condition(name="wide"))
+    refuse_unregistered("wide+one-part-moved:nose:20")
+    with pytest.raises(ConfiguralError, match="'wide:make' is not registered here"):
+        refuse_unregistered("wide:make")
 
 
 def test_the_moved_part_is_a_parameter():

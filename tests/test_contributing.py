@@ -123,7 +123,7 @@ def test_recipe_of_a_probe(elsewhere, monkeypatch):
     page = (elsewhere / "audits" / "smaller" / "report.html").read_text("utf-8")
     assert "keep their relations at half the size" in page
     assert "Smaller: drop at half the size" in page
-    for caption in ("image 1, full", "image 2, half", "image 3, full", "image 4, half"):
+    for caption in ("object 1, full", "object 1, half", "object 2, full", "object 2, half"):
         assert f"{caption}<" in page
     scores = (elsewhere / "audits" / "smaller" / "audit.csv").read_text("utf-8")
     assert "smaller,drop" in scores
@@ -159,3 +159,43 @@ assert (wider == twice).all() and (wider != plain).any()
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+ENTRY_POINTS = """\
+[configural.networks]
+patches = my_network:Patches
+[configural.sources]
+discs = my_source:discs
+[configural.conditions]
+wide = my_condition:wide
+[configural.probes]
+smaller = my_probe:Smaller
+[configural.formats]
+npz = my_format:Npz
+"""
+
+
+def test_plain_names_of_an_installed_package_work_everywhere(elsewhere):
+    """Whatever reads a folder takes them as it takes those of the package, and none is named again."""
+    for recipe in ("network", "source", "condition", "probe", "format"):
+        for name, content in files(recipe).items():
+            (elsewhere / name).write_text(content, "utf-8")
+    installed = elsewhere / "my_package-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text(ENTRY_POINTS)
+    drawn = "--source discs --condition wide --count 42"
+    for command in (
+        f"generate {drawn} --size 32 --format npz --out images",
+        "verify images",
+        f"run --network patches {drawn} --image-size 32 --epochs 1 --out trained",
+        "evaluate trained --placement shifted --out shifted",
+        "evaluate trained --data images --out on-images",
+        "audit trained --pairs 4 --probe smaller --out audited",
+    ):
+        done = configural(*command.split())
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    page = (elsewhere / "trained" / "report.html").read_text("utf-8")
+    assert "configural evaluate" in page
+    assert "--network patches" not in page
+    assert "Conv2d" in page

@@ -476,6 +476,48 @@ def test_the_card_tells_the_licence_and_no_path(source, license, words, written)
         assert yaml.safe_load(many.split("---\n")[1])["size_categories"] == [size]
 
 
+@pytest.mark.parametrize(
+    ("licence", "said"),
+    [
+        ("free", "\n\nFree. The images may be passed on.\n\n"),
+        ("free: drawn by a script.", "\n\nFree: drawn by a script. The images may be passed on.\n\n"),
+        ("free for research alone", "\n\nfree for research alone. **Do not redistribute these images** unless"),
+        ("the terms of its authors", "\n\nthe terms of its authors. **Do not redistribute these images** unless"),
+        ("", "\n\nNothing is known of a licence. **Do not redistribute these images** unless"),
+    ],
+)
+def test_the_card_warns_unless_a_source_states_that_it_is_free(licence, said, written):
+    described = json.loads((written["parquet", False] / "dataset.json").read_text())
+    text = data_card({**described, "source": "mine"}, FORMATS["parquet"], columns=[], licence=licence)
+    assert said in text
+
+
+@pytest.mark.parametrize(("thing", "people"), [("face", True), ("park_bench", False)])
+def test_the_card_speaks_of_people_where_faces_are_shown(thing, people, written):
+    described = json.loads((written["parquet", False] / "dataset.json").read_text())
+    described |= {"source": "mine", "class_names": ["scrambled", thing]}
+    described["object"] |= {"name": thing}
+    text = data_card(described, FORMATS["parquet"], columns=[])
+    for words in ("nobody looks like them", "used to recognise people", "and the people shown allow it"):
+        assert (words in text) == people
+    assert ("no park bench looks like them" in text) != people
+    assert "\n\n## Use\n" in text
+    assert "\n\n\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("usage", "shown"),
+    [("Read it.", "\n\n## Use\n\nRead it.\n\n## How"), ("Read it.\n", "Read it.\n\n## How"), ("", "")],
+)
+def test_the_card_keeps_headings_apart_from_whatever_a_format_says_of_its_use(usage, shown, written, monkeypatch):
+    described = json.loads((written["parquet", False] / "dataset.json").read_text())
+    monkeypatch.setattr(type(FORMATS["parquet"]), "usage", usage)
+    text = data_card(described, FORMATS["parquet"], columns=[])
+    assert shown in text
+    assert ("## Use" in text) == bool(usage)
+    assert "\n\n\n" not in text
+
+
 @webdataset_leaves_files_open
 @pytest.mark.slow
 def test_the_documentation_runs(tmp_path, monkeypatch, load_dataset):

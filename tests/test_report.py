@@ -384,6 +384,7 @@ def test_the_model_card_is_one_for_the_hub_and_names_no_folder(tmp_path):
     assert rows["face predicted as no_face, as face"] == "1, 19"
     assert rows["no_face predicted as no_face, as face"] == "18, 2"
     assert "does not show that it reads how parts relate" in text
+    assert "\n- It must not be used to recognise people, or to judge anybody by their looks.\n- " in text
     for path in re.findall(r"\]\((?!http)(.+?)\)", text):
         assert (run.folder / path).is_file()
 

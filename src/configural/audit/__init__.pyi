@@ -11,6 +11,7 @@ from .parts import everyday as everyday
 from .parts import part_costs as part_costs
 from .planning import Plan as Plan
 from .planning import plan as plan
+from .positions import fit as fit
 from .probe import Inspection as Inspection
 from .probe import Material as Material
 from .probe import Probe as Probe

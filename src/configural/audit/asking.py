@@ -26,6 +26,20 @@ _NOT_DRAWN = {"name", "jitter", "placement", "shift", "rotation", "scale", "inve
 _Look = tuple[Any, ...]
 
 
+class _DrawingError(ConfiguralError):
+    """A stimulus cannot be drawn, which is the probe's fault or the library's, and not the classifier's."""
+
+
+class _Drawer(Renderer):
+    """A renderer whose errors can be told from those of the classifier, also where the probe itself draws."""
+
+    def _scenes(self, stimuli: Sequence[Stimulus]) -> Iterator[Any]:
+        try:
+            yield from super()._scenes(stimuli)
+        except Exception as error:
+            raise _DrawingError(_said(error)) from error
+
+
 @dataclass(frozen=True, eq=False)
 class Asking:
     """A classifier with all that it was asked about.
@@ -50,7 +64,7 @@ class Asking:
         """The one that draws this library's stimuli, in no fewer pixels than `at_least`; shared by all probes."""
         key = id(library), max(self.image_size, at_least)
         if key not in self._renderers:
-            self._renderers[key] = Renderer(library, size=key[1])
+            self._renderers[key] = _Drawer(library, size=key[1])
         return self._renderers[key]
 
     def remember(self, probe: Probe, trials: Trials, log_odds: ArrayLike) -> None:
@@ -73,7 +87,8 @@ class Asking:
             For each batch the column `log_odds`, or what the probe saw.
 
         Raises:
-            ConfiguralError: If the classifier raises, or gives anything but one finite number per stimulus.
+            ConfiguralError: If a stimulus cannot be drawn, or the classifier raises or gives anything but one
+                finite number per stimulus.
             KeyboardInterrupt: On Ctrl-C.
         """
         ends = self._ends(probe, trials, begin)
@@ -88,10 +103,13 @@ class Asking:
                 found = next(each)
             except KeyboardInterrupt as error:
                 raise KeyboardInterrupt(f"interrupted at image {first + 1:,} {where}") from error
+            except _DrawingError as error:
+                which = f"image {first + 1:,} to {last:,} of {len(trials):,}"
+                raise ConfiguralError(f"probe {probe.name}: {which} cannot be drawn: {error}") from error
             except Exception as error:
-                said = str(error)
+                said = _said(error)
                 if not isinstance(error, ConfiguralError):
-                    said = f"{type(error).__name__}: {error} (images were {self.image_size} × {self.image_size})"
+                    said += f" (images were {self.image_size} × {self.image_size})"
                 raise ConfiguralError(
                     f"the classifier failed at image {first + 1:,} to {last:,} {where}: {' '.join(said.split())}"
                 ) from error
@@ -156,6 +174,10 @@ class Asking:
         if drawn not in self._conditions:
             self._conditions.append(drawn)
         return self._conditions.index(drawn)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, ConfiguralError) else f"{type(error).__name__}: {error}"
 
 
 def _look(stimulus: Stimulus, condition: int, filled: Sequence[bool]) -> _Look:

@@ -45,7 +45,23 @@ def padding(library: Library, stimulus: Stimulus, size: int) -> Bool[np.ndarray,
 
 
 def fit(library: Library, table: StimulusTable) -> Bool[np.ndarray, " n"]:
-    """Whether all parts of each stimulus lie on its surface, so that it can be drawn."""
+    """Whether all parts of each stimulus lie on its surface, so that it can be drawn.
+
+    Args:
+        library: The exemplars that the stimuli name.
+        table: Stimuli, whose parts may have been moved since they were sampled.
+
+    Raises:
+        ConfiguralError: If a stimulus names an exemplar that the library does not hold.
+
+    Example:
+        >>> import configural as cf
+        >>> library = cf.portraits.load("synthetic:4")
+        >>> table = cf.stimuli.sample(library, condition="baseline", count=20)
+        >>> moved = cf.audit.with_columns(table, shift_col=400)
+        >>> bool(fit(library, table).all()), bool(fit(library, moved).any())
+        (True, False)
+    """
     return np.asarray(layout_of_table(library, table).inside.all(axis=1))
 
 

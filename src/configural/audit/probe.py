@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -268,17 +269,25 @@ class Probe(ABC):
     def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """Some of its trials to look at, by row, each with what it shows; best those with usual responses.
 
-        By default the first four, versions of one object beside each other, with their notes in words.
+        By default the first four, versions of one object beside each other, with their notes in words: texts, and
+        numbers that are not all the same.
 
         Args:
             shown: As `score` is given.
         """
-        said = [name for name in shown if name != "host" and pd.api.types.is_string_dtype(shown[name])]
         rows = np.argsort(shown["base"].to_numpy(), kind="stable")[:4].tolist()
-        return {
-            row: ", ".join([f"image {number}", *map(str, shown[said].iloc[row])])
-            for number, row in enumerate(rows, start=1)
-        }
+        objects = list(dict.fromkeys(shown["base"].iloc[rows]))
+        own = shown.drop(columns=["base", "host", "log_odds"], errors="ignore")
+        numbers = own.select_dtypes(["number", "bool"])
+        # Those of an inspection are what it found, not what it shows.
+        dull = [name for name in numbers if isinstance(self, Inspection) or numbers[name].nunique() < 2]
+        own = own.drop(columns=dull)
+        captions = {}
+        for row in rows:
+            notes = (_in_words(name, own[name].iloc[row]) for name in own)
+            number = objects.index(shown["base"].iloc[row]) + 1
+            captions[row] = ", ".join([f"object {number}", *filter(None, notes)])
+        return captions
 
     def maps(self, classifier: Respondent, trials: Trials, *, image_size: int) -> Iterator[tuple[str, np.ndarray]]:
         """Images of its own to look at besides the examples, each after its caption."""
@@ -291,6 +300,16 @@ class Probe(ABC):
     def summary(self) -> Mapping[str, Which]:
         """The scores that stand for it where audits are compared, by a heading each."""
         return {}
+
+
+def _in_words(name: str, value: Any) -> str:
+    """What a note says; nothing where it is empty."""
+    name = name.replace("_", " ")
+    if isinstance(value, bool | np.bool_):
+        return name if value else f"not {name}"
+    if pd.isna(value):
+        return ""
+    return f"{name} {value:g}" if isinstance(value, Real) else str(value)
 
 
 class Inspection(Probe):

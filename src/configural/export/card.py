@@ -1,6 +1,7 @@
 """The data card: a README.md with the fields that the Hugging Face hub shows."""
 
 import json
+import re
 from bisect import bisect
 from collections.abc import Sequence
 from functools import cache
@@ -43,9 +44,16 @@ _SOURCES = {
     ),
 }
 
-_UNKNOWN = (
-    "**Do not redistribute these images** unless the owners of the source images and the people shown allow it."
-)
+_UNKNOWN = "**Do not redistribute these images** unless the owners of the source images{} allow it."
+
+
+def _rights(licence: str, *, people: bool) -> str:
+    """What is said of a source that states its licence itself, or states none; see `Library`."""
+    stated = licence.strip() or "Nothing is known of a licence."
+    stated += "" if stated.endswith(".") else "."
+    if re.match(r"[Ff]ree(?=[.:])", stated):
+        return f"F{stated[1:]} The images may be passed on."
+    return f"{stated} {_UNKNOWN.format(' and the people shown' * people)}"
 
 
 @cache  # compiling it takes longer than filling it in
@@ -64,10 +72,10 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
         description: What `dataset.json` holds.
         form: The format.
         columns: The columns of the table of stimuli.
-        licence: What is known of the rights in the source images.
+        licence: What is known of the rights in the source images; see `Library`.
     """
-    kind = description["source"].partition(":")[0]
-    license, note = _SOURCES.get(kind, ("other", " ".join((licence or "Nothing is known of a licence.", _UNKNOWN))))
+    kind, people = description["source"].partition(":")[0], description["class_names"][1] == "face"
+    license, note = _SOURCES.get(kind, ("other", _rights(licence, people=people)))
     name, images = description["condition"]["name"], description["images"]
     thing, masked, total = description["object"]["name"], description["masks"] is not None, sum(images.values())
     header: dict[str, Any] = {"license": license}
@@ -97,7 +105,8 @@ def data_card(description: dict[str, Any], form: Format, *, columns: Sequence[st
         total=total,
         split_names=_SPLIT_NAMES,
         columns=columns,
-        usage=form.usage,
+        usage=form.usage.strip(),
         condition_in_full=json.dumps(description["condition"]),
         note=note,
+        people=people,
     )

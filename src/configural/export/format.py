@@ -46,7 +46,7 @@ class Format(ABC):
 
     Attributes:
         data_files: Pattern of the files of a subset, `{}` for its name; the data card's header states it.
-        usage: Markdown for the data card: how other tools read the folder, `FOLDER` for its name.
+        usage: Markdown for the data card, code in a fence: how other tools read the folder, `FOLDER` for its name.
         holds_parts: Whether the parts' masks are in it even without label images.
         writes_masks: Whether it writes label images where they are wanted; else to want them is refused.
     """

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
+from configural.errors import ConfiguralError
 from configural.io.images import bounding_box
 from configural.objects import FACE, ObjectScheme
 
@@ -49,10 +50,14 @@ def fill_parts(
     Args:
         portrait: RGB.
         segmentation: 0 where no part is, else 1 + the position of its kind in the scheme.
-        scheme: What the object consists of, and what is filled in with its parts.
+        scheme: What the object consists of, and what is filled in with its parts; `Exemplar.cut` without a canvas
+            takes its own.
 
     Returns:
         The canvas, RGB: the portrait, changed only near the parts.
+
+    Raises:
+        ConfiguralError: If the segmentation shows part kinds that the scheme does not have.
 
     Example:
         >>> wall = np.full((64, 64, 3), 200, np.uint8)
@@ -62,6 +67,9 @@ def fill_parts(
         True
     """
     canvas = portrait.copy()
+    if (most := int(segmentation.max(initial=0))) > len(scheme.part_kinds):
+        has = f"the scheme {scheme.name} has {len(scheme.part_kinds)}"
+        raise ConfiguralError(f"the segmentation shows part kind {most}, {has}: give the scheme of the object")
     if not segmentation.any():
         return canvas
     unit = max(segmentation.shape) / 512

@@ -132,7 +132,8 @@ class Description(BaseModel):
         suffixes: Of the portraits' files, such as [jpg, png]; all that `images` finds if there are none.
         names: How portraits are named, such as `{split}/{name}`, if not by their path.
         canvases: Where each portrait without its parts is; by default the parts are filled in.
-        licence: What is known of the rights in the portraits, to be passed on with images made of them.
+        licence: What is known of the rights in the portraits, to be passed on with images made of them: `free`, or
+            `free:` and a remark, if these may be passed on by anybody; of all else a data card warns.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int, UInt8
 from configural.errors import ConfiguralError, PortraitError
 from configural.io.images import bounding_box
 from configural.objects import FACE, ObjectScheme
+from configural.portraits.canvas import fill_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,18 +91,20 @@ class Exemplar:
         portrait: UInt8[np.ndarray, "rows cols 3"],
         *,
         segmentation: UInt8[np.ndarray, "rows cols"],
-        canvas: UInt8[np.ndarray, "rows cols 3"],
+        canvas: UInt8[np.ndarray, "rows cols 3"] | None = None,
         person: str | None = None,
         scheme: ObjectScheme = FACE,
     ) -> "Exemplar":
         """Cut the parts out of a portrait by its segmentation; the person is the `name` if not given.
+
+        Without a canvas, the parts are filled in as the scheme says (`fill_parts`).
 
         Raises:
             PortraitError: If a part kind is missing from the segmentation, or an image is another than annotated.
         """
         wanted = (*segmentation.shape, 3)
         for what, image in (("portrait", portrait), ("canvas", canvas)):
-            if image.dtype != np.uint8 or image.shape != wanted:
+            if image is not None and (image.dtype != np.uint8 or image.shape != wanted):
                 raise PortraitError(
                     f"{name}: its {what} is {image.dtype} of {image.shape}; wanted is RGB in bytes (uint8), of the "
                     f"size of its segmentation: {wanted}"
@@ -110,6 +113,8 @@ class Exemplar:
         if missing := [kind for kind, mask in masks.items() if not mask.any()]:
             raise PortraitError(f"{name}: its segmentation shows no {' and no '.join(missing).replace('_', ' ')}")
         parts = tuple(_cut_part(kind, portrait, mask) for kind, mask in masks.items())
+        if canvas is None:
+            canvas = fill_parts(portrait, segmentation, scheme=scheme)
         return cls(name, person or name, portrait, segmentation, canvas, parts)
 
 
@@ -128,7 +133,8 @@ class Library:
         exemplars: At least two. Exemplars of a folder are read from the cache when they are needed; their names,
             persons, sizes and digests are at hand at once.
         skipped: (portrait, reason) for each portrait that could not be used.
-        licence: What is known of the rights in the portraits, to be passed on with images made of them.
+        licence: What is known of the rights in the portraits, to be passed on with images made of them: `free`, or
+            `free:` and a remark, if these may be passed on by anybody; of all else a data card warns.
         scheme: What the object consists of.
     """
 

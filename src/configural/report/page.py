@@ -139,7 +139,7 @@ def _by_chance(placed: Mapping[str, Predictions]) -> float:
 
 def _named(network: str, source: str) -> str:
     """The options by which a command is told what it imports only where a person names it."""
-    own = {"network": ":" in network, "source": ":" in source and source.partition(":")[0] not in SOURCES}
+    own = {"network": ":" in network, "source": ":" in source and not SOURCES.knows(source.partition(":")[0])}
     values = {"network": network, "source": source}
     return "".join(
         f" --{option} {shlex.quote(without_folders(values[option]))}" for option, needed in own.items() if needed
@@ -147,8 +147,8 @@ def _named(network: str, source: str) -> str:
 
 
 def _summary(name: str, image_size: int) -> models.Summary | None:
-    if name not in models.NETWORKS:  # a file, or a network that nobody has named here
-        return None
+    if name not in models.NETWORKS and not models.NETWORKS.knows(name):
+        return None  # a file, or a network that nobody has named here
     return models.summarise(models.recreate(name, image_size))
 
 

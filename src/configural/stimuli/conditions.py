@@ -254,13 +254,15 @@ def refuse_unregistered(name: str) -> None:
     """Raise if a condition that a file names, and no person, would have a module imported.
 
     Raises:
-        ConfiguralError: If a part of it is neither a .yaml file nor registered.
+        ConfiguralError: If a part of it is neither a .yaml file nor registered or installed.
 
     Example:
         >>> refuse_unregistered("floating+one-part-moved:nose:20")
     """
     for part in _parts(name):
-        if not part.endswith((".yaml", ".yml")) and part.partition(":")[0] not in CONDITIONS:
+        # A preset alone takes parameters; of any other name, a colon would have a module imported.
+        known = part.partition(":")[0] in _PRESETS or CONDITIONS.knows(part)
+        if not known and not part.endswith((".yaml", ".yml")):
             raise ConfiguralError(f"condition '{part[:80]}' is not registered here: name it if you trust it")
 
 
