@@ -1,6 +1,7 @@
 """Faces to test on: a few painted ones, and real portraits where they are at hand."""
 
 import gc
+import importlib
 import inspect
 import os
 import shutil
@@ -85,6 +86,35 @@ def png_alone() -> Iterator[tuple[int, tuple[str, ...]]]:
 def every_format(png_alone: tuple[int, tuple[str, ...]]) -> Iterator[None]:
     """Figures are written as what they are for users."""
     with _figures_as(*png_alone):
+        yield
+
+
+@contextmanager
+def _blank_figures() -> Iterator[None]:
+    from configural.io.images import write_png
+
+    def save_blank(figure: object, path: Path, **how: object) -> list[Path]:
+        write_png(path.with_suffix(".png"), np.full((8, 8, 3), 255, np.uint8))
+        return [path.with_suffix(".png")]
+
+    drawing = ("audit.comparison", "audit.result", "report.audit_page", "runs.run")
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (importlib.import_module(f"configural.{name}") for name in drawing):
+            patch.setattr(module, "save_figure", save_blank)
+        yield
+
+
+@pytest.fixture
+def blank_figures() -> Iterator[None]:
+    """Figures of runs and audits are made, but neither laid out nor drawn: for tests of what is beside them."""
+    with _blank_figures():
+        yield
+
+
+@pytest.fixture(scope="module")
+def only_blank_figures() -> Iterator[None]:
+    """`blank_figures` for a whole file of tests."""
+    with _blank_figures():
         yield
 
 
