@@ -97,7 +97,7 @@ def _blank_figures() -> Iterator[None]:
         write_png(path.with_suffix(".png"), np.full((8, 8, 3), 255, np.uint8))
         return [path.with_suffix(".png")]
 
-    drawing = ("audit.comparison", "audit.result", "report.audit_page", "runs.run")
+    drawing = ("audit.comparison", "audit.result", "report.audit_page", "report.study_page", "runs.run")
     with pytest.MonkeyPatch.context() as patch:
         for module in (importlib.import_module(f"configural.{name}") for name in drawing):
             patch.setattr(module, "save_figure", save_blank)
@@ -106,7 +106,7 @@ def _blank_figures() -> Iterator[None]:
 
 @pytest.fixture
 def blank_figures() -> Iterator[None]:
-    """Figures of runs and audits are made, but neither laid out nor drawn: for tests of what is beside them."""
+    """Figures are made, but neither laid out nor drawn: for tests of what stands beside them."""
     with _blank_figures():
         yield
 

@@ -81,7 +81,7 @@ def test_the_commands_of_the_readme_run_from_top_to_bottom_as_pasted(tmp_path, m
 
 
 @pytest.mark.slow
-def test_the_python_of_the_first_run_runs(tmp_path, monkeypatch):
+def test_the_python_of_the_first_run_runs(tmp_path, monkeypatch, blank_figures):
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall((ROOT / "docs" / "first_run.md").read_text("utf-8"))
     python = "\n".join(code for kind, code in blocks if kind == "python")
