@@ -115,6 +115,35 @@ def undrawn() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _blank_figures() -> Iterator[None]:
+    from configural.io.images import write_png
+
+    def save_blank(figure: object, path: Path, **how: object) -> list[Path]:
+        write_png(path.with_suffix(".png"), np.full((8, 8, 3), 255, np.uint8))
+        return [path.with_suffix(".png")]
+
+    drawing = ("audit.comparison", "audit.result", "report.audit_page", "report.study_page", "runs.run")
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (importlib.import_module(f"configural.{name}") for name in drawing):
+            patch.setattr(module, "save_figure", save_blank)
+        yield
+
+
+@pytest.fixture
+def blank_figures() -> Iterator[None]:
+    """Figures are made, but neither laid out nor drawn: for tests of what stands beside them."""
+    with _blank_figures():
+        yield
+
+
+@pytest.fixture(scope="module")
+def only_blank_figures() -> Iterator[None]:
+    """`blank_figures` for a whole file of tests."""
+    with _blank_figures():
+        yield
+
+
 @pytest.fixture(scope="session")
 def painted() -> Library:
     """Eight synthetic exemplars."""

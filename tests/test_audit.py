@@ -42,6 +42,7 @@ from configural.stimuli import Renderer, StimulusTable, condition, sample
 from configural.wording import in_percent
 
 OBSERVER_TABLE = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "observer_table.py"))
+pytestmark = pytest.mark.usefixtures("only_blank_figures")
 PROBES = (
     ForcedChoice(),
     Displacement(distances=(15, 60), objects=16),

@@ -166,7 +166,7 @@ def test_where_no_gradients_go_through_what_needs_them_is_left_out_and_the_rest_
 
 
 @pytest.mark.slow
-def test_page_and_comparison(painted, network, tmp_path):
+def test_page_and_comparison(painted, network, tmp_path, blank_figures):
     probes = (
         ForcedChoice(),
         Displacement(distances=(60,), objects=4),
@@ -204,7 +204,7 @@ def test_page_and_comparison(painted, network, tmp_path):
         compare_audits([tmp_path, tmp_path])
 
 
-def test_command(network, tmp_path):
+def test_command(network, tmp_path, blank_figures):
     models.save_network(network, tmp_path / "net.safetensors")
     common = f"--source synthetic:4 --pairs 6 --probes {FEW}".split()
     for out in ("a", "b"):
@@ -228,7 +228,7 @@ def test_command(network, tmp_path):
     assert_one_line(configural("audit", "no.onnx", "--out", tmp_path / "c"), "no.onnx")
 
 
-def test_guide(tmp_path, monkeypatch):
+def test_guide(tmp_path, monkeypatch, blank_figures):
     """The ten lines of the guide do what it says, on fewer and smaller images."""
     docs = Path(__file__).parents[1] / "docs"
     guide = (docs / "own_model.md").read_text("utf-8")
@@ -499,7 +499,7 @@ def block_houses() -> Library:
     return Library("block houses", exemplars, scheme=HOUSE)
 
 
-def test_observers_of_another_object(block_houses, tmp_path):
+def test_observers_of_another_object(block_houses, tmp_path, blank_figures):
     """Two windows, a door, a sign and a lamp on a wall that is wider than high."""
     probes = (
         ForcedChoice(),

@@ -37,7 +37,7 @@ class Bent:
 
 
 @pytest.fixture(scope="module")
-def folders(painted, tmp_path_factory):
+def folders(painted, tmp_path_factory, only_blank_figures):
     found = {}
     for name, more, seed, settings in (
         ("a1", 0, 1, {}), ("a2", 0, 2, {}), ("b1", 0.2, 3, {}), ("b2", 0.2, 4, {}), ("other", 0, 5, {"seed": 9})

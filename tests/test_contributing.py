@@ -74,6 +74,7 @@ def test_each_recipe_is_two_files_at_most():
         assert 1 <= len(files(recipe)) <= 2, recipe
 
 
+@pytest.mark.usefixtures("blank_figures")
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe != "probe"])
 def test_recipe(recipe, elsewhere):
     before = set(REGISTRIES[recipe].names())
@@ -109,7 +110,7 @@ def test_what_a_source_of_ones_own_does_wrong_is_said_in_one_line(elsewhere):
         assert re.match(said, line), line
 
 
-def test_recipe_of_a_probe(elsewhere, monkeypatch):
+def test_recipe_of_a_probe(elsewhere, monkeypatch, blank_figures):
     """It is asked of the network of the recipe before, and shown on its page; in Python, beside one other."""
     for name in set(audit.PROBES.names()) - {"scrambling"}:
         del audit.PROBES[name]

@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from configural.cli import app
 from configural.cli.groups import DefaultCommand
+from configural.study.estimate import _noise
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -55,7 +56,7 @@ SMALL = {
 def test_the_commands_of_the_readme_run_from_top_to_bottom_as_pasted(tmp_path, monkeypatch):
     """And then its Python, after the run of the demo; only what needs photographs is left out."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("configural.study.estimate._STEPS", 1)
+    monkeypatch.setattr("configural.study.estimate._noise", lambda number, size: _noise(8, size))
     text = (ROOT / "README.md").read_text("utf-8")
     run = ["run", "--condition", "baseline", "--out", "runs/demo", *SMALL["run"].split()]
     pasted = [words for block in BLOCK.findall(text) if block[0] == "sh" for words in commands(block[1])]
@@ -80,7 +81,7 @@ def test_the_commands_of_the_readme_run_from_top_to_bottom_as_pasted(tmp_path, m
 
 
 @pytest.mark.slow
-def test_the_python_of_the_first_run_runs(tmp_path, monkeypatch):
+def test_the_python_of_the_first_run_runs(tmp_path, monkeypatch, blank_figures):
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall((ROOT / "docs" / "first_run.md").read_text("utf-8"))
     python = "\n".join(code for kind, code in blocks if kind == "python")

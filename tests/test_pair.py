@@ -13,7 +13,7 @@ from configural.report import Member, pair_sentence, write_pair_report
 
 NETWORKS = {model.name: cf.models.open(model.network) for model in shipped()}
 OBJECTS = 8
-"""Half of those that the demo compares them on."""
+"""Half of those that the demo compares them on; and parts are moved by one distance, which all is told of."""
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def library():
 
 @pytest.fixture(scope="module")
 def pair(library):
-    few = replace(compared._PROBE, objects=OBJECTS)
+    few = replace(compared._PROBE, objects=OBJECTS, distances=(compared.AT,))
     with cf.progress.hidden(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(compared, "_PROBE", few)
         return cf.audit.compare_pair(

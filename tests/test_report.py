@@ -7,6 +7,9 @@ import json
 import os
 import re
 import shutil
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -63,14 +66,23 @@ METRICS = {
 """What a run's metrics.json has besides its test."""
 
 
+@cache
+def curves(epochs):
+    """The figures of a training, drawn once for all runs of as many epochs."""
+    with TemporaryDirectory() as folder:
+        for name, draw in (("accuracy", accuracy_figure), ("loss", loss_figure)):
+            save_figure(draw(history(epochs)), Path(folder) / f"{name}.png")
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
 def a_run(folder, wrong=(2, 1), n=20, epochs=4, **settings):
     metrics, answers, pixels = write_a_test(folder, wrong, n)
     settings = run_config(**{"network": "fcn-14", "epochs": epochs, **settings})
     settings.save(folder / "config.yaml")
     told = history(epochs)
     told.save(folder / "history.csv")
-    save_figure(accuracy_figure(told), folder / "figures" / "accuracy.png")
-    save_figure(loss_figure(told), folder / "figures" / "loss.png")
+    for name, content in curves(epochs).items():
+        (folder / "figures" / name).write_bytes(content)
     metrics |= {**METRICS, "images": {"train": 16002, "valid": 998, "test": 2 * n}}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return load_run(folder), answers, pixels

@@ -90,10 +90,12 @@ def test_an_audit_has_every_row_of_the_tables(making):
     """That of houses, whose class and surface have names of their own."""
     library = cf.portraits.load("houses:2")
     observer = cf.audit.observers(library)["relation observer"]
+    needed = {row.probe for row in making.ROWS.values()} - {"receptive_field", "attribution"}  # which need pixels
+    probes = [name for name in cf.audit.PROBES if name in needed]
     with cf.progress.hidden():
-        audit = cf.audit.audit(observer, library, pairs=2)
+        audit = cf.audit.audit(observer, library, pairs=2, probes=probes)
     for name, row in making.ROWS.items():
-        if row.probe not in ("receptive_field", "attribution"):  # which an observer without pixels leaves out
+        if row.probe in needed:
             assert making._found(audit, row).get("note") != "not measured", name
     found = making._found(audit, making.ROWS["index"])
     assert found["value"] == audit.relation_index()["value"]

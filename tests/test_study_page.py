@@ -80,7 +80,9 @@ def finished(tmp_path_factory):
     return folder, write_study_report(folder).read_text("utf-8")
 
 
-def test_a_study_of_the_published_grid_begins_with_its_findings_and_says_who_learned_nothing(tmp_path):
+def test_a_study_of_the_published_grid_begins_with_its_findings_and_says_who_learned_nothing(
+    tmp_path, blank_figures
+):
     write_plan(tmp_path)
     results = published_results()
     for row in results[["network", "train_condition", "repeat"]].drop_duplicates().itertuples():

@@ -78,7 +78,7 @@ def test_the_paragraph_has_the_settings_and_cites_what_it_rests_on(study, tmp_pa
     assert "year = {2026}" in made.references
 
 
-def test_a_comparison_writes_the_page_anew(study):
+def test_a_comparison_writes_the_page_anew(study, blank_figures):
     folder, _ = study
     (folder / "report.html").unlink(missing_ok=True)
     assert "report.html" in configural("study", "compare", folder).stdout

@@ -1,6 +1,7 @@
 """Where the parts of stimuli lie in their images, and whether they fit: geometry without pixels."""
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -21,7 +22,8 @@ def part_positions(library: Library, stimuli: Sequence[Stimulus]) -> Float[np.nd
         Rows down and columns to the right in fractions of the image's side, 0 to 1, in the order of the part kinds;
         nan for a part that the image does not show.
     """
-    layout = layout_of(library, stimuli, position=lambda name: library.position(name.removesuffix(TURNED)))
+    position = cache(lambda name: library.position(name.removesuffix(TURNED)))
+    layout = layout_of(library, stimuli, position=position)
     point = layout.centres / layout.side[:, None, None]
     turned = np.array([one.inverted for one in stimuli], bool)
     point[turned] = 1 - point[turned]

@@ -177,14 +177,13 @@ def layout_of(
     """
     find, index = position or library.position, library.scheme.index
     slots = len(library.scheme.part_kinds)
-    alike: dict[Condition, list[int]] = {}
+    alike: dict[int, list[int]] = {}  # by identity: to compare whole conditions would take longer than the rest
     for row, stimulus in enumerate(stimuli):
-        alike.setdefault(stimulus.condition, []).append(row)
-    if not alike:
-        alike[find_condition("baseline", scheme=library.scheme)] = []
+        alike.setdefault(id(stimulus.condition), []).append(row)
     found = []
-    for condition, rows in alike.items():
+    for rows in alike.values() or [[]]:
         some = [stimuli[row] for row in rows]
+        condition = some[0].condition if some else find_condition("baseline", scheme=library.scheme)
         contents = [content for one in some for content in one.contents]
         draws = Draws(
             host=np.array([find(one.host) for one in some], int),

@@ -111,8 +111,6 @@ class Displacement(Probe):
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
         """Probability and drop by group of moves and distance, where it falls below one half, and the index."""
         bootstrap, single = material.bootstrap, singles(material.scheme)
-        # These are compared many times, which takes long with the strings of Arrow.
-        responses = responses.astype({"move": object, "host": object})
         still = responses[responses["move"] == "none"].set_index(["background", "base"])["log_odds"]
         moved = responses[responses["move"] != "none"].copy()
         whence = pd.MultiIndex.from_frame(moved[["background", "base"]])
