@@ -94,7 +94,8 @@ def halted(moment: str, *arguments: object, own_server: bool = False) -> Iterato
     """
     import torch
 
-    multiprocessing.set_forkserver_preload(["configural.study.jobs", "configural.audit.auditing"])
+    preloaded = ["configural.rare_garbage", "configural.study.jobs", "configural.audit.auditing"]
+    multiprocessing.set_forkserver_preload(preloaded)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(Path(__file__).with_name("halting.py"), folder)
