@@ -7,6 +7,7 @@ import multiprocessing.forkserver
 import os
 import resource
 import runpy
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,10 +67,12 @@ class Halted:
 
     @property
     def workers(self) -> list[psutil.Process]:
-        """The processes that work for it: a server has forked them, its other children are for multiprocessing."""
-        assert self.process.pid
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if child.ppid() != self.process.pid]
+        """The processes that work for it: forked since by the server that forked it, or by one that it started."""
+        command = psutil.Process(self.process.pid)
+        server = command.parent()
+        assert server is not None
+        since = [one for one in server.children(recursive=True) if one.create_time() >= command.create_time()]
+        return [one for one in since if command.pid not in (one.pid, one.ppid())]
 
     def end(self, by: int | None = None) -> str:
         """Send a signal, if one is given, wait for the end, and return what it said on standard error."""
@@ -82,25 +85,29 @@ class Halted:
 
 
 @contextlib.contextmanager
-def halted(moment: str, *arguments: object) -> Iterator[Halted]:
+def halted(moment: str, *arguments: object, own_server: bool = False) -> Iterator[Halted]:
     """Run a command in a process of its own up to a moment as in `halting.py`; ended at the latest with the block.
 
     It computes with as many threads as this process, so that both come to the same weights. It is forked from a
-    server that has imported what it needs, for that takes longer than what is tested.
+    server that has imported what it needs, for that takes longer than what is tested; and so are its workers,
+    unless they are to come from a server of its own, as a user's do.
     """
     import torch
 
-    multiprocessing.set_forkserver_preload(["configural.study.jobs", "configural.audit.auditing"])
+    preloaded = ["configural.rare_garbage", "configural.study.jobs", "configural.audit.auditing"]
+    multiprocessing.set_forkserver_preload(preloaded)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        environment = {"CONFIGURAL_HALT": moment, "CONFIGURAL_HALTED": str(folder / "halted")}
+        shutil.copy(Path(__file__).with_name("halting.py"), folder)
+        (folder / "moment").write_text(moment)
         process = multiprocessing.get_context("forkserver").Process(
             target=_command,
             args=(
                 ["configural", *map(str, arguments)],
-                {**os.environ, **environment},
-                folder / "errors",
+                dict(os.environ),
+                folder / "halting.py",
                 torch.get_num_threads(),
+                own_server,
             ),
         )
         process.start()
@@ -115,17 +122,18 @@ def halted(moment: str, *arguments: object) -> Iterator[Halted]:
             process.join()
 
 
-def _command(words: list[str], environment: dict[str, str], errors: Path, threads: int) -> None:
+def _command(words: list[str], environment: dict[str, str], program: Path, threads: int, own_server: bool) -> None:
     """What the process of a halted command does."""
     import torch
 
+    if not own_server and sys.version_info < (3, 14):  # from which on the server's key is kept from it
+        # It knows how to reach the server that forked it, and would start another one all the same.
+        multiprocessing.forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
     os.environ.clear()
     os.environ.update(environment)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     sys.argv[:] = words
-    runpy.run_path(str(Path(__file__).with_name("halting.py")), run_name="__main__")
+    runpy.run_path(str(program), run_name="__main__")
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """The command line, halted at a moment of its work so that it can be ended there and nowhere else.
 
-Processes that it starts import this file too, so they halt as well. `CONFIGURAL_HALT` names the moment: `start`,
-`PATH` when such a file has been written, `half of PATH` when its content is there and its name is not yet; PATH is
-compared from its end and may hold wildcards. `CONFIGURAL_HALTED` is the path of a file that appears then; whoever
-removes it lets the process go on. See `command_line.halted`.
+Processes that it starts import this file too, so they halt as well. It is copied into a folder, where `moment`
+names the moment: `start`, `PATH` when such a file has been written, `half of PATH` when its content is there and
+its name is not yet; PATH is compared from its end and may hold wildcards. A file `halted` appears there then;
+whoever removes it lets the process go on. `errors` is what all say on standard error. See `command_line.halted`.
 """
 
 import os
@@ -16,8 +16,9 @@ from typing import BinaryIO
 
 from configural.io import files
 
-MOMENT = os.environ["CONFIGURAL_HALT"]
-SIGN = Path(os.environ["CONFIGURAL_HALTED"])
+HERE = Path(__file__).parent
+MOMENT = (HERE / "moment").read_text()
+SIGN = HERE / "halted"
 _whole_file = files.whole_file
 
 
@@ -42,6 +43,8 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
 
 
 files.whole_file = whole_file
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+os.dup2(os.open(HERE / "errors", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
 
 if __name__ == "__main__":
     # Of a process that a shell has put into the background, those that it starts ignore Ctrl-C, as workers do.

@@ -16,7 +16,7 @@ import pytest
 from command_line import assert_one_line, configural
 
 from configural.errors import ConfiguralError
-from configural.portraits import load, regions
+from configural.portraits import load, regions, store
 from configural.portraits.fetch import ARCHIVE, download, fasseg_registry, fetch_portraits
 
 FILES = {
@@ -181,7 +181,8 @@ def test_fetched_portraits_need_no_path(server, tmp_path, monkeypatch, fasseg_fo
     assert done.stdout.split() == ["fasseg:", str(tmp_path / "fasseg" / "V2")]
     assert "140/140" in done.stderr
     monkeypatch.setenv("CONFIGURAL_CACHE", str(tmp_path))
-    # Filling in the canvases takes long and is the same for the same portraits.
+    # Filling in the canvases takes long and is the same for the same portraits; in this process.
+    monkeypatch.setattr(store, "processors", lambda: 1)
 
     def key(portrait, segmentation):
         return portrait.tobytes(), segmentation.tobytes()

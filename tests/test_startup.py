@@ -15,58 +15,67 @@ SLOW = {
     "scipy",
     "starlette",
     "torch",
+    "torch._dynamo",
     "uvicorn",
 }
+HELP = [
+    ["--help"],
+    ["--version"],
+    ["run", "--help"],
+    ["generate", "--help"],
+    ["bench", "--help"],
+    ["audit", "compare", "--help"],
+    ["explore", "--help"],
+]
+PROGRAM = f"""
+import contextlib, io, sys
+
+def tell():
+    print(*sorted({SLOW!r} & set(sys.modules)))
+
+import configural.processes
+tell()
+from configural.cli import main
+for arguments in {[*HELP, ["networks"]]!r}:
+    sys.argv = ["configural", *arguments]
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        try:
+            main()
+        except SystemExit as end:
+            assert not end.code, end.code
+    assert said.getvalue()
+    tell()
+import torch
+from configural.training import KerasAdam
+weights = torch.nn.Parameter(torch.ones(2))
+adam = KerasAdam([weights])
+weights.sum().backward()
+adam.step()
+tell()
+"""
 
 
-def imported(*arguments: str) -> set[str]:
-    """Which of the slow libraries a command imports."""
-    code = (
-        "import sys\n"
-        "from configural.cli import main\n"
-        f"sys.argv = {['configural', *arguments]!r}\n"
-        "try:\n    main()\n"
-        f"finally:\n    print(*({SLOW!r} & set(sys.modules)), sep='\\n', file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+@pytest.fixture(scope="module")
+def imported() -> list[set[str]]:
+    """Which of the slow libraries there are after each step of the program: in one process, lightest first."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert done.stdout
-    return set(done.stderr.split())
+    return [set(line.split()) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["--version"],
-        ["run", "--help"],
-        ["generate", "--help"],
-        ["bench", "--help"],
-        ["audit", "compare", "--help"],
-        ["explore", "--help"],
-    ],
-)
-def test_help_imports_nothing_slow(arguments):
-    assert imported(*arguments) == set()
+def test_what_tells_processes_what_to_do_is_light(imported):
+    assert imported[0] == set()
 
 
-def test_the_table_of_networks_imports_torch_and_little_else():
-    assert imported("networks") == {"torch", "numpy"}
+@pytest.mark.parametrize("number", range(len(HELP)), ids=map(" ".join, HELP))
+def test_help_imports_nothing_slow(imported, number):
+    assert imported[1 + number] == set()
 
 
-def test_what_tells_processes_what_to_do_is_light():
-    code = "import sys, configural.processes; sys.exit(any(name in sys.modules for name in ('numpy', 'torch')))"
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_the_table_of_networks_imports_torch_and_little_else(imported):
+    assert imported[1 + len(HELP)] == {"torch", "numpy"}
 
 
-def test_training_does_without_the_compiler_of_torch():
-    code = (
-        "import sys, torch\n"
-        "from configural.training import KerasAdam\n"
-        "weights = torch.nn.Parameter(torch.ones(2))\n"
-        "adam = KerasAdam([weights])\n"
-        "weights.sum().backward()\n"
-        "adam.step()\n"
-        "sys.exit('torch._dynamo' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_training_does_without_the_compiler_of_torch(imported):
+    assert "torch" in imported[-1]
+    assert "torch._dynamo" not in imported[-1]

@@ -17,7 +17,7 @@ from configural.models import preprocess
 
 ROOT = Path(configural.__file__).parent
 
-BASE = ("errors", "wording", "registry", "progress", "processes", "cores", "blas", "io")
+BASE = ("errors", "wording", "registry", "progress", "processes", "rare_garbage", "cores", "blas", "io")
 """What everything may use; these import from each other."""
 
 ORDER = (

@@ -62,7 +62,8 @@ def test_killed_and_gone_on_with(tmp_path, monkeypatch):
         with halted(moment, *options(plan, out)) as command:
             (left_alone,) = command.workers
             command.end(by=signal.SIGKILL)
-            psutil.wait_procs([left_alone])  # it ends itself, and perhaps nobody asks how
+            # It ends itself, and perhaps nobody asks how.
+            assert not psutil.wait_procs([left_alone], timeout=600)[1]
     assert (first / "tests.csv").exists()
     finished = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
 
@@ -105,7 +106,7 @@ def test_a_full_disk_ends_a_job_and_not_the_study(tmp_path):
     plan = tmp_path / "plan.yaml"
     plan.write_text(f"networks: [fcn-16, fcn-14]\n{PLAN.replace(', fct', '')}epochs: 1\n")
     out = tmp_path / "study"
-    with halted("start", *options(plan, out)) as command:
+    with halted("start", *options(plan, out), own_server=True) as command:  # which is held to the same limit
         resource.prlimit(command.process.pid, resource.RLIMIT_FSIZE, (8_000_000, resource.RLIM_INFINITY))
         command.sign.unlink()
         said = command.end()

@@ -39,16 +39,17 @@ def test_results_come_in_order_and_items_are_taken_a_few_ahead():
 DRAWS = """
 import configural as cf
 from configural.processes import worker_processes
-from working_processes import libraries
+from working_processes import garbage, libraries
 renderer = cf.stimuli.Renderer(cf.portraits.load("synthetic:2"), size=32)
 with worker_processes(1, renderer) as each:
     print(*each(libraries, [0]))
+    print(*each(garbage, [0]))
 """
 
 
-def test_drawing_processes_do_without_torch():
+def test_drawing_processes_do_without_torch_and_share_what_is_imported():
     done = subprocess.run([sys.executable, "-c", DRAWS], capture_output=True, text=True, env=ENVIRONMENT)
-    assert done.stdout.strip() == "(['cv2'], 'Renderer')", done.stderr
+    assert done.stdout == "(['cv2'], 'Renderer')\n(50000, False)\n", done.stderr
 
 
 def test_an_error_there_is_one_here():

@@ -1,6 +1,7 @@
 """What processes do in tests of what comes back; in a module of its own, as each process imports it."""
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,11 @@ def add(shared, item):
 
 def libraries(shared, item):
     return sorted({"torch", "cv2", "matplotlib"} & sys.modules.keys()), type(shared).__name__
+
+
+def garbage(shared, item):
+    """From how many new objects on it is looked for, and whether among what was imported, too."""
+    return gc.get_threshold()[0], gc.get_freeze_count() < 10_000
 
 
 def die(shared, item):

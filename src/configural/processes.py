@@ -7,6 +7,7 @@ a reason.
 """
 
 import contextlib
+import gc
 import itertools
 import math
 import multiprocessing
@@ -223,7 +224,8 @@ class Worker:
         settings = {**os.environ, **_ONE_THREAD, **(environment or {})}
         self.process = _CONTEXT.Process(target=_serve, args=(theirs, settings, once), daemon=True)
         if sys.platform == "linux":
-            multiprocessing.set_forkserver_preload([name for name in _WORK if name in sys.modules])
+            work = [name for name in _WORK if name in sys.modules]
+            multiprocessing.set_forkserver_preload(["configural.rare_garbage", *work])
         with _interrupt_kept_back(), _set_in_environment(_ONE_THREAD):
             self.process.start()
         theirs.close()  # only the process holds it now, so that the line breaks when the process dies
@@ -359,6 +361,7 @@ def _together(team: Sequence[Worker]) -> list[Any]:
 
 def _prepare(environment: Mapping[str, str]) -> None:
     """What every process does first: be ready to end with the one that it works for."""
+    gc.freeze()  # to look for garbage in memory that it shares with the server would copy that
     os.environ.clear()
     os.environ.update(environment)
     if sys.platform == "linux":

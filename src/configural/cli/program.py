@@ -1,7 +1,6 @@
 """The whole command line, and how it ends."""
 
 import errno
-import gc
 import io
 import re
 import sys
@@ -56,7 +55,8 @@ _STOPPED = 130
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit status 2."""
-    gc.set_threshold(50_000, 20)  # what is imported stays: to look through it ever again takes half a second
+    import configural.rare_garbage  # noqa: F401
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # it may not know a table's rules, a minus or a file's name
             stream.reconfigure(errors="replace")
