@@ -393,17 +393,18 @@ def test_captions_of_examples_say_what_their_notes_say(painted, outside):
             "base": [7, 9, 7, 9, 9],
             "host": ["a", "b", "a", "b", "b"],
             "what": ["tilt", "tilt", "tilt", "", "tilt"],
-            "angle": [0.0, 0.0, 22.5, 22.5, np.nan],
+            "angle": [np.nan, 0.0, 22.5, 22.5, np.nan],
+            "way": [(0, 1)] * 5,
             "upside_down": [False, False, True, False, False],
             "label": [1, 1, 1, 1, 1],
             "log_odds": [0.5, 1.5, 2.5, 3.5, 4.5],
         }
     )
     assert outside.Plain().examples(shown) == {
-        0: "object 1, tilt, angle 0, not upside down",
-        2: "object 1, tilt, angle 22.5, upside down",
-        1: "object 2, tilt, angle 0, not upside down",
-        3: "object 2, angle 22.5, not upside down",
+        0: "object 1, tilt, (0, 1), not upside down",
+        2: "object 1, tilt, angle 22.5, (0, 1), upside down",
+        1: "object 2, tilt, angle 0, (0, 1), not upside down",
+        3: "object 2, angle 22.5, (0, 1), not upside down",
     }
 
 

@@ -307,7 +307,7 @@ def _in_words(name: str, value: Any) -> str:
     name = name.replace("_", " ")
     if isinstance(value, bool | np.bool_):
         return name if value else f"not {name}"
-    if pd.isna(value):
+    if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
     return f"{name} {value:g}" if isinstance(value, Real) else str(value)
 
