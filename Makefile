@@ -14,8 +14,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) --jobs 2 types compiled
-	$(MAKE) --jobs 2 docs tests
+	$(MAKE) --jobs 3 types docs tests
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
@@ -25,7 +24,7 @@ compiled: $(VENV)/.installed-dev
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only >/dev/null 2>&1 || true  # the tests say what fails
 
 # Processes of one thread each, one more than cores, since some tests wait; a file to each, whose tests share fixtures.
-tests: $(VENV)/.installed-dev
+tests: compiled
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The site in site/, from docs/ and the code; a warning is an error.

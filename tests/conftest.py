@@ -64,30 +64,36 @@ def shapes_are_checked_anew() -> None:
 
 
 @contextmanager
-def _figures_as(dots_per_inch: int, formats: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
+def _figures_as(
+    dots_per_inch: int, formats: tuple[str, ...], lay_out: Callable[..., None]
+) -> Iterator[tuple[int, tuple[str, ...], Callable[..., None]]]:
     """Yields what they were."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     from configural.evaluation.figures import (  # not by the process that only hands out the tests
         FORMATS,
         save_figure,
     )
 
     defaults, png = inspect.unwrap(save_figure).__kwdefaults__, cast(dict[str, Any], FORMATS["png"])
-    before = png["dpi"], defaults["formats"]
-    png["dpi"], defaults["formats"] = dots_per_inch, formats
-    yield before
-    png["dpi"], defaults["formats"] = before
+    before = png["dpi"], defaults["formats"], ConstrainedLayoutEngine.execute
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(png, "dpi", dots_per_inch)
+        patch.setitem(defaults, "formats", formats)
+        patch.setattr(ConstrainedLayoutEngine, "execute", lay_out)
+        yield before
 
 
 @pytest.fixture(scope="session", autouse=True)
-def png_alone() -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Figures are written as small PNG only: the rest takes a quarter of the tests' time; see `every_format`."""
-    with _figures_as(50, ("png",)) as before:
+def png_alone() -> Iterator[tuple[Any, ...]]:
+    """Figures are written as small PNG only, and not laid out: the rest takes long; see `every_format`."""
+    with _figures_as(50, ("png",), lambda self, figure: None) as before:
         yield before
 
 
 @pytest.fixture
-def every_format(png_alone: tuple[int, tuple[str, ...]]) -> Iterator[None]:
-    """Figures are written as what they are for users."""
+def every_format(png_alone: tuple[Any, ...]) -> Iterator[None]:
+    """Figures are laid out, and written as what they are for users."""
     with _figures_as(*png_alone):
         yield
 

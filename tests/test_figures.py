@@ -89,6 +89,7 @@ def test_loss_of_zero_can_be_drawn():
         assert loss_figure(told).axes[0].get_yscale() == "linear"
 
 
+@pytest.mark.usefixtures("every_format")
 @pytest.mark.parametrize("last", [(0.9, 0.9), (0.9, 0.901), (1.0, 1.0), (0.801, 0.8), (0.7, 0.99)])
 @pytest.mark.parametrize("n", [1, 30])
 def test_names_at_the_curves_neither_overlap_nor_leave_the_figure(last, n):

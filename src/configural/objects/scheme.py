@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from configural.io.yamls import read_yaml
+from configural.io.yamls import ImpossibleKeyError, read_yaml
 from configural.registry import Registry
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -91,7 +91,7 @@ class ObjectScheme(BaseModel):
     @model_validator(mode="after")
     def _known_parts(self) -> "ObjectScheme":
         if len(set(self.part_kinds)) < len(self.part_kinds):
-            raise ValueError("part_kinds: a part kind is stated twice")
+            raise ImpossibleKeyError("part_kinds", "a part kind is stated twice")
         named = {
             "interchangeable": [kind for pair in self.interchangeable for kind in pair],
             "unit": self.unit.between,
@@ -103,11 +103,13 @@ class ObjectScheme(BaseModel):
         for key, kinds in named.items():
             for kind in kinds:
                 if kind not in self.part_kinds:
-                    raise ValueError(f"{key}: unknown part kind '{kind}': choose from {', '.join(self.part_kinds)}")
+                    problem = f"unknown part kind '{kind}': choose from {', '.join(self.part_kinds)}"
+                    raise ImpossibleKeyError(key, problem)
         if len(set(self.class_names)) < 2:
-            raise ValueError("class_names: the two classes need different names")
+            raise ImpossibleKeyError("class_names", "the two classes need different names")
         if not self.scrambles:
-            raise ValueError("interchangeable: no arrangement is left that differs from the correct one")
+            problem = "no arrangement is left that differs from the correct one"
+            raise ImpossibleKeyError("interchangeable", problem)
         return self
 
     def __hash__(self) -> int:
