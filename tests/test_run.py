@@ -242,7 +242,7 @@ def test_evaluate_on_a_folder_and_from_single_files(finished, blocks, tmp_path):
 @pytest.mark.slow
 def test_killed_at_any_moment_and_resumed(tmp_path):
     """Kill -9 again and again; the weights in the end are those of an undisturbed run."""
-    settings = {"source": "synthetic:3", "image_size": 32, "count": 120, "epochs": 3, "batch_size": 20}
+    settings = {"source": "synthetic:3", "network": "fcn-14", "image_size": 16, "count": 120, "epochs": 3}
     options = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
     undisturbed = cf.run(out=tmp_path / "undisturbed", **settings).folder
     out = tmp_path / "killed"
