@@ -100,7 +100,7 @@ def _write(
     **said: Any,
 ) -> Path:
     """Write the page; `said` is what the template takes as it is."""
-    wrong = _wrong(predictions, folder)
+    wrong, placed = _wrong(predictions, folder), predictions.by_placement()
     return write_page(
         folder,
         "run.html.j2",
@@ -113,8 +113,8 @@ def _write(
         loss=f"{metrics['test_loss']:.4g}",
         matrix=metrics["confusion_matrix"],
         class_names=predictions.class_names,
-        by_placement={name: some.metrics() for name, some in predictions.by_placement().items()},
-        by_chance=_by_chance(predictions.by_placement()),
+        by_placement={name: some.metrics() for name, some in placed.items()},
+        by_chance=_by_chance(placed),
         matrix_figure=embedded(folder, "figures", "confusion_matrix.png"),
         samples=_samples(predictions, folder),
         wrong=wrong,
