@@ -24,6 +24,9 @@ import pytest
 
 from configural.cli import main
 
+PRELOADED = ["configural.rare_garbage", "configural.study.jobs", "configural.audit.auditing"]
+"""What the server of processes imports, for itself and for all that it forks, by whatever it is begun."""
+
 
 def configural(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command in this process; its exit status and what it printed."""
@@ -94,8 +97,7 @@ def halted(moment: str, *arguments: object, own_server: bool = False) -> Iterato
     """
     import torch
 
-    preloaded = ["configural.rare_garbage", "configural.study.jobs", "configural.audit.auditing"]
-    multiprocessing.set_forkserver_preload(preloaded)
+    multiprocessing.set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(Path(__file__).with_name("halting.py"), folder)
@@ -142,6 +144,7 @@ def files_up_to(size: int) -> Iterator[None]:
 
     Nor does Python keep bytecode meanwhile: it would keep what was cut short, and later imports of it would fail.
     """
+    multiprocessing.set_forkserver_preload(PRELOADED)
     multiprocessing.forkserver.ensure_running()  # one that began below would keep the limit
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.MonkeyPatch.context() as patch:

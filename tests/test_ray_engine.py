@@ -19,8 +19,7 @@ from configural.study.jobs import run_job
 from configural.study.plans import plan_jobs
 from configural.training import loop
 
-pytest.importorskip("ray")
-engine = pytest.importorskip("configural.study.engines.ray")
+engine = pytest.importorskip("configural.study.engines.ray")  # Ray itself only where a test needs it
 
 PLAN = StudyPlan(
     networks=("cnn-13",),
