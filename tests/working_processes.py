@@ -39,3 +39,14 @@ def broken(shared, item):
 def hold():
     """Hold the interpreter's lock, as the loading of a library does."""
     ctypes.PyDLL(None).sleep(600)
+
+
+def endless_study(out):
+    """A study on Ray of one training, whose epochs take longer than anybody waits."""
+    import configural as cf
+    from configural.study import StudyPlan
+
+    plan = StudyPlan(
+        networks=("cnn-13",), conditions=("baseline",), seeds=(1,), image_size=32, count=42, epochs=50000
+    )
+    cf.run_study(plan, "synthetic:2", out=out, workers=1, engine="ray", device="cpu")
