@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -236,7 +236,7 @@ def _training(network: str, size: int, threads: int) -> Work:
 
 
 @contextmanager
-def _busy_core() -> Iterator[None]:
+def _busy_core() -> Generator[None]:
     """Keep one core busy while the block runs."""
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as program:
         try:

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -217,7 +217,7 @@ def _bounds(figure: Figure) -> str | None:
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def styled() -> Generator[None]:
     """Draw alike whatever the user's own settings are, and leave those as they were."""
     with matplotlib.style.context(["default", _STYLE]):
         yield

@@ -1,7 +1,7 @@
 """Networks by name: the study's, and anybody's."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -147,7 +147,7 @@ def threads_for(network: nn.Module, device: torch.device) -> int:
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Generator[None]:
     """A network in evaluation mode while the block runs; then every layer is in the mode that it was in.
 
     Threads may be in such blocks beside each other; the last to leave gives the modes back.

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
@@ -372,7 +372,7 @@ def write_rows(
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[Any]:
+def _reading(path: Path) -> Generator[Any]:
     """A Parquet file to read from; a ConfiguralError if it is missing or damaged."""
     import pyarrow.parquet as pq
 
