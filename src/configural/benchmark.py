@@ -162,7 +162,7 @@ def measure(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = create(network, image_size).train()
-        model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(where, memory_format=torch.channels_last)  # pyrefly: ignore[no-matching-overload]
         adam = KerasAdam(model.parameters())
         step = training_step(model, adam, size=image_size, batch=BATCH, device=where)
     table = sample(library, condition="ffa", count=_DRAWN, seed=1)

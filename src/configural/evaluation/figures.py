@@ -116,7 +116,7 @@ def repeats_figure(title: str, histories: Mapping[str, History], *, start: float
         for name, history in histories.items():
             numbers = [epoch.epoch for epoch in history.epochs]
             for what, values in _curves(history, "accuracy").items():
-                look = {**_CURVES[what], "linewidth": 1.6, "markersize": 4}
+                look: dict[str, Any] = {**_CURVES[what], "linewidth": 1.6, "markersize": 4}
                 every = (len(numbers) - 1, len(numbers))  # only the end, where the repeats are compared
                 axes.plot(numbers, 100 * values, label=f"{what} {name}", markevery=every, **look)
     return figure_of(axes)

@@ -87,7 +87,7 @@ def fit(
         network.load_state_dict(load(weights))
         network.to(where).eval()
         return history
-    network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(where, memory_format=torch.channels_last)  # pyrefly: ignore[no-matching-overload]
     begun = _begin(network, recipe, checkpoint)
     threads = 1 if compile else min(threads_for(network, where), recipe.batch_size)
 
@@ -110,7 +110,7 @@ def _fit_portion(
     where = join(portion, meeting, device)
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
     spread(network, portion)
-    network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(where, memory_format=torch.channels_last)  # pyrefly: ignore[no-matching-overload]
     with matmul_precision(job["recipe"].precision):
         history = _fit(network, where, portion, *_begin(network, job["recipe"], job["checkpoint"]), **job)
     torch.distributed.destroy_process_group()
