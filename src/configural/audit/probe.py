@@ -28,8 +28,6 @@ from configural.stimuli.table import POSE_COLUMNS
 SCORE_COLUMNS = ("probe", "score", "of", "at", "value", "low", "high", "exemplars", "images", "note")
 PROBABILITY = "P("
 """What the names of scores begin with that are a probability of the correct class, such as `P(face)`."""
-TYPE_CHECKING_WITH_PYREFLY = False
-"""True to Pyrefly, which objects to a frozen dataclass whose base class has an attribute that can be set."""
 
 
 @dataclass(frozen=True)
@@ -238,12 +236,7 @@ class Probe(ABC):
         fresh: Whether it asks about images even where the classifier has responded to the same ones.
     """
 
-    if TYPE_CHECKING_WITH_PYREFLY:
-
-        @property
-        def name(self) -> str: ...  # noqa: D102
-    else:
-        name: str
+    name: str
     title: str
     question: str
     how_to_read: str = ""
@@ -326,12 +319,7 @@ class Inspection(Probe):
         objects: How many correct arrangements it looks at.
     """
 
-    if TYPE_CHECKING_WITH_PYREFLY:
-
-        @property
-        def objects(self) -> int: ...  # noqa: D102
-    else:
-        objects: int
+    objects: int
 
     def obstacle(self, classifier: Respondent) -> str:
         """Pixels are needed, so that there must be a classifier of images."""
