@@ -16,8 +16,11 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(MAKE) --jobs 3 types docs tests
 
+# Told which Python it is about, since it would rather take that of an environment that is active.
+PYREFLY := $(BIN)/pyrefly check --python-interpreter-path $(BIN)/python --summary=none
+
 types: $(VENV)/.installed-dev
-	$(BIN)/mypy
+	$(PYREFLY)
 
 # What the tests import, imported by one process, so that it is compiled once and not by each that needs it.
 compiled: $(VENV)/.installed-dev
@@ -39,7 +42,7 @@ results: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/mypy
+	$(PYREFLY)
 
 clean:
 	rm -rf $(VENV) runs site build dist

@@ -67,7 +67,7 @@ def _checked(plain: Callable[..., Any]) -> Callable[..., Any]:
     whole = _jaxtyped(typechecker=_typechecker)
     try:
         plain.__annotations__ = get_type_hints(plain, include_extras=True)
-    except NameError:  # imported for mypy alone
+    except NameError:  # imported for type checkers alone
         return whole(plain)
     by_arguments = "{" in repr(plain.__annotations__)  # such a shape depends on an argument's value
     if by_arguments or inspect.isgeneratorfunction(plain) or inspect.iscoroutinefunction(plain):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -162,7 +162,7 @@ def measure(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = create(network, image_size).train()
-        model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(where, memory_format=torch.channels_last)  # pyrefly: ignore[no-matching-overload]
         adam = KerasAdam(model.parameters())
         step = training_step(model, adam, size=image_size, batch=BATCH, device=where)
     table = sample(library, condition="ffa", count=_DRAWN, seed=1)
@@ -236,7 +236,7 @@ def _training(network: str, size: int, threads: int) -> Work:
 
 
 @contextmanager
-def _busy_core() -> Iterator[None]:
+def _busy_core() -> Generator[None]:
     """Keep one core busy while the block runs."""
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as program:
         try:

@@ -5,7 +5,7 @@ keep the cores busy, a product that takes one thread two milliseconds takes two 
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 
@@ -26,7 +26,7 @@ _limit = cache(_Limit)  # made when it is first needed, for it looks through all
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
+def one_blas_thread() -> Generator[None]:
     """Have OpenBLAS compute with one thread while the block runs, in whatever thread of this process.
 
     Example:

@@ -20,7 +20,7 @@ import time
 import traceback
 import types
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -90,7 +90,7 @@ def granted(cgroup: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/
 
 
 @contextlib.contextmanager
-def worker_processes(workers: int, shared: Any, *, main: bool = True) -> Iterator[Callable[..., Iterator[Any]]]:
+def worker_processes(workers: int, shared: Any, *, main: bool = True) -> Generator[Callable[..., Iterator[Any]]]:
     """Start processes when there is work for them, and end them with the block, whichever way that ends.
 
     They import what `shared` and the work need and nothing else, and each computes with one thread.
@@ -387,7 +387,7 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _set_in_environment(settings: Mapping[str, str]) -> Iterator[None]:
+def _set_in_environment(settings: Mapping[str, str]) -> Generator[None]:
     """Hand settings on to whatever is started in the block, the server among it."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
@@ -399,7 +399,7 @@ def _set_in_environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_main() -> Iterator[None]:
+def _without_main() -> Generator[None]:
     """Let processes that are started in the block know nothing of the main program."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -410,7 +410,7 @@ def _without_main() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interrupt_kept_back() -> Iterator[None]:
+def _interrupt_kept_back() -> Generator[None]:
     """Hold Ctrl-C back for the block, and for good in processes started in it: this one ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

@@ -1,6 +1,6 @@
 """Progress bars on the terminal and in notebooks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -11,7 +11,7 @@ Update = Callable[..., None]
 
 
 @contextmanager
-def hidden() -> Iterator[None]:
+def hidden() -> Generator[None]:
     """Show no progress while the block runs.
 
     Example:
@@ -32,7 +32,7 @@ def shown() -> bool:
 
 
 @contextmanager
-def bar(task: str, total: int) -> Iterator[Update]:
+def bar(task: str, total: int) -> Generator[Update]:
     """Show a bar on standard error for a task of `total` units while the block runs, unless bars are `hidden`.
 
     Args:

@@ -61,10 +61,10 @@ class Registry(UserDict[str, T]):
         """Let nothing take the names that are registered by now, which are the package's own."""
         self._own = frozenset(self.data)
 
-    def __setitem__(self, name: str, thing: T) -> None:
-        if name in self._own and name in self.data:
-            raise ConfiguralError(f"{self.kind} '{name}': the package has one of this name; choose another")
-        super().__setitem__(name, thing)
+    def __setitem__(self, key: str, item: T) -> None:
+        if key in self._own and key in self.data:
+            raise ConfiguralError(f"{self.kind} '{key}': the package has one of this name; choose another")
+        super().__setitem__(key, item)
 
     def register(self, name: str) -> Callable[[T], T]:
         """A decorator that registers what it decorates under a name."""

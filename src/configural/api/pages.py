@@ -23,7 +23,7 @@ def with_page(job: Callable[P, T], **pages: str) -> Callable[P, T]:
         job: Takes what writes a page.
         pages: For each such argument the name of a function of `report`, imported when there is a page to write.
     """
-    return wraps(job)(partial(job, **{name: partial(_write, page) for name, page in pages.items()}))  # type: ignore[arg-type]
+    return wraps(job)(partial(job, **{name: partial(_write, page) for name, page in pages.items()}))
 
 
 def _write(page: str, of: Any) -> object:

@@ -1,6 +1,6 @@
 """What the figures of probes have in common: panels, dots with intervals, curves, axes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from textwrap import fill
 from typing import Any, Literal
@@ -23,7 +23,7 @@ AT_REST = pd.DataFrame({"at": [0.0], "value": [0.0], "low": [0.0], "high": [0.0]
 
 
 @contextmanager
-def panels(number: int, height: float, *, rows: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+def panels(number: int, height: float, *, rows: int = 1) -> Generator[tuple[Figure, list[Axes]]]:
     """A styled figure with so many panels side by side in rows so many inches high, drawn inside the block."""
     with styled():
         figure = Figure(figsize=(9.6, height * rows), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))

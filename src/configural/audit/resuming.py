@@ -1,7 +1,7 @@
 """The folder of an audit, which one process at a time writes, and which is continued after an interruption."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +48,7 @@ def refuse_other(folder: Path, *, resume: bool) -> None:
 
 
 @contextmanager
-def audit_folder(folder: Path, new: Audit, *, resume: bool) -> Iterator[Audit | None]:
+def audit_folder(folder: Path, new: Audit, *, resume: bool) -> Generator[Audit | None]:
     """Hold the folder of an audit while the block runs.
 
     Args:

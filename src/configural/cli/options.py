@@ -50,9 +50,9 @@ def with_settings(fields: Mapping[str, FieldInfo], *names: str) -> Callable[[Com
         ]
         # Arguments come first, and the command's own options last: where to write, and how.
         parameters = sorted((*options, *(p.replace(kind=keyword_only) for p in own)), key=_is_option)
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature(parameters)  # pyrefly: ignore[missing-attribute]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        return run  # type: ignore[return-value]
+        return run  # pyrefly: ignore[bad-return]
 
     return decorate
 

@@ -69,7 +69,7 @@ def main() -> None:
         else:
             show_others(message, category, *where)
 
-    warnings.showwarning = show  # type: ignore[assignment]
+    warnings.showwarning = show  # pyrefly: ignore[bad-assignment]
     try:
         for word in sys.argv[1:]:
             refuse_no_text(word)
@@ -90,7 +90,7 @@ def main() -> None:
         _fail("not enough memory: try a smaller --image-size, --count or --batch-size")
     except OSError as error:
         _fail(_describe(error))
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         how = "a run or an audit with --resume and --out its folder"
         typer.secho(f"stopped; repeat the command to resume, {how}", fg="yellow", err=True)
         sys.exit(_STOPPED)

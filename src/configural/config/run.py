@@ -139,7 +139,7 @@ def resolved(stated: Mapping[str, Any]) -> RunConfig:
     preset, network = stated.get("preset", "quick"), stated.get("network", "cnn-15")
     if preset not in PRESETS:
         raise ConfiguralError(f"preset: unknown preset '{preset}'; choose one of {', '.join(PRESETS)}")
-    text = (resources.files(__package__) / "presets" / f"{preset}.yaml").read_text("utf-8")
+    text = (resources.files("configural.config") / "presets" / f"{preset}.yaml").read_text("utf-8")
     values: dict[str, Any] = {}
     for name, value in (*parse_document(text, f"{preset}.yaml").values.items(), *stated.items()):
         if not isinstance(value, Mapping):

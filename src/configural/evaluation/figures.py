@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -116,7 +116,7 @@ def repeats_figure(title: str, histories: Mapping[str, History], *, start: float
         for name, history in histories.items():
             numbers = [epoch.epoch for epoch in history.epochs]
             for what, values in _curves(history, "accuracy").items():
-                look = {**_CURVES[what], "linewidth": 1.6, "markersize": 4}
+                look: dict[str, Any] = {**_CURVES[what], "linewidth": 1.6, "markersize": 4}
                 every = (len(numbers) - 1, len(numbers))  # only the end, where the repeats are compared
                 axes.plot(numbers, 100 * values, label=f"{what} {name}", markevery=every, **look)
     return figure_of(axes)
@@ -217,7 +217,7 @@ def _bounds(figure: Figure) -> str | None:
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def styled() -> Generator[None]:
     """Draw alike whatever the user's own settings are, and leave those as they were."""
     with matplotlib.style.context(["default", _STYLE]):
         yield

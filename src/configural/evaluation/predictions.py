@@ -1,7 +1,7 @@
 """What a network says of each image, and the scores that follow from it."""
 
 import re
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Generator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,7 +206,7 @@ def predict(
 
 
 @contextmanager
-def _responding(network: nn.Module | RespondsToImages, device: str) -> Iterator[Callable[[Tensor, Tensor], None]]:
+def _responding(network: nn.Module | RespondsToImages, device: str) -> Generator[Callable[[Tensor, Tensor], None]]:
     """A function that fills in the logits of a batch of images; of a classifier, 0 and its log-odds."""
     if not isinstance(network, nn.Module):
         classifier = network

@@ -73,7 +73,7 @@ def joined(modules: tuple[str, ...]) -> str:
 
 
 def _text(name: str) -> str:
-    return (resources.files(__package__) / "page" / name).read_text("utf-8")
+    return (resources.files("configural.explorer") / "page" / name).read_text("utf-8")
 
 
 def _hash(content: str) -> str:

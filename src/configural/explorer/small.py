@@ -96,7 +96,7 @@ def shipped() -> list[ShownModel]:
         >>> [(model.name, model.trained_on) for model in shipped()]
         [('A', 'baseline'), ('B', 'floating-on-canvas')]
     """
-    folder = resources.files(__package__) / "networks"
+    folder = resources.files("configural.explorer") / "networks"
     found = []
     for name, file in (("A", "positions"), ("B", "relations")):
         with resources.as_file(folder / f"{file}.safetensors") as path:

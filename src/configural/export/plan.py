@@ -1,7 +1,7 @@
 """What a dataset on disk is to hold, taken in pieces that fit into memory."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,7 +140,7 @@ Each = Callable[[Callable[[Entry], Any], Iterable[Entry]], Iterator[Any]]
 
 
 @contextmanager
-def entry_map(renderer: Renderer, workers: int) -> Iterator[Each]:
+def entry_map(renderer: Renderer, workers: int) -> Generator[Each]:
     """`map` over the entries of a plan; by so many processes, each with a renderer of its own, if more than one.
 
     In one process a thread works ahead of who takes the results, so that files are packed while others are written.

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ def _write(plan: Plan, partial: Path, out: Path, *, form: Format, format: str, l
 
 
 @contextmanager
-def _settled(journal: Journal, update: Update) -> Iterator[Update]:
+def _settled(journal: Journal, update: Update) -> Generator[Update]:
     """Let a journal know the files that are written in the block, some at a time."""
     before = 0
     with files.noted() as written:

@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +15,7 @@ from configural.errors import ConfiguralError
 
 
 @contextmanager
-def whole_file(path: Path | str, durable: bool = False) -> Iterator[BinaryIO]:
+def whole_file(path: Path | str, durable: bool = False) -> Generator[BinaryIO]:
     """Open a file to be filled piece by piece; `path` appears when the block ends well, and not at all otherwise.
 
     Args:
@@ -69,7 +69,7 @@ def write_text(path: Path | str, content: str, durable: bool = False) -> None:
 
 
 @contextmanager
-def noted() -> Iterator[list[Path]]:
+def noted() -> Generator[list[Path]]:
     """The files that `whole_file` writes during the block, in a list that grows, and which its reader may empty."""
     written: list[Path] = []
     _NOTED.append(written)

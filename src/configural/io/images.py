@@ -71,6 +71,7 @@ def decode_image(data: bytes, where: str, *, most: float = math.inf) -> UInt8[np
     by = next((by for by in (1, 2, 4, 8) if file.width * file.height <= most * by * by), 8)
     reduced = by if data.startswith(JPEG) else 1
     flags = _REDUCED[reduced] | cv2.IMREAD_IGNORE_ORIENTATION
+    ended = True
     try:
         if data.startswith(JPEG):
             # Some cameras leave the end out; after one scan of all colours that has all its pixels it adds nothing.
@@ -88,7 +89,7 @@ def decode_image(data: bytes, where: str, *, most: float = math.inf) -> UInt8[np
                 image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, *_NO_IMAGE):
         raise PortraitError(f"{where}: the image is damaged or cut off, copy the file again") from None
-    if said or (data.startswith(JPEG) and not ended):
+    if said or not ended:
         why = said[0].lower() if said else "no end marker"
         raise PortraitError(f"{where}: the image is damaged or cut off ({why}), copy the file again")
     if image is None:

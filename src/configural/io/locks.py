@@ -2,7 +2,7 @@
 
 import errno
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 
 
 @contextmanager
-def locked(folder: Path, doing: str, patience: float = 0, name: str = LOCK) -> Iterator[None]:
+def locked(folder: Path, doing: str, patience: float = 0, name: str = LOCK) -> Generator[None]:
     """Hold a folder for this process while the block runs; the folder is made if it is missing.
 
     The operating system gives the lock back when the process ends, in whatever way: there are no stale ones.

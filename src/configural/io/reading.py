@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # half a second, and settings are read without
 
 
 @contextmanager
-def reading(path: Path | str, what: str, cure: str = "") -> Iterator[None]:
+def reading(path: Path | str, what: str, cure: str = "") -> Generator[None]:
     """Turn whatever a file's content makes a reader raise into a ConfiguralError.
 
     Readers of damaged files raise errors of any class, so that none is singled out.

@@ -3,12 +3,12 @@
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def kept_lines(*beginnings: bytes) -> Iterator[list[str]]:
+def kept_lines(*beginnings: bytes) -> Generator[list[str]]:
     """Lines that begin like one of these and are written in the block, known at its end; others are passed on."""
     kept: list[str] = []
     try:

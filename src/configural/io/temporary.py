@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -13,7 +13,7 @@ _PREFIX = "configural-"
 
 
 @contextmanager
-def temporary_folder(within: Path | None = None) -> Iterator[Path]:
+def temporary_folder(within: Path | None = None) -> Generator[Path]:
     """Have a folder of one's own while the block runs; those of processes that were killed are removed first.
 
     Args:

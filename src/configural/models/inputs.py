@@ -96,7 +96,7 @@ def pixels(options: Options, *, axis: int) -> tuple[str, Callable[[Any], Any]] |
     mean, std = (_per_colour(name, getattr(options, name)) for name in ("mean", "std"))
     normalised = mean is not None or std is not None
     scale = options.scale if options.scale is not None else 1 / 255 if normalised else 1.0
-    words = [(options.channels or "rgb").upper()]
+    words: list[str] = [(options.channels or "rgb").upper()]
     words.append("from 0 to 1" if scale == 1 / 255 else f"times {scale:g}")
     for what, values in (("less", mean), ("divided by", std)):
         if values is not None:

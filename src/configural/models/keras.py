@@ -9,7 +9,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import zip_longest
 from math import isqrt
@@ -90,7 +90,7 @@ def open_keras(path: Path, options: Options) -> OpenedClassifier:
 
 
 @contextmanager
-def opened_file(path: Path) -> Iterator[tuple[h5py.File, Any]]:
+def opened_file(path: Path) -> Generator[tuple[h5py.File, Any]]:
     """The weights of a Keras file, and its configuration; None if it holds weights alone.
 
     Raises:

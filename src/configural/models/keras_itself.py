@@ -140,7 +140,7 @@ def _known(model: Any) -> str:
     made_by: Any = model.outputs[0]
     while made_by is not None and not hasattr(made_by, "call"):
         made_by = getattr(getattr(made_by, "_keras_history", None), "operation", None)
-        made_by = made_by.outputs[0] if type(made_by).__name__ in _MODELS else made_by
+        made_by = made_by.outputs[0] if made_by is not None and type(made_by).__name__ in _MODELS else made_by
     kind = getattr(getattr(made_by, "activation", None), "__name__", type(made_by).__name__.lower())
     return "probabilities" if kind in ("sigmoid", "softmax") else ""
 

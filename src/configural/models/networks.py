@@ -1,9 +1,10 @@
 """Networks by name: the study's, and anybody's."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Num
@@ -115,7 +116,7 @@ def _made(make: Callable[[int], nn.Module], name: str, image_size: int) -> nn.Mo
                 "class, (1, 2)"
             )
     # What it was made from is kept with it: its file says so, and it is made again from there.
-    module.made_from = (name, image_size)  # type: ignore[assignment]
+    module.made_from = (name, image_size)  # pyrefly: ignore[bad-argument-type]
     return module
 
 
@@ -147,7 +148,7 @@ def threads_for(network: nn.Module, device: torch.device) -> int:
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Generator[None]:
     """A network in evaluation mode while the block runs; then every layer is in the mode that it was in.
 
     Threads may be in such blocks beside each other; the last to leave gives the modes back.
@@ -203,6 +204,6 @@ def prepare(network: nn.Module, images: Num[Tensor, "n 3 h w"]) -> Tensor:
         >>> prepare(nn.Identity(), torch.full((1, 3, 1, 1), 51, dtype=torch.uint8)).max()
         tensor(0.2000)
     """
-    own = getattr(network, "prepare", None)
+    own: Any = getattr(network, "prepare", None)
     result: Tensor = images.float() / 255 if own is None else own(images)
     return result

@@ -61,7 +61,7 @@ def export_onnx(network: nn.Module, path: Path | str) -> None:
             torch.onnx.export(
                 _Whole(network).eval(),
                 (images.to(next(iter(network.parameters()), images).device),),
-                written,  # type: ignore[arg-type]  # this exporter takes files, too
+                written,  # pyrefly: ignore[bad-argument-type]  # this exporter takes files, too
                 dynamo=False,
                 opset_version=17,
                 input_names=["images"],

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ def torch_classifier(
 ) -> TorchClassifier:
     """A torch network, put onto the device; `understood` are its other attributes."""
     # What torch.compile gives shows nobody what its layers give; the network inside computes the same.
-    module = getattr(module, "_orig_mod", module).to(options.device)
+    module = cast(nn.Module, getattr(module, "_orig_mod", module)).to(options.device)
 
     def outputs(images: Tensor) -> Any:
         prepared = prepare(images.to(options.device))

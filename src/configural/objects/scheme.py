@@ -177,7 +177,7 @@ def object_scheme(name: str | Path | ObjectScheme) -> ObjectScheme:
 
 
 def _built_in(name: str) -> ObjectScheme:
-    with resources.as_file(resources.files(__package__) / f"{name}.yaml") as path:
+    with resources.as_file(resources.files("configural.objects") / f"{name}.yaml") as path:
         return read_yaml(path, ObjectScheme)
 
 

@@ -69,7 +69,7 @@ def write_index(folder: Path | str = "runs") -> Path:
     entries = list(_entries(folder, folder))
     if not entries:
         raise ConfiguralError(f"{folder}: holds no run, test or audit")
-    script = (resources.files(__package__) / "templates" / "index.js").read_text("utf-8")
+    script = (resources.files("configural.report") / "templates" / "index.js").read_text("utf-8")
     curves = {entry.name: entry.curve for entry in entries if entry.curve}
     return write_page(
         folder,

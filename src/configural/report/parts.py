@@ -49,13 +49,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    filters: dict[str, Any] = {
         "number": lambda value: f"{value:,}",
         "percent": percent,
         # Where a line breaks, then before an interval and not within.
         "closed": lambda text: text.replace(", ", ",\u00a0"),
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
+    environment.filters |= filters
     return environment
 
 

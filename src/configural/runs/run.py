@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -354,7 +354,7 @@ def _train_and_test(
 
 
 @contextmanager
-def _reporting(settings: RunConfig, out: Path) -> Iterator[Callable[[History], None]]:
+def _reporting(settings: RunConfig, out: Path) -> Generator[Callable[[History], None]]:
     """To the tracker, and as curves in the run's folder, for those at most a tenth of the time."""
     due = time.perf_counter() + _CURVES_AFTER
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +177,7 @@ _UNFINISHED = ".unfinished"
 
 
 @contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
+def _whole(folder: Path) -> Generator[Path]:
     """Hold a new or empty folder for the block, and yield one in it whose content it gets when the block ends well.
 
     Otherwise, all that was made is removed, so that the same command can be repeated, and nothing else.

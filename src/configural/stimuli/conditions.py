@@ -214,7 +214,7 @@ STUDY_CONDITIONS = ("baseline", "ffa", "fct")
 """The study's conditions: as photographed, features further apart, features closer together."""
 
 _MOVED = "one-part-moved"
-_SHIPPED = resources.files(__package__) / "presets"
+_SHIPPED = resources.files("configural.stimuli") / "presets"
 
 
 def condition(name: str | Path | Condition, *, scheme: ObjectScheme = FACE) -> Condition:

@@ -52,8 +52,8 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, position: int) -> tuple[UInt8[Tensor, "3 size size"], int]:
-        return self.fetch([position])[0], int(self.labels[position])
+    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "3 size size"], int]:
+        return self.fetch([index])[0], int(self.labels[index])
 
     def __getitems__(self, positions: list[int]) -> tuple[UInt8[Tensor, "n 3 size size"], Int64[Tensor, " n"]]:
         """A batch at once, as PyTorch's data loaders fetch it where they can."""

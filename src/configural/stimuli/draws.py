@@ -237,7 +237,7 @@ def _overlap(layout: Layout) -> Bool[np.ndarray, " n"]:
     start = layout.start[:, filled]
     end = start + layout.size[:, filled] + gap
     shared = np.minimum(end[:, :, None], end[:, None]) > np.maximum(start[:, :, None], start[:, None])
-    return (shared.all(axis=-1) & ~np.eye(len(filled), dtype=bool)).any(axis=(1, 2))
+    return np.any(shared.all(axis=-1) & ~np.eye(len(filled), dtype=bool), axis=(1, 2))
 
 
 def _shifts(condition: Condition, layouts: list[Layout]) -> tuple[Int[np.ndarray, "n 2"], Int[np.ndarray, "n 2"]]:

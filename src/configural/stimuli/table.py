@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
@@ -361,7 +361,7 @@ def write_rows(
                 described = {b"configural": json.dumps(settings.settings()).encode()}
                 schema = rows.schema.with_metadata({**(rows.schema.metadata or {}), **described})
                 writer = stack.enter_context(pq.ParquetWriter(out, schema))
-            rows = rows.replace_schema_metadata(schema.metadata)
+            rows = rows.replace_schema_metadata(writer.schema.metadata)
             waiting = rows if waiting is None else pa.concat_tables([waiting, rows])
             while len(waiting) > _ROW_GROUP:
                 writer.write_table(waiting.slice(0, _ROW_GROUP).combine_chunks())
@@ -372,7 +372,7 @@ def write_rows(
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[Any]:
+def _reading(path: Path) -> Generator[Any]:
     """A Parquet file to read from; a ConfiguralError if it is missing or damaged."""
     import pyarrow.parquet as pq
 

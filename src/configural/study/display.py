@@ -1,6 +1,6 @@
 """A study's progress on the terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -34,7 +34,7 @@ def progress_table(status: StudyStatus) -> RenderableType:
 
 
 @contextmanager
-def live(read: Callable[[], StudyStatus]) -> Iterator[Callable[[str], None]]:
+def live(read: Callable[[], StudyStatus]) -> Generator[Callable[[str], None]]:
     """Show a study's progress on standard error while the block runs.
 
     On a terminal the whole grid is kept up to date; elsewhere, as in a log file, there is a line for each event.

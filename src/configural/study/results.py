@@ -45,7 +45,7 @@ def scores(
     predictions: Predictions, condition: str, placement: str, columns: Sequence[str]
 ) -> list[dict[str, object]]:
     """Rows of a run folder's `tests.csv`: the scores of a test set, and of a shifted one also of its parts."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for name, placements in {placement: PLACEMENTS, **(_PARTS if placement == "shifted" else {})}.items():
         part = Predictions(predictions.frame[predictions.frame["placement"].isin(placements)])
         metrics = part.metrics()

@@ -188,13 +188,13 @@ class _Total(torch.autograd.Function):
     """The sum over all workers, of which each passes the gradient of all on; PyTorch's own is deprecated."""
 
     @staticmethod
-    def forward(context: Any, value: Tensor, portion: Portion) -> Tensor:
-        context.portion = portion
+    def forward(ctx: Any, value: Tensor, portion: Portion) -> Tensor:
+        ctx.portion = portion
         return portion.total(value).clone()
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return context.portion.total(gradient), None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.portion.total(*gradients), None
 
 
 def spread(network: nn.Module, portion: Portion) -> None:

@@ -1,7 +1,7 @@
 """What a training reported, epoch by epoch, and its state between two epochs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -117,7 +117,7 @@ def read_history(path: Path) -> History:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path) -> Generator[Any]:
     with (
         reading(path, "a checkpoint that can be used", "; remove it to train again"),
         safe_open(path, framework="pt") as file,

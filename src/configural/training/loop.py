@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Sized
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
@@ -87,7 +87,7 @@ def fit(
         network.load_state_dict(load(weights))
         network.to(where).eval()
         return history
-    network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(where, memory_format=torch.channels_last)  # pyrefly: ignore[no-matching-overload]
     begun = _begin(network, recipe, checkpoint)
     threads = 1 if compile else min(threads_for(network, where), recipe.batch_size)
 
@@ -110,7 +110,7 @@ def _fit_portion(
     where = join(portion, meeting, device)
     network = copy.deepcopy(network)  # what came in lies in memory that all processes see
     spread(network, portion)
-    network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(where, memory_format=torch.channels_last)  # pyrefly: ignore[no-matching-overload]
     with matmul_precision(job["recipe"].precision):
         history = _fit(network, where, portion, *_begin(network, job["recipe"], job["checkpoint"]), **job)
     torch.distributed.destroy_process_group()
@@ -287,7 +287,7 @@ class _Averages:
 
 
 @contextmanager
-def _seeded(seed: int, epoch: int, device: torch.device, portion: Portion) -> Iterator[torch.Generator]:
+def _seeded(seed: int, epoch: int, device: torch.device, portion: Portion) -> Generator[torch.Generator]:
     """Seed shuffling and dropout by the epoch alone, so that nothing random has to be kept between epochs."""
     shuffling, dropout = (int(word) for word in np.random.SeedSequence([seed, epoch]).generate_state(2))
     ours = portion.rank == 0 or portion.meeting is None  # threads have one generator for dropout
@@ -300,7 +300,7 @@ def _seeded(seed: int, epoch: int, device: torch.device, portion: Portion) -> It
 
 
 @contextmanager
-def _dropout(network: nn.Module, p: float | None) -> Iterator[None]:
+def _dropout(network: nn.Module, p: float | None) -> Generator[None]:
     """Have every dropout of the network set that fraction of the values to zero while the block runs."""
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Dropout) and p is not None]
     before = [layer.p for layer in layers]
@@ -314,7 +314,7 @@ def _dropout(network: nn.Module, p: float | None) -> Iterator[None]:
 
 
 @contextmanager
-def _compiling() -> Iterator[None]:
+def _compiling() -> Generator[None]:
     """Say in one line why, if the network cannot be compiled while the block runs."""
     from torch._dynamo.exc import BackendCompilerFailed  # takes a second to import
 
@@ -326,7 +326,7 @@ def _compiling() -> Iterator[None]:
 
 
 @contextmanager
-def matmul_precision(precision: str) -> Iterator[None]:
+def matmul_precision(precision: str) -> Generator[None]:
     """Let matrix products on GPUs round to TF32 for `tf32`, and not at all otherwise, while the block runs."""
     before = torch.get_float32_matmul_precision()
     tf32 = torch.backends.cudnn.allow_tf32

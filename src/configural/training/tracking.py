@@ -1,6 +1,6 @@
 """Each epoch's figures, as it ends, to the tracker of experiments that somebody has."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ def check_tracker(tracker: str) -> None:
 
 
 @contextmanager
-def tracked(tracker: str, folder: Path, *, settings: Mapping[str, Any]) -> Iterator[Callable[[Epoch], None]]:
+def tracked(tracker: str, folder: Path, *, settings: Mapping[str, Any]) -> Generator[Callable[[Epoch], None]]:
     """A training that a tracker sees; what is given is to be called with each epoch.
 
     Args:

@@ -59,7 +59,7 @@ class Interactions(Probe):
     def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """One object with some of its players."""
         one = usual_object(shown, "coalition")
-        *kinds, _ = everybody = max(one["coalition"], key=len).split("+")
+        *kinds, _ = everybody = max(map(str, one["coalition"]), key=len).split("+")
         middle = kinds[len(kinds) // 2]
         wanted = {
             "+".join(everybody): "all",

@@ -1,6 +1,6 @@
 """How much of the image one unit of the last feature map sees, next to how far apart the parts are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
@@ -168,7 +168,7 @@ def as_tensor(images: UInt8[np.ndarray, "n size size 3"]) -> Float[Tensor, "n 3 
 
 
 @contextmanager
-def _output_of(layer: nn.Module) -> Iterator[list[Tensor]]:
+def _output_of(layer: nn.Module) -> Generator[list[Tensor]]:
     """What a layer gives while the block runs, call by call."""
     seen: list[Tensor] = []
     handle = layer.register_forward_hook(lambda _, __, out: seen.append(out))

@@ -80,7 +80,7 @@ class Scrambling(Probe):
         names = [f"{slot}_{axis}" for slot in slots for axis in ("row", "col")]
         largest = steps(material.library, table, size)
         before = table.frame[names].to_numpy()
-        values, done = before.copy(), np.zeros(len(table), bool)
+        values, done, moved = before.copy(), np.zeros(len(table), bool), table
         for _ in range(_TRIES):
             proposed = before + np.rint(random.uniform(-1, 1, before.shape) * largest[:, None]).astype(int)
             values[~done] = proposed[~done]

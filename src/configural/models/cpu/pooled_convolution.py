@@ -70,6 +70,7 @@ class _PooledConvolution(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    # pyrefly: ignore[bad-override]  # once_differentiable forgets that ctx has a name
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         batch, weight, pooled, *largest = ctx.saved_tensors
         wanted = ctx.needs_input_grad[0]  # not of the images themselves

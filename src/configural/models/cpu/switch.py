@@ -1,6 +1,6 @@
 """The switch: which layers the kernels stand in for."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from configural.models.cpu.pooled_convolution import convolve_pool_rectify
 
 
 @contextmanager
-def fast_on_cpu(network: nn.Module) -> Iterator[None]:
+def fast_on_cpu(network: nn.Module) -> Generator[None]:
     """Train a network faster while the block runs, wherever its batches are on a CPU.
 
     In every `nn.Sequential`, a 3×3 convolution, a 2×2 max-pool and a ReLU that follow each other become one step

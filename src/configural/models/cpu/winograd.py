@@ -54,6 +54,7 @@ class WinogradConvolution(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    # pyrefly: ignore[bad-override]  # once_differentiable forgets that ctx has a name
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients; that of the batch where it needs one."""
         batch, weight, kernels, pooled, *largest = ctx.saved_tensors

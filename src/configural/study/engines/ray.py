@@ -6,7 +6,7 @@ import platform
 import signal
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,7 +118,7 @@ def _gpus(jobs: Sequence[Job], asked: float | None) -> float:
 
 
 @contextmanager
-def _cluster(address: str | None, workers: int) -> Iterator[int]:
+def _cluster(address: str | None, workers: int) -> Generator[int]:
     """Be connected with the cluster at an address, or a new one on this machine; yields the cores for each job."""
     # Ray changes both.
     environment, at_sigterm = dict(os.environ), signal.getsignal(signal.SIGTERM)
