@@ -248,6 +248,14 @@ def test_the_smallest_effect_is_told_as_what_it_is(baseline):
     assert expected < 0.01 * found.score("forced_choice", "log_odds_gap")["value"]
 
 
+def test_costs_are_told_to_as_many_places_as_what_counts(baseline):
+    """Beside a smallest effect of 0.0019, "0.0" would say nothing."""
+    weak = baseline.audit(Mixed((baseline.known["relation observer"],), lambda a: a / 100))
+    cost = weak.score("factorial", "balanced_relational_effect", of="skin", at=60)["value"]
+    assert 0.001 < smallest_effect(weak) < 0.01 < cost < 0.1
+    assert f"broken relations cost {cost:.3f} [" in " ".join(sentences(weak))
+
+
 def test_what_one_way_costs_is_not_hidden_by_the_other(baseline):
     """Of 40 nats per side of the image for the mouth and -20 for the eyes, 20 are left where all move together."""
     found = baseline.audit_known("long face, mouth low")

@@ -1,5 +1,6 @@
 """What an audit says, in sentences."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -447,19 +448,21 @@ def _effects(audit: Audit) -> str:
     one, together = (audit.score("factorial", name, of=plain[0], at=at) for name in (BALANCED, TOGETHER))
     if one["note"]:
         return f"At {of_side(at)}, of relations and positions {one['note'].removeprefix('undefined: ')}."
-    name = surface(plain[0])
+    name, floor = surface(plain[0]), smallest_effect(audit)
+    places = max(1, -math.floor(math.log10(floor))) if floor else 1  # so many that one can compare with it
     said = (
-        f"On {name}, with every part equally far from its position, broken relations cost {in_words(one)} of its "
-        f"log-odds, moved by {of_side(at)} of the image; all parts moved together cost {in_words(together)} "
+        f"On {name}, with every part equally far from its position, broken relations cost {in_words(one, places)} "
+        f"of its log-odds, moved by {of_side(at)} of the image; all parts moved together cost "
+        f"{in_words(together, places)} "
         f"({one['images']:,} moves of {one['exemplars']:,} exemplars)."
     )
-    if floor := smallest_effect(audit):
+    if floor:
         of = f"{100 * SMALLEST:.0f} % of {_measure(audit)[1]}"
         said += f" What is not surely above {floor:.2g}, {of}, does not count as shown."
     for row in _one_way(audit, plain[0]):
         if row["at"] == at and _any_beyond([row], floor):
             way = row["of"].partition(",")[0]
-            said += f" All parts moved {way} cost {in_words(row)} more than the mean of both ways."
+            said += f" All parts moved {way} cost {in_words(row, places)} more than the mean of both ways."
     fraction = audit.score("factorial", FRACTION, of=plain[0], at=at)
     if np.isnan(fraction["value"]):
         return said
