@@ -64,11 +64,10 @@ TORCH_INDEX ?= $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/d
 
 define install
 @echo "Installing configural and what it needs into $(VENV): $(2) to download, unless it is here already."
-@if [ -n "$(TORCH_INDEX)" ]; then \
+@$(PIP) --quiet uv & if [ -n "$(TORCH_INDEX)" ]; then \
 	echo "First PyTorch for CPUs, from $(TORCH_INDEX) (about 200 MB; with CUDA it would be gigabytes)."; \
 	$(PIP) --no-deps --retries 1 --timeout 15 --extra-index-url $(TORCH_INDEX) torch \
-	|| echo "Not to be had from there; going on with the torch that is found."; fi
-@$(PIP) --quiet uv || true
+	|| echo "Not to be had from there; going on with the torch that is found."; fi; wait
 $(UV) --editable '.[$(1)]' || $(PIP) --editable '.[$(1)]'
 @touch $@
 endef
