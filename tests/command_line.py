@@ -66,6 +66,7 @@ class Halted:
 
     process: BaseProcess
     sign: Path
+    output: Path
     errors: Path
 
     @property
@@ -76,6 +77,14 @@ class Halted:
         assert server is not None
         since = [one for one in server.children(recursive=True) if one.create_time() >= command.create_time()]
         return [one for one in since if command.pid not in (one.pid, one.ppid())]
+
+    def first_line(self) -> str:
+        """Let it go on, and wait for a line on standard output."""
+        self.sign.unlink()
+        while not (said := self.output.read_text("utf-8")).endswith("\n"):
+            assert self.process.exitcode is None, self.end()
+            time.sleep(0.005)
+        return said.splitlines()[0]
 
     def end(self, by: int | None = None) -> str:
         """Send a signal, if one is given, wait for the end, and return what it said on standard error."""
@@ -114,7 +123,7 @@ def halted(moment: str, *arguments: object, own_server: bool = False) -> Iterato
         )
         process.start()
         try:
-            command = Halted(process, folder / "halted", folder / "errors")
+            command = Halted(process, *(folder / name for name in ("halted", "output", "errors")))
             while not command.sign.exists():
                 assert process.exitcode is None, f"it ended before the moment: {command.end()}"
                 time.sleep(0.005)
