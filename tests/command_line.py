@@ -147,6 +147,27 @@ def _command(words: list[str], environment: dict[str, str], program: Path, threa
     runpy.run_path(str(program), run_name="__main__")
 
 
+def program(text: str, *arguments: object) -> str:
+    """What a program of Python prints, in a process of its own that is forked from the server too."""
+    multiprocessing.set_forkserver_preload(PRELOADED)
+    with tempfile.TemporaryDirectory() as name:
+        output = Path(name) / "output"
+        given = text, list(map(str, arguments)), output, Path.cwd()
+        process = multiprocessing.get_context("forkserver").Process(target=_program, args=given)
+        process.start()
+        process.join(300)
+        assert process.exitcode == 0
+        return output.read_text("utf-8")
+
+
+def _program(text: str, arguments: list[str], output: Path, folder: Path) -> None:
+    os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT), 1)
+    os.chdir(folder)
+    sys.path.insert(0, "")
+    sys.argv[:] = ["-c", *arguments]
+    exec(compile(text, "<program>", "exec"), {"__name__": "__main__"})
+
+
 @contextlib.contextmanager
 def files_up_to(size: int) -> Iterator[None]:
     """No file that this process, or one that it starts, writes can be longer; Python ignores the signal of it.

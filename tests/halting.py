@@ -3,8 +3,8 @@
 Processes that it starts import this file too, so they halt as well. It is copied into a folder, where `moment`
 names the moment: `start`, `PATH` when such a file has been written, `half of PATH` when its content is there and
 its name is not yet; PATH is compared from its end and may hold wildcards. A file `halted` appears there then;
-whoever removes it lets the process go on. `errors` is what all say on standard error, `output` on the other one. See
-`command_line.halted`.
+whoever removes it lets the process go on. `output` is what all say on standard output, `errors` what they say on
+the other one. See `command_line.halted`.
 """
 
 import os
