@@ -97,12 +97,11 @@ class Halted:
 
 
 @contextlib.contextmanager
-def halted(moment: str, *arguments: object, own_server: bool = False) -> Iterator[Halted]:
+def halted(moment: str, *arguments: object) -> Iterator[Halted]:
     """Run a command in a process of its own up to a moment as in `halting.py`; ended at the latest with the block.
 
     It computes with as many threads as this process, so that both come to the same weights. It is forked from a
-    server that has imported what it needs, for that takes longer than what is tested; and so are its workers,
-    unless they are to come from a server of its own, as a user's do.
+    server that has imported what it needs, for that takes longer than what is tested; and so are its workers.
     """
     import torch
 
@@ -118,7 +117,6 @@ def halted(moment: str, *arguments: object, own_server: bool = False) -> Iterato
                 dict(os.environ),
                 folder / "halting.py",
                 torch.get_num_threads(),
-                own_server,
             ),
         )
         process.start()
@@ -133,11 +131,11 @@ def halted(moment: str, *arguments: object, own_server: bool = False) -> Iterato
             process.join()
 
 
-def _command(words: list[str], environment: dict[str, str], program: Path, threads: int, own_server: bool) -> None:
+def _command(words: list[str], environment: dict[str, str], program: Path, threads: int) -> None:
     """What the process of a halted command does."""
     import torch
 
-    if not own_server and sys.version_info < (3, 14):  # from which on the server's key is kept from it
+    if sys.version_info < (3, 14):  # from which on the server's key is kept from it
         # It knows how to reach the server that forked it, and would start another one all the same.
         multiprocessing.forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
