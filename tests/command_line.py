@@ -66,6 +66,7 @@ class Halted:
 
     process: BaseProcess
     sign: Path
+    output: Path
     errors: Path
 
     @property
@@ -76,6 +77,14 @@ class Halted:
         assert server is not None
         since = [one for one in server.children(recursive=True) if one.create_time() >= command.create_time()]
         return [one for one in since if command.pid not in (one.pid, one.ppid())]
+
+    def first_line(self) -> str:
+        """Let it go on, and wait for a line on standard output."""
+        self.sign.unlink()
+        while not (said := self.output.read_text("utf-8")).endswith("\n"):
+            assert self.process.exitcode is None, self.end()
+            time.sleep(0.005)
+        return said.splitlines()[0]
 
     def end(self, by: int | None = None) -> str:
         """Send a signal, if one is given, wait for the end, and return what it said on standard error."""
@@ -88,12 +97,11 @@ class Halted:
 
 
 @contextlib.contextmanager
-def halted(moment: str, *arguments: object, own_server: bool = False) -> Iterator[Halted]:
+def halted(moment: str, *arguments: object) -> Iterator[Halted]:
     """Run a command in a process of its own up to a moment as in `halting.py`; ended at the latest with the block.
 
     It computes with as many threads as this process, so that both come to the same weights. It is forked from a
-    server that has imported what it needs, for that takes longer than what is tested; and so are its workers,
-    unless they are to come from a server of its own, as a user's do.
+    server that has imported what it needs, for that takes longer than what is tested; and so are its workers.
     """
     import torch
 
@@ -109,12 +117,11 @@ def halted(moment: str, *arguments: object, own_server: bool = False) -> Iterato
                 dict(os.environ),
                 folder / "halting.py",
                 torch.get_num_threads(),
-                own_server,
             ),
         )
         process.start()
         try:
-            command = Halted(process, folder / "halted", folder / "errors")
+            command = Halted(process, *(folder / name for name in ("halted", "output", "errors")))
             while not command.sign.exists():
                 assert process.exitcode is None, f"it ended before the moment: {command.end()}"
                 time.sleep(0.005)
@@ -124,11 +131,11 @@ def halted(moment: str, *arguments: object, own_server: bool = False) -> Iterato
             process.join()
 
 
-def _command(words: list[str], environment: dict[str, str], program: Path, threads: int, own_server: bool) -> None:
+def _command(words: list[str], environment: dict[str, str], program: Path, threads: int) -> None:
     """What the process of a halted command does."""
     import torch
 
-    if not own_server and sys.version_info < (3, 14):  # from which on the server's key is kept from it
+    if sys.version_info < (3, 14):  # from which on the server's key is kept from it
         # It knows how to reach the server that forked it, and would start another one all the same.
         multiprocessing.forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
@@ -136,6 +143,27 @@ def _command(words: list[str], environment: dict[str, str], program: Path, threa
     os.environ.update(environment)
     sys.argv[:] = words
     runpy.run_path(str(program), run_name="__main__")
+
+
+def program(text: str, *arguments: object) -> str:
+    """What a program of Python prints, in a process of its own that is forked from the server too."""
+    multiprocessing.set_forkserver_preload(PRELOADED)
+    with tempfile.TemporaryDirectory() as name:
+        output = Path(name) / "output"
+        given = text, list(map(str, arguments)), output, Path.cwd()
+        process = multiprocessing.get_context("forkserver").Process(target=_program, args=given)
+        process.start()
+        process.join(300)
+        assert process.exitcode == 0
+        return output.read_text("utf-8")
+
+
+def _program(text: str, arguments: list[str], output: Path, folder: Path) -> None:
+    os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT), 1)
+    os.chdir(folder)
+    sys.path.insert(0, "")
+    sys.argv[:] = ["-c", *arguments]
+    exec(compile(text, "<program>", "exec"), {"__name__": "__main__"})
 
 
 @contextlib.contextmanager

@@ -107,8 +107,8 @@ def drawing_nothing() -> Iterator[None]:
 
     runs = importlib.import_module("configural.runs.run")  # whose name is also that of a function
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("configural.report.write_run_report", write_page)
-        patch.setattr("configural.report.write_study_report", write_page)
+        for page in ("run", "evaluation", "study"):
+            patch.setattr(f"configural.report.write_{page}_report", write_page)
         for name in ("save_figure", "accuracy_figure", "loss_figure", "confusion_matrix_figure"):
             patch.setattr(runs, name, lambda *given, **settings: None)
         yield

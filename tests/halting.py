@@ -3,7 +3,8 @@
 Processes that it starts import this file too, so they halt as well. It is copied into a folder, where `moment`
 names the moment: `start`, `PATH` when such a file has been written, `half of PATH` when its content is there and
 its name is not yet; PATH is compared from its end and may hold wildcards. A file `halted` appears there then;
-whoever removes it lets the process go on. `errors` is what all say on standard error. See `command_line.halted`.
+whoever removes it lets the process go on. `output` is what all say on standard output, `errors` what they say on
+the other one. See `command_line.halted`.
 """
 
 import os
@@ -43,8 +44,8 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
 
 
 files.whole_file = whole_file
-os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-os.dup2(os.open(HERE / "errors", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+for descriptor, name in ((1, "output"), (2, "errors")):
+    os.dup2(os.open(HERE / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
 
 if __name__ == "__main__":
     # Of a process that a shell has put into the background, those that it starts ignore Ctrl-C, as workers do.

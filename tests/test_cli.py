@@ -27,9 +27,10 @@ def portraits(tmp_path: Path) -> Path:
     return folder
 
 
-SMALL = ["--condition", "baseline", "--network", "fcn-14", "--image-size", "32", "--count", "60", "--epochs", "1"]
+SMALL = ["--condition", "baseline", "--network", "fcn-14", "--image-size", "16", "--count", "60", "--epochs", "1"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_run_then_evaluate_then_refuse(portraits, tmp_path):
     out = tmp_path / "run"
     done = configural("run", "--source", f"fasseg:{portraits}", *SMALL, "--out", out, "--keras")
@@ -38,7 +39,7 @@ def test_run_then_evaluate_then_refuse(portraits, tmp_path):
     assert "test accuracy" in done.stdout
     assert "epoch 1/1" in done.stderr
     drawn = f"--source fasseg:{portraits} --condition baseline --placement shifted --count 60".split()
-    shifted = configural("evaluate", out / "model.h5", "--image-size", 32, *drawn, "--out", tmp_path / "e")
+    shifted = configural("evaluate", out / "model.h5", "--image-size", 16, *drawn, "--out", tmp_path / "e")
     assert shifted.returncode == 0, shifted.stderr
     assert_one_line(configural("run", *SMALL, "--out", out), str(out), "not empty", "--out")
     cnn = configural("evaluate", out / "model.h5", "--data", tmp_path / "none", "--out", tmp_path / "f")
@@ -129,6 +130,7 @@ def test_mistakes_end_in_one_line(arguments, words, tmp_path):
     assert not (tmp_path / "x" / "metrics.json").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_full_disk(portraits, tmp_path):
     """A disk that takes no file above 100 kB: one line, nothing half-written, and room made, it goes on."""
     out = tmp_path / "run"
@@ -216,6 +218,7 @@ def test_a_current_folder_that_was_removed_is_named(tmp_path, monkeypatch):
     assert_one_line(done, "the current folder was removed")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_in_an_allocation_of_several_tasks_one_process_trains(tmp_path, monkeypatch):
     """SLURM tells each process of its tasks, also one that was not started by srun and is to train alone."""
     told = {"JOB_ID": 77, "JOB_NAME": "train", "NTASKS": 2, "NNODES": 1, "NODELIST": "node1"}

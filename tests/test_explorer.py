@@ -2,17 +2,14 @@
 
 import importlib.util
 import json
-import os
 import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 
 import numpy as np
 import pytest
 import torch
-from command_line import configural
+from command_line import configural, halted
 
 import configural as cf
 from configural.errors import ConfiguralError
@@ -186,24 +183,14 @@ def test_others_are_let_in_only_with_a_warning(monkeypatch, painted, saved):
 
 
 def test_a_process_serves_until_ctrl_c(saved):
-    command = [sys.executable, "-m", "configural", "explore", str(saved), "--source", "synthetic:2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [*command, "--no-browser", "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        try:
-            line = process.stdout.readline()
-            assert line.startswith("explorer: http://127.0.0.1:"), line
-            address = line.split()[1]
-            with urllib.request.urlopen(address, timeout=30) as page:
-                assert page.headers["x-frame-options"] == "DENY"
-                assert "server" not in page.headers
-            with pytest.raises(urllib.error.HTTPError, match="403"):
-                urllib.request.urlopen(
-                    urllib.request.Request(address, headers={"Host": "evil.example"}), timeout=30
-                )
-            process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=60) == 0
-        finally:
-            process.kill()
+    with halted("start", "explore", saved, "--source", "synthetic:2", "--no-browser", "--port", 0) as command:
+        line = command.first_line()
+        assert line.startswith("explorer: http://127.0.0.1:"), line
+        address = line.split()[1]
+        with urllib.request.urlopen(address, timeout=30) as page:
+            assert page.headers["x-frame-options"] == "DENY"
+            assert "server" not in page.headers
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(urllib.request.Request(address, headers={"Host": "evil.example"}), timeout=30)
+        command.end(by=signal.SIGINT)
+        assert command.process.exitcode == 0

@@ -1,15 +1,13 @@
 """The explorer's page with its server, in a real browser: what the server says is shown, and its end is told."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 
 import numpy as np
 import pytest
 import torch
+from command_line import halted
 
 import configural as cf
 from configural.explorer import State, state_of, stimulus_of
@@ -30,14 +28,9 @@ def served(tmp_path):
     """A process that serves a network which nobody has trained: its address, and the process."""
     torch.manual_seed(0)
     cf.models.save_network(cf.models.create("fcn-14", SIZE), tmp_path / "net.safetensors")
-    command = [sys.executable, "-m", "configural", "explore", str(tmp_path / "net.safetensors"), "--port", "0"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [*command, "--source", "synthetic:2", "--no-browser"], stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[1], process
-        process.kill()
+    words = ["explore", tmp_path / "net.safetensors", "--port", 0, "--source", "synthetic:2", "--no-browser"]
+    with halted("start", *words) as command:
+        yield command.first_line().split()[1], command.process
 
 
 def test_what_a_slow_model_says_is_kept_and_mapped_with_the_image_it_was_said_of(page):
@@ -126,7 +119,7 @@ def test_the_page_shows_what_the_server_says_and_that_it_has_ended(page, served,
 
     arranged = page.evaluate("async () => (await explorer).state")
     process.kill()
-    process.wait()
+    process.join()
     page.evaluate("async (state) => { (await explorer).scores(0, [state]); }", arranged)
     end = time.monotonic() + 30
     while not page.locator("#problem").is_visible():

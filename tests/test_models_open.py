@@ -20,6 +20,7 @@ import onnx
 import pytest
 import torch
 import transformers
+from command_line import program
 from onnx import TensorProto, helper
 from onnx.numpy_helper import from_array, to_array
 from scipy.special import expit, logit
@@ -695,9 +696,7 @@ def test_a_file_that_names_a_module_has_it_imported_only_if_a_person_names_it_to
     opened = models.open("net.safetensors")  # a person named it in this process
     assert (opened.image_size, opened.module.made_from) == (16, ("own_network:Net", 16))
 
-    command = [sys.executable, "-c", OPENS, "net.safetensors", "fcn-14", "own_network:Net"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    unnamed, another, *named = done.stdout.splitlines()
+    unnamed, another, *named = program(OPENS, "net.safetensors", "fcn-14", "own_network:Net").splitlines()
     assert "net.safetensors: unknown network 'own_network:Net': a module is imported only where you name" in unnamed
     assert "network 'fcn-14': the file holds a 'own_network:Net'" in another
     assert named == ["imported", "the network's own"]

@@ -221,6 +221,7 @@ def test_links_and_weights_that_are_no_numbers_are_refused(tmp_path):
         models.open(path)
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_command(tmp_path):
     """HDF5 under the name .keras, as TensorFlow 2.12 writes it, and a layout."""
     functional(768, out=(2, "softmax")).save(tmp_path / "net.h5")

@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from command_line import halted
+from conftest import drawing_nothing
 
 import configural as cf
 from configural.audit import audit_saved
@@ -23,7 +24,7 @@ from configural.report import write_evaluation_report
 from configural.runs import evaluate
 from configural.training import loop
 
-SMALL = {"image_size": 16, "count": 240, "epochs": 3, "batch_size": 20, "network": "cnn-13"}
+SMALL = {"image_size": 16, "count": 120, "epochs": 3, "batch_size": 20, "network": "cnn-13"}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,9 @@ def finished(blocks, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def other_seed(blocks, tmp_path_factory):
-    return cf.run(source=blocks, condition="baseline", out=tmp_path_factory.mktemp("runs") / "b", seed=1, **SMALL)
+    out = tmp_path_factory.mktemp("runs") / "b"
+    with drawing_nothing():
+        return cf.run(source=blocks, condition="baseline", out=out, seed=1, **SMALL)
 
 
 def test_the_run_folder_is_complete(finished):
@@ -60,7 +63,7 @@ def test_the_run_folder_is_complete(finished):
 def test_metrics_json(finished):
     metrics = json.loads((finished.folder / "metrics.json").read_text())
     assert metrics["class_names"] == ["no_face", "face"]
-    assert metrics["images"] == {"train": 194, "valid": 10, "test": 36}
+    assert metrics["images"] == {"train": 98, "valid": 4, "test": 18}
     assert set(metrics["seconds"]) == {"draw", "train", "test"}
     parameters = metrics["parameters"]
     assert parameters["total"] == parameters["trainable"] + parameters["non_trainable"]
@@ -70,7 +73,7 @@ def test_metrics_json(finished):
     for label in (0, 1):
         for predicted in (0, 1):
             assert matrix[label][predicted] == ((frame["label"] == label) & (frame["predicted"] == predicted)).sum()
-    assert metrics["test_accuracy"] == (matrix[0][0] + matrix[1][1]) / 36
+    assert metrics["test_accuracy"] == (matrix[0][0] + matrix[1][1]) / 18
     assert len(metrics["wrong"]["face_as_no_face"]) == matrix[1][0]
     assert len(metrics["wrong"]["no_face_as_face"]) == matrix[0][1]
 
@@ -137,10 +140,11 @@ def test_same_seed_same_bytes_also_streamed_and_then_no_image_is_kept(finished, 
         assert (streamed.folder / path.relative_to(finished.folder)).read_bytes() == path.read_bytes()
     assert yaml.safe_load((streamed.folder / "config.yaml").read_text())["stream"] is True
     # Every image of every epoch, the test, and those that are written: single ones.
-    assert sum(drawn) - drawn.count(1) == 3 * (194 + 10) + 36
-    assert max(drawn) == 36
+    assert sum(drawn) - drawn.count(1) == 3 * (98 + 4) + 18
+    assert max(drawn) == 20
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_goes_on_with_or_without_streaming(finished, blocks, tmp_path, monkeypatch):
     """Three epochs, each carried out in the other way than the one before."""
     out, epochs = tmp_path / "r", []
@@ -220,15 +224,16 @@ def test_evaluate_on_other_images(finished, blocks, tmp_path):
     done = cf.evaluate(finished.folder, source=blocks, out=tmp_path / "same")
     assert np.allclose(done.predictions.frame["log_odds"], finished.predictions.frame["log_odds"], atol=1e-4)
     shifted = cf.evaluate(finished.folder, source=blocks, placement="shifted", condition="fct", out=tmp_path / "s")
-    assert len(shifted.predictions.frame) == 36
+    assert len(shifted.predictions.frame) == 18
     metrics = json.loads((tmp_path / "s" / "metrics.json").read_text())
     assert (metrics["settings"]["placement"], metrics["settings"]["condition"]) == ("shifted", "fct")
     assert metrics["test_accuracy"] == shifted.metrics.accuracy
     assert (tmp_path / "s" / "report.html").is_file()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_evaluate_on_a_folder_and_from_single_files(finished, blocks, tmp_path):
-    cf.generate(blocks, "baseline", count=240, size=16, seed=42, out=tmp_path / "set")
+    cf.generate(blocks, "baseline", count=120, size=16, seed=42, out=tmp_path / "set")
     for model in (finished.folder, finished.folder / "model.safetensors", finished.folder / "model.h5"):
         out = tmp_path / f"on-{model.name}"
         done = cf.evaluate(model, data=tmp_path / "set", out=out)
@@ -242,9 +247,10 @@ def test_evaluate_on_a_folder_and_from_single_files(finished, blocks, tmp_path):
 @pytest.mark.slow
 def test_killed_at_any_moment_and_resumed(tmp_path):
     """Kill -9 again and again; the weights in the end are those of an undisturbed run."""
-    settings = {"source": "synthetic:3", "network": "fcn-14", "image_size": 16, "count": 120, "epochs": 3}
+    settings = {"source": "synthetic:3", "network": "fcn-14", "image_size": 16, "count": 60, "epochs": 3}
     options = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
-    undisturbed = cf.run(out=tmp_path / "undisturbed", **settings).folder
+    with drawing_nothing():
+        undisturbed = cf.run(out=tmp_path / "undisturbed", **settings).folder
     out = tmp_path / "killed"
     checkpoint = out / "checkpoint.safetensors"
     for moment, epochs in (
@@ -289,15 +295,16 @@ def test_gpu_or_not_the_device_is_chosen(blocks, tmp_path):
     assert Path("runs") == cf.runs.dated_folder().parent
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_path):
     out = {"out": tmp_path / "x"}
-    with pytest.raises(ConfiguralError, match="count 120 makes a test of images that the network was trained on"):
-        cf.evaluate(finished.folder, source=blocks, count=120, **out)
+    with pytest.raises(ConfiguralError, match="count 60 makes a test of images that the network was trained on"):
+        cf.evaluate(finished.folder, source=blocks, count=60, **out)
     # It is right to: those test images are training images of the run.
-    small = cf.stimuli.sample(blocks, condition="baseline", count=120, seed=42).subset("test")
-    train = set(cf.stimuli.sample(blocks, condition="baseline", count=240, seed=42).subset("train"))
+    small = cf.stimuli.sample(blocks, condition="baseline", count=60, seed=42).subset("test")
+    train = set(cf.stimuli.sample(blocks, condition="baseline", count=120, seed=42).subset("train"))
     assert set(small) <= train
-    cf.evaluate(finished.folder, source=blocks, count=120, seed=1, **out)
+    cf.evaluate(finished.folder, source=blocks, count=60, seed=1, **out)
     other = cf.portraits.Library("blocks", blocks.exemplars[:8])
     unfinished = shutil.copytree(finished.folder, tmp_path / "unfinished")
     (unfinished / "metrics.json").unlink()
@@ -305,6 +312,7 @@ def test_evaluate_refuses_what_the_network_was_trained_on(finished, blocks, tmp_
         cf.run(source=other, out=unfinished, resume=True)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("split", ["paper", "identity"])
 def test_images_may_have_a_seed_of_their_own_and_tests_go_by_it(blocks, tmp_path, monkeypatch, split):
     """The run's own seed, 5, is of its training alone; its images, and who is in which subset, have seed 3."""
@@ -355,6 +363,7 @@ def test_images_may_have_a_seed_of_their_own_and_tests_go_by_it(blocks, tmp_path
         evaluate(3, 60)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_finished_run_can_still_be_written_for_keras(other_seed, tmp_path):
     folder = shutil.copytree(other_seed.folder, tmp_path / "r")
     assert not (folder / "model.h5").exists()
@@ -379,6 +388,7 @@ def test_resuming_a_folder_of_other_files(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_evaluate_keeps_the_placement_of_the_condition(finished, blocks, tmp_path):
     own = tmp_path / "left.yaml"
     own.write_text("name: at-the-left\nplacement: left\n")

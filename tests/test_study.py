@@ -36,7 +36,7 @@ def a_plan(**changes):
         "networks": ("cnn-13", "fcn-14"),
         "conditions": ("baseline", "fct"),
         "seeds": (1, 2),
-        "image_size": 32,
+        "image_size": 16,
         "count": 72,
         "epochs": 1,
         "batch_size": 20,
@@ -51,6 +51,12 @@ def in_this_process(jobs, work, workers, report):
     for job in jobs:
         report(job)
         yield job, attempt(work, job)
+
+
+def not_now(jobs, work, workers, report):
+    for job in jobs:
+        report(job)
+        yield job, Outcome("not now")
 
 
 def study(blocks, out, plan=PLAN, engine=in_this_process):
@@ -79,6 +85,12 @@ def finished(blocks, tmp_path_factory):
 def copied(finished, tmp_path, undrawn):
     """The finished study to do things to."""
     return shutil.copytree(finished.folder, tmp_path / "study")
+
+
+@pytest.fixture
+def put_back(copied, finished):
+    """Does a job of which nothing is left: it gets what it came to before."""
+    return lambda job: shutil.copytree(finished.folder / job.run, copied / job.run)
 
 
 def keep_lines(path: Path, number: int) -> None:
@@ -299,16 +311,10 @@ def test_a_condition_that_was_rewritten_is_refused(blocks, tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text("jitter: 3\n")
     plan = a_plan(conditions=(str(own),))
-
-    def nothing(jobs, work, workers, report):
-        for job in jobs:
-            report(job)
-            yield job, Outcome("not now")
-
-    assert len(study(blocks, tmp_path / "s", plan, nothing).failed) == 4
+    assert len(study(blocks, tmp_path / "s", plan, not_now).failed) == 4
     own.write_text("jitter: 4\n")
     with pytest.raises(ConfiguralError, match=r"the condition .*own\.yaml says otherwise than when"):
-        study(blocks, tmp_path / "s", plan, nothing)
+        study(blocks, tmp_path / "s", plan, not_now)
 
 
 def test_a_record_whose_condition_is_gone_says_so(blocks, tmp_path):
@@ -378,15 +384,12 @@ def test_a_folder_of_other_things_is_left_alone(blocks, tmp_path):
         },
     ],
 )
-def test_damaged_runs_are_set_aside_and_done_anew(copied, finished, blocks, capsys, damages):
+def test_damaged_runs_are_set_aside_and_done_anew(copied, finished, put_back, blocks, capsys, damages):
     """Each by what is wrong with it, and no others."""
     names = sorted(path.name for path in (copied / "runs").glob("*-*"))[-len(damages) :]
     for name, damage in zip(names, damages.values(), strict=True):
         damage(copied / "runs" / name)
     done = []
-
-    def put_back(job):
-        shutil.copytree(finished.folder / job.run, copied / job.run)
 
     def train_one(jobs, work, workers, report):
         """Of each job nothing is left; the first is trained, and the others get what they came to before."""
@@ -438,7 +441,7 @@ def test_damaged_tests_are_made_again_without_training(copied, finished, blocks,
         assert (run / file).read_bytes() == (finished.folder / "runs" / run.name / file).read_bytes()
 
 
-def test_what_was_removed_or_broken_off_is_done_again(copied, finished, blocks):
+def test_what_was_removed_or_broken_off_is_done_again(copied, finished, put_back, blocks):
     """Also a run killed at its first file, which is no damage, and an unfinished one whose stimuli were damaged."""
     removed, killed, cut = (
         copied / "runs" / name for name in ("cnn-13-fct-2", "fcn-14-fct-2", "cnn-13-baseline-2")
@@ -450,7 +453,16 @@ def test_what_was_removed_or_broken_off_is_done_again(copied, finished, blocks):
     for file in ("metrics.json", "tests.csv"):
         (cut / file).unlink()
     (cut / "stimuli.parquet").write_bytes(b"")
-    again = study(blocks, copied)
+    done = []
+
+    def train_the_killed(jobs, work, workers, report):
+        for job in jobs:
+            done.append(job.name)
+            assert (copied / job.run).exists() == (job.name == killed.name)
+            yield from in_this_process([job], work if job.name == killed.name else put_back, workers, report)
+
+    again = study(blocks, copied, engine=train_the_killed)
+    assert sorted(done) == sorted(run.name for run in (removed, killed, cut))
     assert not again.failed
     assert again.results.equals(finished.results)
     assert [path.name for path in (copied / "damaged").iterdir()] == [f"{cut.name}-1"]
@@ -487,7 +499,7 @@ def test_what_a_job_has_come_to_is_read_once_while_the_others_go_on(finished, co
         assert read["status"].count(name) == 1
 
 
-def test_a_job_that_is_done_again_is_not_told_of_as_finished(finished, copied, blocks, monkeypatch):
+def test_a_job_that_is_done_again_is_not_told_of_as_finished(put_back, copied, blocks, monkeypatch):
     """A terminal that shows the study before its jobs are mended keeps nothing of what it saw."""
     damaged = copied / "runs" / "fcn-14-fct-2"
     (damaged / "predictions.csv").write_text("no table")
@@ -505,7 +517,7 @@ def test_a_job_that_is_done_again_is_not_told_of_as_finished(finished, copied, b
 
     def looks(jobs, work, workers, report):
         seen.append("handed out")
-        for one in in_this_process(jobs, work, workers, report):
+        for one in in_this_process(jobs, put_back, workers, report):
             seen.append("done")
             yield one
 
@@ -573,20 +585,27 @@ def test_status_says_how_far_every_job_is(blocks, tmp_path):
         cf.study_status(tmp_path / "none")
 
 
-def test_the_estimate_measures_every_network(blocks, tmp_path):
-    outlook = plan_study(PLAN, blocks, out=tmp_path / "s", workers=2, device="cpu")
-    assert not (tmp_path / "s").exists()
+@pytest.fixture(scope="module")
+def outlook(blocks, tmp_path_factory):
+    """What the study is estimated to take, of which nothing is written."""
+    folder = tmp_path_factory.mktemp("outlook") / "s"
+    estimated = plan_study(PLAN, blocks, out=folder, workers=2, device="cpu")
+    assert not folder.exists()
+    return estimated
+
+
+def test_the_estimate_measures_every_network(outlook):
     assert len(outlook.status.jobs) == 8
     assert outlook.of_job.keys() == outlook.source.keys() == {"cnn-13", "fcn-14"}
     assert min(*outlook.of_job.values(), outlook.of_drawing) > 0
     # Two conditions of 72 images, with 12 shifted ones each.
-    assert outlook.passing_bytes > 2 * (72 + 12) * 32 * 32 * 3
+    assert outlook.passing_bytes > 2 * (72 + 12) * 16 * 16 * 3
     jobs = sum(outlook.of_job[each.job.network] for each in outlook.status.jobs)
     assert outlook.seconds == pytest.approx((jobs + outlook.of_drawing) / 2)
 
 
-def test_the_estimated_disk_is_about_what_a_study_takes(finished, blocks, tmp_path):
-    estimated = plan_study(PLAN, blocks, out=tmp_path / "s", workers=1).result_bytes
+def test_the_estimated_disk_is_about_what_a_study_takes(finished, outlook):
+    estimated = outlook.result_bytes
     whole = [path for name in WITH_PAGES for path in (finished.folder / "runs" / name).rglob("*")]  # 2 of 8 runs
     taken = 4 * sum(path.stat().st_size for path in whole if path.is_file() and "misclassified" not in path.parts)
     assert 0.7 * estimated < taken < 1.3 * estimated
@@ -632,17 +651,18 @@ def holder():
         process.communicate()
 
 
-def test_a_second_study_in_a_folder_is_refused(copied, blocks, holder):
-    before = (copied / "jobs.json").stat().st_mtime_ns
-    process = holder(copied)
+def test_a_second_study_in_a_folder_is_refused(blocks, tmp_path, holder):
+    assert len(study(blocks, tmp_path, engine=not_now).failed) == 8
+    before = (tmp_path / "jobs.json").stat().st_mtime_ns
+    process = holder(tmp_path)
     with pytest.raises(ConfiguralError, match="another process is at work on this study"):
-        study(blocks, copied)
-    assert cf.study_status(copied).at_work
-    assert (copied / "jobs.json").stat().st_mtime_ns == before
+        study(blocks, tmp_path, engine=not_now)
+    assert cf.study_status(tmp_path).at_work
+    assert (tmp_path / "jobs.json").stat().st_mtime_ns == before
     process.kill()  # nothing is tidied up, and yet the folder is free
     process.wait()
-    assert not cf.study_status(copied).at_work
-    assert not study(blocks, copied).failed
+    assert not cf.study_status(tmp_path).at_work
+    assert len(study(blocks, tmp_path, engine=not_now).failed) == 8
 
 
 def test_a_second_resume_of_a_run_is_refused(copied, blocks, holder, tmp_path):

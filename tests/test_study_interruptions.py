@@ -18,7 +18,7 @@ from configural.study.engines import attempt, find_engine, local
 from configural.study.plans import plan_jobs
 from configural.study.record import Attempts
 
-PLAN = "conditions: [baseline, fct]\nseeds: [1]\nimage_size: 32\ncount: 60\nbatch_size: 10\n"
+PLAN = "conditions: [baseline, fct]\nseeds: [1]\ncount: 60\nbatch_size: 10\n"
 
 
 def options(plan: Path, out: Path) -> list[object]:
@@ -48,7 +48,7 @@ def trained(out: Path) -> list[Path]:
 def test_killed_and_gone_on_with(tmp_path, monkeypatch):
     """Kill -9 while images are drawn, in a training, and after a job; and a worker alone."""
     plan = tmp_path / "plan.yaml"
-    plan.write_text(f"networks: [fcn-14]\n{PLAN}epochs: 2\n")
+    plan.write_text(f"networks: [fcn-14]\nimage_size: 16\n{PLAN}epochs: 2\n")
     undisturbed = tmp_path / "undisturbed"
     whole = {"plan": plan, "source": "synthetic:3", "engine": in_this_process}
     assert not cf.run_study(out=undisturbed, **whole).failed
@@ -101,13 +101,16 @@ def test_killed_and_gone_on_with(tmp_path, monkeypatch):
     assert not (out / "images").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_full_disk_ends_a_job_and_not_the_study(tmp_path):
     """A disk that takes no file above 8 MB: enough for a checkpoint of fcn-14, and not for one of fcn-16."""
     plan = tmp_path / "plan.yaml"
-    plan.write_text(f"networks: [fcn-16, fcn-14]\n{PLAN.replace(', fct', '')}epochs: 1\n")
+    plan.write_text(f"networks: [fcn-16, fcn-14]\nimage_size: 32\n{PLAN.replace(', fct', '')}epochs: 1\n")
     out = tmp_path / "study"
-    with halted("start", *options(plan, out), own_server=True) as command:  # which is held to the same limit
-        resource.prlimit(command.process.pid, resource.RLIMIT_FSIZE, (8_000_000, resource.RLIM_INFINITY))
+    with halted("fcn-16-baseline-1/config.yaml", *options(plan, out)) as command:
+        (worker,) = command.workers
+        for pid in (command.process.pid, worker.pid):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (8_000_000, resource.RLIM_INFINITY))
         command.sign.unlink()
         said = command.end()
         assert command.process.exitcode == 1, said
