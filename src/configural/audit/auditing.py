@@ -295,9 +295,10 @@ def _refuse_another_classifier(
 
 
 def _scored(probe: Probe, responses: pd.DataFrame, material: Material) -> list[Score]:
-    # Rows are chosen by their words many times, which takes long with the strings of Arrow.
+    # Rows and columns are chosen by their words many times, which takes long with the strings of Arrow.
     words = {name: object for name, kind in responses.dtypes.items() if isinstance(kind, pd.StringDtype)}
-    scores = probe.score(responses.astype(words), material)
+    named = responses.astype(words).set_axis(responses.columns.astype(object), axis=1)
+    scores = probe.score(named, material)
     for score in scores if isinstance(scores, list) else [scores]:
         if not isinstance(scores, list) or not isinstance(score, Score):
             raise ConfiguralError(f"probe {probe.name}: it gave {type(score).__name__} instead of a list of Score")
