@@ -69,7 +69,7 @@ def _checked(plain: Callable[..., Any]) -> Callable[..., Any]:
         plain.__annotations__ = get_type_hints(plain, include_extras=True)
     except NameError:  # imported for type checkers alone
         return whole(plain)
-    by_arguments = "{" in repr(plain.__annotations__)  # such a shape depends on an argument's value
+    by_arguments = "{" in repr([*plain.__annotations__.values()])  # such a shape depends on an argument's value
     if by_arguments or inspect.isgeneratorfunction(plain) or inspect.iscoroutinefunction(plain):
         return whole(plain)
     checked = _typechecker(plain)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 from scipy.special import logit
 
 from configural import models
@@ -597,6 +596,8 @@ def test_the_index_is_covered_too():
 
 
 def test_interval_of_few_exemplars_is_widened_as_published():
+    from scipy import stats
+
     # Hesterberg 2015, expanded percentile: with n = 5 the tail of 2.5 % shrinks to that of √(5/4)·t.
     draws = np.arange(100_001) / 100_000
     tail = stats.norm.cdf(math.sqrt(5 / 4) * stats.t(4).ppf(0.025))
@@ -607,6 +608,8 @@ def test_interval_of_few_exemplars_is_widened_as_published():
 
 @pytest.mark.parametrize("all_right", [True, False])
 def test_shares_of_nought_and_one_have_the_interval_of_clopper_and_pearson(all_right):
+    from scipy import stats
+
     exemplars = np.arange(40) % 20
     found = Bootstrap().fraction(np.full(40, float(all_right)), exemplars)
     exact = stats.binomtest(20 * all_right, 20).proportion_ci(0.95, "exact")

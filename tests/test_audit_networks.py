@@ -174,7 +174,7 @@ def test_page_and_comparison(painted, network, tmp_path, blank_figures):
         Attribution(objects=2, steps=2, patches=4),
     )
     for name, classifier in (
-        ("net", models.open(network)),
+        ("net", models.open(network, image_size=32)),
         ("<b>", lambda p: expit(p.mean(axis=(1, 2, 3)) - 99)),
     ):
         folder = tmp_path / name
@@ -538,7 +538,7 @@ def test_observers_of_another_object(block_houses, tmp_path, blank_figures):
 
 def test_networks_on_another_object(block_houses):
     found = audit(
-        models.open(models.create("fcn-14", 32)),
+        models.open(models.create("fcn-14", 32), image_size=32),
         block_houses,
         image_size=32,
         pairs=8,

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from command_line import assert_one_line, configural
 from known_strategies import described
-from scipy import stats
 
 from configural.audit import (
     Audit,
@@ -50,6 +49,8 @@ def folders(painted, tmp_path_factory, only_blank_figures):
 
 
 def test_a_difference_is_drawn_in_pairs(folders):
+    from scipy import stats
+
     found = compare_audits([folders["a1"], folders["b1"]])
     row = found.differences.set_index("score").loc["jitter_drop"]
     one, other = (Audit.load(folders[name]) for name in ("a1", "b1"))
@@ -135,6 +136,8 @@ def test_a_paper_s_texts_of_several_audits(folders, tmp_path):
 
 
 def test_a_plan_is_that_of_the_normal_theory(folders):
+    from scipy import stats
+
     found = plan(0.1, fraction=0.8, correlation=0)
     exemplars = found.enough[1]
     width = [2 * stats.t(n - 1).ppf(0.975) * np.sqrt(0.16 / n) for n in (exemplars - 1, exemplars)]

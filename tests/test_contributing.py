@@ -176,6 +176,7 @@ npz = my_format:Npz
 """
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_plain_names_of_an_installed_package_work_everywhere(elsewhere):
     """Whatever reads a folder takes them as it takes those of the package, and none is named again."""
     for recipe in ("network", "source", "condition", "probe", "format"):

@@ -6,15 +6,19 @@ import sys
 from html import unescape
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 import configural as cf
 from configural.wording import of_side
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "examples" / "cnn_ffa_15_layers.ipynb"
+
+
+def stored_notebook():
+    import nbformat
+
+    return nbformat.read(NOTEBOOK, as_version=4)
 
 
 def code(notebook):
@@ -54,7 +58,9 @@ def kinds(notebook):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the kernel's own machinery; the notebook runs in a process of its own
 def test_the_notebook_runs_from_top_to_bottom(tmp_path):
-    notebook, stored = (nbformat.read(NOTEBOOK, as_version=4) for _ in range(2))
+    from nbclient import NotebookClient
+
+    notebook, stored = stored_notebook(), stored_notebook()
     small = {"SOURCE": "synthetic:4", "IMAGE_SIZE": 32, "COUNT": 60, "PRESET": "quick", "FOLDER": str(tmp_path)}
     small |= {"PAIRS": 4}
     cell = parameters(notebook)
@@ -72,7 +78,7 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path):
 
 
 def test_the_stored_outputs_are_of_these_cells_and_tell_nothing_of_a_machine():
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = stored_notebook()
     text = "\n".join(cell.source for cell in code(notebook))
     assert notebook.metadata["executed"] == hashlib.sha256(text.encode()).hexdigest(), (
         "a cell was changed: python docs/make_notebook.py stores its outputs anew"
@@ -94,13 +100,12 @@ def test_the_stored_outputs_are_of_these_cells_and_tell_nothing_of_a_machine():
         assert not re.search(private, told), private
 
 
-def test_the_stored_outputs_are_what_the_package_says_now():
-    """What does not depend on the machine is compared with it, and the end with its own numbers."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+def test_the_stored_outputs_are_what_the_package_says_now(painted):
+    """What depends neither on the machine nor on the portraits is compared, and the end with its own numbers."""
+    notebook = stored_notebook()
     chosen = {}
     exec(parameters(notebook).source, chosen)
-    library = cf.portraits.load(chosen["SOURCE"])
-    table = cf.stimuli.sample(library, condition="ffa", count=chosen["COUNT"], seed=42)
+    table = cf.stimuli.sample(painted, condition="ffa", count=chosen["COUNT"], seed=42)
     assert printed(notebook, "Data").startswith(
         str(tuple(table.counts()[name] for name in ("train", "valid", "test")))
     )
@@ -116,7 +121,7 @@ def test_the_site_shows_the_notebook_with_its_outputs(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs")
     generate = importlib.import_module("generate")
     monkeypatch.delitem(sys.modules, "generate")
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = stored_notebook()
     page, images = generate.notebook(notebook, "notebook")
     drawn = [
         out.data["image/png"]

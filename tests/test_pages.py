@@ -49,6 +49,18 @@ def audits(painted, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def pages(audits, tmp_path_factory):
+    """Of one of them, of both compared, and of the folder."""
+    both = tmp_path_factory.mktemp("both")
+    compare_audits([audits / "relation", audits / "position"], both)
+    return {
+        "audit": write_audit_report(audits / "relation"),
+        "comparison": write_comparison_report(both),
+        "index": write_index(audits),
+    }
+
+
 def loaded(audits, name):
     return cf.audit.Audit.load(audits / name)
 
@@ -263,10 +275,9 @@ def test_pages_over_several(audits, tmp_path):
     assert "script-src 'sha256-" in policy
 
 
-def test_nothing_keeps_people_from_reading_an_audit_and_a_comparison(audits, tmp_path, barriers):
-    compare_audits([audits / "relation", audits / "position"], tmp_path)
-    for page in (write_audit_report(audits / "relation"), write_comparison_report(tmp_path)):
-        assert barriers(page) == []
+def test_nothing_keeps_people_from_reading_an_audit_and_a_comparison(pages, barriers):
+    for name in ("audit", "comparison"):
+        assert barriers(pages[name]) == []
 
 
 def test_what_keeps_people_from_reading_is_found(tmp_path, barriers):
@@ -275,14 +286,8 @@ def test_what_keeps_people_from_reading_is_found(tmp_path, barriers):
 
 
 @pytest.mark.parametrize(("width", "media"), [(400, "screen"), (680, "print")])  # 680: A4 without its margins
-def test_nothing_is_cut_off_on_phones_and_in_print(width, media, audits, tmp_path, browser):
+def test_nothing_is_cut_off_on_phones_and_in_print(width, media, pages, browser):
     """What is wider than the page scrolls within itself; on paper, where nothing scrolls, nothing is wider."""
-    compare_audits([audits / "relation", audits / "position"], tmp_path)
-    pages = {
-        "audit": write_audit_report(audits / "relation"),
-        "comparison": write_comparison_report(tmp_path),
-        "index": write_index(audits),
-    }
     for name, path in pages.items():
         with browser.new_context(viewport={"width": width, "height": 800}) as context:
             page = context.new_page()

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import configural as cf
 from configural.errors import ConfiguralError, ConfiguralWarning, PortraitSkippedWarning
@@ -188,7 +189,8 @@ def test_noses_that_are_bands_are_said(painted, tmp_path):
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.filterwarnings("ignore:.*the noses are labelled as bands")
 @pytest.mark.parametrize("layout", [*LAYOUTS, "bands"])
-def test_every_layout_is_read_inspected_drawn_from_and_trained_on(painted, tmp_path, layout):
+def test_every_layout_is_read_inspected_drawn_from_and_trained_on(painted, tmp_path, monkeypatch, layout):
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **how: None)  # of the sheet: nobody looks at it
     name, add = LAYOUTS.get(layout, ("fasseg", frontal_with_bands))
     names = {add(tmp_path / "set", painted[number], number): painted[number] for number in range(3)}
     source = f"{name}:{tmp_path / 'set'}"

@@ -33,6 +33,7 @@ def packages(monkeypatch):
     return told
 
 
+@pytest.mark.usefixtures("blank_figures")
 @pytest.mark.parametrize(("tracker", "log"), [("mlflow", "log_metrics"), ("wandb", "log")])
 def test_every_epoch_is_told_once_also_of_a_resumed_run(blocks, tmp_path, packages, monkeypatch, tracker, log):
     whole = cf.training.History.as_frame

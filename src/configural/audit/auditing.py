@@ -294,10 +294,14 @@ def _refuse_another_classifier(
                 )
 
 
-def _scored(probe: Probe, responses: pd.DataFrame, material: Material) -> list[Score]:
-    # Rows are chosen by their words many times, which takes long with the strings of Arrow.
+def _plain(responses: pd.DataFrame) -> pd.DataFrame:
+    """Rows and columns are chosen by their words many times, which takes long with the strings of Arrow."""
     words = {name: object for name, kind in responses.dtypes.items() if isinstance(kind, pd.StringDtype)}
-    scores = probe.score(responses.astype(words), material)
+    return responses.astype(words).set_axis(responses.columns.astype(object), axis=1)
+
+
+def _scored(probe: Probe, responses: pd.DataFrame, material: Material) -> list[Score]:
+    scores = probe.score(_plain(responses), material)
     for score in scores if isinstance(scores, list) else [scores]:
         if not isinstance(scores, list) or not isinstance(score, Score):
             raise ConfiguralError(f"probe {probe.name}: it gave {type(score).__name__} instead of a list of Score")
@@ -332,6 +336,6 @@ def make_material(
 
 
 def _examples(probe: Probe, trials: Trials, responses: pd.DataFrame, renderer: Renderer) -> Iterator[Example]:
-    for row, caption in probe.examples(responses).items():
+    for row, caption in probe.examples(_plain(responses)).items():
         log_odds = float(responses["log_odds"][row]) if "log_odds" in responses else np.nan
         yield Example(caption, renderer.draw(trials.stimuli[row]), log_odds)

@@ -216,9 +216,9 @@ def relation_index(rows: pd.DataFrame, bootstrap: Bootstrap, *, singles: Sequenc
     return Estimate(float(_index(means)), *interval(draws, exemplars), exemplars, images, draws=draws)
 
 
-def _by_move(move: pd.Series, values: ArrayLike, names: Sequence[str]) -> np.ndarray:
+def _by_move(move: ArrayLike, values: ArrayLike, names: Sequence[str]) -> np.ndarray:
     """A column for each move; nan in the rows of others."""
-    known = move.to_numpy(object)[:, None] == np.array(names, object)
+    known = np.asarray(move, object)[:, None] == np.array(names, object)
     return np.where(known, np.asarray(values, float)[:, None], np.nan)
 
 
@@ -237,10 +237,11 @@ def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, names: Sequence[str],
     distances = sorted(moved["distance"].unique())
     if not distances:
         return Estimate(np.nan, np.nan, np.nan, 0, 0, "no moved part fits")
-    rows = pd.concat([at_rest, moved])
-    p, distance = expit(rows["log_odds"].to_numpy()), rows["distance"].to_numpy()
+    needed = ("log_odds", "distance", "move", "host")
+    log_odds, distance, move, host = (np.concatenate([at_rest[name], moved[name]]) for name in needed)
+    p = expit(log_odds)
     still = np.where(distance == 0, p, np.nan)[:, None]
-    away = [_by_move(rows["move"], np.where(distance == one, p, np.nan), names) for one in distances]
+    away = [_by_move(move, np.where(distance == one, p, np.nan), names) for one in distances]
     columns = np.concatenate([still, *away], axis=1)
     ends = np.array([0, *distances], float)
 
@@ -248,7 +249,7 @@ def _threshold(at_rest: pd.DataFrame, moved: pd.DataFrame, names: Sequence[str],
         moves = means[..., 1:].reshape(*means.shape[:-1], len(distances), len(names))
         return np.concatenate([means[..., :1], mean_of_known(moves)], axis=-1)
 
-    of_columns, drawn, exemplars = bootstrap.draws(columns, rows["host"])
+    of_columns, drawn, exemplars = bootstrap.draws(columns, host)
     means, draws = curve(of_columns), _crossing(ends, curve(drawn))
     images = int((~np.isnan(columns)).any(axis=1).sum())
     if means[0] < 0.5 or not (means < 0.5).any():

@@ -181,7 +181,8 @@ def matched_cells(responses: pd.DataFrame) -> pd.DataFrame:
             images = [(name, background, base, *which) for name, *which in shown]
             if all(image in known for image in images):
                 found.append((*cell, host, *(known[image] for image in images)))
-    return pd.DataFrame(found, columns=[*where, "host", *_IMAGES])
+    words = dict.fromkeys(("background", "direction", "part", "host"), object)  # as in the responses
+    return pd.DataFrame(found, columns=pd.Index([*where, "host", *_IMAGES], dtype=object)).astype(words)
 
 
 _Weights = Float[np.ndarray, " images"]
@@ -221,9 +222,10 @@ def effects(cells: pd.DataFrame, parts: Sequence[str], material: Material, *, of
     excess = len(parts) * _CONTRASTS[POSITIONAL] - _CONTRASTS[TOGETHER]
     adds_up = in_log_odds.over_parts(excess, needs_all=True)
     found += [Score(FRACTION, in_log_odds.fraction(), of, at), Score(ADDITIVITY, adds_up, of, at)]
+    direction = cells["direction"].to_numpy()
     for way in ("down", "right"):
-        rows = cells["direction"].isin((way, _OPPOSITE[way])).to_numpy()
-        ahead = np.where(cells["direction"][rows] == way, 1, -1)[:, None]
+        rows = (direction == way) | (direction == _OPPOSITE[way])
+        ahead = np.where(direction[rows] == way, 1, -1)[:, None]
         both_ways = _drawn(cells[rows], ahead * log_odds[rows], parts, material.bootstrap)
         found.append(Score(ONE_WAY, both_ways.over_parts(_ONE_WAY), f"{way}, on {of}", at))
     main = (RELATIONAL, POSITIONAL, BALANCED)
