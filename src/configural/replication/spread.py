@@ -53,11 +53,15 @@ def _spread(values: tuple[float, ...], less: tuple[float, ...] | None) -> Spread
 
     low = high = float("nan")
     if repeats > 1:
-        # As by scipy.stats.bootstrap, bit by bit, which takes a second to import.
-        rng, share = np.random.default_rng(0), np.array([(1 - LEVEL) / 2, 1 - (1 - LEVEL) / 2])
-        drawn = (values[rng.integers(0, len(values), (9999, len(values)))] for values in samples)
-        place = share * 9999 + (1 - share)  # from 1 on, between two of them
-        below, fraction = np.sort(statistic(*drawn, axis=-1))[place.astype(int)[:, None] - [1, 0]].T, place % 1
-        low, high = (1 - fraction) * below[0] + fraction * below[1]
+        from scipy.stats import bootstrap  # half a second to import, which a study that is not over can spare
+
+        low, high = bootstrap(
+            samples,
+            statistic,
+            vectorized=True,
+            method="percentile",
+            confidence_level=LEVEL,
+            random_state=np.random.default_rng(0),
+        ).confidence_interval
     mean = float(statistic(*samples, axis=-1)) if repeats else float("nan")
     return Spread(repeats, mean, float(low), float(high))
