@@ -17,7 +17,7 @@ from configural.training.history import load_checkpoint
 
 @pytest.fixture(scope="module")
 def sets(blocks):
-    table = sample(blocks, condition="baseline", count=120, seed=1)
+    table = sample(blocks, condition="baseline", count=240, seed=1)
     return {name: dataset(blocks, table.subset(name), size=16) for name in ("train", "valid", "test")}
 
 
@@ -231,7 +231,7 @@ def test_history_round_trip(sets, tmp_path):
 
 def test_any_dataset_of_images_and_labels_will_do(sets):
     train = torch.utils.data.Subset(sets["train"], range(40))
-    valid = torch.utils.data.Subset(sets["valid"], [0, 3])
+    valid = torch.utils.data.Subset(sets["valid"], [0, 5])
     fit(_network(), train, valid=valid, recipe=SHORT.model_copy(update={"epochs": 1}))
 
 
@@ -246,7 +246,7 @@ def test_bf16_and_streaming(blocks, sets):
 def test_auto_is_16_bits_where_they_are_fast(monkeypatch, sets, fast):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": fast, "avx512_bf16": True})
     train = torch.utils.data.Subset(sets["train"], range(20))
-    same = [fit(_network(), train, valid=torch.utils.data.Subset(sets["valid"], range(4)), device="cpu",
+    same = [fit(_network(), train, valid=torch.utils.data.Subset(sets["valid"], range(5)), device="cpu",
                 recipe=SHORT.model_copy(update={"precision": one, "epochs": 2})).epochs[-1].train_loss
             for one in ("auto", "bf16", "32")]  # fmt: skip
     assert (same[0] == same[1], same[0] == same[2]) == (fast, not fast)
