@@ -19,6 +19,8 @@ from beartype import BeartypeConf, beartype
 SOURCE = Path(__file__).parents[1] / "src"
 CALLS = 20
 """So many calls of each function are checked in each test, its first ones, and then one in as many."""
+INNER_CALLS = 2
+"""The same of functions in functions, whose check is made anew for each that is made."""
 
 _typechecker = beartype(conf=BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError))
 _jaxtyped = jaxtyping.jaxtyped
@@ -49,11 +51,12 @@ def _at_times(plain: Callable[..., Any]) -> Callable[..., Any]:
     """A function of which some calls are checked; made so at the first call, which many in functions never have."""
     made: list[Callable[..., Any]] = []
     code = id(plain.__code__)  # the same for all functions that another one makes
+    calls = INNER_CALLS if "<locals>" in plain.__qualname__ else CALLS
 
     @functools.wraps(plain)
     def call(*args: Any, **kwargs: Any) -> Any:
         _calls[code] += 1
-        if _calls[code] > CALLS and _calls[code] % CALLS:
+        if _calls[code] > calls and _calls[code] % CALLS:
             return plain(*args, **kwargs)
         if not made:
             made.append(_checked(plain))
