@@ -153,9 +153,12 @@ def program(text: str, *arguments: object) -> str:
         given = text, list(map(str, arguments)), output, Path.cwd()
         process = multiprocessing.get_context("forkserver").Process(target=_program, args=given)
         process.start()
-        process.join(300)
-        assert process.exitcode == 0
-        return output.read_text("utf-8")
+        try:
+            process.join(300)
+            assert process.exitcode == 0
+            return output.read_text("utf-8")
+        finally:
+            process.kill()
 
 
 def _program(text: str, arguments: list[str], output: Path, folder: Path) -> None:

@@ -254,6 +254,9 @@ def test_costs_are_told_to_as_many_places_as_what_counts(baseline):
     cost = weak.score("factorial", "balanced_relational_effect", of="skin", at=60)["value"]
     assert 0.001 < smallest_effect(weak) < 0.01 < cost < 0.1
     assert f"broken relations cost {cost:.3f} [" in " ".join(sentences(weak))
+    rounding = baseline.audit(Mixed((baseline.known["relation observer"],), lambda a: a * 1e-15))
+    assert 0 < smallest_effect(rounding) < 1e-12
+    assert "broken relations cost 0.000000 [" in " ".join(sentences(rounding))
 
 
 def test_what_one_way_costs_is_not_hidden_by_the_other(baseline):

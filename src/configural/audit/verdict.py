@@ -449,7 +449,8 @@ def _effects(audit: Audit) -> str:
     if one["note"]:
         return f"At {of_side(at)}, of relations and positions {one['note'].removeprefix('undefined: ')}."
     name, floor = surface(plain[0]), smallest_effect(audit)
-    places = max(1, -math.floor(math.log10(floor))) if floor else 1  # so many that one can compare with it
+    # So many that one can compare with it; what is left of rounding has no end of them.
+    places = min(max(1, -math.floor(math.log10(floor))), 6) if floor > 0 else 1
     said = (
         f"On {name}, with every part equally far from its position, broken relations cost {in_words(one, places)} "
         f"of its log-odds, moved by {of_side(at)} of the image; all parts moved together cost "
