@@ -1,12 +1,12 @@
 """What the page gets: exemplars, the words of the object scheme, and networks that a browser can run."""
 
 import base64
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
@@ -118,7 +118,7 @@ def packed_image(pixels: UInt8[np.ndarray, "rows cols 3"]) -> str:
 
 
 def _packed(content: bytes) -> str:
-    return base64.b64encode(zlib.compress(content)).decode("ascii")
+    return base64.b64encode(isal_zlib.compress(content, 3)).decode("ascii")
 
 
 def _model(model: ShownModel, bits: int) -> dict[str, Any]:
