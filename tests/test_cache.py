@@ -117,6 +117,17 @@ def test_cached_exemplars_are_the_exemplars(portraits, place):
             np.testing.assert_array_equal(mine.draw(table[position]), other.draw(table[position]))
 
 
+def test_portraits_that_were_moved_are_not_prepared_again(portraits, prepared_place, tmp_path):
+    moved = shutil.copytree(portraits, tmp_path / "moved")
+    damaged = min(prepared_place.glob("*.zip"))
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    exemplars, read = prepared(moved, tmp_path / "of the moved")
+    assert len(read) == 2  # the damaged one and the one that cannot be used
+    shutil.rmtree(prepared_place)  # which the others do not need any more
+    for stored, other in zip(exemplars, fasseg_exemplars(portraits)[0], strict=True):
+        assert_same(stored, other)
+
+
 def test_second_load_reads_neither_portraits_nor_pixels(portraits, place):
     first, read = prepared(portraits, place)
     assert read == [f"Train/{number}" for number in range(1, 6)]

@@ -13,7 +13,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from importlib import resources
@@ -214,13 +214,21 @@ class _Making:
 
 
 def _made(making: _Making, name: str) -> Entry | _Unusable:
-    """An exemplar that the cache may have under its content's key, or that is made and written there."""
+    """An exemplar that the cache may have under its content's key, or that is made and written there.
+
+    What another of its folders has of equal content is as good: of portraits that were moved or copied, or of more
+    or fewer painted ones.
+    """
     key = _key(making.portraits, name, making.code)
     if key in making.unusable:
         return _Unusable(key, making.unusable[key])
-    entry = _read_entry(making.folder, key)
-    if entry is not None and entry.name == name:
-        return entry
+    for path in (making.folder / f"{key}.zip", *making.folder.parent.glob(f"*/{key}.zip")):
+        entry = _read_entry(path.parent, key)
+        if entry is not None:
+            with suppress(FileNotFoundError):  # its folder may be tidied up meanwhile
+                if path.parent != making.folder:
+                    files.write_bytes(making.folder / path.name, path.read_bytes())
+                return entry
     try:
         return _write(making.folder, key, making.portraits.read(name))
     except PortraitError as error:
