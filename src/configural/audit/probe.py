@@ -206,12 +206,7 @@ def usual(values: pd.DataFrame) -> Any:
 
 
 def usual_object(shown: pd.DataFrame, *versions: str) -> pd.DataFrame:
-    """The rows of one object: the one with the most usual responses; the first where there are none.
-
-    Args:
-        shown: A row per image.
-        versions: The columns by which the images of an object differ.
-    """
+    """The rows of one object whose images differ by these columns: the most usual by responses, or the first."""
     base = shown["base"].iloc[0]
     if "log_odds" in shown:
         base = usual(shown.pivot_table(index="base", columns=list(versions), values="log_odds", dropna=False))

@@ -35,11 +35,7 @@ _IMAGES = ("R", "A", "B", "C+", "C-", "D", "H+", "H-")
 NO_COST = "undefined: a moved part costs nothing above zero"
 INCOMPLETE = "undefined: not every part can be moved so far"
 _OPPOSITE = {"up": "down", "down": "up", "left": "right", "right": "left"}
-_EFFECTS: Mapping[str, Mapping[str, Any]] = {
-    BALANCED: {"color": plotting.GREEN, "marker": "^", "linestyle": (0, (1.5, 1.2))},
-    RELATIONAL: {"color": plotting.BLUE, "marker": "o", "linestyle": "-"},
-    POSITIONAL: {"color": plotting.ORANGE, "marker": "s", "linestyle": (0, (4, 1.6))},
-}
+_EFFECTS = {BALANCED: plotting.DOTTED, RELATIONAL: plotting.SOLID, POSITIONAL: plotting.DASHED}
 
 
 @dataclass(frozen=True)
@@ -137,11 +133,8 @@ class Factorial(Probe):
             for effect, style in _EFFECTS.items():
                 rows = mine[mine["score"] == effect].sort_values("at")
                 plotting.curve(left, rows, effect.replace("_", " "), **style)
-            left.axhline(0, color=plotting.GREY, linewidth=1)
-            low, high = left.get_ylim()
-            left.set_ylim(min(low, -plotting.NAT / 4), max(high, plotting.NAT))
+            plotting.log_odds_axis(left, "cost of a moved part (log-odds)")
             left.set_xlabel("moved by (1/512 of the longer side)")
-            left.set_ylabel("cost of a moved part (log-odds)")
             left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))  # above curves that cross anywhere
             rows = scores[scores["score"] == FRACTION]
             names = [f"on {plotting.surface(of)}, {at:g}" for of, at in zip(rows["of"], rows["at"], strict=True)]
@@ -208,12 +201,7 @@ _ONE_WAY: _Weights = np.array((0, 0, 0, -0.5, 0.5, 0, 0, 0))
 def effects(cells: pd.DataFrame, parts: Sequence[str], material: Material, *, of: str, at: float) -> list[Score]:
     """What the cells of one background and distance say: all effects, their fraction and the checks.
 
-    Args:
-        cells: As `matched_cells` gives them.
-        parts: The names of all parts; the mean over parts is that of their means.
-        material: How exemplars are drawn.
-        of: The background.
-        at: The distance.
+    The mean over parts is that of their means.
     """
     log_odds = cells[list(_IMAGES)].to_numpy(float)
     in_log_odds = _drawn(cells, log_odds, parts, material.bootstrap)

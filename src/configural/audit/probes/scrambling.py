@@ -121,7 +121,7 @@ class Scrambling(Probe):
         with plotting.panels(2, 4.0) as (figure, panels):
             for axes, (of, label) in zip(panels, labels.items(), strict=True):
                 rows = pd.concat([rest, seen[seen["of"] == of].sort_values("at")])
-                plotting.curve(axes, rows, of, color=plotting.BLUE, marker="o", linestyle="-")
+                plotting.curve(axes, rows, of, **plotting.SOLID)
                 plotting.probability_axis(axes, "predicted as correct" if of == SCRAMBLED else "")
                 axes.set_xlabel(label)
                 axes.set_xticks(rows["at"])
