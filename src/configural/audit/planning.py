@@ -1,5 +1,6 @@
 """How many exemplars and pairs an interval of a wished width needs."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -76,13 +77,9 @@ def plan(width: float, *, fraction: float = 0.9, correlation: float = 0.1, pilot
 
 
 def _fewest(width: float, pairs: int, expected: Callable[[int, int], float]) -> int:
-    low, high = 1, 2**20
-    if expected(high, pairs) > width:
-        return 0
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if expected(middle, pairs) <= width else (middle, high)
-    return high
+    counts = range(2, 2**20 + 1)
+    found = bisect_left(counts, True, key=lambda exemplars: expected(exemplars, pairs) <= width)
+    return counts[found] if found < len(counts) else 0
 
 
 def _measured(pilot: Audit) -> tuple[float, float]:
