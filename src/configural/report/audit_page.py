@@ -60,9 +60,9 @@ def _scales(audit: Audit) -> list[dict[str, Any]]:
     """The numbers that stand for the audit on their scales, beside what observers of known strategy have there."""
     parts, found = len(audit.facts.parts), []
     for heading, title, start, position in (
-        ("relational_fraction", "Relational fraction", 0, 0.0),
+        ("relational_fraction", "Relational fraction", 0, [0.0]),
         # Each of n parts that move costs an observer of positions as much as one: (1 − n) / (1 + n).
-        ("index", "Relation index", -1, (1 - parts) / (1 + parts) if parts else np.nan),
+        ("index", "Relation index", -1, [(1 - parts) / (1 + parts)] if parts else []),
     ):
         score = stated(audit, heading)
         if score["note"] == NOT_MEASURED:
@@ -76,11 +76,7 @@ def _scales(audit: Audit) -> list[dict[str, Any]]:
                 "at": f"{score['at']:g}",
                 "start": start,
                 "numbers": [float(score[key]) for key in ("value", "low", "high")] if known else None,
-                "observers": [
-                    (name, value)
-                    for name, value in (("position observer", position), ("relation observer", 1.0))
-                    if not np.isnan(value)
-                ],
+                "observers": [*(("position observer", at) for at in position), ("relation observer", 1.0)],
             }
         )
     return found

@@ -163,9 +163,7 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
             *([("seed of the images", str(settings.data_seed), "")] if settings.data_seed != settings.seed else []),
             ("fingerprint of the exemplars", metrics["faces_fingerprint"][:12], ""),
             ("size", f"{settings.image_size} × {settings.image_size} pixels", ""),
-            ("train", f"{images['train']:,} images", ""),
-            ("valid", f"{images['valid']:,} images", ""),
-            ("test", f"{images['test']:,} images", ""),
+            *((subset, f"{images[subset]:,} images", "") for subset in ("train", "valid", "test")),
         ],
         "Training": [
             ("network", settings.network, f"{metrics['parameters']['total']:,} parameters"),
@@ -191,15 +189,10 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
 
 def _departures(recipe: Recipe) -> Rows:
     """What only some recipes change of the study's training."""
-    study = preset_recipe("paper")
-    named = {
-        "beta_2": "β₂ of Adam",
-        "weight_decay": "weight decay",
-        "label_smoothing": "label smoothing",
-        "dropout": "dropout",
-    }
-    values = {label: (getattr(recipe, name), getattr(study, name)) for name, label in named.items()}
-    return [(label, f"{given:g}", "") for label, (given, usual) in values.items() if given != usual]
+    study, names = preset_recipe("paper"), ("beta_2", "weight_decay", "label_smoothing", "dropout")
+    changed = [name for name in names if getattr(recipe, name) != getattr(study, name)]
+    words = {"beta_2": "β₂ of Adam"}
+    return [(words.get(name, name.replace("_", " ")), f"{getattr(recipe, name):g}", "") for name in changed]
 
 
 def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, Rows]:

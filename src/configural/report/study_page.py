@@ -44,26 +44,16 @@ _WORST = 0.5
 
 @dataclass(frozen=True)
 class Training:
-    """One run of the study.
+    """One run of the study; what is not known, or not there, is empty."""
 
-    Attributes:
-        name: Of its folder.
-        repeat: From 1.
-        seed: Empty if not known.
-        state: finished, failed, begun or not begun.
-        accuracy: On its own middle images, in percent; empty if not tested yet.
-        link: To its page, relative to the study's folder; empty if there is none.
-        failure: Why it failed; empty if it did not.
-    """
-
-    name: str
+    name: str  # of its folder
     network: str
     condition: str
-    repeat: int
+    repeat: int  # from 1
     seed: str
-    state: str
-    accuracy: str
-    link: str
+    state: str  # finished, failed, begun or not begun
+    accuracy: str  # on its own middle images, in percent
+    link: str  # to its page, relative to the study's folder
     failure: str
 
 
@@ -84,13 +74,9 @@ def write_study_report(folder: Path | str) -> Path:
     trainings = _trainings(folder, record.plan, results)
     networks = ordered([training.network for training in trainings], NETWORKS)
     published = comparison.published
-    lowest = min(
-        [
-            *results[results["placement"].isin(["middle", "shifted"])]["accuracy"],
-            *published[published["network"].isin(networks)]["accuracy"],
-        ],
-        default=0.0,
-    )
+    own_shown = results["accuracy"][results["placement"].isin(["middle", "shifted"])]
+    published_shown = published["accuracy"][published["network"].isin(networks)]
+    lowest = min([*own_shown, *published_shown], default=0.0)
     measured = _measured(folder, trainings)
     finished = sum(training.state == "finished" for training in trainings)
     return write_page(
@@ -213,25 +199,22 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
     if not every:
         return {}
     start = axis_start(every)
-    images: dict[tuple[str, str], tuple[Image, str] | None] = {}
+    # While the study is at work, the page is written now and again.
+    at_work = any(each.state != "finished" for each in trainings)
+    images: dict[tuple[str, str], tuple[Image, str] | None] = dict.fromkeys(histories)
     for (network, condition), of_cell in histories.items():
+        if not of_cell:
+            continue
+        # All conditions of a network are trained as long, networks not: each has its own axis of epochs.
+        alike = [history for key, cell in histories.items() if key[0] == network for history in cell.values()]
+        epochs = max(history.epochs[-1].epoch for history in alike)
+        figure = repeats_figure(f"{network} on {condition}", of_cell, start=start, epochs=epochs)
         path = folder / "figures" / f"curves-{network}-{condition}.png"
-        if of_cell:
-            # All conditions of a network are trained as long, networks not: each has its own axis of epochs.
-            epochs = max(
-                history.epochs[-1].epoch
-                for key, others in histories.items()
-                if key[0] == network
-                for history in others.values()
-            )
-            figure = repeats_figure(f"{network} on {condition}", of_cell, start=start, epochs=epochs)
-            # While the study is at work, the page is written now and again.
-            at_work = any(each.state != "finished" for each in trainings)
-            written = save_figure(figure, path, **({"formats": ("png",)} if at_work else {}))
-            manifest.renew(folder, *(f"figures/{one.name}" for one in written))
-        image = embedded(folder, "figures", path.name) if of_cell else None
+        written = save_figure(figure, path, **({"formats": ("png",)} if at_work else {}))
+        manifest.renew(folder, *(f"figures/{one.name}" for one in written))
         ends = [f"{name} {percent(each.epochs[-1].valid_accuracy)} %" for name, each in of_cell.items()]
-        images[network, condition] = (image, ", ".join(ends)) if image is not None else None
+        if (image := embedded(folder, "figures", path.name)) is not None:
+            images[network, condition] = (image, ", ".join(ends))
     return images
 
 
