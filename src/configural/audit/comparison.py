@@ -100,8 +100,7 @@ class AuditComparison:
     def plot_curves(self, axes: Axes | None = None) -> Figure | None:
         """The log-odds drops of one part and of all parts moved, of each audit over the others'; None if no two.
 
-        Args:
-            axes: To draw on; by default those of a new figure.
+        On axes that are given, or in a new figure.
         """
         drops = self.scores[(self.scores["probe"] == "displacement") & (self.scores["score"] == "drop")]
         if drops["folder"].nunique() < 2:
@@ -184,12 +183,11 @@ class _Row:
         values = np.array([one["value"] for one in found], float)
         draws, exemplars = self.draws(heading)
         low, high = (np.nan, np.nan) if draws is None else interval(draws, exemplars)
-        undefined = np.isnan(values).any()
         return {
-            "value": np.nan if undefined else float(values.mean()),
+            "value": float(values.mean()),  # nan where one of them is
             "low": low,
             "high": high,
-            "deviation": np.nan if undefined else float(values.std(ddof=1)),
+            "deviation": float(values.std(ddof=1)),
             "note": next((str(one["note"]) for one in found if one["note"]), ""),
         }
 

@@ -121,12 +121,11 @@ def _when_moved(audit: Audit) -> str:
     correct = audit.facts.class_names[1]
     at = next((which.at for probe, which in audit.summary().values() if probe == "displacement"), None)
 
-    def sure(of: str, distance: float | None) -> str:
-        score = audit.score("displacement", f"{PROBABILITY}{correct})", of=of, at=distance)
-        return _percent(score)
-
     try:
-        rest, one, every = sure("at rest", 0), sure(ONE, at), sure(ALL, at)
+        rest, one, every = (
+            _percent(audit.score("displacement", f"{PROBABILITY}{correct})", of=of, at=distance))
+            for of, distance in (("at rest", 0), (ONE, at), (ALL, at))
+        )
     except ConfiguralError:
         return ""
     word = correct.replace("_", " ")

@@ -57,9 +57,9 @@ def plan(width: float, *, fraction: float = 0.9, correlation: float = 0.1, pilot
     """
     if pilot is not None:
         fraction, correlation = _measured(pilot)
-    for name, value, low, high in (("width", width, 0, 1), ("fraction", fraction, 0, 1)):
-        if not low < value < high:
-            raise ConfiguralError(f"{name} {value:g} must lie between {low} and {high}")
+    for name, value in (("width", width), ("fraction", fraction)):
+        if not 0 < value < 1:
+            raise ConfiguralError(f"{name} {value:g} must lie between 0 and 1")
     if not 0 <= correlation <= 1:
         raise ConfiguralError(f"correlation {correlation:g} must be from 0 to 1")
 

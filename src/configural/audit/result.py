@@ -86,13 +86,7 @@ class Audit:
     interruption: str = ""
 
     def score(self, probe: str, name: str, *, of: str | None = None, at: float | None = None) -> Mapping[str, Any]:
-        """The first score of that name.
-
-        Args:
-            probe: Its probe.
-            name: Its column `score`.
-            of: Its column `of`, if that matters.
-            at: Its column `at`, if that matters.
+        """The first score of a probe that has that name, and is `of` that and `at` that where these are given.
 
         Raises:
             ConfiguralError: If there is none.
@@ -104,7 +98,7 @@ class Audit:
     def named(
         self, probe: str, name: str, *, of: str | None = None, at: float | None = None
     ) -> list[dict[str, Any]]:
-        """All scores of that name; as in `score`."""
+        """All such scores; see `score`."""
         wanted = {"probe": probe, "score": name, "of": of, "at": at}.items()
         known = (row for row in self._rows if all(value is None or row[key] == value for key, value in wanted))
         return [dict(row) for row in known]
@@ -159,9 +153,7 @@ class Audit:
     def save(self, folder: Path | str, probes: Collection[str] | None = None) -> None:
         """Write responses/, figures/, examples/, draws.parquet, audit.csv and audit.json, which comes last.
 
-        Args:
-            folder: Where.
-            probes: Write the responses, figures and examples of these alone, as the folder has the others'.
+        Responses, figures and examples of some probes alone, where the folder has the others'.
         """
         folder, wanted = Path(folder), self.probes if probes is None else probes
         for probe in wanted:

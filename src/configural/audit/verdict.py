@@ -223,17 +223,12 @@ def _refused(audit: Audit) -> str:
 def _turned(audit: Audit) -> bool:
     """Whether 2AFC and accuracy both are so clearly below chance that its classes must be the other way round.
 
-    Not where it responds alike to all images: then both are no more than how ties are counted.
+    Not where it responds alike to all images, but for rounding: then both are no more than how ties are counted.
     """
-    return not _alike(audit) and all(
-        audit.headed(heading)["high"] < _CLEARLY_BELOW for heading in ("choice", "accuracy")
-    )
-
-
-def _alike(audit: Audit) -> bool:
-    """Whether its responses do not change with the image, but for rounding."""
     values = _asked(audit)["log_odds"].to_numpy(float)
-    return len(values) > 1 and bool(np.ptp(values) <= 1e-6 * max(1.0, float(np.abs(values).max())))
+    if len(values) > 1 and np.ptp(values) <= 1e-6 * max(1.0, float(np.abs(values).max())):
+        return False
+    return all(audit.headed(heading)["high"] < _CLEARLY_BELOW for heading in ("choice", "accuracy"))
 
 
 def _asked(audit: Audit) -> pd.DataFrame:
@@ -338,8 +333,7 @@ def _gap(audit: Audit) -> float:
 
 def _differences(audit: Audit) -> dict[str, float]:
     """By what, how much responses differ; empty if that was not measured."""
-    rows = audit.scores[audit.scores["probe"] == "consistency"]
-    found = dict(zip(rows["of"], rows["value"].astype(float), strict=True))
+    found = {row["of"]: float(row["value"]) for row in audit.named("consistency", "difference")}
     return found if {AGAIN, COMPANY, SPREAD} <= found.keys() else {}
 
 

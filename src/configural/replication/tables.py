@@ -24,18 +24,13 @@ _COLOURS = {"holds": "blue", "does not hold": "dark_orange", "undecided": "brigh
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is ready to be shown; the page's template shows it as HTML.
-
-    Attributes:
-        numbers: Positions of the columns that are set flush right.
-        note: Below it; may be empty.
-    """
+    """A table that is ready to be shown; the page's template shows it as HTML."""
 
     title: str
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
-    numbers: Sequence[int] = ()
-    note: str = ""
+    numbers: Sequence[int] = ()  # positions of the columns that are set flush right
+    note: str = ""  # below it
 
     def markdown(self) -> str:
         """For a Markdown file."""

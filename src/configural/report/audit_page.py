@@ -16,7 +16,7 @@ from configural.audit.verdict import stated
 from configural.evaluation import save_figure
 from configural.io import manifest
 from configural.io.reading import read_json
-from configural.report.parts import Rows, embedded, plain, write_page
+from configural.report.parts import Rows, embedded, plain, weights, write_page
 from configural.wording import in_percent, in_words, probability, without_folders
 
 _IN_ALT = 12
@@ -146,7 +146,7 @@ def _settings(audit: Audit) -> dict[str, Rows]:
         ],
         "Classifier": [
             ("name", facts.name, ""),
-            *([("weights (SHA-256)", facts.weights[:16], "the first 16 digits")] if facts.weights else []),
+            *weights({"weights": facts.weights}),
             *([(f"class taken as {facts.class_names[1]}", plain(positive), "")] if positive != "" else []),
             *((key.replace("_", " "), plain(value), "") for key, value in told.items()),
         ],

@@ -69,8 +69,7 @@ def write_run_report(run: Run) -> Path:
 def write_evaluation_report(folder: Path | str) -> Path:
     """Write `report.html` into the folder of a saved network's test; returns its path.
 
-    Args:
-        folder: Holds `predictions.csv`, `metrics.json` and the images.
+    The folder holds `predictions.csv`, `metrics.json` and the images.
     """
     folder = Path(folder)
     manifest.refuse_changed(folder, "metrics.json", "predictions.csv")
@@ -139,11 +138,10 @@ def _by_chance(placed: Mapping[str, Predictions]) -> float:
 
 def _named(network: str, source: str) -> str:
     """The options by which a command is told what it imports only where a person names it."""
-    own = {"network": ":" in network, "source": ":" in source and not SOURCES.knows(source.partition(":")[0])}
-    values = {"network": network, "source": source}
-    return "".join(
-        f" --{option} {shlex.quote(without_folders(values[option]))}" for option, needed in own.items() if needed
-    )
+    own = {"network": network} if ":" in network else {}
+    if ":" in source and not SOURCES.knows(source.partition(":")[0]):
+        own["source"] = source
+    return "".join(f" --{option} {shlex.quote(without_folders(value))}" for option, value in own.items())
 
 
 def _summary(name: str, image_size: int) -> models.Summary | None:

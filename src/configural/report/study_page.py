@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -131,12 +132,7 @@ def _unlearned(results: pd.DataFrame) -> list[str]:
 
 def _trainings(folder: Path, plan: StudyPlan, results: pd.DataFrame) -> list[Training]:
     """The planned runs in the order of the grid, and those that lie in the folder beside."""
-    wanted = [
-        (network, condition_label(condition), repeat)
-        for network in plan.networks
-        for condition in plan.conditions
-        for repeat in range(1, len(plan.seeds) + 1)
-    ]
+    wanted = product(plan.networks, map(condition_label, plan.conditions), range(1, len(plan.seeds) + 1))
     # A hyphen may be in the name of a network or a condition, so only known networks are found.
     names = [path.name for path in folder.glob("runs/*") if path.is_dir()]
     parted = [re.fullmatch(rf"({'|'.join(NETWORKS)})-(.+)-(\d+)", name) for name in names]
@@ -220,12 +216,8 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
 
 def _measured(folder: Path, trainings: Sequence[Training]) -> dict[str, Mapping[str, Any]]:
     """By name, the metrics of the runs that have some, and of which network they are."""
-    paths = {training: folder / "runs" / training.name / "metrics.json" for training in trainings}
-    return {
-        training.name: {**read_metrics(path), "network": training.network}
-        for training, path in paths.items()
-        if path.is_file()
-    }
+    paths = ((each, folder / "runs" / each.name / "metrics.json") for each in trainings)
+    return {each.name: {**read_metrics(path), "network": each.network} for each, path in paths if path.is_file()}
 
 
 def _settings(record: StudyRecord, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Rows]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -101,18 +102,15 @@ class Factorial(Probe):
         alike = shown[(shown["base"] == key["base"]) & (shown["background"] == key["background"])]
         chosen = {int(alike.index[alike["version"] == "none"][0]): "R: at rest"}
         cell = alike[(alike["distance"] == self.at) & (alike["direction"] == key["direction"])]
+        cell = cell[cell["part"].isin([key["part"], ""])]  # of all that move, no part is named
         captions = {
             "part": f"A: {key['part']} moved",
             "others": "B: the others, the other way",
             "apart": "D: half each",
+            "all": "C: all moved",
+            "half": "H: all moved by half",
         }
-        for version, caption in captions.items():
-            rows = cell[(cell["version"] == version) & (cell["part"] == key["part"])]
-            chosen |= {int(row): caption for row in rows.index[:1]}
-        every = {"all": "C: all moved", "half": "H: all moved by half"}
-        return chosen | {
-            int(cell.index[cell["version"] == version][0]): caption for version, caption in every.items()
-        }
+        return chosen | {int(cell.index[cell["version"] == name][0]): said for name, said in captions.items()}
 
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
         """Effects in log-odds and in probability, their fraction and the checks, by background and distance."""
@@ -220,9 +218,8 @@ def effects(cells: pd.DataFrame, parts: Sequence[str], material: Material, *, of
     for name in main:
         estimate = in_probability.over_parts(_CONTRASTS[name])
         found.append(Score(f"{name}_on_{material.probability}", estimate, of, at))
-    for number, part in enumerate(parts):
-        for name in main:
-            found.append(Score(name, in_log_odds.of_part(_CONTRASTS[name], number), f"{part}, on {of}", at))
+    for (number, part), name in product(enumerate(parts), main):
+        found.append(Score(name, in_log_odds.of_part(_CONTRASTS[name], number), f"{part}, on {of}", at))
     return found
 
 
