@@ -1,8 +1,8 @@
 """What a probe is: stimuli as tables, scores from a classifier's responses to them, a figure of the scores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from numbers import Real
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
 from scipy.special import expit
@@ -18,12 +17,10 @@ from scipy.special import expit
 from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate
 from configural.audit.respondents import Respondent
-from configural.errors import ConfiguralError
 from configural.models.classifiers import RespondsToImages
 from configural.objects import ObjectScheme
 from configural.portraits import Library
 from configural.stimuli import Condition, Renderer, Stimulus, StimulusTable
-from configural.stimuli.table import POSE_COLUMNS
 
 SCORE_COLUMNS = ("probe", "score", "of", "at", "value", "low", "high", "exemplars", "images", "note")
 PROBABILITY = "P("
@@ -148,49 +145,6 @@ class Material:
         turn = correct.groupby("host").cumcount().to_numpy()
         chosen = correct["index"].to_numpy()[np.argsort(turn, kind="stable")[:count]]
         return self.pairs.take(np.flatnonzero(frame["index"].isin(chosen) & frame["label"].isin(labels)))
-
-
-def under(table: StimulusTable, **changes: Any) -> StimulusTable:
-    """The same stimuli under a condition with some keys changed; correct ones may then lack parts."""
-    changed = table.condition.model_copy(update={"arrangement": "correct", **changes})
-    return replace(table, condition=changed)
-
-
-def with_columns(table: StimulusTable, **columns: Any) -> StimulusTable:
-    """The same stimuli with some columns changed; a ConfiguralError if stimuli have no such column."""
-    known = dict.fromkeys((*table.columns, *POSE_COLUMNS))
-    if unknown := [name for name in columns if name not in known]:
-        raise ConfiguralError(f"stimuli have no column '{unknown[0]}': choose from {', '.join(known)}")
-    return replace(table, frame=table.frame.assign(**columns))
-
-
-def plain(material: Material, table: StimulusTable) -> StimulusTable:
-    """Correct arrangements without a visible canvas, so that no part leaves or covers anything of one."""
-    own = material.condition.background
-    return under(table, background="skin" if own == "canvas" else own)
-
-
-def rearranged(table: StimulusTable, orders: Int[np.ndarray, "n slots"]) -> StimulusTable:
-    """The same parts in other slots: of each stimulus slot i holds the part that slot `orders[i]` held."""
-    slots = table.scheme.part_kinds
-    columns: dict[str, np.ndarray] = {}
-    for what in ("kind", "donor"):
-        held = table.frame[[f"{slot}_{what}" for slot in slots]].to_numpy()
-        now = np.take_along_axis(held, np.asarray(orders), axis=1)
-        columns |= {f"{slot}_{what}": now[:, number] for number, slot in enumerate(slots)}
-    return with_columns(table, **columns)
-
-
-def rotated(table: StimulusTable, slots: Sequence[str], *, by: int) -> StimulusTable:
-    """The parts of some slots each put into the slot that is so many further on."""
-    order, which = np.arange(len(table.scheme.part_kinds)), [table.scheme.index(slot) for slot in slots]
-    order[which] = np.roll(which, by)
-    return rearranged(table, np.tile(order, (len(table), 1)))
-
-
-def exchanged(table: StimulusTable, first: str, second: str) -> StimulusTable:
-    """The parts of two slots exchanged."""
-    return rotated(table, (first, second), by=1)
 
 
 def usual(values: pd.DataFrame) -> Any:

@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
-from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under, usual_object
+from configural.audit.changes import under
+from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, usual_object
 from configural.audit.probes.forced_choice import choices
 from configural.stimuli.conditions import BACKGROUNDS
 

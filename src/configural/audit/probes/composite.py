@@ -10,20 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
+from configural.audit.changes import exchanged, plain, shifted, steps, with_columns
 from configural.audit.intervals import Estimate
 from configural.audit.positions import fit
-from configural.audit.probe import (
-    Material,
-    Probe,
-    Score,
-    Trials,
-    Which,
-    exchanged,
-    plain,
-    usual_object,
-    with_columns,
-)
-from configural.audit.probes.displacement import shifted, steps
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual_object
 from configural.portraits import Library
 from configural.stimuli import StimulusTable
 

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from configural.audit import plotting
+from configural.audit.changes import Moves, each_moved, steps, under, with_columns
 from configural.audit.intervals import Bootstrap, Estimate, interval, mean_of_known
 from configural.audit.positions import fit, overlap
-from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, Which, under, usual, with_columns
+from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, Which, usual
 from configural.errors import ConfiguralError
 from configural.objects import ObjectScheme
-from configural.portraits import Library
 from configural.stimuli import StimulusTable
 from configural.stimuli.layout import REFERENCE_SIDE
 
@@ -286,32 +285,6 @@ def _moved(
     parts = np.array([len(which[name]) for name in move])
     notes = {"move": move, "distance": distance, "direction": direction, "parts": parts, "background": background}
     yield moved.take(np.flatnonzero(shown)), notes
-
-
-def steps(library: Library, table: StimulusTable, distance: float) -> Int[np.ndarray, " n"]:
-    """A distance, in pixels of a portrait whose longer side has 512, in pixels of each stimulus's host."""
-    hosts = table.frame["host"].map(library.position).to_numpy()
-    return np.asarray(np.rint(distance * library.sides[hosts] / REFERENCE_SIDE).astype(int))
-
-
-Moves = Mapping[str, tuple[np.ndarray, np.ndarray]]
-"""By slot, how many rows down and columns to the right of the host each stimulus's part is moved."""
-
-
-def each_moved(table: StimulusTable, moves: Sequence[Moves]) -> StimulusTable:
-    """All stimuli with the first moves, then all with the second, and so on."""
-    nothing = np.zeros(len(table), int)
-    columns = {}
-    for slot in table.scheme.part_kinds:
-        for axis, name in enumerate(("row", "col")):
-            away = [move[slot][axis] if slot in move else nothing for move in moves]
-            columns[f"{slot}_{name}"] = (table.frame[f"{slot}_{name}"].to_numpy() + np.array(away)).ravel()
-    return with_columns(table.take(np.tile(np.arange(len(table)), len(moves))), **columns)
-
-
-def shifted(table: StimulusTable, slots: tuple[str, ...], down: np.ndarray, across: np.ndarray) -> StimulusTable:
-    """The same stimuli with the parts in some slots moved by so many rows and columns of the host."""
-    return each_moved(table, [dict.fromkeys(slots, (down, across))])
 
 
 def _placed(material: Material, table: StimulusTable) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:

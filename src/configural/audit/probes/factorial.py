@@ -12,18 +12,11 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 
 from configural.audit import plotting
+from configural.audit.changes import Moves, each_moved, plain, steps, under
 from configural.audit.intervals import Bootstrap, Estimate, interval, mean_of_known
 from configural.audit.positions import fit, overlap
-from configural.audit.probe import Material, Probe, Score, Trials, Which, plain, under, usual
-from configural.audit.probes.displacement import (
-    DIRECTIONS,
-    NO_ROOM,
-    ONE_EXEMPLAR,
-    Moves,
-    each_moved,
-    singles,
-    steps,
-)
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual
+from configural.audit.probes.displacement import DIRECTIONS, NO_ROOM, ONE_EXEMPLAR, singles
 from configural.errors import ConfiguralError
 from configural.stimuli import StimulusTable
 

@@ -13,8 +13,9 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
+from configural.audit.changes import under
 from configural.audit.intervals import Bootstrap, Estimate
-from configural.audit.probe import Material, Probe, Score, Trials, Which, under, usual_object
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual_object
 from configural.evaluation.figures import INK
 from configural.objects import ObjectScheme
 

@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
+from configural.audit.changes import under, with_columns
 from configural.audit.positions import TURNED, fit
-from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under, usual_object, with_columns
+from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, usual_object
 from configural.audit.probes.forced_choice import choices
 from configural.portraits import Library
 from configural.stimuli import StimulusTable

@@ -10,8 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
+from configural.audit.changes import rotated, under
 from configural.audit.positions import fit
-from configural.audit.probe import Material, Probe, Score, Trials, Which, rotated, under, usual_object
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual_object
 from configural.stimuli import StimulusTable
 
 WHOLE, SCRAMBLED, ALONE = "in its whole", "in a scrambled whole", "alone"

@@ -9,19 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
+from configural.audit.changes import rearranged, steps, under, with_columns
 from configural.audit.positions import fit, overlap
-from configural.audit.probe import (
-    Material,
-    Probe,
-    Score,
-    Trials,
-    Which,
-    rearranged,
-    under,
-    usual_object,
-    with_columns,
-)
-from configural.audit.probes.displacement import steps
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual_object
 from configural.objects import ObjectScheme
 from configural.stimuli import StimulusTable
 from configural.wording import of_side
