@@ -16,7 +16,8 @@ from configural.audit.verdict import stated
 from configural.evaluation import save_figure
 from configural.io import manifest
 from configural.io.reading import read_json
-from configural.report.parts import Rows, embedded, plain, weights, write_page
+from configural.report.parts import embedded, write_page
+from configural.report.settings import Rows, plain, weights
 from configural.wording import in_percent, in_words, probability, without_folders
 
 _IN_ALT = 12

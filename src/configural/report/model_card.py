@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from configural.report.parts import Rows, write_page
+from configural.report.parts import write_page
+from configural.report.settings import Rows
 from configural.runs import Run
 from configural.wording import percent, without_folders
 

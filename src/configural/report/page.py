@@ -18,17 +18,8 @@ from configural.evaluation.metrics import TestMetrics, read_metrics
 from configural.io import manifest
 from configural.portraits import SOURCES
 from configural.report.model_card import write_model_card
-from configural.report.parts import (
-    CONDITIONS,
-    PLACEMENTS,
-    SPLITS,
-    Rows,
-    embedded,
-    made_with,
-    reading,
-    weights,
-    write_page,
-)
+from configural.report.parts import embedded, write_page
+from configural.report.settings import CONDITIONS, PLACEMENTS, SPLITS, Rows, made_with, reading, weights
 from configural.runs import Run
 from configural.training import Recipe
 from configural.training import recipe as preset_recipe

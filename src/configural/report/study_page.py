@@ -20,17 +20,8 @@ from configural.replication.comparison import CELL, NETWORKS, compare_results, o
 from configural.replication.fields import CLOSEST_PARTS
 from configural.replication.findings import Verdict
 from configural.replication.tables import cannot_be_tested
-from configural.report.parts import (
-    CONDITIONS,
-    SPLITS,
-    Image,
-    Rows,
-    embedded,
-    made_with,
-    plain,
-    reading,
-    write_page,
-)
+from configural.report.parts import Image, embedded, write_page
+from configural.report.settings import CONDITIONS, SPLITS, Rows, made_with, plain, reading
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import RESULT_COLUMNS, load_results
 from configural.training import History
