@@ -152,7 +152,6 @@ def carry_out(
     """An audit with settings that say all, of what they name; see `audit`, and its page if that is wanted."""
     if len(set(settings.probes)) < len(probes):
         raise ConfiguralError(f"probes {', '.join(settings.probes)}: two of them have the same name")
-    condition = find_condition(condition, scheme=library.scheme)
     material = make_material(library, condition, pairs=settings.pairs, seed=settings.seed, split=settings.split)
     facts = Facts(
         name=name,
@@ -160,7 +159,7 @@ def carry_out(
         parts=tuple(kind.replace("_", " ") for kind in library.scheme.part_kinds),
         class_names=library.scheme.class_names,
         fingerprint=library.fingerprint,
-        background=condition.background,
+        background=material.condition.background,
         configural=__version__,
         weights=weights,
         versions=models.versions(),

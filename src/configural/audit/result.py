@@ -153,7 +153,7 @@ class Audit:
     def save(self, folder: Path | str, probes: Collection[str] | None = None) -> None:
         """Write responses/, figures/, examples/, draws.parquet, audit.csv and audit.json, which comes last.
 
-        Responses, figures and examples of some probes alone, where the folder has the others'.
+        Where `probes` are given, responses, figures and examples of these alone, as the folder has the others'.
         """
         folder, wanted = Path(folder), self.probes if probes is None else probes
         for probe in wanted:
