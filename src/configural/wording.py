@@ -126,11 +126,7 @@ def about(seconds: float) -> str:
 
 
 def in_words(score: Mapping[str, Any], decimals: int = 1) -> str:
-    """A score with its interval.
-
-    Args:
-        score: Has `value` and `low`, and unless `low` is nan, `high`.
-        decimals: Of every number.
+    """A score with its interval: its `value`, `low`, and unless that is nan, `high`, with so many decimals each.
 
     Example:
         >>> in_words({"value": 0.68, "low": -0.001, "high": 0.71}, 2)
@@ -150,10 +146,7 @@ def in_words(score: Mapping[str, Any], decimals: int = 1) -> str:
 
 
 def in_percent(score: Mapping[str, Any]) -> str:
-    """A fraction with its interval, which is rounded outwards so that it never lacks its value.
-
-    Args:
-        score: As in `in_words`, from 0 to 1.
+    """A score from 0 to 1, as `in_words` takes it, with its interval rounded outwards, which never lacks its value.
 
     Example:
         >>> in_percent({"value": 0.93, "low": 0.9013, "high": 0.9535})

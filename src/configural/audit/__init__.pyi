@@ -1,5 +1,6 @@
 from .auditing import AuditInterruptedError as AuditInterruptedError
 from .auditing import audit as audit
+from .changes import with_columns as with_columns
 from .comparison import AuditComparison as AuditComparison
 from .comparison import compare_audits as compare_audits
 from .intervals import Bootstrap as Bootstrap
@@ -18,7 +19,6 @@ from .probe import Probe as Probe
 from .probe import Score as Score
 from .probe import Trials as Trials
 from .probe import Which as Which
-from .probe import with_columns as with_columns
 from .probes import PROBES as PROBES
 from .probes import Anagrams as Anagrams
 from .probes import Attribution as Attribution

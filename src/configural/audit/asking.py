@@ -1,7 +1,7 @@
 """Querying one classifier: every distinct image is drawn and asked about once, whichever probes show it."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -13,13 +13,14 @@ from configural.audit.probe import Inspection, Probe, Trials
 from configural.audit.respondents import Observer, Respondent, checked
 from configural.errors import ConfiguralError
 from configural.portraits import Library
-from configural.stimuli import Condition, Renderer, Stimulus
+from configural.stimuli import Renderer, Stimulus
 
 _INSPECTED = 10
 """Images at a time of a probe that looks into a classifier: each costs hundreds of passes, and the bar moves."""
 
-_NOT_DRAWN = {"name", "jitter", "placement", "shift", "rotation", "scale", "inverted", "arrangement", "matched"} | {
-    "description"
+_NOT_DRAWN = {
+    *("name", "description", "jitter", "placement", "shift", "rotation", "scale", "inverted"),
+    *("arrangement", "matched"),
 }
 """Keys of a condition that say how stimuli are drawn at random, not what an image of one looks like."""
 
@@ -42,15 +43,10 @@ class _Drawer(Renderer):
 
 @dataclass(frozen=True, eq=False)
 class Asking:
-    """A classifier with all that it was asked about.
+    """A classifier with all that it was asked about, in images of so many rows and columns.
 
     An observer, which reads descriptions, is asked about each; of any other classifier the response to an image
     that another stimulus has shown is taken from there.
-
-    Attributes:
-        classifier: Who is asked.
-        image_size: Rows and columns of the images.
-        batch_size: Images at a time.
     """
 
     classifier: Respondent
@@ -75,13 +71,7 @@ class Asking:
     def ask(
         self, probe: Probe, trials: Trials, *, begin: int = 0, again: bool = False
     ) -> Iterator[dict[str, np.ndarray]]:
-        """Query the classifier about the stimuli of a probe.
-
-        Args:
-            probe: An `Inspection` looks into the classifier itself.
-            trials: Its stimuli.
-            begin: The first of them.
-            again: Also ask about images that the classifier has responded to.
+        """Query the classifier about the stimuli of a probe, from one on; `again` if it has responded to them, too.
 
         Yields:
             For each batch the column `log_odds`, or what the probe saw.
@@ -91,7 +81,8 @@ class Asking:
                 finite number per stimulus.
             KeyboardInterrupt: On Ctrl-C.
         """
-        ends = self._ends(probe, trials, begin)
+        size = min(self.batch_size, _INSPECTED) if isinstance(probe, Inspection) else self.batch_size
+        ends = [begin, *(end for end in np.cumsum(probe.batches(trials.notes, size)).tolist() if end > begin)]
         each: Iterator[dict[str, np.ndarray]]
         if isinstance(probe, Inspection) or isinstance(self.classifier, Observer):
             each = (self._described(probe, trials, *rows) for rows in pairwise(ends))
@@ -115,12 +106,6 @@ class Asking:
                 ) from error
             yield found
 
-    def _ends(self, probe: Probe, trials: Trials, begin: int) -> list[int]:
-        """Where batches begin and end."""
-        size = min(self.batch_size, _INSPECTED) if isinstance(probe, Inspection) else self.batch_size
-        ends = np.cumsum(probe.batches(trials.notes, size)).tolist()
-        return [begin, *(end for end in ends if end > begin)]
-
     def _described(self, probe: Probe, trials: Trials, first: int, last: int) -> dict[str, np.ndarray]:
         stimuli = trials.stimuli[first:last]
         if isinstance(probe, Inspection):
@@ -138,20 +123,19 @@ class Asking:
         planned: list[dict[Any, int]] = []
         seen: set[Any] = set()
         for first, last in pairwise(ends):
-            new: dict[Any, int] = {}
+            planned.append({})
             for row in range(first, last):
                 if keys[row] not in known and keys[row] not in seen:
-                    new.setdefault(keys[row], row)
-            planned.append(new)
-            seen.update(new)
+                    planned[-1][keys[row]] = row
+                    seen.add(keys[row])
 
         def draw(rows: dict[Any, int]) -> np.ndarray:
             return renderer.draw_batch([trials.stimuli[row] for row in rows.values()])
 
         with ThreadPoolExecutor(1) as painter:
-            ahead: Future[np.ndarray] | None = painter.submit(draw, planned[0]) if planned else None
+            ahead = painter.submit(draw, planned[0] if planned else {})
             for number, (first, last) in enumerate(pairwise(ends)):
-                images = ahead.result() if ahead is not None else np.empty(0)
+                images = ahead.result()
                 if number + 1 < len(planned):
                     ahead = painter.submit(draw, planned[number + 1])
                 if planned[number]:
@@ -161,26 +145,21 @@ class Asking:
 
     def _looks(self, trials: Trials) -> list[_Look]:
         """What distinguishes the image of each stimulus from others."""
-        found = []
+        found: list[_Look] = []
         for table in trials.tables:
-            number = self._number(table.condition)
-            slots = trials.library.scheme.part_kinds
-            filled = [slot in table.condition.filled for slot in slots]
-            found += [_look(one, number, filled) for one in table]
+            drawn = table.condition.model_dump(exclude=_NOT_DRAWN)
+            if drawn not in self._conditions:
+                self._conditions.append(drawn)
+            number = self._conditions.index(drawn)
+            filled = [slot in table.condition.filled for slot in trials.library.scheme.part_kinds]
+            for one in table:
+                shown = tuple(
+                    content if holds else None for content, holds in zip(one.contents, filled, strict=True)
+                )
+                pose = one.placement, one.shift, one.rotation, one.scale, one.inverted
+                found.append((number, one.host, shown, *pose, one.noise))
         return found
-
-    def _number(self, condition: Condition) -> int:
-        drawn = condition.model_dump(exclude=_NOT_DRAWN)
-        if drawn not in self._conditions:
-            self._conditions.append(drawn)
-        return self._conditions.index(drawn)
 
 
 def _said(error: Exception) -> str:
     return str(error) if isinstance(error, ConfiguralError) else f"{type(error).__name__}: {error}"
-
-
-def _look(stimulus: Stimulus, condition: int, filled: Sequence[bool]) -> _Look:
-    shown = tuple(content if holds else None for content, holds in zip(stimulus.contents, filled, strict=True))
-    pose = stimulus.placement, stimulus.shift, stimulus.rotation, stimulus.scale, stimulus.inverted
-    return condition, stimulus.host, shown, *pose, stimulus.noise

@@ -1,6 +1,6 @@
 """The audit: every probe asked of one classifier."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
@@ -24,7 +24,7 @@ from configural.errors import ConfiguralError
 from configural.io import manifest
 from configural.io.reading import reading
 from configural.portraits import Library, load
-from configural.stimuli import Condition, Renderer, sample
+from configural.stimuli import Condition, sample
 from configural.stimuli import condition as find_condition
 
 _LARGE_ENOUGH = 112
@@ -152,7 +152,6 @@ def carry_out(
     """An audit with settings that say all, of what they name; see `audit`, and its page if that is wanted."""
     if len(set(settings.probes)) < len(probes):
         raise ConfiguralError(f"probes {', '.join(settings.probes)}: two of them have the same name")
-    condition = find_condition(condition, scheme=library.scheme)
     material = make_material(library, condition, pairs=settings.pairs, seed=settings.seed, split=settings.split)
     facts = Facts(
         name=name,
@@ -160,7 +159,7 @@ def carry_out(
         parts=tuple(kind.replace("_", " ") for kind in library.scheme.part_kinds),
         class_names=library.scheme.class_names,
         fingerprint=library.fingerprint,
-        background=condition.background,
+        background=material.condition.background,
         configural=__version__,
         weights=weights,
         versions=models.versions(),
@@ -169,11 +168,9 @@ def carry_out(
     new = Audit(settings, facts, {probe.name: ProbeCard.of(probe) for probe in probes}, scores_frame({}))
     with nullcontext() if out is None else audit_folder(out, new, resume=resume) as stored:
         if stored is not None:
-            begun = {"date": stored.facts.date}
-            new = replace(new, facts=new.facts.model_copy(update=begun))
-        if stored is not None and not stored.interruption:
-            done = stored
-        else:
+            new = replace(new, facts=new.facts.model_copy(update={"date": stored.facts.date}))
+        done = stored
+        if done is None or done.interruption:
             done = _measured(new, classifier, probes, material, out=out, stored=stored)
         if out is not None:
             if write_page is not None:
@@ -193,14 +190,14 @@ def _measured(
     stored: Audit | None,
 ) -> Audit:
     """All that an audit measures, in a folder that this process holds, which may hold a part of it already."""
-    size = new.settings.image_size
     scores: dict[str, list[Score]] = {}
 
     def closed(interruption: str, *written: str) -> Audit:
         # Only after its responses does a classifier know all about its outputs.
         known = new.facts.model_copy(update={"classifier": described(classifier)})
-        table = scores_frame(scores)
-        done = replace(new, facts=known, scores=table, draws=_draws(new, scores), interruption=interruption)
+        done = replace(
+            new, facts=known, scores=scores_frame(scores), draws=_draws(new, scores), interruption=interruption
+        )
         if out is not None:
             done.save(out, written)
         return done
@@ -209,10 +206,10 @@ def _measured(
     kept: dict[str, pd.DataFrame] = {}
     asking = Asking(classifier, new.settings.image_size, new.settings.batch_size)
     if stored is not None:
-        possible = [probe for probe in probes if not obstacles[probe.name]]
-        all_trials = {probe.name: probe.trials(material) for probe in possible}
-        kept = kept_responses(stored, {name: trials.notes for name, trials in all_trials.items()}, folder=out)
-        _refuse_another_classifier(asking, [probe for probe in possible if probe.name in kept], all_trials, kept)
+        shown = {probe.name: probe.trials(material) for probe in probes if not obstacles[probe.name]}
+        kept = kept_responses(stored, {name: trials.notes for name, trials in shown.items()}, folder=out)
+        for probe in [probe for probe in probes if probe.name in kept][:1]:
+            _refuse_another_classifier(asking, probe, shown[probe.name], kept[probe.name])
     for probe in probes:
         if why := obstacles[probe.name]:
             new.left_out[probe.name] = why
@@ -240,12 +237,15 @@ def _measured(
             with blamed if begin else nullcontext():
                 scores[probe.name] = _scored(probe, responses, material)
             renderer = asking.renderer(trials.library, at_least=_LARGE_ENOUGH)
-            new.examples[probe.name] = list(_examples(probe, trials, responses, renderer))
-            for caption, image in probe.maps(classifier, trials, image_size=size):
+            log_odds = responses.get("log_odds", pd.Series(np.nan, responses.index))
+            new.examples[probe.name] = [
+                Example(caption, renderer.draw(trials.stimuli[row]), float(log_odds[row]))
+                for row, caption in probe.examples(_plain(responses)).items()
+            ]
+            for caption, image in probe.maps(classifier, trials, image_size=asking.image_size):
                 new.examples[probe.name].append(Example(caption, image, np.nan))
             if scores[probe.name]:
-                table = scores_frame({probe.name: scores[probe.name]})
-                new.drawings[probe.name] = partial(probe.figure, table)
+                new.drawings[probe.name] = partial(probe.figure, scores_frame({probe.name: scores[probe.name]}))
             closed(UNFINISHED, probe.name)
         except OSError:
             raise  # of the folder, for a classifier's own is a ConfiguralError; so there is no use in writing more
@@ -270,28 +270,23 @@ def _draws(audit: Audit, scores: dict[str, list[Score]]) -> dict[str, np.ndarray
     """By heading of the summary, the score in each draw of exemplars."""
     found = {}
     for heading, (probe, which) in audit.summary().items():
-        for score in scores.get(probe, []):
-            known = score.name == which.score and which.of in (None, score.of) and which.at in (None, score.at)
-            if known:
-                if score.estimate.draws is not None and not np.isnan(score.estimate.value):
-                    found[heading] = score.estimate.draws
-                break
+        named = (score for score in scores.get(probe, []) if score.name == which.score)
+        known = (score for score in named if which.of in (None, score.of) and which.at in (None, score.at))
+        estimate = next((score.estimate for score in known), None)
+        if estimate is not None and estimate.draws is not None and not np.isnan(estimate.value):
+            found[heading] = estimate.draws
     return found
 
 
-def _refuse_another_classifier(
-    asking: Asking, probes: Sequence[Probe], trials: dict[str, Trials], kept: dict[str, pd.DataFrame]
-) -> None:
+def _refuse_another_classifier(asking: Asking, probe: Probe, trials: Trials, before: pd.DataFrame) -> None:
     """Raise if a classifier no longer responds to some images as an interrupted audit says."""
-    for probe in probes[:1]:
-        before = kept[probe.name]
-        for column, now in next(asking.ask(probe, trials[probe.name], again=True)).items():
-            rows = min(len(now), len(before))
-            if column not in before or not np.allclose(before[column][:rows], now[:rows], rtol=1e-3, atol=1e-3):
-                raise ConfiguralError(
-                    f"the classifier gives other responses to the probe {probe.name} now than when the audit was "
-                    "begun; resume with the same one, or choose another out"
-                )
+    for column, now in next(asking.ask(probe, trials, again=True)).items():
+        rows = min(len(now), len(before))
+        if column not in before or not np.allclose(before[column][:rows], now[:rows], rtol=1e-3, atol=1e-3):
+            raise ConfiguralError(
+                f"the classifier gives other responses to the probe {probe.name} now than when the audit was "
+                "begun; resume with the same one, or choose another out"
+            )
 
 
 def _plain(responses: pd.DataFrame) -> pd.DataFrame:
@@ -333,9 +328,3 @@ def make_material(
         table = table.take(np.flatnonzero(table.frame.groupby("label").cumcount() < pairs))
     persons = dict(zip((one.name for one in library.exemplars), library.persons, strict=True))
     return Material(library, table, Bootstrap(seed, persons=persons))
-
-
-def _examples(probe: Probe, trials: Trials, responses: pd.DataFrame, renderer: Renderer) -> Iterator[Example]:
-    for row, caption in probe.examples(_plain(responses)).items():
-        log_odds = float(responses["log_odds"][row]) if "log_odds" in responses else np.nan
-        yield Example(caption, renderer.draw(trials.stimuli[row]), log_odds)

@@ -1,4 +1,4 @@
-"""Several audits side by side, and what differs between them."""
+"""Several audits side by side, also beside what people chose, and what differs between them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from scipy.special import stdtr
 
 from configural.audit import plotting
-from configural.audit.intervals import interval
-from configural.audit.people import People, read_answers
+from configural.audit.intervals import Bootstrap, Estimate, interval
 from configural.audit.probes.displacement import ALL, ONE
 from configural.audit.publishing import publication_of_several
 from configural.audit.result import Audit
@@ -25,6 +24,7 @@ from configural.evaluation import as_html, save_figure
 from configural.evaluation.figures import figure_of, styled, titled
 from configural.io import files
 from configural.io.files import refuse_used
+from configural.io.reading import reading
 from configural.wording import without_folders
 
 LABELS = {"index": "relation index", "choice": "correct arrangement preferred", "accuracy": "accuracy"}
@@ -87,7 +87,7 @@ class AuditComparison:
                 names = [""] * len(scores) if number % 2 else [fill(name, 24) for name in self.summary["name"]]
                 label = LABELS.get(heading, heading.replace("_", " "))
                 if fraction:
-                    chance = heading in ("choice", "accuracy")
+                    chance = 0.5 if heading in ("choice", "accuracy") else None
                     plotting.fraction_dots(axes, scores, names, label, chance=chance, missing="no value")
                 else:
                     plotting.dots(axes, scores, names, missing="no value")
@@ -100,8 +100,7 @@ class AuditComparison:
     def plot_curves(self, axes: Axes | None = None) -> Figure | None:
         """The log-odds drops of one part and of all parts moved, of each audit over the others'; None if no two.
 
-        Args:
-            axes: To draw on; by default those of a new figure.
+        On axes that are given, or in a new figure.
         """
         drops = self.scores[(self.scores["probe"] == "displacement") & (self.scores["score"] == "drop")]
         if drops["folder"].nunique() < 2:
@@ -109,13 +108,14 @@ class AuditComparison:
         with styled():
             axes = titled((9.6, 4.8), "", axes=axes)
             for number, (folder, rows) in enumerate(drops.groupby("folder", sort=False)):
-                colour, marker = _COLOURS[number % len(_COLOURS)]
-                for of, line in ((ONE, "-"), (ALL, (0, (4, 1.6)))):
+                look = plotting.LOOKS[number % len(plotting.LOOKS)]
+                for of, line in ((ONE, plotting.SOLID), (ALL, plotting.DASHED)):
                     mine = rows[rows["of"] == of].sort_values("at")
                     label = f"{self.names.get(str(folder), str(folder))}: {of}"
-                    axes.plot([0, *mine["at"]], [0, *mine["value"]], color=colour, marker=marker, linestyle=line,
-                              linewidth=2.2, label=label)  # fmt: skip
-                    axes.fill_between(mine["at"], mine["low"], mine["high"], color=colour, alpha=0.12, linewidth=0)
+                    style: dict[str, Any] = {**look, "linestyle": line["linestyle"], "linewidth": 2.2}
+                    axes.plot([0, *mine["at"]], [0, *mine["value"]], label=label, **style)
+                    band = {"color": look["color"], "alpha": 0.12, "linewidth": 0}
+                    axes.fill_between(mine["at"], mine["low"], mine["high"], **band)
             axes.axhline(0, color=plotting.GREY, linewidth=1)
             axes.set_xlabel("moved by (1/512 of the longer side)")
             axes.set_ylabel("log-odds drop")
@@ -130,7 +130,42 @@ class AuditComparison:
         return str(self.summary[["name", *self.headings]].round(3).to_html(index=False)) + shown
 
 
-_COLOURS = ((plotting.BLUE, "o"), (plotting.ORANGE, "s"), (plotting.GREEN, "^"), (plotting.GREY, "D"))
+@dataclass(frozen=True, eq=False)
+class People:
+    """What people chose between a correct and a scrambled arrangement, as a row."""
+
+    name: str
+    choice: Estimate
+    audits: tuple[Audit, ...] = ()
+
+    def score(self, heading: str) -> dict[str, Any]:
+        """The fraction of correct choices with its interval over participants; they were asked nothing else."""
+        known = heading == "choice"
+        values = {name: getattr(self.choice, name) if known else np.nan for name in ("value", "low", "high")}
+        return {**values, "deviation": np.nan, "note": "" if known else "people were not asked"}
+
+
+_ANSWERS = ("correct", "key_resp.corr")
+"""Columns that say whether a choice was correct: jsPsych's, or one's own, and PsychoPy's."""
+
+
+def read_answers(path: Path) -> People:
+    """The answers of people in a CSV: a row for each, with who gave it (participant) and whether it was correct.
+
+    Raises:
+        ConfiguralError: If the file cannot be read, or lacks a column or an answer.
+    """
+    with reading(path, "a readable table of answers"):
+        table = pd.read_csv(path)
+    column = next((name for name in _ANSWERS if name in table), None)
+    if column is None or "participant" not in table:
+        raise ConfiguralError(f"{path}: needs the columns participant and correct (or PsychoPy's key_resp.corr)")
+    table = table[table[column].notna()]
+    said = table[column].astype(str).str.lower().map({"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0})
+    if said.isna().any() or not len(said):
+        raise ConfiguralError(f"{path}: its column {column} must be 1 or 0, true or false, in at least one row")
+    choice = Bootstrap(0).fraction(said.astype(float), table["participant"].astype(str))
+    return People(f"people ({path.stem})", choice)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,12 +183,11 @@ class _Row:
         values = np.array([one["value"] for one in found], float)
         draws, exemplars = self.draws(heading)
         low, high = (np.nan, np.nan) if draws is None else interval(draws, exemplars)
-        undefined = np.isnan(values).any()
         return {
-            "value": np.nan if undefined else float(values.mean()),
+            "value": float(values.mean()),  # nan where one of them is
             "low": low,
             "high": high,
-            "deviation": np.nan if undefined else float(values.std(ddof=1)),
+            "deviation": float(values.std(ddof=1)),
             "note": next((str(one["note"]) for one in found if one["note"]), ""),
         }
 

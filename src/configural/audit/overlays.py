@@ -1,5 +1,7 @@
 """What is drawn over an image: a heat map, the frame of a square."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -27,16 +29,16 @@ def heat(image: Image, values: Float[np.ndarray, "rows cols"]) -> Image:
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
 
 
-def framed(image: Image, middle: Int[np.ndarray, "2"], sides: dict[str, float]) -> Image:
+def framed(image: Image, middle: Int[np.ndarray, "2"], sides: Sequence[float]) -> Image:
     """An image with frames of squares around a row and column: blue, orange, and dark beyond the largest."""
     drawn, width = image.copy(), max(1, len(image) // 100)
     colours = [[round(255 * part) for part in to_rgb(colour)] for colour in (BLUE, ORANGE)]
-    ends = {of: [np.rint(middle + sign * side / 2).astype(int) for sign in (-1, 1)] for of, side in sides.items()}
+    ends = [[np.rint(middle + sign * side / 2).astype(int) for sign in (-1, 1)] for side in sides]
     beyond = np.ones(image.shape[:2], bool)
-    for low, high in ends.values():
+    for low, high in ends:
         beyond[max(low[0], 0) : max(high[0], 0), max(low[1], 0) : max(high[1], 0)] = False
     drawn[beyond] = drawn[beyond] // 2
-    for (low, high), colour in zip(ends.values(), colours, strict=False):
+    for (low, high), colour in zip(ends, colours, strict=False):
         first, second = (np.clip(corner[::-1], 0, len(image) - 1).tolist() for corner in (low, high))
         cv2.rectangle(drawn, first, second, colour, width)
     return drawn

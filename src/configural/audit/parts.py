@@ -81,20 +81,10 @@ def parts_figure(audit: Audit, axes: Axes | None = None) -> Figure | None:
             heights = np.array([names.index(part) for part in rows["part"]], float)
             # Of all together, no relation is broken.
             heights += np.where(rows["part"] == ALL, 0, 0.3 * (number - (len(kinds) - 1) / 2))
-            look: dict[str, Any] = {
-                "elinewidth": 2.4,
-                "markersize": 8,
-                "capsize": 0,
-                "label": kind,
-                **_STYLES[kind],
-            }
-            axes.errorbar(rows["value"], heights, xerr=plotting.arms(rows), **look)
-        axes.axvline(0, color=plotting.GREY, linewidth=1)
+            plotting.marks(axes, rows, heights, label=kind, **_STYLES[kind])
         axes.set_yticks(range(len(names)), ["all together" if name == ALL else name for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
-        low, high = axes.get_xlim()
-        axes.set_xlim(min(low, -plotting.NAT / 2), max(high, plotting.NAT / 2))
-        axes.set_xlabel(_where(costs))
+        plotting.log_odds_across(axes, _where(costs))
         plotting.grid(axes, "x")
         plotting.legend_beside(axes)
     return figure_of(axes)
@@ -131,12 +121,11 @@ def _when_moved(audit: Audit) -> str:
     correct = audit.facts.class_names[1]
     at = next((which.at for probe, which in audit.summary().values() if probe == "displacement"), None)
 
-    def sure(of: str, distance: float | None) -> str:
-        score = audit.score("displacement", f"{PROBABILITY}{correct})", of=of, at=distance)
-        return _percent(score)
-
     try:
-        rest, one, every = sure("at rest", 0), sure(ONE, at), sure(ALL, at)
+        rest, one, every = (
+            _percent(audit.score("displacement", f"{PROBABILITY}{correct})", of=of, at=distance))
+            for of, distance in (("at rest", 0), (ONE, at), (ALL, at))
+        )
     except ConfiguralError:
         return ""
     word = correct.replace("_", " ")

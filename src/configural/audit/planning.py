@@ -1,5 +1,6 @@
 """How many exemplars and pairs an interval of a wished width needs."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -56,9 +57,9 @@ def plan(width: float, *, fraction: float = 0.9, correlation: float = 0.1, pilot
     """
     if pilot is not None:
         fraction, correlation = _measured(pilot)
-    for name, value, low, high in (("width", width, 0, 1), ("fraction", fraction, 0, 1)):
-        if not low < value < high:
-            raise ConfiguralError(f"{name} {value:g} must lie between {low} and {high}")
+    for name, value in (("width", width), ("fraction", fraction)):
+        if not 0 < value < 1:
+            raise ConfiguralError(f"{name} {value:g} must lie between 0 and 1")
     if not 0 <= correlation <= 1:
         raise ConfiguralError(f"correlation {correlation:g} must be from 0 to 1")
 
@@ -76,13 +77,9 @@ def plan(width: float, *, fraction: float = 0.9, correlation: float = 0.1, pilot
 
 
 def _fewest(width: float, pairs: int, expected: Callable[[int, int], float]) -> int:
-    low, high = 1, 2**20
-    if expected(high, pairs) > width:
-        return 0
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if expected(middle, pairs) <= width else (middle, high)
-    return high
+    counts = range(2, 2**20 + 1)
+    found = bisect_left(counts, True, key=lambda exemplars: expected(exemplars, pairs) <= width)
+    return counts[found] if found < len(counts) else 0
 
 
 def _measured(pilot: Audit) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """What the figures of probes have in common: panels, dots with intervals, curves, axes."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import fill
 from typing import Any, Literal
@@ -17,6 +17,12 @@ from configural.evaluation.figures import BLUE, GREEN, GREY, GRID, ORANGE, style
 __all__ = ["BLUE", "GREEN", "GREY", "ORANGE"]
 NAT = 1.0
 """Axes and colours of log-odds span at least one nat, so that next to nothing looks like next to nothing."""
+
+SOLID: Mapping[str, Any] = {"color": BLUE, "marker": "o", "linestyle": "-"}
+DASHED: Mapping[str, Any] = {"color": ORANGE, "marker": "s", "linestyle": (0, (4, 1.6))}
+DOTTED: Mapping[str, Any] = {"color": GREEN, "marker": "^", "linestyle": (0, (1.5, 1.2))}
+LOOKS = SOLID, DASHED, DOTTED, {"color": GREY, "marker": "D", "linestyle": (0, (6, 2, 1, 2))}
+"""Of curves that stand beside each other."""
 
 AT_REST = pd.DataFrame({"at": [0.0], "value": [0.0], "low": [0.0], "high": [0.0]})
 """Where curves of drops begin: what does not move costs nothing."""
@@ -45,9 +51,7 @@ def overview(scores: pd.DataFrame) -> Figure:
 def dots(axes: Axes, rows: pd.DataFrame, names: Sequence[str], *, missing: str = "undefined") -> None:
     """A row for each score: a dot at its value, a line over its interval; a word where there is none."""
     heights = np.arange(len(rows))
-    axes.errorbar(
-        rows["value"], heights, xerr=arms(rows), fmt="o", color=BLUE, elinewidth=2.4, markersize=8, capsize=0
-    )
+    marks(axes, rows, heights, fmt="o", color=BLUE)
     for height, value in zip(heights.tolist(), rows["value"], strict=True):
         if np.isnan(value):
             ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # over lines that cross the words
@@ -61,10 +65,23 @@ def dots(axes: Axes, rows: pd.DataFrame, names: Sequence[str], *, missing: str =
 def log_odds_dots(axes: Axes, rows: pd.DataFrame, names: Sequence[str], label: str) -> None:
     """Dots on an axis of log-odds that spans at least a nat around zero."""
     dots(axes, rows, names)
+    log_odds_across(axes, label)
+
+
+def log_odds_across(axes: Axes, label: str) -> None:
+    """The horizontal axis of log-odds, which spans at least a nat around zero, with a line there."""
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, -NAT / 2), max(high, NAT / 2))
     axes.axvline(0, color=GREY, linewidth=1)
     axes.set_xlabel(label)
+
+
+def log_odds_axis(axes: Axes, label: str) -> None:
+    """The vertical axis of log-odds, which spans at least a nat above zero, with a line there."""
+    axes.axhline(0, color=GREY, linewidth=1)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, -NAT / 4), max(high, NAT))
+    axes.set_ylabel(label)
 
 
 def fraction_dots(
@@ -73,17 +90,17 @@ def fraction_dots(
     names: Sequence[str],
     label: str,
     *,
-    chance: bool = False,
+    chance: float | None = None,
     missing: str = "undefined",
 ) -> None:
-    """Dots on an axis from 0 to 100 %; with a line at one half where that is chance."""
+    """Dots on an axis from 0 to 100 %; with a line at what is chance."""
     dots(axes, rows, names, missing=missing)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
     axes.set_xlabel(label)
-    if chance:
-        axes.axvline(0.5, color=GREY, linewidth=1.4, linestyle=(0, (3, 3)))
+    if chance is not None:
+        axes.axvline(chance, color=GREY, linewidth=1.4, linestyle=(0, (3, 3)))
 
 
 def probability_axis(axes: Axes, label: str) -> None:
@@ -105,10 +122,11 @@ def legend_beside(axes: Axes) -> None:
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
-def arms(rows: pd.DataFrame) -> np.ndarray:
-    """From each value to the ends of its interval, as error bars take it."""
-    both = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
-    return np.nan_to_num(np.maximum(both, 0))
+def marks(axes: Axes, rows: pd.DataFrame, heights: np.ndarray, **style: Any) -> None:
+    """A mark at each value, a line over its interval."""
+    arms = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
+    style = {"elinewidth": 2.4, "markersize": 8, "capsize": 0, **style}
+    axes.errorbar(rows["value"], heights, xerr=np.nan_to_num(np.maximum(arms, 0)), **style)
 
 
 def surface(background: str) -> str:
@@ -116,8 +134,8 @@ def surface(background: str) -> str:
     return "plain surface" if background == "skin" else background
 
 
-def words(names: pd.Series) -> list[str]:
-    """Names of parts as words."""
+def words(names: Iterable[str]) -> list[str]:
+    """Names as words."""
     return [name.replace("_", " ") for name in names]
 
 

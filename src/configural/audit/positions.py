@@ -75,28 +75,22 @@ def overlap(library: Library, table: StimulusTable) -> Float[np.ndarray, " n"]:
     layout = layout_of_table(library, table)
     start, stop = layout.start, layout.start + layout.size
     fractions = np.zeros(len(table))
-    known: dict[tuple[int, ...], np.ndarray] = {}
 
-    def mask(row: int, slot: int) -> np.ndarray:
-        which = int(layout.donor[row, slot]), int(layout.kind[row, slot]), *layout.size[row, slot].tolist()
-        if which not in known:
-            known[which] = _mask(library, *which)
-        return known[which]
+    @cache
+    def mask(donor: int, kind: int, rows: int, cols: int) -> np.ndarray:
+        whole = library.exemplars[donor].parts[kind].mask
+        across = np.arange(cols) * whole.shape[1] // cols
+        return whole[np.ix_(np.arange(rows) * whole.shape[0] // rows, across)]
 
     for a, b in combinations(range(len(library.scheme.part_kinds)), 2):
         low, high = np.maximum(start[:, a], start[:, b]), np.minimum(stop[:, a], stop[:, b])
         for row in np.flatnonzero((low < high).all(axis=1)).tolist():
-            first, second = mask(row, a), mask(row, b)
-            seen = []
-            for part, slot in ((first, a), (second, b)):
+            sizes, seen = [], []
+            for slot in (a, b):
+                which = int(layout.donor[row, slot]), int(layout.kind[row, slot])
+                part = mask(*which, *layout.size[row, slot].tolist())
                 (top, left), (bottom, right) = low[row] - start[row, slot], high[row] - start[row, slot]
+                sizes.append(int(part.sum()))
                 seen.append(part[top:bottom, left:right])
-            both = int((seen[0] & seen[1]).sum())
-            fractions[row] = max(fractions[row], both / max(1, min(int(first.sum()), int(second.sum()))))
+            fractions[row] = max(fractions[row], int((seen[0] & seen[1]).sum()) / max(1, min(sizes)))
     return fractions
-
-
-def _mask(library: Library, donor: int, kind: int, rows: int, cols: int) -> Bool[np.ndarray, "rows cols"]:
-    mask = library.exemplars[donor].parts[kind].mask
-    across = np.arange(cols) * mask.shape[1] // cols
-    return mask[np.ix_(np.arange(rows) * mask.shape[0] // rows, across)]

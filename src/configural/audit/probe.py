@@ -1,8 +1,8 @@
 """What a probe is: stimuli as tables, scores from a classifier's responses to them, a figure of the scores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from numbers import Real
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
 from scipy.special import expit
@@ -18,12 +17,10 @@ from scipy.special import expit
 from configural.audit import plotting
 from configural.audit.intervals import Bootstrap, Estimate
 from configural.audit.respondents import Respondent
-from configural.errors import ConfiguralError
 from configural.models.classifiers import RespondsToImages
 from configural.objects import ObjectScheme
 from configural.portraits import Library
 from configural.stimuli import Condition, Renderer, Stimulus, StimulusTable
-from configural.stimuli.table import POSE_COLUMNS
 
 SCORE_COLUMNS = ("probe", "score", "of", "at", "value", "low", "high", "exemplars", "images", "note")
 PROBABILITY = "P("
@@ -150,49 +147,6 @@ class Material:
         return self.pairs.take(np.flatnonzero(frame["index"].isin(chosen) & frame["label"].isin(labels)))
 
 
-def under(table: StimulusTable, **changes: Any) -> StimulusTable:
-    """The same stimuli under a condition with some keys changed; correct ones may then lack parts."""
-    changed = table.condition.model_copy(update={"arrangement": "correct", **changes})
-    return replace(table, condition=changed)
-
-
-def with_columns(table: StimulusTable, **columns: Any) -> StimulusTable:
-    """The same stimuli with some columns changed; a ConfiguralError if stimuli have no such column."""
-    known = dict.fromkeys((*table.columns, *POSE_COLUMNS))
-    if unknown := [name for name in columns if name not in known]:
-        raise ConfiguralError(f"stimuli have no column '{unknown[0]}': choose from {', '.join(known)}")
-    return replace(table, frame=table.frame.assign(**columns))
-
-
-def plain(material: Material, table: StimulusTable) -> StimulusTable:
-    """Correct arrangements without a visible canvas, so that no part leaves or covers anything of one."""
-    own = material.condition.background
-    return under(table, background="skin" if own == "canvas" else own)
-
-
-def rearranged(table: StimulusTable, orders: Int[np.ndarray, "n slots"]) -> StimulusTable:
-    """The same parts in other slots: of each stimulus slot i holds the part that slot `orders[i]` held."""
-    slots = table.scheme.part_kinds
-    columns: dict[str, np.ndarray] = {}
-    for what in ("kind", "donor"):
-        held = table.frame[[f"{slot}_{what}" for slot in slots]].to_numpy()
-        now = np.take_along_axis(held, np.asarray(orders), axis=1)
-        columns |= {f"{slot}_{what}": now[:, number] for number, slot in enumerate(slots)}
-    return with_columns(table, **columns)
-
-
-def rotated(table: StimulusTable, slots: Sequence[str], *, by: int) -> StimulusTable:
-    """The parts of some slots each put into the slot that is so many further on."""
-    order, which = np.arange(len(table.scheme.part_kinds)), [table.scheme.index(slot) for slot in slots]
-    order[which] = np.roll(which, by)
-    return rearranged(table, np.tile(order, (len(table), 1)))
-
-
-def exchanged(table: StimulusTable, first: str, second: str) -> StimulusTable:
-    """The parts of two slots exchanged."""
-    return rotated(table, (first, second), by=1)
-
-
 def usual(values: pd.DataFrame) -> Any:
     """The label of the row that is nearest to the means of all columns, in their standard deviations.
 
@@ -206,12 +160,7 @@ def usual(values: pd.DataFrame) -> Any:
 
 
 def usual_object(shown: pd.DataFrame, *versions: str) -> pd.DataFrame:
-    """The rows of one object: the one with the most usual responses; the first where there are none.
-
-    Args:
-        shown: A row per image.
-        versions: The columns by which the images of an object differ.
-    """
+    """The rows of one object whose images differ by these columns: the most usual by responses, or the first."""
     base = shown["base"].iloc[0]
     if "log_odds" in shown:
         base = usual(shown.pivot_table(index="base", columns=list(versions), values="log_odds", dropna=False))
@@ -269,11 +218,8 @@ class Probe(ABC):
     def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """Some of its trials to look at, by row, each with what it shows; best those with usual responses.
 
-        By default the first four, versions of one object beside each other, with their notes in words: texts, and
-        numbers that are not all the same.
-
-        Args:
-            shown: As `score` is given.
+        By default the first four of all that `score` is given, versions of one object beside each other, with
+        their notes in words: texts, and numbers that are not all the same.
         """
         rows = np.argsort(shown["base"].to_numpy(), kind="stable")[:4].tolist()
         objects = list(dict.fromkeys(shown["base"].iloc[rows]))

@@ -63,13 +63,9 @@ def publication_of_several(
     *,
     differences: pd.DataFrame,
 ) -> Publication:
-    """The same of audits side by side: a column for each, and for the corrected p-value of every two of them.
+    """The same of an `AuditComparison`: a column for each row, and for the corrected p-value of every two.
 
-    Args:
-        rows: By name, the audits that count as one; none for people.
-        summary: That of the `AuditComparison`.
-        headings: Its headings.
-        differences: Its differences.
+    By name, `rows` are the audits that count as one; none for people.
     """
     networks = {name: audits for name, audits in rows.items() if audits}
     known = differences[differences["p_holm"].notna()]
@@ -152,8 +148,8 @@ def _done(audit: Audit) -> list[str]:
 
 def _references(audits: Sequence[Audit], *more: str) -> str:
     probes = dict.fromkeys(probe for audit in audits for probe in _done(audit) if probe in _METHODS)
+    cited = ["configural", "hesterberg2015", *(_METHODS[probe][1] for probe in probes), *more]
     facts = audits[0].facts
-    cited = ["configural", "hesterberg2015", *(key for probe in probes if (key := _METHODS[probe][1])), *more]
     return references([key for key in cited if key], version=facts.configural, year=facts.date[:4])
 
 

@@ -30,35 +30,21 @@ DRAWS = "draws.parquet"
 
 
 class Facts(BaseModel):
-    """What an audit was made of, besides its settings.
-
-    Attributes:
-        name: What the classifier is called.
-        classifier: What it says of itself.
-        object: The object scheme's name.
-        parts: Its part kinds, in words.
-        class_names: Of the scrambled and of the correct arrangement.
-        fingerprint: Of the library.
-        background: What lies under the parts.
-        configural: The version.
-        weights: A digest of the classifier's weights; see `models.digest`.
-        versions: Of what else it ran on.
-        date: When it was begun.
-    """
+    """What an audit was made of, besides its settings."""
 
     model_config = ConfigDict(frozen=True)
 
-    name: str
-    classifier: Mapping[str, Any] = {}
-    object: str = ""
-    parts: tuple[str, ...] = ()
-    class_names: tuple[str, str]
-    fingerprint: str = ""
-    background: str = "canvas"
-    configural: str = ""
-    weights: str = ""
-    versions: Mapping[str, str] = {}
-    date: str = ""
+    name: str  # what the classifier is called
+    classifier: Mapping[str, Any] = {}  # what it says of itself
+    object: str = ""  # the object scheme's name
+    parts: tuple[str, ...] = ()  # its part kinds, in words
+    class_names: tuple[str, str]  # of the scrambled and of the correct arrangement
+    fingerprint: str = ""  # of the library
+    background: str = "canvas"  # what lies under the parts
+    configural: str = ""  # the version
+    weights: str = ""  # a digest of the classifier's weights; see `models.digest`
+    versions: Mapping[str, str] = {}  # of what else it ran on
+    date: str = ""  # when it was begun
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,26 +86,22 @@ class Audit:
     interruption: str = ""
 
     def score(self, probe: str, name: str, *, of: str | None = None, at: float | None = None) -> Mapping[str, Any]:
-        """The first score of that name.
-
-        Args:
-            probe: Its probe.
-            name: Its column `score`.
-            of: Its column `of`, if that matters.
-            at: Its column `at`, if that matters.
+        """The first score of a probe that has that name, and is `of` that and `at` that where these are given.
 
         Raises:
             ConfiguralError: If there is none.
         """
-        wanted = {"probe": probe, "score": name, "of": of, "at": at}.items()
-        for row in self._rows:
-            if all(value is None or row[column] == value for column, value in wanted):
-                return dict(row)
+        if found := self.named(probe, name, of=of, at=at):
+            return found[0]
         raise ConfiguralError(f"the audit has no score {name} of {probe}" + (f" of {of}" if of else ""))
 
-    def named(self, probe: str, name: str) -> list[dict[str, Any]]:
-        """All scores of a probe that have that name."""
-        return [dict(row) for row in self._rows if row["probe"] == probe and row["score"] == name]
+    def named(
+        self, probe: str, name: str, *, of: str | None = None, at: float | None = None
+    ) -> list[dict[str, Any]]:
+        """All such scores; see `score`."""
+        wanted = {"probe": probe, "score": name, "of": of, "at": at}.items()
+        known = (row for row in self._rows if all(value is None or row[key] == value for key, value in wanted))
+        return [dict(row) for row in known]
 
     @cached_property
     def _rows(self) -> list[dict[str, Any]]:
@@ -171,9 +153,7 @@ class Audit:
     def save(self, folder: Path | str, probes: Collection[str] | None = None) -> None:
         """Write responses/, figures/, examples/, draws.parquet, audit.csv and audit.json, which comes last.
 
-        Args:
-            folder: Where.
-            probes: Write the responses, figures and examples of these alone, as the folder has the others'.
+        Where `probes` are given, responses, figures and examples of these alone, as the folder has the others'.
         """
         folder, wanted = Path(folder), self.probes if probes is None else probes
         for probe in wanted:
@@ -191,12 +171,9 @@ class Audit:
                 listed.append({"file": file, "caption": example.caption, "log_odds": log_odds})
             files.write_text(folder / "examples" / f"{probe}.json", json.dumps(listed, indent=1) + "\n")
         if self.draws:
-            files.write_bytes(folder / DRAWS, _parquet(pd.DataFrame(self.draws).astype(np.float32)), durable=True)
+            files.write_bytes(folder / DRAWS, parquet(pd.DataFrame(self.draws).astype(np.float32)), durable=True)
         files.write_text(folder / "audit.csv", self.scores.to_csv(index=False), durable=True)
-        rows = [
-            {key: None if isinstance(v, float) and np.isnan(v) else v for key, v in row.items()}
-            for row in self.scores.to_dict("records")
-        ]
+        rows = self.scores.astype(object).where(self.scores.notna(), None).to_dict("records")
         settings = self.settings.model_dump(mode="json")
         if not self.interruption:  # nobody needs to find its exemplars again, so nothing tells where they lie
             texts = {name: value for name, value in settings.items() if isinstance(value, str)}
@@ -256,10 +233,11 @@ _SCORES = dict.fromkeys(SCORE_COLUMNS, "text") | {
 
 def save_responses(folder: Path, probe: str, responses: pd.DataFrame) -> None:
     """Write the responses to one probe as Parquet."""
-    files.write_bytes(folder / "responses" / f"{probe}.parquet", _parquet(responses), durable=True)
+    files.write_bytes(folder / "responses" / f"{probe}.parquet", parquet(responses), durable=True)
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
+def parquet(table: pd.DataFrame) -> bytes:
+    """A table as the content of a Parquet file."""
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
     return buffer.getvalue()

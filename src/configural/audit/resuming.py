@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from configural.audit.result import Audit
+from configural.audit.result import Audit, parquet
 from configural.config.audit import EXECUTION
 from configural.errors import ConfiguralError
 from configural.io import files
@@ -49,12 +49,7 @@ def refuse_other(folder: Path, *, resume: bool) -> None:
 
 @contextmanager
 def audit_folder(folder: Path, new: Audit, *, resume: bool) -> Generator[Audit | None]:
-    """Hold the folder of an audit while the block runs.
-
-    Args:
-        folder: As `refuse_other` lets pass.
-        new: The audit, of which nothing has been measured.
-        resume: Whether the folder may hold a part of it, or all.
+    """Hold the folder of a new audit while the block runs, one that `refuse_other` lets pass.
 
     Yields:
         What the folder holds, if it is to be resumed.
@@ -113,12 +108,7 @@ def _refuse_other_material(stored: Audit, new: Audit, folder: Path) -> None:
 def kept_responses(
     stored: Audit, notes: Mapping[str, pd.DataFrame], *, folder: Path | None
 ) -> dict[str, pd.DataFrame]:
-    """What an interrupted audit has of the responses to some probes, without the notes of their trials.
-
-    Args:
-        stored: The audit.
-        notes: By probe, those of its trials.
-        folder: Where it lies.
+    """What an interrupted audit has of the responses to some probes, without these notes of their trials.
 
     Raises:
         ConfiguralError: If they are responses to other trials.
@@ -128,7 +118,7 @@ def kept_responses(
         if name not in stored.responses:
             continue
         found = stored.responses[name]
-        asked = _as_stored(expected.head(len(found)))
+        asked = pd.read_parquet(io.BytesIO(parquet(expected.head(len(found)))))  # as it comes back from a file
         if len(found) > len(expected) or not found.reindex(columns=asked.columns).equals(asked):
             raise ConfiguralError(
                 f"{folder}: responses/{name}.parquet is of other images than this audit asks about; remove it, and "
@@ -139,10 +129,3 @@ def kept_responses(
             path = Path(folder or "") / "responses" / f"{name}.parquet"
             check_columns(kept[name], {column: _KINDS.get(column, "score") for column in kept[name]}, path)
     return kept
-
-
-def _as_stored(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table as it comes back from a file."""
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
-    return pd.read_parquet(buffer)

@@ -114,17 +114,14 @@ def _unlike_the_training(
 ) -> dict[str, Any]:
     """Condition, seed and split of images that the network of a run has not seen, by default as the run's.
 
-    Args:
-        given: What a person says of them.
-        run: The run's settings.
-        folder: Where it lies.
-        library: The exemplars.
-        own: Whether they are to be the run's.
-
     Raises:
-        ConfiguralError: If what is given makes images that it was trained on.
+        ConfiguralError: If what is given makes images that it was trained on, or the exemplars are not those of
+            the run, although they are to be its own.
     """
-    same = library.fingerprint == _trained_on(folder)
+    path = folder / "metrics.json"
+    if not path.is_file():
+        raise ConfiguralError(f"{folder}: this run is not finished; continue it with resume")
+    same = library.fingerprint == read_metrics(path)["faces_fingerprint"]
     if own and not same:
         raise ConfiguralError(
             f"{folder}: was trained on other exemplars than {library.source} gives now; name their source"
@@ -144,11 +141,3 @@ def _unlike_the_training(
     if seed is None:
         seed = trained if kept else trained + 1
     return {"condition": given.get("condition", run.condition), "seed": seed, "split": split}
-
-
-def _trained_on(run: Path) -> str:
-    """The fingerprint of the exemplars that a finished run was trained on."""
-    path = run / "metrics.json"
-    if not path.is_file():
-        raise ConfiguralError(f"{run}: this run is not finished; continue it with resume")
-    return str(read_metrics(path)["faces_fingerprint"])

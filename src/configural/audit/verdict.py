@@ -66,17 +66,11 @@ _SAID = ("index", "choice", "accuracy", "relational_fraction", "relational_effec
 
 @dataclass(frozen=True)
 class _Shown:
-    """What the factorial probe shows on one background.
-
-    Attributes:
-        relational: Whether relations count at some distance.
-        positional: Whether positions do, or with a visible canvas what the parts cover there.
-        fraction: The relational fraction, where costs add up and it is defined.
-    """
+    """What counts at some distance on one background of the factorial probe."""
 
     relational: bool
-    positional: bool
-    fraction: Mapping[str, Any] | None
+    positional: bool  # or with a visible canvas what the parts cover there
+    fraction: Mapping[str, Any] | None  # where costs add up and it is defined
 
 
 def headline(audit: Audit) -> str:
@@ -98,7 +92,7 @@ def headline(audit: Audit) -> str:
             return "The audit was interrupted"
         return "Relations were not measured: that takes the probe factorial"
     plain, *visible = backgrounds(audit)
-    reasons = {row["note"] for row in _rows(audit, BALANCED, plain)}
+    reasons = {row["note"] for row in audit.named("factorial", BALANCED, of=plain)}
     if all(reasons):
         return "Relations were not measured: " + sorted(reasons)[0].removeprefix("undefined: ")
     floor = smallest_effect(audit)
@@ -126,7 +120,7 @@ def headline(audit: Audit) -> str:
             "Moved parts cost it something on the visible canvas alone: it reads where on the canvas they lie, or "
             "what they cover; neither relations among parts nor positions in the image are shown"
         )
-    elif _exchange_costs(audit, floor):
+    elif any(row["low"] > floor for row in audit.named("spatial_relations", FIRST, of=ANY)):
         return (
             "Exchanged parts cost it something, moved parts on average next to nothing: it reads roughly which "
             "part is where, to each other or in the image, or minds what exchanged parts cover of one another"
@@ -138,16 +132,14 @@ def headline(audit: Audit) -> str:
 
 def _where(audit: Audit, floor: float) -> tuple[str, str]:
     """In which frame parts have the positions that it reads, and what moving the whole portrait shows beside."""
-    drops = audit.named("displacement", "drop")
-    moved = [row for row in drops if row["of"] == IMAGE]
+    moved, on_it = (audit.named("displacement", "drop", of=of) for of in (IMAGE, ALL))
     # An observer of positions in the image loses as much by the whole portrait as by all parts moved on it.
-    on_it = max((row["value"] for row in drops if row["of"] == ALL), default=0.0)
-    if any(row["low"] > floor and row["value"] >= _AS_MUCH * on_it for row in moved):
+    as_much = _AS_MUCH * max((row["value"] for row in on_it), default=0.0)
+    if any(row["low"] > floor and row["value"] >= as_much for row in moved):
         return " in the image", ""
-    open_ = ", in the image or on the portrait"
-    if any(row["high"] <= floor for row in moved):
-        return open_, "; moving the whole portrait sideways costs it next to nothing"
-    return open_, ""
+    nothing = any(row["high"] <= floor for row in moved)
+    also = "; moving the whole portrait sideways costs it next to nothing" if nothing else ""
+    return ", in the image or on the portrait", also
 
 
 def _within_what_moves_show(reads: str, audit: Audit) -> str:
@@ -184,7 +176,7 @@ def _kind_of_relations(audit: Audit, background: str, floor: float) -> str:
     second = [row for row in natural if row["of"] == ANY]
     if np.isnan(first["value"]) or not second:
         return ""
-    one = max((row["value"] for row in _rows(audit, BALANCED, background)), default=0.0)
+    one = max((row["value"] for row in audit.named("factorial", BALANCED, of=background)), default=0.0)
     little = all(row["high"] <= floor and row["value"] <= _GRADED * one for row in second)
     # What one way costs and the other wins is nothing on average.
     if first["low"] > floor and little and not _any_beyond(natural, floor):
@@ -192,10 +184,6 @@ def _kind_of_relations(audit: Audit, background: str, floor: float) -> str:
         apart = [row for row in changed if row["at"] > 0 and row["of"] != ANY]
         return _ORDER if all(row["high"] <= floor for row in apart) else _COARSE
     return _EXTENT if first["high"] < one / 2 else ""
-
-
-def _exchange_costs(audit: Audit, floor: float) -> bool:
-    return any(row["of"] == ANY and row["low"] > floor for row in audit.named("spatial_relations", FIRST))
 
 
 def _one_way(audit: Audit, background: str) -> list[dict[str, Any]]:
@@ -235,20 +223,17 @@ def _refused(audit: Audit) -> str:
 def _turned(audit: Audit) -> bool:
     """Whether 2AFC and accuracy both are so clearly below chance that its classes must be the other way round.
 
-    Not where it responds alike to all images: then both are no more than how ties are counted.
+    Not where it responds alike to all images, but for rounding: then both are no more than how ties are counted.
     """
-    return not _alike(audit) and all(
-        audit.headed(heading)["high"] < _CLEARLY_BELOW for heading in ("choice", "accuracy")
-    )
-
-
-def _alike(audit: Audit) -> bool:
-    """Whether its responses do not change with the image, but for rounding."""
-    responses = audit.responses.get("forced_choice")
-    if responses is None or "log_odds" not in responses or len(responses) < 2:
+    values = _asked(audit)["log_odds"].to_numpy(float)
+    if len(values) > 1 and np.ptp(values) <= 1e-6 * max(1.0, float(np.abs(values).max())):
         return False
-    values = responses["log_odds"].to_numpy(float)
-    return bool(np.ptp(values) <= 1e-6 * max(1.0, float(np.abs(values).max())))
+    return all(audit.headed(heading)["high"] < _CLEARLY_BELOW for heading in ("choice", "accuracy"))
+
+
+def _asked(audit: Audit) -> pd.DataFrame:
+    """The responses of the forced choice; no row where it was not asked."""
+    return audit.responses.get("forced_choice", pd.DataFrame()).reindex(columns=["label", "log_odds"])
 
 
 def _both(fraction: Mapping[str, Any] | None) -> str:
@@ -272,15 +257,16 @@ def _both(fraction: Mapping[str, Any] | None) -> str:
 
 def _shown(audit: Audit, background: str, floor: float) -> _Shown:
     # Conjunctions of positions have an effect of relations, but no balanced one; one-sided bounds the reverse.
-    relational = any(
-        row["low"] > floor and half["low"] > floor
-        for row, half in zip(_rows(audit, BALANCED, background), _rows(audit, RELATIONAL, background), strict=True)
+    balanced, half, together, positions, fractions = (
+        audit.named("factorial", name, of=background)
+        for name in (BALANCED, RELATIONAL, TOGETHER, POSITIONAL, FRACTION)
     )
-    positional = any(row["low"] > floor for row in _rows(audit, TOGETHER, background))
+    relational = any(row["low"] > floor and other["low"] > floor for row, other in zip(balanced, half, strict=True))
+    positional = any(row["low"] > floor for row in together)
     # For all who read relations alone A equals B, and R equals C whichever way all move.
-    positional |= _any_beyond([*_rows(audit, POSITIONAL, background), *_one_way(audit, background)], floor)
+    positional |= _any_beyond([*positions, *_one_way(audit, background)], floor)
     at = audit.summary()["relational_fraction"][1].at
-    defined = [row for row in _rows(audit, FRACTION, background) if not np.isnan(row["value"])]
+    defined = [row for row in fractions if not np.isnan(row["value"])]
     first = min(defined, key=lambda row: row["at"] != at, default=None)
     return _Shown(relational, positional, first if first is not None and _adds_up(audit, first) else None)
 
@@ -313,12 +299,9 @@ def _adds_up(audit: Audit, fraction: Mapping[str, Any]) -> bool:
 
 def backgrounds(audit: Audit) -> list[str]:
     """Those of the factorial probe: first the plain one, then a visible canvas if there is one."""
-    rows = audit.scores[(audit.scores["probe"] == "factorial") & (audit.scores["score"] == BALANCED)]
-    return [of for of in dict.fromkeys(rows["of"]) if ", on " not in of]
-
-
-def _rows(audit: Audit, score: str, background: str) -> list[dict[str, Any]]:
-    return [row for row in audit.named("factorial", score) if row["of"] == background]
+    return [
+        of for of in dict.fromkeys(row["of"] for row in audit.named("factorial", BALANCED)) if ", on " not in of
+    ]
 
 
 def smallest_effect(audit: Audit) -> float:
@@ -336,7 +319,7 @@ def _measure(audit: Audit) -> tuple[float, str]:
         gap = _gap(audit)
     except ConfiguralError:
         return 0.0, ""
-    asked = audit.responses.get("forced_choice", pd.DataFrame(columns=["label", "log_odds"]))
+    asked = _asked(audit)
     sure = 2 * float(asked["log_odds"][asked["label"] == 1].median())
     if 0 < sure < gap:
         return sure, "twice the log-odds of the usual correct image"
@@ -350,8 +333,7 @@ def _gap(audit: Audit) -> float:
 
 def _differences(audit: Audit) -> dict[str, float]:
     """By what, how much responses differ; empty if that was not measured."""
-    rows = audit.scores[audit.scores["probe"] == "consistency"]
-    found = dict(zip(rows["of"], rows["value"].astype(float), strict=True))
+    found = {row["of"]: float(row["value"]) for row in audit.named("consistency", "difference")}
     return found if {AGAIN, COMPANY, SPREAD} <= found.keys() else {}
 
 
@@ -394,14 +376,11 @@ def sentences(audit: Audit) -> list[str]:
 def _choice(audit: Audit) -> str:
     choice = audit.score("forced_choice", "choice", of="all")
     correct = audit.facts.class_names[1]
-    turned = ""
-    if choice["high"] < 0.5:
-        turned = " That is below chance."
-        if _turned(audit):
-            turned = f" That is below chance: name the position of {correct} among its classes (positive)."
+    cure = f": name the position of {correct} among its classes (positive)" if _turned(audit) else ""
+    below = f" That is below chance{cure}." if choice["high"] < 0.5 else ""
     return (
         f"Of two images made of the same parts, it prefers the correct arrangement in {in_percent(choice)} of "
-        f"{choice['images']:,} pairs.{turned}"
+        f"{choice['images']:,} pairs.{below}"
     )
 
 
@@ -411,8 +390,7 @@ def _accuracy(audit: Audit) -> str:
     said = f"One by one, it predicts {correct} or {scrambled} correctly for {in_percent(accuracy)} of the images."
     if accuracy["low"] <= 0.5 < choice["low"]:
         said += " Its scores order the arrangements, but a probability of one half does not divide them."
-    responses = audit.responses.get("forced_choice", pd.DataFrame())
-    if len(responses) and (one := {bool(value > 0) for value in responses["log_odds"]}) in ({True}, {False}):
+    if (one := {bool(value > 0) for value in _asked(audit)["log_odds"]}) in ({True}, {False}):
         said += f" It calls every one of them {correct if True in one else scrambled}: "
         said += "are images prepared as in its training (scale, mean, std, channels)?"
     if accuracy["value"] < _FAMILIAR:
@@ -503,8 +481,7 @@ def _clipped(audit: Audit) -> str:
 
 def _absurd(audit: Audit) -> str:
     """A warning where it is surer of the usual image than one that is fed as in its training would be."""
-    responses = audit.responses.get("forced_choice", pd.DataFrame())
-    usual = float(responses["log_odds"].abs().median()) if len(responses) else 0.0
+    usual = float(_asked(audit)["log_odds"].astype(float).abs().median())  # nan of none
     if not usual > _ABSURD:
         return ""
     return (

@@ -146,13 +146,11 @@ def confusion_matrix_figure(metrics: Metrics, axes: Axes | None = None) -> Figur
     with styled():
         axes = titled((5.2, 5.2), "Confusion matrix of the test", axes=axes)
         axes.imshow(fractions, cmap=_BLUES, vmin=0, vmax=1)
-        for row in range(2):
-            for column in range(2):
-                fraction = fractions[row, column]
-                word: dict[str, Any] = {"ha": "center", "va": "center", "color": _readable_on(_BLUES(fraction))}
-                axes.text(column, row - 0.12, f"{counts[row, column]:,}", fontsize=28, **word)
-                axes.text(column, row + 0.13, f"{percent(fraction)} %" if totals[row] else "–", fontsize=16, **word)
-                axes.text(column, row + 0.28, f"of {metrics.class_names[row]}", fontsize=12, **word)
+        for (row, column), fraction in np.ndenumerate(fractions):
+            word: dict[str, Any] = {"ha": "center", "va": "center", "color": _readable_on(_BLUES(fraction))}
+            axes.text(column, row - 0.12, f"{counts[row, column]:,}", fontsize=28, **word)
+            axes.text(column, row + 0.13, f"{percent(fraction)} %" if totals[row] else "–", fontsize=16, **word)
+            axes.text(column, row + 0.28, f"of {metrics.class_names[row]}", fontsize=12, **word)
         axes.set_xticks([0, 1], metrics.class_names, fontsize=14)
         axes.set_yticks([0, 1], metrics.class_names, fontsize=14, rotation=90, va="center")
         axes.set_xlabel("predicted class")

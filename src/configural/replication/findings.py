@@ -173,15 +173,10 @@ def findings(results: pd.DataFrame, image_size: int, closest_parts: float = CLOS
         for field in fields
         for name in CONDITIONS
     ]
-    shifted = {
-        single_unit: tuple(
-            tests.fall_when_shifted(field, name)
-            for field in fields
-            if field.single_unit == single_unit
-            for name in CONDITIONS
-        )
-        for single_unit in (False, True)
-    }
+    of_cnns, of_fcns = (
+        tuple(tests.fall_when_shifted(field, name) for field in some for name in CONDITIONS)
+        for some in ([field for field in fields if field.single_unit == single] for single in (False, True))
+    )
     return (
         Finding(
             "own condition",
@@ -195,14 +190,14 @@ def findings(results: pd.DataFrame, image_size: int, closest_parts: float = CLOS
             "Networks with a dense layer fall when the images are shifted.",
             "For each CNN and condition: the fall in accuracy from middle to shifted images is at least "
             f"{100 * FALL:g} percentage points.",
-            shifted[False],
+            of_cnns,
         ),
         Finding(
             "FCNs do not fall when shifted",
             "Fully convolutional networks do not fall when the images are shifted.",
             "For each FCN and condition: the fall in accuracy from middle to shifted images is less than "
             f"{100 * FALL:g} percentage points.",
-            shifted[True],
+            of_fcns,
         ),
         _which_cross_test(tests, fields, image_size),
         _smallest_field(tests, fields, closest_parts),

@@ -6,8 +6,6 @@ import pandas as pd
 
 from configural.study.results import RESULT_COLUMNS
 
-_SEED = 42
-_IMAGES = 3000
 _RENAMED = {
     "run": "repeat",
     "test_placement": "placement",
@@ -35,7 +33,7 @@ def published_results() -> pd.DataFrame:
     with resources.files("configural.replication").joinpath("published_results.csv").open(encoding="utf-8") as file:
         frame = pd.read_csv(file)
     network = frame["family"].str.lower() + "-" + frame["layers"].astype(str)
-    frame = frame.rename(columns=_RENAMED).assign(network=network, seed=_SEED, images=_IMAGES, run="")
+    frame = frame.rename(columns=_RENAMED).assign(network=network, seed=42, images=3000, run="")
     return frame[list(RESULT_COLUMNS)]
 
 

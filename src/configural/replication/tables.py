@@ -24,18 +24,13 @@ _COLOURS = {"holds": "blue", "does not hold": "dark_orange", "undecided": "brigh
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is ready to be shown; the page's template shows it as HTML.
-
-    Attributes:
-        numbers: Positions of the columns that are set flush right.
-        note: Below it; may be empty.
-    """
+    """A table that is ready to be shown; the page's template shows it as HTML."""
 
     title: str
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
-    numbers: Sequence[int] = ()
-    note: str = ""
+    numbers: Sequence[int] = ()  # positions of the columns that are set flush right
+    note: str = ""  # below it
 
     def markdown(self) -> str:
         """For a Markdown file."""
@@ -83,13 +78,8 @@ def compare(folder: Path | str, *, write_page: Callable[[Path], object] | None =
 
 def comparison_text(comparison: Comparison) -> Group:
     """A comparison for a rich console of 80 columns: `Console().print(comparison_text(comparison))`."""
-    shown = (
-        _short_findings(comparison),
-        fields_table(comparison),
-        _short_cells(comparison),
-        falls_table(comparison),
-    )
-    return Group(*(table.rich() for table in shown))
+    shown = (_short_findings, fields_table, _short_cells, falls_table)
+    return Group(*(table(comparison).rich() for table in shown))
 
 
 def _short_findings(comparison: Comparison) -> Table:
@@ -104,15 +94,8 @@ def _short_findings(comparison: Comparison) -> Table:
 def _short_cells(comparison: Comparison) -> Table:
     """Of `cells_table` the means."""
     rows: list[tuple[str, ...]] = [
-        (
-            cell["network"],
-            " → ".join(dict.fromkeys((cell["train_condition"], cell["test_condition"]))),
-            cell["placement"],
-            *(measured(cell, whose).partition(" (")[0] for whose in ("own", "published")),
-            points(cell["difference"], sign=True),
-        )
-        for cell in comparison.cells.to_dict("records")
-        if cell["placement"] in SHOWN_PLACEMENTS
+        (network, " → ".join(dict.fromkeys((train, test))), where, *(text.partition(" (")[0] for text in numbers))
+        for network, train, test, where, _repeats, *numbers in cells_table(comparison).rows
     ]
     columns = ("network", "trained → tested", "placement", "own, %", "published, %", "points")
     note = "comparison.md has the spread over repeats. ≈ is estimated from the published shifted figure."
@@ -131,13 +114,9 @@ def markdown(comparison: Comparison) -> str:
         "all used seed 42. Published: Lisa Lengenfelder, Are Relations Relevant in CNNs? A Study Based on a Facial "
         "Dataset, Bachelor thesis, 2021."
     )
-    shown = [table.markdown() for table in (*tables(comparison), *check_tables(comparison))]
-    return "\n\n".join(["# Set against the published results", introduction, *shown]) + "\n"
-
-
-def tables(comparison: Comparison) -> tuple[Table, ...]:
-    """The findings, what this size can show, the cells side by side, and the largest falls."""
-    return (findings_table(comparison), fields_table(comparison), cells_table(comparison), falls_table(comparison))
+    shown = [table(comparison) for table in (findings_table, fields_table, cells_table, falls_table)]
+    texts = [table.markdown() for table in (*shown, *check_tables(comparison))]
+    return "\n\n".join(["# Set against the published results", introduction, *texts]) + "\n"
 
 
 def findings_table(comparison: Comparison) -> Table:
@@ -176,18 +155,10 @@ def fields_table(comparison: Comparison) -> Table:
 
 def cells_table(comparison: Comparison) -> Table:
     """Own and published accuracy of every cell, side by side."""
-    headings = (
-        "trained on",
-        "tested on",
-        "placement",
-        "repeats",
-        "own, % correct",
-        "published, % correct",
-        "points",
-    )
+    identified = ("network", "trained on", "tested on", "placement")
     return Table(
         "Cell by cell",
-        ("network", *headings),
+        (*identified, "repeats", "own, % correct", "published, % correct", "points"),
         [
             (
                 *(cell[name] for name in CELL),

@@ -16,7 +16,8 @@ from configural.audit.verdict import stated
 from configural.evaluation import save_figure
 from configural.io import manifest
 from configural.io.reading import read_json
-from configural.report.parts import Rows, embedded, plain, write_page
+from configural.report.parts import embedded, write_page
+from configural.report.settings import Rows, plain, weights
 from configural.wording import in_percent, in_words, probability, without_folders
 
 _IN_ALT = 12
@@ -60,9 +61,9 @@ def _scales(audit: Audit) -> list[dict[str, Any]]:
     """The numbers that stand for the audit on their scales, beside what observers of known strategy have there."""
     parts, found = len(audit.facts.parts), []
     for heading, title, start, position in (
-        ("relational_fraction", "Relational fraction", 0, 0.0),
+        ("relational_fraction", "Relational fraction", 0, [0.0]),
         # Each of n parts that move costs an observer of positions as much as one: (1 − n) / (1 + n).
-        ("index", "Relation index", -1, (1 - parts) / (1 + parts) if parts else np.nan),
+        ("index", "Relation index", -1, [(1 - parts) / (1 + parts)] if parts else []),
     ):
         score = stated(audit, heading)
         if score["note"] == NOT_MEASURED:
@@ -76,11 +77,7 @@ def _scales(audit: Audit) -> list[dict[str, Any]]:
                 "at": f"{score['at']:g}",
                 "start": start,
                 "numbers": [float(score[key]) for key in ("value", "low", "high")] if known else None,
-                "observers": [
-                    (name, value)
-                    for name, value in (("position observer", position), ("relation observer", 1.0))
-                    if not np.isnan(value)
-                ],
+                "observers": [*(("position observer", at) for at in position), ("relation observer", 1.0)],
             }
         )
     return found
@@ -150,7 +147,7 @@ def _settings(audit: Audit) -> dict[str, Rows]:
         ],
         "Classifier": [
             ("name", facts.name, ""),
-            *([("weights (SHA-256)", facts.weights[:16], "the first 16 digits")] if facts.weights else []),
+            *weights({"weights": facts.weights}),
             *([(f"class taken as {facts.class_names[1]}", plain(positive), "")] if positive != "" else []),
             *((key.replace("_", " "), plain(value), "") for key, value in told.items()),
         ],

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from configural import __version__
 from configural.audit import Audit, headline
-from configural.config import RunConfig
+from configural.config import AuditConfig, RunConfig
 from configural.errors import ConfiguralError
 from configural.evaluation.metrics import RunMetrics, TestMetrics, read_metrics
 from configural.report.parts import write_page
@@ -25,20 +25,11 @@ _DEEPEST = 4
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the page.
+    """A line of the page."""
 
-    Attributes:
-        name: Of its folder, below the page's.
-        kind: run, test or audit.
-        link: To its page; empty if there is none.
-        accuracy: Fraction of images predicted correctly; None if not known.
-        said: The headline of an audit, or why it cannot be read.
-        curve: Accuracy of valid by epoch.
-    """
-
-    name: str
-    kind: str
-    link: str = ""
+    name: str  # of its folder, below the page's
+    kind: str  # run, test, audit or damaged
+    link: str = ""  # to its page
     network: str = ""
     condition: str = ""
     source: str = ""
@@ -46,8 +37,8 @@ class Entry:
     seed: str = ""
     date: str = ""
     accuracy: float | None = None
-    said: str = ""
-    curve: tuple[float, ...] = ()
+    said: str = ""  # the headline of an audit, or why it cannot be read
+    curve: tuple[float, ...] = ()  # accuracy of valid by epoch
 
 
 def write_index(folder: Path | str = "runs") -> Path:
@@ -90,9 +81,10 @@ def _entries(folder: Path, top: Path) -> Iterator[Entry]:
     link = quote(f"{name}/report.html") if (folder / "report.html").is_file() else ""
     try:
         if (folder / "audit.json").is_file():
-            yield _of_audit(folder, name, link)
+            yield Entry(name, "audit", link, **_of_audit(folder))
         elif (folder / "metrics.json").is_file():
-            yield (_of_run if (folder / "config.yaml").is_file() else _of_test)(folder, name, link)
+            kind, of = ("run", _of_run) if (folder / "config.yaml").is_file() else ("test", _of_test)
+            yield Entry(name, kind, link, **of(folder))
     except ConfiguralError as error:
         yield Entry(name, "damaged", link, said=without_folders(str(error)))
     if len(folder.relative_to(top).parts) < _DEEPEST:
@@ -101,55 +93,46 @@ def _entries(folder: Path, top: Path) -> Iterator[Entry]:
                 yield from _entries(below, top)
 
 
-def _of_run(folder: Path, name: str, link: str) -> Entry:
+def _made_of(settings: RunConfig | AuditConfig) -> dict[str, Any]:
+    """What images were made of."""
+    told = {name: without_folders(getattr(settings, name)) for name in ("condition", "source")}
+    return {**told, "image_size": settings.image_size, "seed": str(settings.seed)}
+
+
+def _of_run(folder: Path) -> dict[str, Any]:
     settings, metrics = RunConfig.load(folder / "config.yaml"), read_metrics(folder / "metrics.json", RunMetrics)
     history = History.load(folder / "history.csv")
-    return Entry(
-        name,
-        "run",
-        link,
-        network=settings.network,
-        condition=without_folders(settings.condition),
-        source=without_folders(settings.source),
-        image_size=settings.image_size,
-        seed=str(settings.seed),
-        date=metrics.get("date", ""),
-        accuracy=metrics["test_accuracy"],
-        curve=tuple(round(epoch.valid_accuracy, 4) for epoch in history.epochs),
-    )
+    return {
+        **_made_of(settings),
+        "network": settings.network,
+        "date": metrics.get("date", ""),
+        "accuracy": metrics["test_accuracy"],
+        "curve": tuple(round(epoch.valid_accuracy, 4) for epoch in history.epochs),
+    }
 
 
-def _of_test(folder: Path, name: str, link: str) -> Entry:
+def _of_test(folder: Path) -> dict[str, Any]:
     metrics = read_metrics(folder / "metrics.json", TestMetrics)
     settings: dict[str, Any] = metrics["settings"]
     placed = f", {settings['placement']}" if settings.get("placement") not in (None, "middle") else ""
-    return Entry(
-        name,
-        "test",
-        link,
-        network=settings["network"],
-        condition=f"{settings.get('condition') or ''}{placed}",
-        source=str(settings.get("source") or settings.get("data") or ""),
-        image_size=settings["image_size"],
-        seed=str(settings.get("seed", "")),
-        date=metrics.get("date", ""),
-        accuracy=metrics["test_accuracy"],
-    )
+    return {
+        "network": settings["network"],
+        "condition": f"{settings.get('condition') or ''}{placed}",
+        "source": str(settings.get("source") or settings.get("data") or ""),
+        "image_size": settings["image_size"],
+        "seed": str(settings.get("seed", "")),
+        "date": metrics.get("date", ""),
+        "accuracy": metrics["test_accuracy"],
+    }
 
 
-def _of_audit(folder: Path, name: str, link: str) -> Entry:
+def _of_audit(folder: Path) -> dict[str, Any]:
     audit = Audit.load(folder)
     accuracy = float(audit.headed("accuracy")["value"])
-    return Entry(
-        name,
-        "audit",
-        link,
-        network=audit.facts.name,
-        condition=without_folders(audit.settings.condition),
-        source=without_folders(audit.settings.source),
-        image_size=audit.settings.image_size,
-        seed=str(audit.settings.seed),
-        date=audit.facts.date,
-        accuracy=None if accuracy != accuracy else accuracy,
-        said=headline(audit),
-    )
+    return {
+        **_made_of(audit.settings),
+        "network": audit.facts.name,
+        "date": audit.facts.date,
+        "accuracy": None if accuracy != accuracy else accuracy,
+        "said": headline(audit),
+    }

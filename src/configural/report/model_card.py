@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from configural.report.parts import Rows, write_page
+from configural.report.parts import write_page
+from configural.report.settings import Rows
 from configural.runs import Run
 from configural.wording import percent, without_folders
 
@@ -15,12 +16,7 @@ _OF_THE_MACHINE = {"drawing", "training", "testing"}
 
 
 def write_model_card(run: Run, settings: Mapping[str, Rows]) -> Path:
-    """Write `README.md` into a run's folder; returns its path.
-
-    Args:
-        run: The run.
-        settings: As its page shows them.
-    """
+    """Write `README.md` into a run's folder, with settings as its page shows them; returns its path."""
     metrics, names = run.metrics, run.predictions.class_names
     condition = without_folders(run.settings.condition)
     exemplars = run.settings.source.partition(":")[0]

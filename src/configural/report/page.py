@@ -18,17 +18,8 @@ from configural.evaluation.metrics import TestMetrics, read_metrics
 from configural.io import manifest
 from configural.portraits import SOURCES
 from configural.report.model_card import write_model_card
-from configural.report.parts import (
-    CONDITIONS,
-    PLACEMENTS,
-    SPLITS,
-    Rows,
-    embedded,
-    made_with,
-    reading,
-    weights,
-    write_page,
-)
+from configural.report.parts import embedded, write_page
+from configural.report.settings import CONDITIONS, PLACEMENTS, SPLITS, Rows, made_with, reading, weights
 from configural.runs import Run
 from configural.training import Recipe
 from configural.training import recipe as preset_recipe
@@ -69,8 +60,7 @@ def write_run_report(run: Run) -> Path:
 def write_evaluation_report(folder: Path | str) -> Path:
     """Write `report.html` into the folder of a saved network's test; returns its path.
 
-    Args:
-        folder: Holds `predictions.csv`, `metrics.json` and the images.
+    The folder holds `predictions.csv`, `metrics.json` and the images.
     """
     folder = Path(folder)
     manifest.refuse_changed(folder, "metrics.json", "predictions.csv")
@@ -139,11 +129,10 @@ def _by_chance(placed: Mapping[str, Predictions]) -> float:
 
 def _named(network: str, source: str) -> str:
     """The options by which a command is told what it imports only where a person names it."""
-    own = {"network": ":" in network, "source": ":" in source and not SOURCES.knows(source.partition(":")[0])}
-    values = {"network": network, "source": source}
-    return "".join(
-        f" --{option} {shlex.quote(without_folders(values[option]))}" for option, needed in own.items() if needed
-    )
+    own = {"network": network} if ":" in network else {}
+    if ":" in source and not SOURCES.knows(source.partition(":")[0]):
+        own["source"] = source
+    return "".join(f" --{option} {shlex.quote(without_folders(value))}" for option, value in own.items())
 
 
 def _summary(name: str, image_size: int) -> models.Summary | None:
@@ -163,9 +152,7 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
             *([("seed of the images", str(settings.data_seed), "")] if settings.data_seed != settings.seed else []),
             ("fingerprint of the exemplars", metrics["faces_fingerprint"][:12], ""),
             ("size", f"{settings.image_size} × {settings.image_size} pixels", ""),
-            ("train", f"{images['train']:,} images", ""),
-            ("valid", f"{images['valid']:,} images", ""),
-            ("test", f"{images['test']:,} images", ""),
+            *((subset, f"{images[subset]:,} images", "") for subset in ("train", "valid", "test")),
         ],
         "Training": [
             ("network", settings.network, f"{metrics['parameters']['total']:,} parameters"),
@@ -191,15 +178,10 @@ def _run_settings(settings: RunConfig, metrics: Mapping[str, Any]) -> dict[str, 
 
 def _departures(recipe: Recipe) -> Rows:
     """What only some recipes change of the study's training."""
-    study = preset_recipe("paper")
-    named = {
-        "beta_2": "β₂ of Adam",
-        "weight_decay": "weight decay",
-        "label_smoothing": "label smoothing",
-        "dropout": "dropout",
-    }
-    values = {label: (getattr(recipe, name), getattr(study, name)) for name, label in named.items()}
-    return [(label, f"{given:g}", "") for label, (given, usual) in values.items() if given != usual]
+    study, names = preset_recipe("paper"), ("beta_2", "weight_decay", "label_smoothing", "dropout")
+    changed = [name for name in names if getattr(recipe, name) != getattr(study, name)]
+    words = {"beta_2": "β₂ of Adam"}
+    return [(words.get(name, name.replace("_", " ")), f"{getattr(recipe, name):g}", "") for name in changed]
 
 
 def _evaluation_settings(metrics: Mapping[str, Any]) -> dict[str, Rows]:

@@ -62,21 +62,17 @@ def write_pair_report(pair: Pair, folder: Path | str, *, members: Mapping[str, M
     images = []
     for number, one in enumerate(pair.shown):
         write_png(folder / "examples" / f"{number}.png", one.image)
-        images.append(
-            {
-                "caption": one.caption,
-                "image": embedded(folder, "examples", f"{number}.png"),
-                "responses": [
-                    (
-                        name,
-                        _percent(pair.of_gap(one, name)),
-                        _sure(expit(given)),
-                        in_words({"value": given, "low": float("nan")}),
-                    )
-                    for name, given in one.log_odds.items()
-                ],
-            }
-        )
+        image = embedded(folder, "examples", f"{number}.png")
+        responses = [
+            (
+                name,
+                _percent(pair.of_gap(one, name)),
+                _sure(expit(given)),
+                in_words({"value": given, "low": math.nan}),
+            )
+            for name, given in one.log_odds.items()
+        ]
+        images.append({"caption": one.caption, "image": image, "responses": responses})
     drops = {name: {of: in_words(pair.drop(name, of)) for of in (ONE, ALL)} for name in pair.scores}
     return write_page(
         folder,

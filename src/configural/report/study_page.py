@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,17 +20,8 @@ from configural.replication.comparison import CELL, NETWORKS, compare_results, o
 from configural.replication.fields import CLOSEST_PARTS
 from configural.replication.findings import Verdict
 from configural.replication.tables import cannot_be_tested
-from configural.report.parts import (
-    CONDITIONS,
-    SPLITS,
-    Image,
-    Rows,
-    embedded,
-    made_with,
-    plain,
-    reading,
-    write_page,
-)
+from configural.report.parts import Image, embedded, write_page
+from configural.report.settings import CONDITIONS, SPLITS, Rows, made_with, plain, reading
 from configural.study.record import Attempts, StudyRecord
 from configural.study.results import RESULT_COLUMNS, load_results
 from configural.training import History
@@ -44,26 +36,16 @@ _WORST = 0.5
 
 @dataclass(frozen=True)
 class Training:
-    """One run of the study.
+    """One run of the study; what is not known, or not there, is empty."""
 
-    Attributes:
-        name: Of its folder.
-        repeat: From 1.
-        seed: Empty if not known.
-        state: finished, failed, begun or not begun.
-        accuracy: On its own middle images, in percent; empty if not tested yet.
-        link: To its page, relative to the study's folder; empty if there is none.
-        failure: Why it failed; empty if it did not.
-    """
-
-    name: str
+    name: str  # of its folder
     network: str
     condition: str
-    repeat: int
+    repeat: int  # from 1
     seed: str
-    state: str
-    accuracy: str
-    link: str
+    state: str  # finished, failed, begun or not begun
+    accuracy: str  # on its own middle images, in percent
+    link: str  # to its page, relative to the study's folder
     failure: str
 
 
@@ -84,13 +66,9 @@ def write_study_report(folder: Path | str) -> Path:
     trainings = _trainings(folder, record.plan, results)
     networks = ordered([training.network for training in trainings], NETWORKS)
     published = comparison.published
-    lowest = min(
-        [
-            *results[results["placement"].isin(["middle", "shifted"])]["accuracy"],
-            *published[published["network"].isin(networks)]["accuracy"],
-        ],
-        default=0.0,
-    )
+    own_shown = results["accuracy"][results["placement"].isin(["middle", "shifted"])]
+    published_shown = published["accuracy"][published["network"].isin(networks)]
+    lowest = min([*own_shown, *published_shown], default=0.0)
     measured = _measured(folder, trainings)
     finished = sum(training.state == "finished" for training in trainings)
     return write_page(
@@ -145,12 +123,7 @@ def _unlearned(results: pd.DataFrame) -> list[str]:
 
 def _trainings(folder: Path, plan: StudyPlan, results: pd.DataFrame) -> list[Training]:
     """The planned runs in the order of the grid, and those that lie in the folder beside."""
-    wanted = [
-        (network, condition_label(condition), repeat)
-        for network in plan.networks
-        for condition in plan.conditions
-        for repeat in range(1, len(plan.seeds) + 1)
-    ]
+    wanted = product(plan.networks, map(condition_label, plan.conditions), range(1, len(plan.seeds) + 1))
     # A hyphen may be in the name of a network or a condition, so only known networks are found.
     names = [path.name for path in folder.glob("runs/*") if path.is_dir()]
     parted = [re.fullmatch(rf"({'|'.join(NETWORKS)})-(.+)-(\d+)", name) for name in names]
@@ -213,36 +186,29 @@ def _curves(folder: Path, trainings: Sequence[Training]) -> dict[tuple[str, str]
     if not every:
         return {}
     start = axis_start(every)
-    images: dict[tuple[str, str], tuple[Image, str] | None] = {}
+    # While the study is at work, the page is written now and again.
+    at_work = any(each.state != "finished" for each in trainings)
+    images: dict[tuple[str, str], tuple[Image, str] | None] = dict.fromkeys(histories)
     for (network, condition), of_cell in histories.items():
+        if not of_cell:
+            continue
+        # All conditions of a network are trained as long, networks not: each has its own axis of epochs.
+        alike = [history for key, cell in histories.items() if key[0] == network for history in cell.values()]
+        epochs = max(history.epochs[-1].epoch for history in alike)
+        figure = repeats_figure(f"{network} on {condition}", of_cell, start=start, epochs=epochs)
         path = folder / "figures" / f"curves-{network}-{condition}.png"
-        if of_cell:
-            # All conditions of a network are trained as long, networks not: each has its own axis of epochs.
-            epochs = max(
-                history.epochs[-1].epoch
-                for key, others in histories.items()
-                if key[0] == network
-                for history in others.values()
-            )
-            figure = repeats_figure(f"{network} on {condition}", of_cell, start=start, epochs=epochs)
-            # While the study is at work, the page is written now and again.
-            at_work = any(each.state != "finished" for each in trainings)
-            written = save_figure(figure, path, **({"formats": ("png",)} if at_work else {}))
-            manifest.renew(folder, *(f"figures/{one.name}" for one in written))
-        image = embedded(folder, "figures", path.name) if of_cell else None
+        written = save_figure(figure, path, **({"formats": ("png",)} if at_work else {}))
+        manifest.renew(folder, *(f"figures/{one.name}" for one in written))
         ends = [f"{name} {percent(each.epochs[-1].valid_accuracy)} %" for name, each in of_cell.items()]
-        images[network, condition] = (image, ", ".join(ends)) if image is not None else None
+        if (image := embedded(folder, "figures", path.name)) is not None:
+            images[network, condition] = (image, ", ".join(ends))
     return images
 
 
 def _measured(folder: Path, trainings: Sequence[Training]) -> dict[str, Mapping[str, Any]]:
     """By name, the metrics of the runs that have some, and of which network they are."""
-    paths = {training: folder / "runs" / training.name / "metrics.json" for training in trainings}
-    return {
-        training.name: {**read_metrics(path), "network": training.network}
-        for training, path in paths.items()
-        if path.is_file()
-    }
+    paths = ((each, folder / "runs" / each.name / "metrics.json") for each in trainings)
+    return {each.name: {**read_metrics(path), "network": each.network} for each, path in paths if path.is_file()}
 
 
 def _settings(record: StudyRecord, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Rows]:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from configural.audit import plotting
 from configural.audit.probe import Material, Probe, Score, Trials, Which
-from configural.audit.probes.forced_choice import ForcedChoice, kinds_of_arrangements
+from configural.audit.probes.forced_choice import ForcedChoice, figure_by_kind, fractions_by_kind
 
 CHANCE = 0.25
 """What a classifier scores that predicts each image of a pair by the toss of a coin."""
@@ -45,21 +44,11 @@ class Anagrams(Probe):
         pairs = responses.assign(correct=correct).groupby("base").agg(
             host=("host", "first"), kind=("kind", "max"), both=("correct", "min"), images=("correct", "size")
         )  # fmt: skip
-        pairs = pairs[pairs["images"] == 2]
-        found = [Score("both_correct", material.bootstrap.fraction(pairs["both"], pairs["host"]), "all")]
-        for kind in kinds_of_arrangements(material.scheme):
-            some = pairs[pairs["kind"] == kind]
-            if len(some):
-                found.append(Score("both_correct", material.bootstrap.fraction(some["both"], some["host"]), kind))
-        return found
+        return fractions_by_kind("both_correct", pairs[pairs["images"] == 2], "both", material)
 
     def figure(self, scores: pd.DataFrame) -> Figure:
         """The fraction of pairs by kind of scrambled arrangement, with a line at chance."""
-        with plotting.panels(1, 0.55 * len(scores) + 1.9) as (figure, (axes,)):
-            names = [f"{of}  (n = {images:,})" for of, images in zip(scores["of"], scores["images"], strict=True)]
-            plotting.fraction_dots(axes, scores, names, "both images of a pair correct")
-            axes.axvline(CHANCE, color=plotting.GREY, linewidth=1.4, linestyle=(0, (3, 3)))
-        return figure
+        return figure_by_kind(scores, "both images of a pair correct", chance=CHANCE)
 
     def summary(self) -> Mapping[str, Which]:
         """The fraction over all pairs."""

@@ -150,10 +150,9 @@ class Attribution(Inspection):
             for key, (label, colour, marker, up) in _STYLES.items():
                 rows = scores[scores["score"] == f"fraction_{key}"]
                 if len(rows):
-                    axes.errorbar(
-                        rows["value"], np.arange(len(rows)) + up, xerr=plotting.arms(rows), fmt=marker,
-                        color=colour, label=label, capsize=0, elinewidth=2, markersize=12 if marker == "|" else 8,
-                        markeredgewidth=2.5, clip_on=False,
+                    plotting.marks(
+                        axes, rows, np.arange(len(rows)) + up, fmt=marker, color=colour, label=label, elinewidth=2,
+                        markersize=12 if marker == "|" else 8, markeredgewidth=2.5, clip_on=False,
                     )  # fmt: skip
             axes.set_yticks(range(len(names)), names)
             axes.invert_yaxis()

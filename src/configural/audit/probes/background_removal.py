@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
-from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under, usual_object
+from configural.audit.changes import under
+from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, usual_object
 from configural.audit.probes.forced_choice import choices
 from configural.stimuli.conditions import BACKGROUNDS
 
@@ -77,12 +78,10 @@ class BackgroundRemoval(Probe):
 
     def figure(self, scores: pd.DataFrame) -> Figure:
         """2AFC, and the probability of correct arrangements, on each background."""
-        choice, probability = (
-            scores[scores["score"] == "choice"],
-            scores[scores["score"].str.startswith(PROBABILITY)],
-        )
+        choice = scores[scores["score"] == "choice"]
+        probability = scores[scores["score"].str.startswith(PROBABILITY)]
         with plotting.panels(2, 3.8) as (figure, (left, right)):
-            plotting.fraction_dots(left, choice, list(choice["of"]), "correct arrangement preferred", chance=True)
+            plotting.fraction_dots(left, choice, list(choice["of"]), "correct arrangement preferred", chance=0.5)
             label = f"{probability['score'].iloc[0]} of correct arrangements"
             plotting.fraction_dots(right, probability, list(probability["of"]), label)
         return figure

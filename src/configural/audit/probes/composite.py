@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,20 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
+from configural.audit.changes import exchanged, plain, shifted, steps, with_columns
 from configural.audit.intervals import Estimate
 from configural.audit.positions import fit
-from configural.audit.probe import (
-    Material,
-    Probe,
-    Score,
-    Trials,
-    Which,
-    exchanged,
-    plain,
-    usual_object,
-    with_columns,
-)
-from configural.audit.probes.displacement import shifted, steps
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual_object
 from configural.portraits import Library
 from configural.stimuli import StimulusTable
 
@@ -73,19 +64,14 @@ class Composite(Probe):
         versions: list[tuple[StimulusTable, dict[str, Any]]] = []
         half = steps(material.library, base, self.distance / 2)
         kept = np.ones(len(base), bool)
-        for donors, order, table in (
-            ("two", "correct", mixed), ("two", "scrambled", scrambled), ("one", "correct", own)
-        ):  # fmt: skip
-            for alignment, sign in ((ALIGNED, 1), (MISALIGNED, -1)):
-                if donors == "one" and alignment == MISALIGNED:
-                    continue
-                for way in (1, -1):
-                    moved = shifted(
-                        shifted(table, first, 0 * half, way * half), second, 0 * half, sign * way * half
-                    )
-                    kept &= fit(material.library, moved)
-                    notes = {"donors": donors, "order": order, "alignment": alignment, "way": way}
-                    versions.append((moved, notes))
+        of_two = product((("correct", mixed), ("scrambled", scrambled)), ((ALIGNED, 1), (MISALIGNED, -1)))
+        shown = [("two", *version, *aligned) for version, aligned in of_two]
+        for (donors, order, table, alignment, sign), way in product(
+            [*shown, ("one", "correct", own, ALIGNED, 1)], (1, -1)
+        ):
+            moved = shifted(shifted(table, first, 0 * half, way * half), second, 0 * half, sign * way * half)
+            kept &= fit(material.library, moved)
+            versions.append((moved, {"donors": donors, "order": order, "alignment": alignment, "way": way}))
         rows = np.flatnonzero(kept)
         return Trials.join(material.library, [(table.take(rows), notes) for table, notes in versions])
 
@@ -109,9 +95,8 @@ class Composite(Probe):
             index=["base", "host"], columns=["donors", "order", "alignment"], values="log_odds"
         )
         hosts = wide.index.get_level_values("host").to_numpy()
-        of = {key: wide[key].to_numpy() for key in wide.columns}
         correct, scrambled = (
-            {alignment: of["two", order, alignment] for alignment in (ALIGNED, MISALIGNED)}
+            {alignment: wide["two", order, alignment].to_numpy() for alignment in (ALIGNED, MISALIGNED)}
             for order in ("correct", "scrambled")
         )
         interference = {alignment: correct[alignment] - scrambled[alignment] for alignment in correct}
@@ -120,14 +105,14 @@ class Composite(Probe):
             *(Score("interference", mean(values, hosts), name) for name, values in interference.items()),
             Score("composite_effect", mean(interference[ALIGNED] - interference[MISALIGNED], hosts)),
             Score("misalignment", mean(correct[ALIGNED] - correct[MISALIGNED], hosts)),
-            Score("mixing", mean(of["one", "correct", ALIGNED] - correct[ALIGNED], hosts)),
+            Score("mixing", mean(wide["one", "correct", ALIGNED].to_numpy() - correct[ALIGNED], hosts)),
         ]
 
     def figure(self, scores: pd.DataFrame) -> Figure:
         """All of these."""
         with plotting.panels(1, 0.5 * len(scores) + 1.6) as (figure, (axes,)):
             names = [" ".join(filter(None, pair)) for pair in zip(scores["score"], scores["of"], strict=True)]
-            plotting.log_odds_dots(axes, scores, [name.replace("_", " ") for name in names], "log-odds")
+            plotting.log_odds_dots(axes, scores, plotting.words(names), "log-odds")
         return figure
 
     def summary(self) -> Mapping[str, Which]:

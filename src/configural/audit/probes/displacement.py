@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from configural.audit import plotting
+from configural.audit.changes import Moves, each_moved, steps, under, with_columns
 from configural.audit.intervals import Bootstrap, Estimate, interval, mean_of_known
 from configural.audit.positions import fit, overlap
-from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, Which, under, usual, with_columns
+from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, Which, usual
 from configural.errors import ConfiguralError
 from configural.objects import ObjectScheme
-from configural.portraits import Library
 from configural.stimuli import StimulusTable
 from configural.stimuli.layout import REFERENCE_SIDE
 
@@ -30,11 +29,7 @@ DIRECTIONS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 UNDEFINED = "undefined: neither drop is above zero"
 NO_ROOM = "undefined: there is no room for parts to be moved so far"
 ONE_EXEMPLAR = "undefined: one exemplar gives no interval"
-CURVES: Mapping[str, Mapping[str, Any]] = {
-    ONE: {"color": plotting.BLUE, "marker": "o", "linestyle": "-"},
-    GROUP: {"color": plotting.GREEN, "marker": "^", "linestyle": (0, (1.5, 1.2))},
-    ALL: {"color": plotting.ORANGE, "marker": "s", "linestyle": (0, (4, 1.6))},
-}
+CURVES = {ONE: plotting.SOLID, GROUP: plotting.DOTTED, ALL: plotting.DASHED}
 _WORDS = {ONE: "#005a8c", GROUP: "#00664b", ALL: "#8a5a00"}
 
 
@@ -158,10 +153,7 @@ class Displacement(Probe):
                     if len(rows) or of != GROUP:  # some objects have no groups
                         plotting.curve(axes, pd.concat([first, rows]) if len(rows) else first, of, **style)
                 axes.set_xlabel("moved by (1/512 of the longer side)")
-            left.set_ylabel("log-odds drop")
-            low, high = left.get_ylim()
-            left.set_ylim(min(low, -plotting.NAT / 4), max(high, plotting.NAT))
-            left.axhline(0, color=plotting.GREY, linewidth=1)
+            plotting.log_odds_axis(left, "log-odds drop")
             plotting.probability_axis(right, probability)
             for text in left.legend(frameon=False, loc="upper left").get_texts():
                 text.set_color(_WORDS[text.get_text()])
@@ -189,12 +181,8 @@ def relation_index(rows: pd.DataFrame, bootstrap: Bootstrap, *, singles: Sequenc
 
     A drop below zero, an object that scores higher once it is moved, counts as none: the index stays from −1 to 1.
     It is undefined where neither drop's interval lies above zero: the sum is then no more than noise. So it is
-    where there is no drop of one kind, or a single exemplar, which tells of no spread.
-
-    Args:
-        rows: With the columns host, move and drop; the mean of the single parts' means is that of one part.
-        bootstrap: How exemplars are drawn.
-        singles: The moves of one part.
+    where there is no drop of one kind, or a single exemplar, which tells of no spread. Rows have the columns host,
+    move and drop; the mean of the means of all `singles`, the moves of one part, is that of one part.
     """
     columns = _by_move(rows["move"], rows["drop"], [*singles, ALL])
     of_moves, drawn_of_moves, exemplars = bootstrap.draws(columns, rows["host"])
@@ -299,32 +287,6 @@ def _moved(
     yield moved.take(np.flatnonzero(shown)), notes
 
 
-def steps(library: Library, table: StimulusTable, distance: float) -> Int[np.ndarray, " n"]:
-    """A distance, in pixels of a portrait whose longer side has 512, in pixels of each stimulus's host."""
-    hosts = table.frame["host"].map(library.position).to_numpy()
-    return np.asarray(np.rint(distance * library.sides[hosts] / REFERENCE_SIDE).astype(int))
-
-
-Moves = Mapping[str, tuple[np.ndarray, np.ndarray]]
-"""By slot, how many rows down and columns to the right of the host each stimulus's part is moved."""
-
-
-def each_moved(table: StimulusTable, moves: Sequence[Moves]) -> StimulusTable:
-    """All stimuli with the first moves, then all with the second, and so on."""
-    nothing = np.zeros(len(table), int)
-    columns = {}
-    for slot in table.scheme.part_kinds:
-        for axis, name in enumerate(("row", "col")):
-            away = [move[slot][axis] if slot in move else nothing for move in moves]
-            columns[f"{slot}_{name}"] = (table.frame[f"{slot}_{name}"].to_numpy() + np.array(away)).ravel()
-    return with_columns(table.take(np.tile(np.arange(len(table)), len(moves))), **columns)
-
-
-def shifted(table: StimulusTable, slots: tuple[str, ...], down: np.ndarray, across: np.ndarray) -> StimulusTable:
-    """The same stimuli with the parts in some slots moved by so many rows and columns of the host."""
-    return each_moved(table, [dict.fromkeys(slots, (down, across))])
-
-
 def _placed(material: Material, table: StimulusTable) -> Iterator[tuple[StimulusTable, dict[str, Any]]]:
     """The whole portrait, canvas and all, as far to either side as the square image allows."""
     frame = table.frame
@@ -333,13 +295,5 @@ def _placed(material: Material, table: StimulusTable) -> Iterator[tuple[Stimulus
     movable = (room > 0) & (frame["placement"] == "middle").to_numpy() & (table.condition.background == "canvas")
     for side in ("left", "right"):
         moved = with_columns(table.take(np.flatnonzero(movable)), placement=side)
-        yield (
-            moved,
-            {
-                "move": IMAGE,
-                "distance": room[movable],
-                "direction": side,
-                "parts": 0,
-                "background": table.condition.background,
-            },
-        )
+        notes = {"move": IMAGE, "distance": room[movable], "direction": side, "parts": 0}
+        yield moved, {**notes, "background": table.condition.background}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,11 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 
 from configural.audit import plotting
+from configural.audit.changes import Moves, each_moved, plain, steps, under
 from configural.audit.intervals import Bootstrap, Estimate, interval, mean_of_known
 from configural.audit.positions import fit, overlap
-from configural.audit.probe import Material, Probe, Score, Trials, Which, plain, under, usual
-from configural.audit.probes.displacement import (
-    DIRECTIONS,
-    NO_ROOM,
-    ONE_EXEMPLAR,
-    Moves,
-    each_moved,
-    singles,
-    steps,
-)
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual
+from configural.audit.probes.displacement import DIRECTIONS, NO_ROOM, ONE_EXEMPLAR, singles
 from configural.errors import ConfiguralError
 from configural.stimuli import StimulusTable
 
@@ -35,11 +29,7 @@ _IMAGES = ("R", "A", "B", "C+", "C-", "D", "H+", "H-")
 NO_COST = "undefined: a moved part costs nothing above zero"
 INCOMPLETE = "undefined: not every part can be moved so far"
 _OPPOSITE = {"up": "down", "down": "up", "left": "right", "right": "left"}
-_EFFECTS: Mapping[str, Mapping[str, Any]] = {
-    BALANCED: {"color": plotting.GREEN, "marker": "^", "linestyle": (0, (1.5, 1.2))},
-    RELATIONAL: {"color": plotting.BLUE, "marker": "o", "linestyle": "-"},
-    POSITIONAL: {"color": plotting.ORANGE, "marker": "s", "linestyle": (0, (4, 1.6))},
-}
+_EFFECTS = {BALANCED: plotting.DOTTED, RELATIONAL: plotting.SOLID, POSITIONAL: plotting.DASHED}
 
 
 @dataclass(frozen=True)
@@ -105,18 +95,15 @@ class Factorial(Probe):
         alike = shown[(shown["base"] == key["base"]) & (shown["background"] == key["background"])]
         chosen = {int(alike.index[alike["version"] == "none"][0]): "R: at rest"}
         cell = alike[(alike["distance"] == self.at) & (alike["direction"] == key["direction"])]
+        cell = cell[cell["part"].isin([key["part"], ""])]  # of all that move, no part is named
         captions = {
             "part": f"A: {key['part']} moved",
             "others": "B: the others, the other way",
             "apart": "D: half each",
+            "all": "C: all moved",
+            "half": "H: all moved by half",
         }
-        for version, caption in captions.items():
-            rows = cell[(cell["version"] == version) & (cell["part"] == key["part"])]
-            chosen |= {int(row): caption for row in rows.index[:1]}
-        every = {"all": "C: all moved", "half": "H: all moved by half"}
-        return chosen | {
-            int(cell.index[cell["version"] == version][0]): caption for version, caption in every.items()
-        }
+        return chosen | {int(cell.index[cell["version"] == name][0]): said for name, said in captions.items()}
 
     def score(self, responses: pd.DataFrame, material: Material) -> list[Score]:
         """Effects in log-odds and in probability, their fraction and the checks, by background and distance."""
@@ -137,11 +124,8 @@ class Factorial(Probe):
             for effect, style in _EFFECTS.items():
                 rows = mine[mine["score"] == effect].sort_values("at")
                 plotting.curve(left, rows, effect.replace("_", " "), **style)
-            left.axhline(0, color=plotting.GREY, linewidth=1)
-            low, high = left.get_ylim()
-            left.set_ylim(min(low, -plotting.NAT / 4), max(high, plotting.NAT))
+            plotting.log_odds_axis(left, "cost of a moved part (log-odds)")
             left.set_xlabel("moved by (1/512 of the longer side)")
-            left.set_ylabel("cost of a moved part (log-odds)")
             left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))  # above curves that cross anywhere
             rows = scores[scores["score"] == FRACTION]
             names = [f"on {plotting.surface(of)}, {at:g}" for of, at in zip(rows["of"], rows["at"], strict=True)]
@@ -208,12 +192,7 @@ _ONE_WAY: _Weights = np.array((0, 0, 0, -0.5, 0.5, 0, 0, 0))
 def effects(cells: pd.DataFrame, parts: Sequence[str], material: Material, *, of: str, at: float) -> list[Score]:
     """What the cells of one background and distance say: all effects, their fraction and the checks.
 
-    Args:
-        cells: As `matched_cells` gives them.
-        parts: The names of all parts; the mean over parts is that of their means.
-        material: How exemplars are drawn.
-        of: The background.
-        at: The distance.
+    The mean over parts is that of their means.
     """
     log_odds = cells[list(_IMAGES)].to_numpy(float)
     in_log_odds = _drawn(cells, log_odds, parts, material.bootstrap)
@@ -232,9 +211,8 @@ def effects(cells: pd.DataFrame, parts: Sequence[str], material: Material, *, of
     for name in main:
         estimate = in_probability.over_parts(_CONTRASTS[name])
         found.append(Score(f"{name}_on_{material.probability}", estimate, of, at))
-    for number, part in enumerate(parts):
-        for name in main:
-            found.append(Score(name, in_log_odds.of_part(_CONTRASTS[name], number), f"{part}, on {of}", at))
+    for (number, part), name in product(enumerate(parts), main):
+        found.append(Score(name, in_log_odds.of_part(_CONTRASTS[name], number), f"{part}, on {of}", at))
     return found
 
 

@@ -54,11 +54,7 @@ class ForcedChoice(Probe):
         """Fraction of pairs correct (a tie counts one half), of all and by kind; accuracy; probability; the gap."""
         bootstrap, scheme = material.bootstrap, material.scheme
         pairs = choices(responses)
-        found = [Score("choice", bootstrap.fraction(pairs["correct"], pairs["host"]), "all")]
-        for kind in kinds_of_arrangements(scheme):
-            of_kind = pairs[pairs["kind"] == kind]
-            if len(of_kind):
-                found.append(Score("choice", bootstrap.fraction(of_kind["correct"], of_kind["host"]), kind))
+        found = fractions_by_kind("choice", pairs, "correct", material)
         hits = (responses["log_odds"] > 0) == (responses["label"] == 1)
         found.append(Score("accuracy", bootstrap.fraction(hits, responses["host"])))
         for label, name in enumerate(scheme.class_names):
@@ -68,11 +64,7 @@ class ForcedChoice(Probe):
 
     def figure(self, scores: pd.DataFrame) -> Figure:
         """Fraction of pairs in which the correct arrangement scores higher, by kind of scrambled arrangement."""
-        rows = scores[scores["score"] == "choice"]
-        with plotting.panels(1, 0.55 * len(rows) + 1.9) as (figure, (axes,)):
-            names = [f"{of}  (n = {images:,})" for of, images in zip(rows["of"], rows["images"], strict=True)]
-            plotting.fraction_dots(axes, rows, names, "correct arrangement preferred", chance=True)
-        return figure
+        return figure_by_kind(scores[scores["score"] == "choice"], "correct arrangement preferred", chance=0.5)
 
     def summary(self) -> Mapping[str, Which]:
         """The choice over all pairs, and the accuracy."""
@@ -87,6 +79,21 @@ def choices(responses: pd.DataFrame) -> pd.DataFrame:
     kind = scrambled.get("kind", "")
     columns = {"host": correct["host"], "kind": kind, "correct": (np.sign(gap) + 1) / 2, "gap": gap}
     return pd.DataFrame(columns).dropna().reset_index()
+
+
+def fractions_by_kind(name: str, pairs: pd.DataFrame, column: str, material: Material) -> list[Score]:
+    """The mean of a column of some pairs, of all and by kind of scrambled arrangement."""
+    kinds = ((kind, pairs[pairs["kind"] == kind]) for kind in kinds_of_arrangements(material.scheme))
+    shown = [("all", pairs), *((kind, rows) for kind, rows in kinds if len(rows))]
+    return [Score(name, material.bootstrap.fraction(rows[column], rows["host"]), of) for of, rows in shown]
+
+
+def figure_by_kind(rows: pd.DataFrame, label: str, *, chance: float) -> Figure:
+    """Fractions of pairs, of all and by kind of scrambled arrangement."""
+    with plotting.panels(1, 0.55 * len(rows) + 1.9) as (figure, (axes,)):
+        names = [f"{of}  (n = {images:,})" for of, images in zip(rows["of"], rows["images"], strict=True)]
+        plotting.fraction_dots(axes, rows, names, label, chance=chance)
+    return figure
 
 
 def kind_of_arrangement(order: Iterable[str], scheme: ObjectScheme) -> str:

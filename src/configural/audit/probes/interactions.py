@@ -13,8 +13,9 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
+from configural.audit.changes import under
 from configural.audit.intervals import Bootstrap, Estimate
-from configural.audit.probe import Material, Probe, Score, Trials, Which, under, usual_object
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual_object
 from configural.evaluation.figures import INK
 from configural.objects import ObjectScheme
 
@@ -61,12 +62,13 @@ class Interactions(Probe):
         one = usual_object(shown, "coalition")
         *kinds, _ = everybody = max(map(str, one["coalition"]), key=len).split("+")
         middle = kinds[len(kinds) // 2]
+        (word,) = plotting.words([middle])
         wanted = {
             "+".join(everybody): "all",
-            "+".join(player for player in everybody if player != middle): f"without {_word(middle)}",
+            "+".join(player for player in everybody if player != middle): f"without {word}",
             "+".join(kinds): "without canvas",
             CANVAS: CANVAS,
-            middle: _word(middle),
+            middle: word,
         }
         return {int(row): wanted[one["coalition"][row]] for row in one.index if one["coalition"][row] in wanted}
 
@@ -96,7 +98,7 @@ class Interactions(Probe):
             grid[b, a] = pairs[f"{first} × {second}"]
         most = max(float(np.nanmax(np.abs(grid))), plotting.NAT)
         with plotting.panels(2, 0.6 * len(names) + 1.6) as (figure, (left, right)):
-            plotting.log_odds_dots(left, shapley, [_word(name) for name in names], "Shapley value (log-odds)")
+            plotting.log_odds_dots(left, shapley, plotting.words(names), "Shapley value (log-odds)")
             right.imshow(grid, cmap="PuOr_r", norm=TwoSlopeNorm(0, -most, most))
             for (row, column), value in np.ndenumerate(grid):
                 if not np.isnan(value):
@@ -104,7 +106,7 @@ class Interactions(Probe):
                     text = "0.0" if abs(value) < 0.05 else f"{value:.1f}".replace("-", "−")
                     right.text(column, row, text, ha="center", va="center", color=colour)
             right.set_xticks(range(len(names) - 1), [name.replace("_", "\n") for name in names[:-1]])
-            right.set_yticks(range(1, len(names)), [_word(name) for name in names[1:]])
+            right.set_yticks(range(1, len(names)), plotting.words(names[1:]))
             right.set_ylim(len(names) - 0.5, 0.5)
             right.set_xlim(-0.5, len(names) - 1.5)
             right.tick_params(length=0)
@@ -133,12 +135,7 @@ def not_additive(values: Float[np.ndarray, "n sets"], hosts: np.ndarray, *, boot
     """The fraction of the scores' variance over all coalitions that no sum over players accounts for.
 
     1 − R² of the least-squares fit of a constant and one number per player, fitted to each object; sums of squares
-    are pooled over objects.
-
-    Args:
-        values: A row per object, a column per coalition in the order of `coalitions`.
-        hosts: Each object's host.
-        bootstrap: How hosts are drawn again.
+    are pooled over objects. Values have a row per object, a column per coalition in the order of `coalitions`.
     """
     n = values.shape[1].bit_length() - 1
     design = np.array([[1.0, *(number >> bit & 1 for bit in range(n))] for number in range(2**n)])
@@ -169,7 +166,3 @@ def weights_of_coalitions(n: int) -> tuple[Float[np.ndarray, "players sets"], Fl
 
     single = np.stack([weights((player,)) for player in range(n)])
     return single, np.stack([weights(pair) for pair in combinations(range(n), 2)])
-
-
-def _word(player: str) -> str:
-    return player.replace("_", " ")

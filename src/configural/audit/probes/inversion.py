@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
+from configural.audit.changes import under, with_columns
 from configural.audit.positions import TURNED, fit
-from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, under, usual_object, with_columns
+from configural.audit.probe import PROBABILITY, Material, Probe, Score, Trials, usual_object
 from configural.audit.probes.forced_choice import choices
 from configural.portraits import Library
 from configural.stimuli import StimulusTable
@@ -123,7 +124,7 @@ class Inversion(Probe):
         rows = scores[scores["score"].str.startswith(PROBABILITY) & (scores["of"] == "rotation")].sort_values("at")
         with plotting.panels(2, 4.2) as (figure, (left, right)):
             plotting.log_odds_dots(left, drops, [_DROPS[of] for of in drops["of"]], "log-odds drop")
-            plotting.curve(right, rows, "rotation", color=plotting.BLUE, marker="o", linestyle="-")
+            plotting.curve(right, rows, "rotation", **plotting.SOLID)
             right.set_xlabel("parts turned by (degrees, either way)")
             right.set_xticks([0, 45, 90, 135, 180])
             plotting.probability_axis(right, scores[scores["score"].str.startswith(PROBABILITY)]["score"].iloc[0])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
+from configural.audit.changes import rotated, under
 from configural.audit.positions import fit
-from configural.audit.probe import Material, Probe, Score, Trials, Which, rotated, under, usual_object
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual_object
 from configural.stimuli import StimulusTable
 
 WHOLE, SCRAMBLED, ALONE = "in its whole", "in a scrambled whole", "alone"
@@ -46,23 +48,18 @@ class PartWhole(Probe):
         table, slots = material.some_objects(self.objects), material.scheme.part_kinds
         own = material.condition.background
         versions: list[tuple[StimulusTable, dict[str, Any]]] = []
-
-        def add(context: str, part: str, shown: bool, version: StimulusTable, filled: tuple[str, ...]) -> None:
-            notes = {"context": context, "part": part, "shown": shown}
-            versions.append((under(version, background=own, filled=filled), notes))
-
         for number, slot in enumerate(slots):
-            others = tuple(other for other in slots if other != slot)
-            add(WHOLE, slot, True, table, slots)
-            add(WHOLE, slot, False, table, others)
-            add(ALONE, slot, True, table, (slot,))
-            add(ALONE, slot, False, table, ())
+            others = [other for other in slots if other != slot]
+            contexts = [(WHOLE, table, slots), (ALONE, table, (slot,))]
             if len(others) > 1:
                 # Each other part in the slot of the next: none is where it belongs.
                 scrambled = rotated(table, others, by=1 + number % (len(others) - 1))
                 scrambled = scrambled.take(np.flatnonzero(fit(material.library, scrambled)))
-                add(SCRAMBLED, slot, True, scrambled, slots)
-                add(SCRAMBLED, slot, False, scrambled, others)
+                contexts.append((SCRAMBLED, scrambled, slots))
+            for (context, version, filled), shown in product(contexts, (True, False)):
+                kept = tuple(kind for kind in filled if shown or kind != slot)
+                notes = {"context": context, "part": slot, "shown": shown}
+                versions.append((under(version, background=own, filled=kept), notes))
         return Trials.join(material.library, versions)
 
     def examples(self, shown: pd.DataFrame) -> dict[int, str]:
@@ -106,7 +103,7 @@ class PartWhole(Probe):
         """How often the part is preferred in each context, and what it adds there."""
         choice, gain = (scores[scores["score"] == name] for name in ("choice", "contribution"))
         with plotting.panels(2, 3.2) as (figure, (left, right)):
-            plotting.fraction_dots(left, choice, list(choice["of"]), "image with the part preferred", chance=True)
+            plotting.fraction_dots(left, choice, list(choice["of"]), "image with the part preferred", chance=0.5)
             plotting.log_odds_dots(right, gain, [""] * len(gain), "what the part adds (log-odds)")
         return figure
 

@@ -139,8 +139,7 @@ def fields_of(
     if known := receptive_field(classifier.module):
         sides["can see"] = float(known)
     caption = "; ".join(f"{what} {side:.0f}" for what, side in sides.items())
-    scale = len(over) / len(image)
-    squares = {what: side * scale for what, side in sides.items()}
+    squares = [side * (len(over) / len(image)) for side in sides.values()]
     middle = np.array([len(over) // 2, len(over) // 2])
     return f"one unit, pixels along a side: {caption}", framed(over, middle, squares)
 

@@ -9,19 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
+from configural.audit.changes import rearranged, steps, under, with_columns
 from configural.audit.positions import fit, overlap
-from configural.audit.probe import (
-    Material,
-    Probe,
-    Score,
-    Trials,
-    Which,
-    rearranged,
-    under,
-    usual_object,
-    with_columns,
-)
-from configural.audit.probes.displacement import steps
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual_object
 from configural.objects import ObjectScheme
 from configural.stimuli import StimulusTable
 from configural.wording import of_side
@@ -121,7 +111,7 @@ class Scrambling(Probe):
         with plotting.panels(2, 4.0) as (figure, panels):
             for axes, (of, label) in zip(panels, labels.items(), strict=True):
                 rows = pd.concat([rest, seen[seen["of"] == of].sort_values("at")])
-                plotting.curve(axes, rows, of, color=plotting.BLUE, marker="o", linestyle="-")
+                plotting.curve(axes, rows, of, **plotting.SOLID)
                 plotting.probability_axis(axes, "predicted as correct" if of == SCRAMBLED else "")
                 axes.set_xlabel(label)
                 axes.set_xticks(rows["at"])

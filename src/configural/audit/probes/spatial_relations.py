@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from configural.audit import plotting
+from configural.audit.changes import exchanged, plain, shifted, steps
 from configural.audit.intervals import Estimate
 from configural.audit.positions import fit, overlap
-from configural.audit.probe import Material, Probe, Score, Trials, Which, exchanged, plain, usual_object
-from configural.audit.probes.displacement import shifted, steps
+from configural.audit.probe import Material, Probe, Score, Trials, Which, usual_object
 from configural.objects import ObjectScheme
 from configural.portraits import Library
 from configural.stimuli import StimulusTable
@@ -21,12 +21,6 @@ from configural.stimuli.layout import REFERENCE_SIDE
 
 ANY = "any"
 FIRST, PREFERRED, SECOND, NATURAL = "first_order", "correct_order_preferred", "second_order", "natural_deviation"
-_STYLES: tuple[Mapping[str, Any], ...] = (
-    {"color": plotting.BLUE, "marker": "o", "linestyle": "-"},
-    {"color": plotting.ORANGE, "marker": "s", "linestyle": (0, (4, 1.6))},
-    {"color": plotting.GREEN, "marker": "^", "linestyle": (0, (1.5, 1.2))},
-    {"color": plotting.GREY, "marker": "D", "linestyle": (0, (6, 2, 1, 2))},
-)
 
 
 @dataclass(frozen=True)
@@ -79,10 +73,8 @@ class SpatialRelations(Probe):
                 moved = shifted(table, one, down * half, across * half)
                 moved = shifted(moved, other, -down * (step - half), -across * (step - half))
                 shown = fit(library, moved) & (overlap(library, moved) <= hidden)
-                yield (
-                    moved.take(np.flatnonzero(shown)),
-                    {"change": "distance", "of": name, "step": float(distance)},
-                )
+                notes = {"change": "distance", "of": name, "step": float(distance)}
+                yield moved.take(np.flatnonzero(shown)), notes
 
     def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """One object as it is, with parts exchanged and with distances changed."""
@@ -118,7 +110,8 @@ class SpatialRelations(Probe):
         for (of, step), rows in distance.groupby(["of", "step"], sort=False):
             found.append(Score(SECOND, bootstrap.mean(rows["drop"], rows["host"]), of, float(step)))
         for name, (one, other) in relations(scheme).items():
-            apart = _distances(material.library, one, other)
+            axis = np.array(_axis(material.library, one, other))
+            apart = (_middles(material.library, one) - _middles(material.library, other)) @ axis
             deviation = float(apart.std(ddof=1)) if len(apart) > 1 else np.nan
             found.append(Score(NATURAL, Estimate(deviation, np.nan, np.nan, len(apart), 0), name))
         return found
@@ -135,12 +128,9 @@ class SpatialRelations(Probe):
                 lower.axvspan(-deviation, deviation, color=plotting.GREY, alpha=0.12, linewidth=0)
             for number, (of, rows) in enumerate(second.groupby("of", sort=False)):
                 curve = pd.concat([rows, plotting.AT_REST]).sort_values("at")
-                plotting.curve(lower, curve, str(of), **_STYLES[number % len(_STYLES)])
-            lower.axhline(0, color=plotting.GREY, linewidth=1)
-            low, high = lower.get_ylim()
-            lower.set_ylim(min(low, -plotting.NAT / 4), max(high, plotting.NAT))
+                plotting.curve(lower, curve, str(of), **plotting.LOOKS[number % len(plotting.LOOKS)])
+            plotting.log_odds_axis(lower, "log-odds drop")
             lower.set_xlabel("closer  ←  distance changed by (1/512 of the longer side)  →  further apart")
-            lower.set_ylabel("log-odds drop")
             if len(second):
                 plotting.legend_beside(lower)
         return figure
@@ -179,12 +169,6 @@ def _axis(library: Library, one: tuple[str, ...], other: tuple[str, ...]) -> tup
     away = (_middles(library, one) - _middles(library, other)).mean(axis=0)
     down, across = np.sign(away).astype(int).tolist()
     return (down or 1, 0) if abs(away[0]) >= abs(away[1]) else (0, across or 1)
-
-
-def _distances(library: Library, one: tuple[str, ...], other: tuple[str, ...]) -> np.ndarray:
-    """How far apart they lie in each exemplar along that axis."""
-    axis = np.array(_axis(library, one, other))
-    return np.asarray((_middles(library, one) - _middles(library, other)) @ axis)
 
 
 def _word(kind: str) -> str:
