@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
 
 from configural.objects import FACE
 from configural.portraits.painters.brush import (
+    Colour,
     Light,
     Plane,
     Planes,
+    Rng,
+    Segmentation,
+    Values,
     bell,
     blur,
     draw_hairs,
@@ -18,6 +21,7 @@ from configural.portraits.painters.brush import (
     fibres,
     grid,
     linear,
+    palette,
     planes,
     shrink,
     slopes,
@@ -26,21 +30,14 @@ from configural.portraits.painters.brush import (
 from configural.portraits.painters.face_sitter import Sitter
 
 # The bright and the deep colour of irises: dark, brown, hazel, green, blue, grey.
-_IRIS = np.array(
-    [
-        [[56, 35, 24], [34, 22, 16]],
-        [[92, 57, 34], [56, 34, 21]],
-        [[112, 88, 52], [76, 58, 36]],
-        [[100, 104, 78], [66, 72, 56]],
-        [[106, 124, 140], [62, 78, 98]],
-        [[124, 132, 136], [78, 88, 96]],
-    ]
+_IRIS = palette("382318 221610  5c3922 382215  705834 4c3a24  64684e 424838  6a7c8c 3e4e62  7c8488 4e5860").reshape(
+    6, 2, 3
 )
 
 
 def paint_parts(
-    canvas: Planes, stubble: Plane, sitter: Sitter, light: Light, rng: np.random.Generator
-) -> tuple[Planes, UInt8[np.ndarray, "rows cols"]]:
+    canvas: Planes, stubble: Plane, sitter: Sitter, light: Light, rng: Rng
+) -> tuple[Planes, Segmentation]:
     """The canvas with the four parts painted in, and their masks as a segmentation.
 
     Args:
@@ -72,11 +69,11 @@ class _Eyes:
     crease: float
     gaze: tuple[float, float]
     lashes: float
-    bright: tuple[float, float, float]
-    deep: tuple[float, float, float]
+    bright: Colour
+    deep: Colour
 
     @classmethod
-    def draw(cls, sitter: Sitter, rng: np.random.Generator) -> "_Eyes":
+    def draw(cls, sitter: Sitter, rng: Rng) -> "_Eyes":
         dark = sitter.tone > 0.42 or max(sitter.hair) < 0.012
         odds = (0.7, 0.3, 0, 0, 0, 0) if dark else (0.1, 0.3, 0.15, 0.15, 0.2, 0.1)
         bright, deep = linear(_IRIS[rng.choice(len(_IRIS), p=odds)])
@@ -94,25 +91,25 @@ class _Eyes:
         )
 
 
-def _upper_lid(place: Float[np.ndarray, "..."], height: float) -> Float[np.ndarray, "..."]:
+def _upper_lid(place: Values, height: float) -> Values:
     """Row of the upper lid's edge, from -1 at the inner to 1 at the outer corner; highest inwards of the middle."""
     return -height * (1 - np.abs(np.clip(place + 0.12 * (1 - place * place), -1, 1)) ** 2.2)
 
 
-def _lower_lid(place: Float[np.ndarray, "..."], height: float) -> Float[np.ndarray, "..."]:
+def _lower_lid(place: Values, height: float) -> Values:
     """Row of the lower lid's edge; lowest outwards of the middle."""
     return height * (1 - np.abs(np.clip(place - 0.18 * (1 - place * place), -1, 1)) ** 2.1)
 
 
 def _paint_eye(
     portrait: Planes,
-    segmentation: UInt8[np.ndarray, "rows cols"],
+    segmentation: Segmentation,
     label: int,
     side: int,
     eyes: _Eyes,
     sitter: Sitter,
     light: Light,
-    rng: np.random.Generator,
+    rng: Rng,
 ) -> None:
     scale, rows, cols = 3, 52, 80
     a, up, low = (size + rng.normal(0, 0.25) for size in (eyes.half, eyes.up, eyes.low))
@@ -146,14 +143,7 @@ def _paint_eye(
     _merge(portrait[box], segmentation[box[1:]], label, paint - skin, reach, 0.66)
 
 
-def _merge(
-    box: Planes,
-    labels: UInt8[np.ndarray, "rows cols"],
-    label: int,
-    change: Float[np.ndarray, "3 fine_rows fine_cols"],
-    reach: Float[np.ndarray, "fine_rows fine_cols"],
-    full: float,
-) -> None:
+def _merge(box: Planes, labels: Segmentation, label: int, change: Values, reach: Values, full: float) -> None:
     """Add a change to the image where `reach` is below 1, at full strength where it is below `full`."""
     rows, cols = labels.shape
     inside = shrink(reach < 1, rows, cols) > 0.5
@@ -163,15 +153,7 @@ def _merge(
     labels[inside] = label
 
 
-def _lid_shade(
-    eyes: _Eyes,
-    a: float,
-    m: Float[np.ndarray, "1 cols"],
-    y: Float[np.ndarray, "rows 1"],
-    upper: Float[np.ndarray, "1 cols"],
-    below: Float[np.ndarray, "rows cols"],
-    under: Float[np.ndarray, "rows cols"],
-) -> Float[np.ndarray, "rows cols"]:
+def _lid_shade(eyes: _Eyes, a: float, m: Values, y: Values, upper: Values, below: Values, under: Values) -> Values:
     """Darkness of the skin around the opening: fold, lid, inner hollow and the bag below."""
     place = np.clip(m, -1.15, 1.25)
     lid = (
@@ -198,16 +180,16 @@ def _lid_shade(
 def _eyeball(
     eyes: _Eyes,
     a: float,
-    x: Float[np.ndarray, "1 cols"],
-    y: Float[np.ndarray, "rows 1"],
-    m: Float[np.ndarray, "1 cols"],
-    below: Float[np.ndarray, "rows cols"],
-    above: Float[np.ndarray, "rows cols"],
+    x: Values,
+    y: Values,
+    m: Values,
+    below: Values,
+    above: Values,
     side: int,
     skin: float,
     light: Light,
-    rng: np.random.Generator,
-) -> Float[np.ndarray, "3 rows cols"]:
+    rng: Rng,
+) -> Values:
     lum = float(np.clip(0.42 + 0.62 * skin, 0.5, 0.92))  # the eye is as well lit as the skin around it
     noise = rng.standard_normal((64, 64), dtype=np.float32)
     ball = np.minimum((x * x + (y - 0.5) ** 2) / (a * a), 1.3)
@@ -241,7 +223,7 @@ def _lashes(
     middle: tuple[float, float],
     size: tuple[int, int],
     scale: int,
-    rng: np.random.Generator,
+    rng: Rng,
 ) -> Plane:
     count = int(36 + 24 * eyes.lashes)
     place = np.linspace(-0.86, 1.0, count) + rng.normal(0, 0.015, count)
@@ -271,20 +253,13 @@ def _relit(light: Light, relief: Plane, bump: Plane) -> tuple[Planes, Plane]:
     return after / np.maximum(before, 0.2), shine_after - shine_before
 
 
-def _middle_face(
-    sitter: Sitter, y: Float32[np.ndarray, "#rows #cols"], x: Float32[np.ndarray, "#rows #cols"]
-) -> Plane:
+def _middle_face(sitter: Sitter, y: Values, x: Values) -> Plane:
     """The middle of the face as a wide bowl."""
     return -0.0016 * (x - sitter.axis) ** 2 - 0.0006 * (y - 270) ** 2
 
 
 def _paint_nose(
-    portrait: Planes,
-    segmentation: UInt8[np.ndarray, "rows cols"],
-    label: int,
-    sitter: Sitter,
-    light: Light,
-    rng: np.random.Generator,
+    portrait: Planes, segmentation: Segmentation, label: int, sitter: Sitter, light: Light, rng: Rng
 ) -> None:
     top, base = sitter.eye - 5 + rng.normal(0, 2), sitter.nose
     half = float(np.clip(27.5 + 4.5 * sitter.tone + 2.2 * sitter.manly + rng.normal(0, 2.0), 24.5, 38))
@@ -350,13 +325,7 @@ def _paint_nose(
 
 
 def _paint_mouth(
-    portrait: Planes,
-    segmentation: UInt8[np.ndarray, "rows cols"],
-    label: int,
-    stubble: Plane,
-    sitter: Sitter,
-    light: Light,
-    rng: np.random.Generator,
+    portrait: Planes, segmentation: Segmentation, label: int, stubble: Plane, sitter: Sitter, light: Light, rng: Rng
 ) -> None:
     scale, margin = 2, 5.0
     axis, row = sitter.axis + rng.normal(0, 1.2), sitter.mouth
@@ -380,10 +349,7 @@ def _paint_mouth(
     ends = step(1.0, 0.95, np.abs(X))
     lips = step(-0.9, 1.2, upper - up) * step(-0.5, 0.5, up)
     lips = np.maximum(lips, step(-1.6, 1.8, lower + up) * step(0.5, -0.5, up)) * ends
-    rise_up, rise_low = (
-        np.clip(up / np.maximum(upper, 0.3), 0, 1),
-        np.clip(-up / np.maximum(lower, 0.3), 0, 1),
-    )
+    rise_up, rise_low = (np.clip(up / np.maximum(upper, 0.3), 0, 1), np.clip(-up / np.maximum(lower, 0.3), 0, 1))
     bump = np.where(
         up > 0, 2.2 * np.sin(np.pi * rise_up**0.8) + 0.8 * rise_up, 3.4 * np.sin(np.pi * rise_low**0.85)
     )
