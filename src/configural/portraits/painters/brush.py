@@ -123,12 +123,8 @@ def mottle(rng: Rng, rows: int, cols: int, size: float) -> Plane:
 def fibres(noise: Float32[np.ndarray, "n n"], across: Values, along: Values, width: float, length: float) -> Plane:
     """White noise drawn out into fibres `width` pixels wide and `length` pixels long.
 
-    Args:
-        noise: A square of white noise; it repeats beyond its borders.
-        across: Pixels travelled across the fibres; `along` and `across` are broadcast.
-        along: Pixels travelled along them.
-        width: Of one fibre.
-        length: Of one fibre.
+    It repeats beyond its borders; `across` and `along` are pixels travelled across the fibres and along them, and
+    are broadcast.
     """
     places = np.broadcast_arrays(across * np.float32(1 / width), along * np.float32(1 / length))
     columns, lines = (np.ascontiguousarray(place, np.float32) for place in places)
@@ -166,15 +162,9 @@ def draw_hairs(
     scale: int = 1,
     thickness: int = 1,
 ) -> Float32[np.ndarray, "fine_rows fine_cols"]:
-    """How much single hairs cover.
+    """How much of a box single hairs cover, 0 to 1, with `scale` samples per pixel and side.
 
-    Args:
-        hairs: (column, row) along each.
-        shades: How dense each is, 0 to 255.
-        rows: Height of the box they lie in.
-        cols: Its width.
-        scale: Samples per pixel and side.
-        thickness: Of a hair, in samples.
+    Hairs are (column, row) in pixels along each, shades of 0 to 255, and so many samples thick.
     """
     drawn = np.zeros((rows * scale, cols * scale), np.uint8)
     places = np.round(hairs * (16 * scale)).astype(np.int32)
@@ -252,7 +242,7 @@ def photographed(
         axis: The column about which it is turned.
         tilt: Standard deviation of its angle, in degrees.
         most: The largest angle.
-        rng: Source of the sensor's grain, which is the same in both.
+        rng: Source of the angle and of the sensor's grain, which is the same in both.
 
     Returns:
         Portrait and canvas in 8-bit display values, equal outside the parts; the segmentation as it

@@ -57,14 +57,7 @@ class Hair:
 
 
 def paint_hair(sitter: Sitter, light: Light, face: Plane, rng: Rng) -> Hair | None:
-    """Paint the hair; a bald head has none.
-
-    Args:
-        sitter: Whose hair.
-        light: That falls on it.
-        face: How much of each pixel the face covers.
-        rng: Source of all its details.
-    """
+    """Paint the hair around a face, of which is known how much of each pixel it covers; a bald head has none."""
     if sitter.style == "bald":
         return None
     part = sitter.axis + float(rng.choice([-1, 1])) * rng.uniform(0, 50)
@@ -262,11 +255,7 @@ def _stray_strands(outline: Outline, rows: int, cols: int, rng: Rng) -> Plane:
 def _lit(sitter: Sitter, light: Light, growth: _Growth, depth: Plane) -> Planes:
     """Colour of the hair in light: Kajiya and Kay's model along strands, or plain light on curls and stubble.
 
-    Args:
-        sitter: Whose hair.
-        light: That falls on it.
-        growth: How it grows.
-        depth: Pixels from the hairline; hair is darker where it begins.
+    It is darker where it begins: `depth` is the distance from the hairline in pixels.
     """
     streak, flow = growth.streak, growth.flow
     y, x = grid(*streak.shape)

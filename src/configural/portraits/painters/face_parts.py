@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from jaxtyping import Bool
 
 from configural.objects import FACE
 from configural.portraits.painters.brush import (
@@ -29,6 +30,9 @@ from configural.portraits.painters.brush import (
 )
 from configural.portraits.painters.face_sitter import Sitter
 
+_Painted = tuple[tuple[slice, slice], Bool[np.ndarray, "high wide"]]
+"""A box of the image, and where in it the part is."""
+
 # The bright and the deep colour of irises: dark, brown, hazel, green, blue, grey.
 _IRIS = palette("382318 221610  5c3922 382215  705834 4c3a24  64684e 424838  6a7c8c 3e4e62  7c8488 4e5860").reshape(
     6, 2, 3
@@ -40,20 +44,19 @@ def paint_parts(
 ) -> tuple[Planes, Segmentation]:
     """The canvas with the four parts painted in, and their masks as a segmentation.
 
-    Args:
-        canvas: Linear light of the head without its parts.
-        stubble: How thick stubble lies on the canvas's skin; lips have none.
-        sitter: Whose parts.
-        light: That falls on them.
-        rng: Source of all their details.
+    Where `stubble` lies on the canvas, and how thick, matters to the lips, which have none.
     """
     portrait = canvas.copy()
     segmentation = np.zeros(canvas.shape[1:], np.uint8)
     eyes = _Eyes.draw(sitter, rng)
-    for kind, side in (("left_eye", -1), ("right_eye", 1)):
-        _paint_eye(portrait, segmentation, 1 + FACE.index(kind), side, eyes, sitter, light, rng)
-    _paint_nose(portrait, segmentation, 1 + FACE.index("nose"), sitter, light, rng)
-    _paint_mouth(portrait, segmentation, 1 + FACE.index("mouth"), stubble, sitter, light, rng)
+    painted = {
+        "left_eye": _paint_eye(portrait, -1, eyes, sitter, light, rng),
+        "right_eye": _paint_eye(portrait, 1, eyes, sitter, light, rng),
+        "nose": _paint_nose(portrait, sitter, light, rng),
+        "mouth": _paint_mouth(portrait, stubble, sitter, light, rng),
+    }
+    for kind, (box, inside) in painted.items():
+        segmentation[box][inside] = 1 + FACE.index(kind)
     return portrait, segmentation
 
 
@@ -101,16 +104,7 @@ def _lower_lid(place: Values, height: float) -> Values:
     return height * (1 - np.abs(np.clip(place - 0.18 * (1 - place * place), -1, 1)) ** 2.1)
 
 
-def _paint_eye(
-    portrait: Planes,
-    segmentation: Segmentation,
-    label: int,
-    side: int,
-    eyes: _Eyes,
-    sitter: Sitter,
-    light: Light,
-    rng: Rng,
-) -> None:
+def _paint_eye(portrait: Planes, side: int, eyes: _Eyes, sitter: Sitter, light: Light, rng: Rng) -> _Painted:
     scale, rows, cols = 3, 52, 80
     a, up, low = (size + rng.normal(0, 0.25) for size in (eyes.half, eyes.up, eyes.low))
     tilt, fold = eyes.tilt, eyes.fold
@@ -123,8 +117,8 @@ def _paint_eye(
     rest = 0.8 - tilt * inner + 1.4 * step(-0.72, -1.0, m)
     upper, lower = _upper_lid(inner, up) + rest, _lower_lid(inner, low) + rest
     below, above = y - upper, lower - y  # inside the opening where both are positive
-    box = np.s_[:, top : top + rows, left : left + cols]
-    skin = enlarge(portrait[box], scale)
+    box = np.s_[top : top + rows, left : left + cols]
+    skin = enlarge(portrait[:, *box], scale)
     paint = skin * np.exp(-planes((0.95, 1.12, 1.15)) * _lid_shade(eyes, a, m, y, upper, below, -above))
     eye = _eyeball(eyes, a, x, y, m, below, above, side, float(np.median(skin[0])), light, rng)
     opening = step(-0.5, 0.5, np.minimum(below, above)) * step(1.01, 0.985, np.abs(m))
@@ -140,38 +134,33 @@ def _paint_eye(
     high, deep = -up - fold - 1.8, low + 5.0
     from_middle = (y - (high + deep) / 2 - 0.8 + tilt * 0.6 * inner) * (2 / (deep - high))
     reach = np.abs((m - 0.015) / (1 + 4.8 / a)) ** 2.6 + np.abs(from_middle) ** 2.6
-    _merge(portrait[box], segmentation[box[1:]], label, paint - skin, reach, 0.66)
+    return box, _merge(portrait[:, *box], paint - skin, reach, 0.66)
 
 
-def _merge(box: Planes, labels: Segmentation, label: int, change: Values, reach: Values, full: float) -> None:
-    """Add a change to the image where `reach` is below 1, at full strength where it is below `full`."""
-    rows, cols = labels.shape
+def _merge(box: Planes, change: Values, reach: Values, full: float) -> Bool[np.ndarray, "rows cols"]:
+    """Add a change to the image where `reach` is below 1, at full strength where it is below `full`; says where."""
+    rows, cols = box.shape[1:]
     inside = shrink(reach < 1, rows, cols) > 0.5
     weight = step(1.0, full, reach)
     for plane, amount in zip(box, change, strict=True):
         plane += shrink(weight * amount, rows, cols) * inside
-    labels[inside] = label
+    return inside
 
 
 def _lid_shade(eyes: _Eyes, a: float, m: Values, y: Values, upper: Values, below: Values, under: Values) -> Values:
     """Darkness of the skin around the opening: fold, lid, inner hollow and the bag below."""
     place = np.clip(m, -1.15, 1.25)
-    lid = (
-        np.clip(1 - 0.5 * np.clip(-place, 0, 1.2) ** 1.6 - 0.15 * np.clip(place, 0, 1.3) ** 2, 0.25, 1) * eyes.fold
-    )
+    lid = 1 - 0.5 * np.clip(-place, 0, 1.2) ** 1.6 - 0.15 * np.clip(place, 0, 1.3) ** 2
+    lid = np.clip(lid, 0.25, 1) * eyes.fold
     beside = 0.8 - eyes.tilt * place + 1.4 * (m < 0) + 4.0 * np.clip(np.abs(m) - 1, 0, 1)
     fold = y - np.where(np.abs(m) < 1, upper, beside) + lid
     span = step(-1.2, -0.75, m) * step(1.28, 0.9, m)
-    dark = (
-        eyes.crease
-        * span
-        * (0.55 * bell(fold, 1.0) + 0.30 * bell(np.minimum(fold, 0), 2.6) * bell(np.maximum(fold, 0), 2.0))
-    )
+    soft = 0.30 * bell(np.minimum(fold, 0), 2.6) * bell(np.maximum(fold, 0), 2.0)
+    dark = eyes.crease * span * (0.55 * bell(fold, 1.0) + soft)
     plate = span * step(0, 2, fold) * step(0.5, -1.5, below)
     dark += plate * (0.14 - 0.16 * bell(below + lid * 0.55, 1.6))
-    dark += (
-        0.4 * bell(np.minimum(below + 0.3, 0), 1.7) * step(2, 0, below) * step(-1.1, -0.7, m) * step(1.2, 0.9, m)
-    )
+    edge = 0.4 * bell(np.minimum(below + 0.3, 0), 1.7) * step(2, 0, below)
+    dark += edge * step(-1.1, -0.7, m) * step(1.2, 0.9, m)
     dark += 0.24 * bell(m + 1.12, 0.2) * bell(y + 2, 8) + 0.07 * step(8, -6, y)
     bag = 0.20 * bell(under - 1.2, 1.3) - 0.05 * bell(under - 4, 1.5) + 0.15 * bell(under - 6.5, 2.2)
     return dark + bag * step(-1, 0.5, under) * step(1.12, 0.75, np.abs(m))
@@ -258,9 +247,7 @@ def _middle_face(sitter: Sitter, y: Values, x: Values) -> Plane:
     return -0.0016 * (x - sitter.axis) ** 2 - 0.0006 * (y - 270) ** 2
 
 
-def _paint_nose(
-    portrait: Planes, segmentation: Segmentation, label: int, sitter: Sitter, light: Light, rng: Rng
-) -> None:
+def _paint_nose(portrait: Planes, sitter: Sitter, light: Light, rng: Rng) -> _Painted:
     top, base = sitter.eye - 5 + rng.normal(0, 2), sitter.nose
     half = float(np.clip(27.5 + 4.5 * sitter.tone + 2.2 * sitter.manly + rng.normal(0, 2.0), 24.5, 38))
     axis = sitter.axis + rng.normal(0, 1.2)
@@ -321,12 +308,10 @@ def _paint_nose(
     ):
         painted = plane * brighter * np.exp(-by_dark * dark - by_red * red) + highlight
         plane += weight * (painted - plane)
-    segmentation[box][(np.abs(u) < 1) & (v > -0.04) & (y < bottom)] = label
+    return box, (np.abs(u) < 1) & (v > -0.04) & (y < bottom)
 
 
-def _paint_mouth(
-    portrait: Planes, segmentation: Segmentation, label: int, stubble: Plane, sitter: Sitter, light: Light, rng: Rng
-) -> None:
+def _paint_mouth(portrait: Planes, stubble: Plane, sitter: Sitter, light: Light, rng: Rng) -> _Painted:
     scale, margin = 2, 5.0
     axis, row = sitter.axis + rng.normal(0, 1.2), sitter.mouth
     half = float(np.clip(47 + rng.normal(0, 3.2) + 2 * sitter.manly, 40, 56))
@@ -350,9 +335,8 @@ def _paint_mouth(
     lips = step(-0.9, 1.2, upper - up) * step(-0.5, 0.5, up)
     lips = np.maximum(lips, step(-1.6, 1.8, lower + up) * step(0.5, -0.5, up)) * ends
     rise_up, rise_low = (np.clip(up / np.maximum(upper, 0.3), 0, 1), np.clip(-up / np.maximum(lower, 0.3), 0, 1))
-    bump = np.where(
-        up > 0, 2.2 * np.sin(np.pi * rise_up**0.8) + 0.8 * rise_up, 3.4 * np.sin(np.pi * rise_low**0.85)
-    )
+    upper_bump = 2.2 * np.sin(np.pi * rise_up**0.8) + 0.8 * rise_up
+    bump = np.where(up > 0, upper_bump, 3.4 * np.sin(np.pi * rise_low**0.85))
     noise = rng.standard_normal((128, 128), dtype=np.float32)
     bent = x + 0.4 * X * np.abs(up)
     wrinkle = fibres(noise, bent, y, 1.8, 12) + 0.8 * fibres(noise, bent + 40, y, 4.0, 22)
@@ -380,4 +364,4 @@ def _paint_mouth(
     paint = paint * (1 + lips * (planes(tint) - 1)) * gain * rim + highlight
     reach = np.maximum(np.where(up > 0, up / (upper + margin), -up / (lower + margin + 2)), 0) ** 2.2
     reach = reach + np.clip((np.abs(x) - half + margin) * (0.5 / margin), 0, 2) ** 2
-    _merge(portrait[:, *box], segmentation[box], label, paint - skin, reach, 0.7)
+    return box, _merge(portrait[:, *box], paint - skin, reach, 0.7)
