@@ -1,6 +1,6 @@
 """The random choices behind stimuli: hosts, arrangements, donors, jitter, poses."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -101,7 +101,7 @@ class Drawing:
                 raise HostUnfitError(int(host[row]), what)
             rng = np.random.default_rng([self.seed, label, int(rows.index[row]), int(slot), _ATTEMPTS])
             donor[row, slot], *jitter[row, slot] = choice[rng.integers(len(choice))]
-        return _unposed(host, kind, donor, jitter)
+        return _draws(host, kind, donor, jitter)
 
     def _draw_whole(self, everyone: Rows, labels: tuple[int, ...]) -> list[Draws]:
         """Draw the classes in `labels` together, stimulus by stimulus from the same material.
@@ -128,8 +128,8 @@ class Drawing:
                 kind[position, left] = order
                 donor[position, left] = np.take_along_axis(by_kind, order, axis=1)
                 jitter[position, left] = tremble + self._displacement(label, here, pose[:, 4])
-                draws = _unposed(here, order, donor[position, left], jitter[position, left])
-                draws = replace(draws, rotation=rotation[left], scale=scale[left])
+                parts = here, order, donor[position, left], jitter[position, left]
+                draws = _draws(*parts, rotation=rotation[left], scale=scale[left])
                 layout = lay_out(self.library, condition, draws=draws, placement=rows.placement)
                 layouts.append(layout)
                 if condition.spacing == "apart":
@@ -142,15 +142,8 @@ class Drawing:
                 break
         else:
             raise HostUnfitError(int(host[left[0]]), "no constellation fits onto it")
-        return [
-            replace(
-                _unposed(host, kind[position], donor[position], jitter[position]),
-                shift=shift,
-                rotation=rotation,
-                scale=scale,
-            )
-            for position in range(len(labels))
-        ]
+        pose = {"shift": shift, "rotation": rotation, "scale": scale}
+        return [_draws(host, *of_label, **pose) for of_label in zip(kind, donor, jitter, strict=True)]
 
     def _hosts(self, rows: Rows, stream: int) -> Int[np.ndarray, " n"]:
         hosts = [np.setdiff1d(pool, self.unfit) for pool in self.pools]
@@ -199,14 +192,10 @@ class Drawing:
         return moved
 
     def _fits(
-        self,
-        host: Int[np.ndarray, " n"],
-        kind: Int[np.ndarray, "n slots"],
-        donor: Int[np.ndarray, "n slots"],
-        jitter: Int[np.ndarray, "n slots 2"],
+        self, host: np.ndarray, kind: np.ndarray, donor: np.ndarray, jitter: np.ndarray
     ) -> Bool[np.ndarray, "n slots"]:
         """Whether each part's box lies inside its host's canvas, or its slot stays empty."""
-        draws, anywhere = _unposed(host, kind, donor, jitter), np.full(len(host), "middle")
+        draws, anywhere = _draws(host, kind, donor, jitter), np.full(len(host), "middle")
         layout = lay_out(self.library, self.condition, draws=draws, placement=anywhere)
         first = layout.canvas[:, None]
         inside = (layout.low >= first) & (layout.high <= first + self.library.canvas_sizes[host][:, None])
@@ -224,10 +213,12 @@ class Drawing:
         return np.stack([donor, row, col], axis=1)[self._fits(hosts, kinds, donors, jitter)[:, slot]]
 
 
-def _unposed(host: np.ndarray, kind: np.ndarray, donor: np.ndarray, jitter: np.ndarray) -> Draws:
+def _draws(host: np.ndarray, kind: np.ndarray, donor: np.ndarray, jitter: np.ndarray, **pose: np.ndarray) -> Draws:
+    """Parts as they are, in a constellation that is moved, turned and enlarged as far as it is said."""
     n = len(host)
-    still = np.zeros((n, 2), int), np.zeros(n), np.ones(n)
-    return Draws(host, kind, donor, jitter, *still, np.zeros(kind.shape), np.ones(kind.shape))
+    pose = {"shift": np.zeros((n, 2), int), "rotation": np.zeros(n), "scale": np.ones(n), **pose}
+    still = {"part_rotation": np.zeros(kind.shape), "part_scale": np.ones(kind.shape)}
+    return Draws(host, kind, donor, jitter, **pose, **still)
 
 
 def _overlap(layout: Layout) -> Bool[np.ndarray, " n"]:
