@@ -74,13 +74,8 @@ def bundle(library: Library, models: Sequence[ShownModel], *, bits: int = 8) -> 
 
 
 def _scheme(scheme: ObjectScheme) -> dict[str, Any]:
-    return {
-        "name": scheme.name,
-        "class_names": list(scheme.class_names),
-        "part_kinds": list(scheme.part_kinds),
-        "groups": {name: list(kinds) for name, kinds in scheme.groups.items()},
-        "scrambles": [list(order) for order in scheme.scrambles],
-    }
+    known = scheme.model_dump(mode="json", include={"name", "class_names", "part_kinds", "groups"})
+    return {**known, "scrambles": [list(order) for order in scheme.scrambles]}
 
 
 def _exemplar(exemplar: Exemplar) -> dict[str, Any]:
