@@ -97,18 +97,6 @@ def explore(
         write_one_file(bundle(library, [one.shown for one in opened]), Path(out))
         say(f"{out}: opens in any browser, offline too")
         return
-    _serve(opened, library, host=host, port=port, browser=browser, say=say)
-
-
-def _serve(
-    opened: Sequence[_Opened],
-    library: Library,
-    *,
-    host: str,
-    port: int | None,
-    browser: bool,
-    say: Callable[[str], object],
-) -> None:
     from configural.explorer import server
 
     # First of all, so that a port that is taken is told before anything is drawn.

@@ -6,7 +6,7 @@ finds where parts go; the pixels of parts, canvases and resized surfaces stay on
 """
 
 from collections.abc import Hashable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class DeviceRenderer(Renderer):
         super().__init__(library, size=size)
         self.device = torch.device(device)
         self._store = _PixelStore(self.device)
-        self._matrices: dict[int, Float32[Tensor, "side size"]] = {}
+        self._matrix = lru_cache(maxsize=None)(self._make_matrix)
 
     def __reduce__(self) -> tuple[Any, tuple[Library]]:
         return partial(type(self), size=self.size, device=str(self.device)), (self.library,)
@@ -172,10 +172,8 @@ class DeviceRenderer(Renderer):
     def _send(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
-    def _matrix(self, side: int) -> Float32[Tensor, "side size"]:
-        if side not in self._matrices:
-            self._matrices[side] = self._send(self._resampling(side)[0]).T.contiguous()
-        return self._matrices[side]
+    def _make_matrix(self, side: int) -> Float32[Tensor, "side size"]:
+        return self._send(self._resampling(side)[0]).T.contiguous()
 
     def _bare(self, host: int, background: str, placement: str) -> Float32[np.ndarray, "3 size size"]:
         return self._resized_surface(host, background, placement)[0]

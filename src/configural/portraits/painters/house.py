@@ -1,6 +1,6 @@
 """Drawn facades in the likeness of photographs, with exact part masks: the classic control object for faces."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -108,8 +108,7 @@ def paint_house(seed: int, index: int) -> Exemplar:
     """
     rng = np.random.default_rng([seed, index, ROWS])
     facade = Facade.draw(rng, index + seed)
-    drawn = Light.draw(rng)
-    light = Light(drawn.direction, drawn.room, drawn.tint, (0.94, 0.98, 1.06), _STONE)
+    light = replace(Light.draw(rng), fill=(0.94, 0.98, 1.06), wrap=_STONE)
     canvas = _paint_canvas(facade, light, rng)
     portrait, segmentation = canvas.copy(), np.zeros(canvas.shape[1:], np.uint8)
     frame = linear(_FRAMES[rng.integers(len(_FRAMES))])
