@@ -21,12 +21,17 @@ _GAP = 2
 """Pixels of a portrait of 512 that are left between parts which must not overlap."""
 
 
+_Each = Int[np.ndarray, " n"]
+_BySlot = Int[np.ndarray, "n slots"]
+_Moves = Int[np.ndarray, "n slots 2"]
+
+
 @dataclass(frozen=True)
 class Rows:
     """Numbers within the class, positions in `SUBSETS` and placements of some stimuli, before anything is drawn."""
 
-    index: Int[np.ndarray, " n"]
-    subsets: Int[np.ndarray, " n"]
+    index: _Each
+    subsets: _Each
     placement: np.ndarray
 
     def __len__(self) -> int:
@@ -145,7 +150,7 @@ class Drawing:
         pose = {"shift": shift, "rotation": rotation, "scale": scale}
         return [_draws(host, *of_label, **pose) for of_label in zip(kind, donor, jitter, strict=True)]
 
-    def _hosts(self, rows: Rows, stream: int) -> Int[np.ndarray, " n"]:
+    def _hosts(self, rows: Rows, stream: int) -> _Each:
         hosts = [np.setdiff1d(pool, self.unfit) for pool in self.pools]
         for name, pool in zip(SUBSETS, hosts, strict=True):
             if not len(pool):
@@ -155,18 +160,14 @@ class Drawing:
                 )
         return _choose(hosts, rows.subsets, uniform(self.seed, stream, "host", 0, rows.index, 1)[:, 0])
 
-    def _contents(
-        self, rows: Rows, host: Int[np.ndarray, " n"], stream: int, attempt: int
-    ) -> tuple[Int[np.ndarray, "n slots"], Int[np.ndarray, "n slots 2"]]:
+    def _contents(self, rows: Rows, host: _Each, stream: int, attempt: int) -> tuple[_BySlot, _Moves]:
         """A donor and a jitter for each slot or, if it is drawn by part kind, each of these."""
         width = 3 * self.slots
         chance = uniform(self.seed, stream, "content", attempt, rows.index, width).reshape(len(rows), self.slots, 3)
         donors = [_choose(self.pools, rows.subsets, chance[:, slot, 0]) for slot in range(self.slots)]
         return np.stack(donors, axis=1), (chance[..., 1:] * self._jitter_steps(host)).astype(int)
 
-    def _arrange(
-        self, label: int, stream: int, attempt: int, index: Int[np.ndarray, " n"]
-    ) -> Int[np.ndarray, "n slots"]:
+    def _arrange(self, label: int, stream: int, attempt: int, index: _Each) -> _BySlot:
         """The part kind in each slot."""
         if label:
             return np.tile(self.library.scheme.correct, (len(index), 1))
@@ -174,14 +175,12 @@ class Drawing:
         chance = uniform(self.seed, stream, "arrangement", attempt, index, 1)[:, 0]
         return scrambles[(chance * len(scrambles)).astype(int)]
 
-    def _jitter_steps(self, host: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 1 1"]:
+    def _jitter_steps(self, host: _Each) -> Int[np.ndarray, "n 1 1"]:
         """How many values a part's jitter can take along one side of its host."""
         steps = self.condition.jitter * self.library.sides[host, None, None] / REFERENCE_SIDE
         return np.rint(steps).astype(int) + 1
 
-    def _displacement(
-        self, label: int, host: Int[np.ndarray, " n"], chance: Float[np.ndarray, " n"]
-    ) -> Int[np.ndarray, "n slots 2"]:
+    def _displacement(self, label: int, host: _Each, chance: Float[np.ndarray, " n"]) -> _Moves:
         """Rows and columns by which the arrangement moves one part of a scrambled object; 0 for all others."""
         moved = np.zeros((len(host), self.slots, 2), int)
         rule = self.condition.arrangement
@@ -191,9 +190,7 @@ class Drawing:
             moved[:, self.library.scheme.index(rule.part)] = np.rint(distance[:, None] * direction)
         return moved
 
-    def _fits(
-        self, host: np.ndarray, kind: np.ndarray, donor: np.ndarray, jitter: np.ndarray
-    ) -> Bool[np.ndarray, "n slots"]:
+    def _fits(self, host: _Each, kind: _BySlot, donor: _BySlot, jitter: _Moves) -> Bool[np.ndarray, "n slots"]:
         """Whether each part's box lies inside its host's canvas, or its slot stays empty."""
         draws, anywhere = _draws(host, kind, donor, jitter), np.full(len(host), "middle")
         layout = lay_out(self.library, self.condition, draws=draws, placement=anywhere)
@@ -248,7 +245,7 @@ _STREAMS = ("host", "arrangement", "content", "pose", "inverted", "noise")
 
 
 def uniform(
-    seed: int, label: int, stream: str, attempt: int, index: Int[np.ndarray, " n"], width: int
+    seed: int, label: int, stream: str, attempt: int, index: _Each, width: int
 ) -> Float[np.ndarray, "n width"]:
     """Numbers from [0, 1), of which those of one index are the same whatever others are drawn."""
     numbers = np.empty((len(index), width))
@@ -260,9 +257,7 @@ def uniform(
     return numbers
 
 
-def _choose(
-    pools: list[Int[np.ndarray, " _"]], subsets: Int[np.ndarray, " n"], chance: np.ndarray
-) -> Int[np.ndarray, " n"]:
+def _choose(pools: list[Int[np.ndarray, " _"]], subsets: _Each, chance: np.ndarray) -> _Each:
     """Turn chances from [0, 1) into exemplars of each stimulus's own pool."""
     chosen = np.empty(len(subsets), int)
     for subset, pool in enumerate(pools):

@@ -33,6 +33,12 @@ _GAINS = (0.5, 2.0)
 
 
 _Box = tuple[slice, slice]
+_Mask = Bool[np.ndarray, "rows cols"]
+_Image = UInt8[np.ndarray, "size size 3"]
+_Images = UInt8[np.ndarray, "n size size 3"]
+_Masks = Bool[np.ndarray, "slots size size"]
+_ManyMasks = Bool[np.ndarray, "n slots size size"]
+_Planes = Float32[np.ndarray, "3 rows cols"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,16 +165,14 @@ class Renderer:
             return self._footprints(scene, {slot: part.shown for slot, (part, _) in scene.pastes.items()})
 
     @one_blas_thread()
-    def _draw_all(
-        self, stimuli: Sequence[Stimulus], masks: Bool[np.ndarray, "n slots size size"] | None = None
-    ) -> UInt8[np.ndarray, "n size size 3"]:
+    def _draw_all(self, stimuli: Sequence[Stimulus], masks: _ManyMasks | None = None) -> _Images:
         """The images; and into masks that are all false, where their parts are seen."""
         images = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
         for row, scene in enumerate(self._scenes(stimuli)):
             self._draw_into(images[row], scene, None if masks is None else masks[row])
         return images
 
-    def _no_masks(self, n: int) -> Bool[np.ndarray, "n slots size size"]:
+    def _no_masks(self, n: int) -> _ManyMasks:
         return np.zeros((n, len(self.library.scheme.part_kinds), self.size, self.size), bool)
 
     def _scenes(self, stimuli: Sequence[Stimulus]) -> Iterator[_Scene]:
@@ -207,12 +211,7 @@ class Renderer:
                 pastes[slot] = part, box
             yield _Scene(stimulus, hosts[row], surface, (corners[row][0], corners[row][1]), pastes)
 
-    def _draw_into(
-        self,
-        image: UInt8[np.ndarray, "size size 3"],
-        scene: _Scene,
-        masks: Bool[np.ndarray, "slots size size"] | None,
-    ) -> None:
+    def _draw_into(self, image: _Image, scene: _Scene, masks: _Masks | None) -> None:
         stimulus, large = scene.stimulus, scene.surface
         if stimulus.condition.background == "noise":
             matrix = self._resampling(large.shape[1])[0]
@@ -255,7 +254,7 @@ class Renderer:
             if masks is not None:
                 masks[...] = masks[:, ::-1, ::-1].copy()
 
-    def _seen(self, scene: _Scene) -> dict[int, Bool[np.ndarray, "rows cols"]]:
+    def _seen(self, scene: _Scene) -> dict[int, _Mask]:
         """Per filled slot, the pixels of its part that no later one hides; quickly if all lie apart."""
         if scene.apart:
             return {slot: part.shown for slot, (part, _) in scene.pastes.items()}
@@ -264,9 +263,7 @@ class Renderer:
             owner[box][part.shown] = slot
         return {slot: owner[box] == slot for slot, (_, box) in scene.pastes.items()}
 
-    def _footprints(
-        self, scene: _Scene, shown: dict[int, Bool[np.ndarray, "rows cols"]]
-    ) -> Bool[np.ndarray, "slots size size"]:
+    def _footprints(self, scene: _Scene, shown: dict[int, _Mask]) -> _Masks:
         """Per slot, the pixels that these pixels of its part cover to at least one half."""
         masks = self._no_masks(1)[0]
         for slot, (_, box) in scene.pastes.items():
@@ -274,7 +271,7 @@ class Renderer:
             masks[slot][window] = _at_least_half(small[:, 0])
         return masks[:, ::-1, ::-1].copy() if scene.stimulus.inverted else masks
 
-    def _surface(self, stimulus: Stimulus, host: int) -> Float32[np.ndarray, "3 rows cols"]:
+    def _surface(self, stimulus: Stimulus, host: int) -> _Planes:
         """What the parts are put on, at the host's resolution; whoever changes it changes it back."""
         background = stimulus.condition.background
         if background != "noise":
@@ -320,9 +317,7 @@ class Renderer:
         starts, stops = last.searchsorted(pixels).tolist(), first.searchsorted(pixels).tolist()
         return matrix, starts, stops, first.tolist(), (last + 1).tolist()
 
-    def _make_resized_surface(
-        self, host: int, background: str, placement: str
-    ) -> tuple[Float32[np.ndarray, "3 size size"], UInt8[np.ndarray, "size size 3"]]:
+    def _make_resized_surface(self, host: int, background: str, placement: str) -> tuple[_Planes, _Image]:
         """What is seen where no part is: exactly, and rounded to an image."""
         if background != "canvas":
             planes = np.tile(self._tone(host, background)[:, None, None], (1, self.size, self.size))
@@ -335,7 +330,7 @@ class Renderer:
         planes = matrix[:, top : top + height] @ planes @ matrix[:, left : left + width].T
         return planes, _rounded(planes)
 
-    def _make_scratch(self, host: int, background: str) -> Float32[np.ndarray, "3 rows cols"]:
+    def _make_scratch(self, host: int, background: str) -> _Planes:
         canvas = self.library[host].canvas
         if background == "canvas":
             return canvas.transpose(2, 0, 1).astype(np.float32)

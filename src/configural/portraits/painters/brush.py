@@ -155,13 +155,8 @@ def fill(outline: Outline, rows: int, cols: int) -> Plane:
 
 
 def draw_hairs(
-    hairs: Float[np.ndarray, "hairs points 2"],
-    shades: Int[np.ndarray, "hairs"],
-    rows: int,
-    cols: int,
-    scale: int = 1,
-    thickness: int = 1,
-) -> Float32[np.ndarray, "fine_rows fine_cols"]:
+    hairs: Values, shades: Int[np.ndarray, "hairs"], rows: int, cols: int, scale: int = 1, thickness: int = 1
+) -> Plane:
     """How much of a box single hairs cover, 0 to 1, with `scale` samples per pixel and side.
 
     Hairs are (column, row) in pixels along each, shades of 0 to 255, and so many samples thick.

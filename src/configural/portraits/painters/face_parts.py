@@ -30,6 +30,8 @@ from configural.portraits.painters.brush import (
 )
 from configural.portraits.painters.face_sitter import Sitter
 
+_EYE = 3, 52, 80  # samples per pixel and side of an eye's box, its rows and columns
+
 _Painted = tuple[tuple[slice, slice], Bool[np.ndarray, "high wide"]]
 """A box of the image, and where in it the part is."""
 
@@ -105,7 +107,7 @@ def _lower_lid(place: Values, height: float) -> Values:
 
 
 def _paint_eye(portrait: Planes, side: int, eyes: _Eyes, sitter: Sitter, light: Light, rng: Rng) -> _Painted:
-    scale, rows, cols = 3, 52, 80
+    scale, rows, cols = _EYE
     a, up, low = (size + rng.normal(0, 0.25) for size in (eyes.half, eyes.up, eyes.low))
     tilt, fold = eyes.tilt, eyes.fold
     col, row = sitter.axis + side * sitter.eye_gap + rng.normal(0, 0.8), sitter.eye + rng.normal(0, 0.8)
@@ -119,11 +121,11 @@ def _paint_eye(portrait: Planes, side: int, eyes: _Eyes, sitter: Sitter, light: 
     below, above = y - upper, lower - y  # inside the opening where both are positive
     box = np.s_[top : top + rows, left : left + cols]
     skin = enlarge(portrait[:, *box], scale)
-    paint = skin * np.exp(-planes((0.95, 1.12, 1.15)) * _lid_shade(eyes, a, m, y, upper, below, -above))
+    paint = skin * np.exp(-planes((0.95, 1.12, 1.15)) * _lid_shade(eyes, m, y, upper, below, -above))
     eye = _eyeball(eyes, a, x, y, m, below, above, side, float(np.median(skin[0])), light, rng)
     opening = step(-0.5, 0.5, np.minimum(below, above)) * step(1.01, 0.985, np.abs(m))
     paint += opening * (eye - paint)
-    lash = _lashes(eyes, a, up, low, side, (col - left, row - top), (rows, cols), scale, rng)
+    lash = _lashes(eyes, a, up, low, side, (col - left, row - top), rng)
     thick = 1.25 + 0.7 * eyes.lashes * (0.3 + 0.7 * step(-1, 0.6, m))
     rim = np.clip(1.2 - np.abs(below + 0.3) / thick, 0, 1) * step(-1.0, -0.8, m) * step(1.06, 0.97, m)
     low_rim = np.clip(1 - np.abs(above + 0.5), 0, 1) * step(-0.8, 0.3, m) * step(1.05, 0.95, m)
@@ -147,7 +149,7 @@ def _merge(box: Planes, change: Values, reach: Values, full: float) -> Bool[np.n
     return inside
 
 
-def _lid_shade(eyes: _Eyes, a: float, m: Values, y: Values, upper: Values, below: Values, under: Values) -> Values:
+def _lid_shade(eyes: _Eyes, m: Values, y: Values, upper: Values, below: Values, under: Values) -> Values:
     """Darkness of the skin around the opening: fold, lid, inner hollow and the bag below."""
     place = np.clip(m, -1.15, 1.25)
     lid = 1 - 0.5 * np.clip(-place, 0, 1.2) ** 1.6 - 0.15 * np.clip(place, 0, 1.3) ** 2
@@ -204,16 +206,9 @@ def _eyeball(
 
 
 def _lashes(
-    eyes: _Eyes,
-    a: float,
-    up: float,
-    low: float,
-    side: int,
-    middle: tuple[float, float],
-    size: tuple[int, int],
-    scale: int,
-    rng: Rng,
+    eyes: _Eyes, a: float, up: float, low: float, side: int, middle: tuple[float, float], rng: Rng
 ) -> Plane:
+    scale, *size = _EYE
     count = int(36 + 24 * eyes.lashes)
     place = np.linspace(-0.86, 1.0, count) + rng.normal(0, 0.015, count)
     rest = 0.8 - eyes.tilt * place + 1.4 * step(-0.72, -1.0, place)
