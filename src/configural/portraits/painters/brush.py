@@ -101,9 +101,7 @@ def bell(values: Values, width: float) -> Values:
     return np.exp(values * values * (-0.5 / width**2))
 
 
-def grid(
-    rows: int, cols: int, top: int = 0, left: int = 0, scale: int = 1
-) -> tuple[Float32[np.ndarray, "fine_rows 1"], Float32[np.ndarray, "1 fine_cols"]]:
+def grid(rows: int, cols: int, top: int = 0, left: int = 0, scale: int = 1) -> tuple[Values, Values]:
     """Rows and columns of the pixel centres of a box, `scale` samples per pixel and side."""
     down = (np.arange(rows * scale, dtype=np.float32) + np.float32(0.5)) / scale + top
     right = (np.arange(cols * scale, dtype=np.float32) + np.float32(0.5)) / scale + left

@@ -41,19 +41,12 @@ _EDGES = {
 
 @dataclass(frozen=True, eq=False)
 class Hair:
-    """Hair ready to be laid over a head; its rows are those of the image, down to where the hair ends.
+    """Hair ready to be laid over a head; its rows are those of the image, down to where the hair ends."""
 
-    Attributes:
-        front: How much of each pixel it covers, 0 to 1.
-        behind: The same for the hair that hangs behind the neck.
-        paint: Its colour in light.
-        back_paint: Colour of the hair behind the neck.
-    """
-
-    front: Plane
-    behind: Plane
-    paint: Planes
-    back_paint: Planes
+    front: Plane  # how much of each pixel it covers, 0 to 1
+    behind: Plane  # the same for the hair that hangs behind the neck
+    paint: Planes  # its colour in light
+    back_paint: Planes  # colour of the hair behind the neck
 
 
 def paint_hair(sitter: Sitter, light: Light, face: Plane, rng: Rng) -> Hair | None:
@@ -95,19 +88,12 @@ def paint_hair(sitter: Sitter, light: Light, face: Plane, rng: Rng) -> Hair | No
 
 @dataclass(frozen=True, eq=False)
 class _Growth:
-    """How hair grows, pixel by pixel.
+    """How hair grows, pixel by pixel."""
 
-    Attributes:
-        streak: Brightness of each strand, about 0.
-        ragged: How far each strand reaches over the hairline, about 0.
-        edge: How far each strand reaches over the outer edge, in pixels.
-        flow: Slopes of a coordinate across the strands; none on curls and stubble.
-    """
-
-    streak: Plane
-    ragged: Plane
-    edge: Plane
-    flow: tuple[Plane, Plane] | None
+    streak: Plane  # brightness of each strand, about 0
+    ragged: Plane  # how far each strand reaches over the hairline, about 0
+    edge: Plane  # how far each strand reaches over the outer edge, in pixels
+    flow: tuple[Plane, Plane] | None  # slopes of a coordinate across the strands; none on curls and stubble
 
 
 def _growth(

@@ -21,47 +21,26 @@ _STYLE_ODDS = {True: (0.50, 0.12, 0.12, 0.10, 0.06, 0.10, 0), False: (0.08, 0, 0
 
 @dataclass(frozen=True)
 class Sitter:
-    """Who is drawn: the measures of one head in pixels of a 512-row image, and its colours.
+    """Who is drawn: the measures of one head in pixels of a 512-row image, and its colours."""
 
-    Attributes:
-        cols: Width of the image.
-        axis: Column of the face's midline.
-        crown: Row of the top of the hair.
-        hairline: Row where the forehead begins.
-        brow: Row of the brows.
-        eye: Row of the eyes' centres.
-        eye_gap: Half the distance between the eyes' centres.
-        nose: Row of the nose's base.
-        mouth: Row of the line between the lips.
-        chin: Row of the chin's end.
-        width: Half the width of the face at the cheekbones.
-        jaw: Width of the jaw as a fraction of `width`.
-        tip: Width of the chin as a fraction of `width`.
-        manly: 0 to 1; brows, jaw, stubble and lips follow it.
-        tone: Skin tone, 0 the lightest, 1 the darkest.
-        skin: Albedo of the skin, linear RGB.
-        hair: Albedo of the hair, linear RGB.
-        style: How the hair is worn.
-    """
-
-    cols: int
-    axis: float
-    crown: float
-    hairline: float
-    brow: float
-    eye: float
-    eye_gap: float
-    nose: float
-    mouth: float
-    chin: float
-    width: float
-    jaw: float
-    tip: float
-    manly: float
-    tone: float
-    skin: Colour
-    hair: Colour
-    style: str
+    cols: int  # width of the image
+    axis: float  # column of the face's midline
+    crown: float  # row of the top of the hair
+    hairline: float  # row where the forehead begins
+    brow: float  # row of the brows
+    eye: float  # row of the eyes' centres
+    eye_gap: float  # half the distance between the eyes' centres
+    nose: float  # row of the nose's base
+    mouth: float  # row of the line between the lips
+    chin: float  # row of the chin's end
+    width: float  # half the width of the face at the cheekbones
+    jaw: float  # width of the jaw as a fraction of `width`
+    tip: float  # width of the chin as a fraction of `width`
+    manly: float  # 0 to 1; brows, jaw, stubble and lips follow it
+    tone: float  # skin tone, 0 the lightest, 1 the darkest
+    skin: Colour  # albedo of the skin, linear RGB
+    hair: Colour  # albedo of the hair, linear RGB
+    style: str  # how the hair is worn
 
     @classmethod
     def draw(cls, rng: Rng, tone: float) -> "Sitter":

@@ -43,31 +43,18 @@ _SIGNS = palette("2c3c34 782e2a e0d6be 343a50 c4a054")
 
 @dataclass(frozen=True)
 class Facade:
-    """What one house looks like.
+    """What one house looks like."""
 
-    Attributes:
-        cols: Width of the image.
-        axis: Column of its middle.
-        eaves: Row where the roof ends and the wall begins.
-        foot: Row where the wall meets the ground.
-        left: First column of the wall.
-        right: Last column of the wall.
-        material: One of the walls.
-        wall: Its colour as amounts of light.
-        boxes: By part, (top, left, rows, columns).
-        arched: By part, whether it ends in an arch.
-    """
-
-    cols: int
-    axis: float
-    eaves: int
-    foot: int
-    left: int
-    right: int
-    material: str
-    wall: np.ndarray
-    boxes: dict[str, tuple[int, int, int, int]]
-    arched: dict[str, bool]
+    cols: int  # width of the image
+    axis: float  # column of its middle
+    eaves: int  # row where the roof ends and the wall begins
+    foot: int  # row where the wall meets the ground
+    left: int  # first column of the wall
+    right: int  # last column of the wall
+    material: str  # one of the walls
+    wall: np.ndarray  # its colour as amounts of light
+    boxes: dict[str, tuple[int, int, int, int]]  # by part, (top, left, rows, columns)
+    arched: dict[str, bool]  # by part, whether it ends in an arch
 
     @classmethod
     def draw(cls, rng: Rng, number: int) -> "Facade":
