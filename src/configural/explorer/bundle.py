@@ -117,13 +117,8 @@ def _packed(content: bytes) -> str:
 
 
 def _model(model: ShownModel, bits: int) -> dict[str, Any]:
-    return {
-        "name": model.name,
-        "image_size": model.image_size,
-        "trained_on": without_folders(model.trained_on),
-        "accuracy": model.accuracy,
-        "network": None if model.network is None else _network(model.network, bits),
-    }
+    network = None if model.network is None else _network(model.network, bits)
+    return {**vars(model), "trained_on": without_folders(model.trained_on), "network": network}
 
 
 def _network(network: nn.Module, bits: int) -> dict[str, Any]:

@@ -84,9 +84,8 @@ class Beside:
         return {self._key(path.relative_to(self.folder)): path for path in found}
 
     def _key(self, path: PurePath) -> tuple[str, ...]:
-        return tuple(
-            part for part, pattern in zip(path.parts, PurePath(self.pattern).parts, strict=False) if pattern != "*"
-        )
+        patterns = PurePath(self.pattern).parts
+        return tuple(part for part, pattern in zip(path.parts, patterns, strict=False) if pattern != "*")
 
 
 def _alternatives(pattern: str) -> Iterator[tuple[str, Mapping[str, str]]]:

@@ -132,9 +132,8 @@ class Landmarker:
         width, height = max(1, round(cols * scale)), max(1, round(rows * scale))
         left, top = (_DETECTOR_SIDE - width) // 2, (_DETECTOR_SIDE - height) // 2
         square = np.zeros((_DETECTOR_SIDE, _DETECTOR_SIDE, 3), np.float32)
-        square[top : top + height, left : left + width] = cv2.resize(
-            image, (width, height), interpolation=cv2.INTER_AREA
-        )
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        square[top : top + height, left : left + width] = small
         outputs = {output.shape[-1]: output for output in self._networks[0](square / 127.5 - 1)}
         certain = _sigmoid(outputs[1][0, :, 0])
         numbers = outputs[16][0].reshape(-1, 8, 2) / _DETECTOR_SIDE

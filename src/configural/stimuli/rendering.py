@@ -193,10 +193,9 @@ class Renderer:
             pastes = {}
             for slot in (slot for slot, holds in enumerate(filled[row]) if holds):
                 (top, first), (bottom, last) = lows[row][slot], highs[row][slot]
+                material = donors[row][slot], kinds[row][slot], sides[row]
                 box = (slice(top, bottom), slice(first, last))
-                part = self._part(
-                    donors[row][slot], kinds[row][slot], sides[row], condition.blend, condition.feather
-                )
+                part = self._part(*material, condition.blend, condition.feather)
                 if inverse is not None and offset is not None and turned[row][slot]:
                     # One pixel of padding, so that the soft border of the turned part is interpolated, too.
                     way = inverse[row, slot], offset[row, slot], (bottom - top, last - first)

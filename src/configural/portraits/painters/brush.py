@@ -111,9 +111,8 @@ def grid(rows: int, cols: int, top: int = 0, left: int = 0, scale: int = 1) -> t
 def mottle(rng: Rng, rows: int, cols: int, size: float) -> Plane:
     """Smooth noise of about unit variance with spots `size` pixels wide."""
     coarse = rng.standard_normal((int(rows / size) + 4, int(cols / size) + 4), dtype=np.float32)
-    wide = cv2.resize(
-        1.3 * coarse, None, fx=size, fy=size, interpolation=cv2.INTER_CUBIC if size > 3 else cv2.INTER_LINEAR
-    )
+    method = cv2.INTER_CUBIC if size > 3 else cv2.INTER_LINEAR
+    wide = cv2.resize(1.3 * coarse, None, fx=size, fy=size, interpolation=method)
     skip = int(1.5 * size)  # the outermost spots are extrapolated
     return wide[skip : skip + rows, skip : skip + cols]
 
@@ -173,9 +172,7 @@ def shrink(fine: Shaped[np.ndarray, "fine_rows fine_cols"], rows: int, cols: int
 
 def enlarge(planes: Planes, scale: int) -> Float32[np.ndarray, "3 fine_rows fine_cols"]:
     """The planes with `scale` samples per pixel and side."""
-    return np.stack(
-        [cv2.resize(plane, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR) for plane in planes]
-    )
+    return np.stack([cv2.resize(plane, None, fx=scale, fy=scale) for plane in planes])
 
 
 def signed_depth(covered: Plane) -> Plane:
@@ -190,9 +187,8 @@ def blur(plane: Values, sigma: float) -> Plane:
     if sigma < 6:
         return cv2.GaussianBlur(plane, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     rows, cols = plane.shape
-    small = cv2.GaussianBlur(
-        shrink(plane, rows // 4, cols // 4), (0, 0), sigma / 4, borderType=cv2.BORDER_REPLICATE
-    )
+    small = shrink(plane, rows // 4, cols // 4)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / 4, borderType=cv2.BORDER_REPLICATE)
     return cv2.resize(small, (cols, rows), interpolation=cv2.INTER_LINEAR)
 
 
@@ -205,10 +201,8 @@ def shifted(plane: Plane, right: float, down: float) -> Plane:
 def slopes(relief: Plane) -> tuple[Plane, Plane]:
     """How fast a relief rises towards the right and downwards."""
     kernel = np.array([[-0.5, 0, 0.5]], np.float32)
-    return (
-        cv2.filter2D(relief, -1, kernel, borderType=cv2.BORDER_REPLICATE),
-        cv2.filter2D(relief, -1, kernel.T, borderType=cv2.BORDER_REPLICATE),
-    )
+    right, down = (cv2.filter2D(relief, -1, way, borderType=cv2.BORDER_REPLICATE) for way in (kernel, kernel.T))
+    return right, down
 
 
 def planes(colour: Sequence[float] | Float[np.ndarray, "3"]) -> Float32[np.ndarray, "3 1 1"]:

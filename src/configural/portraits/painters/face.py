@@ -127,10 +127,8 @@ def _paint_clothes(image: Planes, sitter: Sitter, light: Light, rng: Rng) -> Non
     y, x = grid(rows, cols, top)
     w = _neck_width(sitter)
     away = np.abs(x - sitter.axis)
-    collar = (
-        rng.uniform(486, 506) - 36 * np.minimum(away / (w * 1.12), 3) ** 2 + 0.62 * np.maximum(away - w * 1.02, 0)
-    )
-    inside = y - collar
+    collar = rng.uniform(486, 506) - 36 * np.minimum(away / (w * 1.12), 3) ** 2
+    inside = y - (collar + 0.62 * np.maximum(away - w * 1.02, 0))
     alpha = step(-0.8, 0.8, inside) * step(-0.8, 0.8, y - 462 - (away - w) * 0.34)
     noise = rng.standard_normal((64, 64), dtype=np.float32)
     shade = 0.75 + 0.1 * fibres(noise, x + 0.4 * y, y - 0.3 * x, 26, 60) - 0.2 * bell(np.maximum(inside, 0), 2.0)

@@ -36,9 +36,8 @@ _Painted = tuple[tuple[slice, slice], Bool[np.ndarray, "high wide"]]
 """A box of the image, and where in it the part is."""
 
 # The bright and the deep colour of irises: dark, brown, hazel, green, blue, grey.
-_IRIS = palette("382318 221610  5c3922 382215  705834 4c3a24  64684e 424838  6a7c8c 3e4e62  7c8488 4e5860").reshape(
-    6, 2, 3
-)
+_BRIGHT = palette("382318 5c3922 705834 64684e 6a7c8c 7c8488")
+_DEEP = palette("221610 382215 4c3a24 424838 3e4e62 4e5860")
 
 
 def paint_parts(
@@ -81,7 +80,7 @@ class _Eyes:
     def draw(cls, sitter: Sitter, rng: Rng) -> "_Eyes":
         dark = sitter.tone > 0.42 or max(sitter.hair) < 0.012
         odds = (0.7, 0.3, 0, 0, 0, 0) if dark else (0.1, 0.3, 0.15, 0.15, 0.2, 0.1)
-        bright, deep = linear(_IRIS[rng.choice(len(_IRIS), p=odds)])
+        iris = rng.choice(len(_BRIGHT), p=odds)
         return cls(
             half=float(np.clip(rng.normal(27.4, 1.5), 24.5, 30)),
             up=float(np.clip(rng.normal(9.8, 1.1), 7.6, 12.0)),
@@ -91,8 +90,8 @@ class _Eyes:
             crease=float(np.clip(rng.normal(0.55, 0.16), 0.2, 0.85)),
             gaze=(rng.normal(0, 0.3), rng.normal(-1.3, 0.3)),
             lashes=float(np.clip(rng.normal(1.05 - 0.55 * sitter.manly, 0.2), 0.3, 1.4)),
-            bright=tuple(bright.tolist()),
-            deep=tuple(deep.tolist()),
+            bright=tuple(linear(_BRIGHT[iris]).tolist()),
+            deep=tuple(linear(_DEEP[iris]).tolist()),
         )
 
 
@@ -317,11 +316,8 @@ def _paint_mouth(portrait: Planes, stubble: Plane, sitter: Sitter, light: Light,
     X = x * (1 / half)
     A = np.minimum(np.abs(X), 1)
     # Rows of the line between the lips, and the lips' heights above and below it.
-    line = (
-        rng.uniform(0.3, 1.1) * (bell(X, 0.2) - 0.8 * bell(A - 0.42, 0.22))
-        - rng.normal(2.0, 1.2) * A**2.4
-        + 0.6 * A
-    )
+    line = rng.uniform(0.3, 1.1) * (bell(X, 0.2) - 0.8 * bell(A - 0.42, 0.22))
+    line = line - rng.normal(2.0, 1.2) * A**2.4 + 0.6 * A
     bow = rng.uniform(0.08, 0.2)
     upper = 10.5 * full * (1 - A**1.7) ** 0.9 * (1 + bow * bell(A - 0.2, 0.12) - 1.15 * bow * bell(X, 0.09))
     lower = 15.0 * full * (1 - A**2) ** 0.72 * (1 - 0.05 * bell(X, 0.3))
@@ -339,9 +335,8 @@ def _paint_mouth(portrait: Planes, stubble: Plane, sitter: Sitter, light: Light,
     relief = blur(np.asarray(bump * (1 - A**2.5) * scale, np.float32), 2.4) + np.float32(0.045 * scale) * wrinkle
     gain, shine = _relit(light, scale * _middle_face(sitter, y + row, x + sitter.axis), relief)
     gain = 0.3 * gain + 0.7 * gain.mean(axis=0)
-    tint = np.array([0.88, 0.62, 0.63]) ** (rng.uniform(0.6, 1.15) * (1 - 0.25 * sitter.tone)) * (
-        1 - 0.12 * sitter.tone
-    )
+    tint = np.array([0.88, 0.62, 0.63]) ** (rng.uniform(0.6, 1.15) * (1 - 0.25 * sitter.tone))
+    tint *= 1 - 0.12 * sitter.tone
     lipstick = float(rng.random() < 0.35 and sitter.manly < 0.5)
     tint *= 1 - lipstick * np.array([0.0, rng.uniform(0.25, 0.55), rng.uniform(0.15, 0.45)])
     # Darkness: the line, its surroundings, the corners, and the shadow of the lower lip.
@@ -354,7 +349,7 @@ def _paint_mouth(portrait: Planes, stubble: Plane, sitter: Sitter, light: Light,
     highlight = gloss * lips * np.maximum(shine, 0) * (1 + 0.4 * wrinkle)
     box = np.s_[top : top + rows, left : left + cols]
     skin = enlarge(portrait[:, *box], scale)
-    shaven = lips * cv2.resize(stubble[box], None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    shaven = lips * cv2.resize(stubble[box], None, fx=scale, fy=scale)
     paint = skin * np.exp(planes((1.1, 1.0, 0.85)) * shaven - planes((0.95, 1.2, 1.2)) * dark)
     paint = paint * (1 + lips * (planes(tint) - 1)) * gain * rim + highlight
     reach = np.maximum(np.where(up > 0, up / (upper + margin), -up / (lower + margin + 2)), 0) ** 2.2
