@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from configural.errors import ConfiguralError
 from configural.portraits import Library
 from configural.stimuli.conditions import Condition, MovedPart
-from configural.stimuli.layout import REFERENCE_SIDE, Draws, Layout, lay_out
+from configural.stimuli.layout import REFERENCE_SIDE, Draws, Layout, drawn, lay_out
 from configural.stimuli.table import SUBSETS
 
 # Random numbers are drawn in blocks of fixed length, each block from a generator of its own, so that a
@@ -106,7 +106,7 @@ class Drawing:
                 raise HostUnfitError(int(host[row]), what)
             rng = np.random.default_rng([self.seed, label, int(rows.index[row]), int(slot), _ATTEMPTS])
             donor[row, slot], *jitter[row, slot] = choice[rng.integers(len(choice))]
-        return _draws(host, kind, donor, jitter)
+        return drawn(host, kind, donor, jitter)
 
     def _draw_whole(self, everyone: Rows, labels: tuple[int, ...]) -> list[Draws]:
         """Draw the classes in `labels` together, stimulus by stimulus from the same material.
@@ -134,7 +134,7 @@ class Drawing:
                 donor[position, left] = np.take_along_axis(by_kind, order, axis=1)
                 jitter[position, left] = tremble + self._displacement(label, here, pose[:, 4])
                 parts = here, order, donor[position, left], jitter[position, left]
-                draws = _draws(*parts, rotation=rotation[left], scale=scale[left])
+                draws = drawn(*parts, rotation=rotation[left], scale=scale[left])
                 layout = lay_out(self.library, condition, draws=draws, placement=rows.placement)
                 layouts.append(layout)
                 if condition.spacing == "apart":
@@ -148,7 +148,7 @@ class Drawing:
         else:
             raise HostUnfitError(int(host[left[0]]), "no constellation fits onto it")
         pose = {"shift": shift, "rotation": rotation, "scale": scale}
-        return [_draws(host, *of_label, **pose) for of_label in zip(kind, donor, jitter, strict=True)]
+        return [drawn(host, *of_label, **pose) for of_label in zip(kind, donor, jitter, strict=True)]
 
     def _hosts(self, rows: Rows, stream: int) -> _Each:
         hosts = [np.setdiff1d(pool, self.unfit) for pool in self.pools]
@@ -192,7 +192,7 @@ class Drawing:
 
     def _fits(self, host: _Each, kind: _BySlot, donor: _BySlot, jitter: _Moves) -> Bool[np.ndarray, "n slots"]:
         """Whether each part's box lies inside its host's canvas, or its slot stays empty."""
-        draws, anywhere = _draws(host, kind, donor, jitter), np.full(len(host), "middle")
+        draws, anywhere = drawn(host, kind, donor, jitter), np.full(len(host), "middle")
         layout = lay_out(self.library, self.condition, draws=draws, placement=anywhere)
         first = layout.canvas[:, None]
         inside = (layout.low >= first) & (layout.high <= first + self.library.canvas_sizes[host][:, None])
@@ -208,14 +208,6 @@ class Drawing:
         donors = np.repeat(donor[:, None], self.slots, axis=1)
         jitter = np.repeat(np.stack([row, col], axis=1)[:, None], self.slots, axis=1)
         return np.stack([donor, row, col], axis=1)[self._fits(hosts, kinds, donors, jitter)[:, slot]]
-
-
-def _draws(host: np.ndarray, kind: np.ndarray, donor: np.ndarray, jitter: np.ndarray, **pose: np.ndarray) -> Draws:
-    """Parts as they are, in a constellation that is moved, turned and enlarged as far as it is said."""
-    n = len(host)
-    pose = {"shift": np.zeros((n, 2), int), "rotation": np.zeros(n), "scale": np.ones(n), **pose}
-    still = {"part_rotation": np.zeros(kind.shape), "part_scale": np.ones(kind.shape)}
-    return Draws(host, kind, donor, jitter, **pose, **still)
 
 
 def _overlap(layout: Layout) -> Bool[np.ndarray, " n"]:
