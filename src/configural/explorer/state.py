@@ -18,18 +18,7 @@ class Strict(BaseModel):
 
     @classmethod
     def parse(cls, text: bytes | str) -> Self:
-        """Read it from JSON.
-
-        Raises:
-            ConfiguralError: If it is none, or a value is not possible; the first such value is named.
-
-        Example:
-            >>> Question.parse('{"states": [{"exemplar": "synthetic/00", "parts": []}]}').states[0].canvas
-            'own'
-            >>> Question.parse('{"states": [{"exemplar": "synthetic/00", "parts": [], "flip": 1}]}')
-            Traceback (most recent call last):
-            configural.errors.ConfiguralError: states.0.flip: input should be a valid boolean
-        """
+        """Read it from JSON; a ConfiguralError names the first value that is not possible."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -126,3 +115,19 @@ class Question(Strict):
     """What a page sends: images that all models are to be asked about."""
 
     states: Annotated[tuple[AskedState, ...], Field(strict=False, min_length=1, max_length=512)]
+
+    @classmethod
+    def parse(cls, text: bytes | str) -> "Question":
+        """Read it from JSON.
+
+        Raises:
+            ConfiguralError: If it is none, or a value is not possible; the first such value is named.
+
+        Example:
+            >>> Question.parse('{"states": [{"exemplar": "synthetic/00", "parts": []}]}').states[0].canvas
+            'own'
+            >>> Question.parse('{"states": [{"exemplar": "synthetic/00", "parts": [], "flip": 1}]}')
+            Traceback (most recent call last):
+            configural.errors.ConfiguralError: states.0.flip: input should be a valid boolean
+        """
+        return super().parse(text)
