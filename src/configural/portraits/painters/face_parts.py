@@ -207,7 +207,7 @@ def _eyeball(
 def _lashes(
     eyes: _Eyes, a: float, up: float, low: float, side: int, middle: tuple[float, float], rng: Rng
 ) -> Plane:
-    scale, *size = _EYE
+    scale, rows, cols = _EYE
     count = int(36 + 24 * eyes.lashes)
     place = np.linspace(-0.86, 1.0, count) + rng.normal(0, 0.015, count)
     rest = 0.8 - eyes.tilt * place + 1.4 * step(-0.72, -1.0, place)
@@ -223,7 +223,7 @@ def _lashes(
         away_x, away_y = np.cos(np.deg2rad(angles)) * lengths, np.sin(np.deg2rad(angles)) * lengths
         hairs_x = side * np.stack([places * a, places * a + 0.5 * away_x, places * a + away_x], 1) + middle[0]
         hairs_y = np.stack([roots, roots - 0.42 * away_y, roots - away_y], 1) + middle[1]
-        covered.append(draw_hairs(np.stack([hairs_x, hairs_y], -1)[some], shade[some], *size, scale))
+        covered.append(draw_hairs(np.stack([hairs_x, hairs_y], -1)[some], shade[some], rows, cols, scale))
     return blur(np.maximum(*covered), 1.0)
 
 
