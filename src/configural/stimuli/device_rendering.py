@@ -174,6 +174,4 @@ class DeviceRenderer(Renderer):
 
     def _part_planes(self, *part: Any) -> Float32[np.ndarray, "4 r c"]:
         """A part's pixels and its weight in the mixture, with a margin of one pixel."""
-        material = self._part(*part)
-        pixels = np.pad(material.pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
-        return np.concatenate([pixels, np.pad(material.alpha, 1)[None]])
+        return self._part(*part).padded

@@ -54,6 +54,12 @@ class _Part:
         """Where it counts as seen."""
         return self.alpha >= self.alpha.max() / 2
 
+    @property
+    def padded(self) -> Float32[np.ndarray, "4 r c"]:
+        """Pixels and weight with a margin of one pixel, so that its soft border is interpolated, too."""
+        pixels = np.pad(self.pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
+        return np.concatenate([pixels, np.pad(self.alpha, 1)[None]])
+
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
@@ -197,11 +203,11 @@ class Renderer:
                 box = (slice(top, bottom), slice(first, last))
                 part = self._part(*material, condition.blend, condition.feather)
                 if inverse is not None and offset is not None and turned[row][slot]:
-                    # One pixel of padding, so that the soft border of the turned part is interpolated, too.
                     way = inverse[row, slot], offset[row, slot], (bottom - top, last - first)
-                    planes = np.pad(part.pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
-                    pixels = np.stack([_interpolate(plane, *way) for plane in planes])
-                    part = _Part(pixels, _interpolate(np.pad(part.alpha, 1), *way), part.tone)
+                    *pixels, alpha = (
+                        ndimage.affine_transform(plane, *way, order=1, mode="nearest") for plane in part.padded
+                    )
+                    part = _Part(np.stack(pixels), alpha, part.tone)
                 if condition.colour_transfer:
                     under = (surface[:, box[0], box[1]] * part.alpha).sum(axis=(1, 2)) / part.alpha.sum()
                     gain = np.clip(under / np.maximum(part.tone, 1), *_GAINS)
@@ -381,13 +387,6 @@ def soft_mask(mask: Bool[np.ndarray, "rows cols"], feather: float) -> Float32[np
         return mask.astype(np.float32)
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     return np.clip((depth - 0.5) / feather, 0, 1).astype(np.float32)
-
-
-def _interpolate(
-    plane: Float32[np.ndarray, "r c"], matrix: np.ndarray, offset: np.ndarray, shape: tuple[int, int]
-) -> Float32[np.ndarray, "rows cols"]:
-    """The plane at matrix · (row, column) + offset, linearly between pixels; beyond, as the outermost ones."""
-    return ndimage.affine_transform(plane, matrix, offset, shape, order=1, mode="nearest")
 
 
 def resampling_matrix(side: int, size: int) -> Float32[np.ndarray, "size side"]:
