@@ -1,13 +1,15 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from configural.errors import ConfiguralError
 from configural.io import files
-from configural.io.reading import KINDS
+from configural.io.reading import check_columns
 
 
 def test_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -59,4 +61,6 @@ def test_a_missing_folder_is_made_and_made_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize("values", [["a", "b"], ["a", None], ["a", float("nan")], [], [1, 2], [b"a"], ["a", 1]])
 def test_a_column_of_texts_holds_nothing_else(values, dtype):
     column = pd.Series(values, dtype=dtype)
-    assert not len(column) or KINDS["text"](column) == all(isinstance(value, str) for value in column)
+    sound = all(isinstance(value, str) for value in column)
+    with nullcontext() if sound else pytest.raises(ConfiguralError, match="its column words is to be text"):
+        check_columns(column.to_frame("words"), {"words": "text"}, "table")

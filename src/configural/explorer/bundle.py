@@ -74,13 +74,8 @@ def bundle(library: Library, models: Sequence[ShownModel], *, bits: int = 8) -> 
 
 
 def _scheme(scheme: ObjectScheme) -> dict[str, Any]:
-    return {
-        "name": scheme.name,
-        "class_names": list(scheme.class_names),
-        "part_kinds": list(scheme.part_kinds),
-        "groups": {name: list(kinds) for name, kinds in scheme.groups.items()},
-        "scrambles": [list(order) for order in scheme.scrambles],
-    }
+    known = scheme.model_dump(mode="json", include={"name", "class_names", "part_kinds", "groups"})
+    return {**known, "scrambles": [list(order) for order in scheme.scrambles]}
 
 
 def _exemplar(exemplar: Exemplar) -> dict[str, Any]:
@@ -122,13 +117,8 @@ def _packed(content: bytes) -> str:
 
 
 def _model(model: ShownModel, bits: int) -> dict[str, Any]:
-    return {
-        "name": model.name,
-        "image_size": model.image_size,
-        "trained_on": without_folders(model.trained_on),
-        "accuracy": model.accuracy,
-        "network": None if model.network is None else _network(model.network, bits),
-    }
+    network = None if model.network is None else _network(model.network, bits)
+    return {**vars(model), "trained_on": without_folders(model.trained_on), "network": network}
 
 
 def _network(network: nn.Module, bits: int) -> dict[str, Any]:

@@ -37,13 +37,11 @@ def stimulus_of(state: State, library: Library, *, index: int = 0) -> Stimulus:
         True
     """
     scheme = library.scheme
-    known = set(scheme.part_kinds)
     for part in state.parts:
         for what, name in (("slot", part.slot), ("part kind", part.kind)):
-            if name not in known:
-                raise ConfiguralError(
-                    f"unknown {what} '{name}': a {scheme.name} has {', '.join(scheme.part_kinds)}"
-                )
+            if name not in scheme.part_kinds:
+                kinds = ", ".join(scheme.part_kinds)
+                raise ConfiguralError(f"unknown {what} '{name}': a {scheme.name} has {kinds}")
     parts = {part.slot: part for part in state.parts}
     if missing := [slot for slot in scheme.part_kinds if slot not in parts]:
         raise ConfiguralError(f"parts: the slot {missing[0]} is missing; a slot may be empty, but must be stated")
@@ -80,20 +78,19 @@ def state_of(stimulus: Stimulus, library: Library) -> State:
     away = layout.centres[0] - 0.5 - (layout.size[0] - 1) / 2 - library.anchors[host]
     away -= layout.canvas[0] + layout.corner[0]
     whole = away.round().astype(int).tolist()
-    parts = []
-    for slot, (kind, content) in enumerate(zip(library.scheme.part_kinds, stimulus.contents, strict=True)):
-        parts.append(
-            PartState(
-                slot=kind,
-                kind=content.kind,
-                donor=content.donor,
-                rows=whole[slot][0],
-                columns=whole[slot][1],
-                turn=math.remainder(stimulus.rotation + content.rotation, 360),
-                scale=stimulus.scale * content.scale,
-                shown=kind in stimulus.condition.filled,
-            )
+    parts = [
+        PartState(
+            slot=slot,
+            kind=content.kind,
+            donor=content.donor,
+            rows=rows,
+            columns=columns,
+            turn=math.remainder(stimulus.rotation + content.rotation, 360),
+            scale=stimulus.scale * content.scale,
+            shown=slot in stimulus.condition.filled,
         )
+        for slot, content, (rows, columns) in zip(library.scheme.part_kinds, stimulus.contents, whole, strict=True)
+    ]
     state = State(
         exemplar=stimulus.host,
         canvas=_CANVASES[background],

@@ -29,25 +29,13 @@ EXEMPLARS = 6
 """How many exemplars the page has, if nobody says it: more take longer to load."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Opened:
-    """A model as it was opened, and what is known of its training."""
+    """A model as the page shows it and as it was opened, and the source of a run's exemplars."""
 
-    name: str
-    image_size: int
+    shown: ShownModel
     classifier: Classifier
     source: str | None = None
-    trained_on: str = ""
-    accuracy: float | None = None
-
-    def shown(self, *, with_network: bool) -> ShownModel:
-        return ShownModel(
-            name=self.name,
-            image_size=self.image_size,
-            trained_on=self.trained_on,
-            accuracy=self.accuracy,
-            network=getattr(self.classifier, "module", None) if with_network else None,
-        )
 
 
 def explore(
@@ -100,33 +88,26 @@ def explore(
         raise ConfiguralError(
             f"{named}: says how a model is opened, but no model is named; name one (runs/demo), or leave it out"
         )
-    opened = _named([_open(one, options) for one in sources] if sources else _shipped())
+    shipped_ones = ((model, models.open(model.network)) for model in shipped())
+    opened = _named([_open(one, options) for one in sources] or [_Opened(*one) for one in shipped_ones])
     library = _library(source, opened)
     library = replace(library, exemplars=library.exemplars[:exemplars])
     if out is not None:
         _refuse_foreign(opened, options)
-        write_one_file(bundle(library, [one.shown(with_network=True) for one in opened]), Path(out))
+        write_one_file(bundle(library, [one.shown for one in opened]), Path(out))
         say(f"{out}: opens in any browser, offline too")
         return
-    _serve(opened, library, host=host, port=port, browser=browser, say=say)
-
-
-def _serve(
-    opened: Sequence[_Opened],
-    library: Library,
-    *,
-    host: str,
-    port: int | None,
-    browser: bool,
-    say: Callable[[str], object],
-) -> None:
     from configural.explorer import server
 
     # First of all, so that a port that is taken is told before anything is drawn.
     with server.listening(host, port) as listener:
-        shown = bundle(library, [one.shown(with_network=False) for one in opened])
-        asked = [AskedModel(name=one.name, image_size=one.image_size, classifier=one.classifier) for one in opened]
-        app = server.application(page(), shown, Panel(library, asked), host=host, landmarker=_landmarker(library))
+        shown = [replace(one.shown, network=None) for one in opened]
+        asked = [
+            AskedModel(name=one.shown.name, image_size=one.shown.image_size, classifier=one.classifier)
+            for one in opened
+        ]
+        panel, found_by = Panel(library, asked), _landmarker(library)
+        app = server.application(page(), bundle(library, shown), panel, host=host, landmarker=found_by)
         address = server.address_of(listener, host)
         if not server.is_loopback(host):
             say(f"warning: {host} lets everyone in who can reach this machine")
@@ -154,35 +135,22 @@ def _open(source: Any, options: dict[str, Any]) -> _Opened:
     # Of a model without a name, such as a classifier of somebody's own, its class says most.
     name = getattr(classifier, "name", "") or type(source).__name__
     size = getattr(classifier, "image_size", None) or config.image_size
-    opened = _Opened(name=name, image_size=size, classifier=classifier)
+    shown = ShownModel(name=name, image_size=size, network=getattr(classifier, "module", None))
     if isinstance(source, str | Path) and (Path(source) / "config.yaml").is_file():
         run = RunConfig.load(Path(source) / "config.yaml")
         accuracy = read_metrics(Path(source) / "metrics.json")["test_accuracy"]
-        opened = replace(opened, source=run.source, trained_on=run.condition, accuracy=accuracy)
-    return opened
-
-
-def _shipped() -> list[_Opened]:
-    return [
-        _Opened(
-            name=model.name,
-            image_size=model.image_size,
-            classifier=models.open(model.network),
-            trained_on=model.trained_on,
-            accuracy=model.accuracy,
-        )
-        for model in shipped()
-    ]
+        return _Opened(replace(shown, trained_on=run.condition, accuracy=accuracy), classifier, run.source)
+    return _Opened(shown, classifier)
 
 
 def _named(opened: Sequence[_Opened]) -> list[_Opened]:
     """The models by names of their own: of those that are called alike, the later ones get a number."""
     named: list[_Opened] = []
     for one in opened:
-        taken, name, number = {other.name for other in named}, one.name, 2
+        taken, name, number = {other.shown.name for other in named}, one.shown.name, 2
         while name in taken:
-            name, number = f"{one.name} ({number})", number + 1
-        named.append(replace(one, name=name))
+            name, number = f"{one.shown.name} ({number})", number + 1
+        named.append(replace(one, shown=replace(one.shown, name=name)))
     return named
 
 
@@ -196,10 +164,10 @@ def _library(source: str | Library | None, opened: Sequence[_Opened]) -> Library
 def _refuse_foreign(opened: Sequence[_Opened], options: dict[str, Any]) -> None:
     """Raise a ConfiguralError if a browser cannot run a model, or would read it otherwise."""
     for one in opened:
-        if not isinstance(getattr(one.classifier, "module", None), models.StudyNet):
+        if not isinstance(one.shown.network, models.StudyNet):
             raise ConfiguralError(
-                f"{one.name}: does not run in a browser, only the study's networks do; leave out the file (out), "
-                "and a server responds"
+                f"{one.shown.name}: does not run in a browser, only the study's networks do; leave out the file "
+                "(out), and a server responds"
             )
     for name in ("positive", "output", "scale"):
         if options.get(name) is not None:

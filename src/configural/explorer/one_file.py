@@ -67,9 +67,8 @@ def write_one_file(bundle: Mapping[str, Any], path: Path | str) -> None:
 
 def joined(modules: tuple[str, ...]) -> str:
     """Modules as one script. Whatever two of them name alike would be one thing, so the script is strict."""
-    return "'use strict';\n" + "\n".join(
-        _EXPORT.sub("", _IMPORT.sub("", _text(f"{module}.js"))) for module in modules
-    )
+    plain = (_EXPORT.sub("", _IMPORT.sub("", _text(f"{module}.js"))) for module in modules)
+    return "\n".join(["'use strict';", *plain])
 
 
 def _text(name: str) -> str:

@@ -107,9 +107,8 @@ def application(
         _require_type(request, "application/json")
         question = Question.parse(await request.body())
         said = await ask(len(question.states), panel.log_odds, question.states)
-        return JSONResponse(
-            {"models": [{"name": name, "log_odds": values.tolist()} for name, values in said.items()]}
-        )
+        models = [{"name": name, "log_odds": values.tolist()} for name, values in said.items()]
+        return JSONResponse({"models": models})
 
     async def find_parts(request: Request) -> Response:
         _require_type(request, "image/png", "image/jpeg")

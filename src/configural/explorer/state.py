@@ -1,6 +1,6 @@
 """What a visitor has arranged, as data: a page sends it, a link holds it, and nothing else is ever drawn."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
@@ -15,6 +15,17 @@ class Strict(BaseModel):
     """Nothing beside the fields, and no value of another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @classmethod
+    def parse(cls, text: bytes | str) -> Self:
+        """Read it from JSON; a ConfiguralError names the first value that is not possible."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first: Any = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step)[:40] for step in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfiguralError(f"{where or 'states'}: {message[0].lower()}{message[1:]}")
 
 
 class PartState(Strict):
@@ -119,15 +130,4 @@ class Question(Strict):
             Traceback (most recent call last):
             configural.errors.ConfiguralError: states.0.flip: input should be a valid boolean
         """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise ConfiguralError(first_problem(error)) from None
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first problem: where it is, and what is wrong."""
-    first: Any = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(step)[:40] for step in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where or 'states'}: {message[0].lower()}{message[1:]}"
+        return super().parse(text)

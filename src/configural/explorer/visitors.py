@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import UInt8
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from configural.errors import ConfiguralError, PortraitError
-from configural.explorer.state import Name, Strict, first_problem
+from configural.explorer.state import Name, Strict
 from configural.io.images import PNG, bounding_box, decode_image, open_image
 from configural.objects import ObjectScheme
 from configural.portraits import Exemplar, Part
@@ -63,14 +63,6 @@ class SentExemplar(Strict):
     columns: _Side
     canvas: str
     parts: Annotated[tuple[SentPart, ...], Field(strict=False, max_length=8)]
-
-    @classmethod
-    def parse(cls, text: bytes) -> "SentExemplar":
-        """Read it from JSON; a ConfiguralError names the first value that is not possible."""
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise ConfiguralError(first_problem(error)) from None
 
     def exemplar(self, name: str, scheme: ObjectScheme) -> Exemplar:
         """The exemplar of that name.

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from configural.export.plan import Plan
-from configural.portraits.inspecting import COLOURS
+from configural.portraits.inspecting import COLOURS, PALETTE
 
 _OF_EACH = 4
 _SIDE, _GAP, _LINE = 144, 8, 22
@@ -23,8 +23,6 @@ def examples_sheet(plan: Plan) -> bytes:
     shard = plan.shards[0]
     entries = list(plan.entries([replace(shard, rows=shard.rows[: 2 * _OF_EACH])]))
     scheme, font = plan.table.scheme, ImageFont.load_default(size=15)
-    colours = np.zeros((256, 3), np.uint8)
-    colours[1 : 1 + len(COLOURS)] = COLOURS  # a part kind beyond these stays black
     height = _LINE + (1 + plan.masks) * (_SIDE + _GAP)
     size = (_GAP + _OF_EACH * (_SIDE + _GAP), 2 * height + (_LINE + _GAP) * plan.masks)
     sheet = Image.new("RGB", size, _GROUND)
@@ -36,7 +34,7 @@ def examples_sheet(plan: Plan) -> bytes:
         for column, entry in enumerate(shown):
             images = [entry.pixels()]
             if plan.masks:
-                images.append(colours[entry.labels()])
+                images.append(PALETTE[entry.labels()])
             for row, image in enumerate(images):
                 method = cv2.INTER_AREA if plan.renderer.size > _SIDE and not row else cv2.INTER_NEAREST
                 small = np.asarray(cv2.resize(image, (_SIDE, _SIDE), interpolation=method), np.uint8)

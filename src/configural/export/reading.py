@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,30 +128,11 @@ def read(
             StoredImage(path.relative_to(folder).as_posix(), index, label, read_image(path))
             for label, index, path in listed
         )
-    read_back = _collected(
-        folder, images, by_index=(folder / FILE).is_file(), count=count, size=size, class_names=names
-    )
-    if len(read_back) != count:
-        raise ConfiguralError(
-            f"{folder}: {len(read_back):,} {split} images instead of {count:,}; configural verify names the others"
-        )
-    return read_back
-
-
-def _collected(
-    folder: Path,
-    stored: Iterable[StoredImage],
-    *,
-    by_index: bool,
-    count: int,
-    size: int,
-    class_names: tuple[str, str],
-) -> "ImageDataset":
     from configural.stimuli.datasets import ImageDataset
 
     found: list[StoredImage] = []
     with progress.bar("reading images", count) as update:
-        for image in stored:
+        for image in images:
             if image.pixels.shape != (size, size, 3):
                 rows, cols = image.pixels.shape[:2]
                 raise ConfiguralError(f"{folder / image.file}: {cols}×{rows} pixels instead of {size}×{size}")
@@ -160,16 +140,21 @@ def _collected(
                 raise ConfiguralError(f"{folder / image.file}: label {image.label} instead of 0 or 1")
             found.append(image)
             update(len(found))
+    if len(found) != count:
+        raise ConfiguralError(
+            f"{folder}: {len(found):,} {split} images instead of {count:,}; configural verify names the others"
+        )
+    by_index = (folder / FILE).is_file()
     found.sort(key=lambda image: (image.label, image.index if by_index else 0))
     found.reverse()
-    pixels = np.empty((len(found), size, size, 3), np.uint8)
+    pixels = np.empty((count, size, size, 3), np.uint8)
     about: list[tuple[int, str, int]] = []
     while found:  # one after the other, so that the images are not held twice
         image = found.pop()
         pixels[len(about)] = image.pixels
         about.append((image.index, image.file, image.label))
     table = pd.DataFrame(about, columns=["index", "file", "label"])
-    return ImageDataset(table, size, images=pixels, class_names=class_names)
+    return ImageDataset(table, size, images=pixels, class_names=names)
 
 
 @dataclass(frozen=True)

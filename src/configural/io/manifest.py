@@ -186,10 +186,9 @@ class Journal:
             return
         listed = dict(filter(None, map(_parsed, lines)))  # the last line may have been cut off
         changed = {name for name, _ in _changed(self._folder, listed)}
-        yield from ((name, says) for name, says in listed.items() if name not in changed and self._has(name))
-
-    def _has(self, name: str) -> bool:
-        return (self._folder / name).is_file()
+        for name, says in listed.items():
+            if name not in changed and (self._folder / name).is_file():
+                yield name, says
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

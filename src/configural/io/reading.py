@@ -93,8 +93,9 @@ def check_columns(frame: "pd.DataFrame", columns: Mapping[str, str], where: Path
     for name, kind in columns.items():
         if name not in frame:
             raise ConfiguralError(f"{where}: lacks the column {name}")
-        with reading(where, f"a sound table: its column {name} is to be {_IN_WORDS[kind]}"):
-            if len(frame) and not KINDS[kind](frame[name]):
+        in_words, holds = KINDS[kind]
+        with reading(where, f"a sound table: its column {name} is to be {in_words}"):
+            if len(frame) and not holds(frame[name]):
                 raise ValueError("it is not")
     return frame
 
@@ -111,23 +112,13 @@ def _texts(values: Any) -> bool:
     return pd.api.types.infer_dtype(different) in ("string", "empty") and not values.isna().any()
 
 
-KINDS: dict[str, Callable[[Any], bool]] = {
-    "text": _texts,
-    "flag": lambda values: values.dtype.kind == "b",
-    "whole": lambda values: values.dtype.kind in "iu" and not values.isna().any(),
-    "label": lambda values: values.dtype.kind in "iu" and bool(values.isin([0, 1]).all()),
-    "number": lambda values: _numbers(values) and all(map(math.isfinite, values)),
-    "fraction": lambda values: _numbers(values) and bool(values.between(0, 1).all()),
-    "score": lambda values: _numbers(values) and not values.abs().eq(math.inf).any(),
+KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "text": ("text", _texts),
+    "flag": ("true or false", lambda values: values.dtype.kind == "b"),
+    "whole": ("whole numbers", lambda values: values.dtype.kind in "iu" and not values.isna().any()),
+    "label": ("0 or 1", lambda values: values.dtype.kind in "iu" and bool(values.isin([0, 1]).all())),
+    "number": ("numbers", lambda values: _numbers(values) and all(map(math.isfinite, values))),
+    "fraction": ("numbers from 0 to 1", lambda values: _numbers(values) and bool(values.between(0, 1).all())),
+    "score": ("numbers or empty", lambda values: _numbers(values) and not values.abs().eq(math.inf).any()),
 }
-"""What a column of a table may be."""
-
-_IN_WORDS = {
-    "text": "text",
-    "flag": "true or false",
-    "whole": "whole numbers",
-    "label": "0 or 1",
-    "number": "numbers",
-    "fraction": "numbers from 0 to 1",
-    "score": "numbers or empty",
-}
+"""What a column of a table may be, in words, and whether it is."""

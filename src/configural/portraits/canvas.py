@@ -34,6 +34,7 @@ _Map = UInt8[np.ndarray, "rows cols"]
 _Mask = Bool[np.ndarray, "rows cols"]
 _Plane = Float32[np.ndarray, "rows cols"]
 _Image = Float32[np.ndarray, "rows cols 3"]
+_Row = Int[np.ndarray, " span"]
 
 
 def fill_parts(
@@ -207,12 +208,8 @@ def _skin_field(
 
 
 def _fit(
-    samples: Float32[np.ndarray, "height width 3"],
-    weight: Float32[np.ndarray, "height width"],
-    grid: tuple[int, int],
-    stiffness: float,
-    tension: float,
-) -> _Image:
+    samples: _Image, weight: _Plane, grid: tuple[int, int], stiffness: float, tension: float
+) -> Float32[np.ndarray, "down across 3"]:
     """The field f that minimises Σ weight · (f − samples)² + stiffness · (Σ (Δf)² + tension · Σ |∇f|²).
 
     A thin plate under tension: the first term of the penalty continues gradients, the second one keeps the
@@ -325,13 +322,8 @@ def _best_path(score: Float[np.ndarray, "rows cols"], bend: float) -> Int[np.nda
 
 
 def _bridged(
-    path: Int[np.ndarray, " span"],
-    span: Int[np.ndarray, " span"],
-    columns: Int[np.ndarray, " columns"],
-    top: Float32[np.ndarray, " span"],
-    last: int,
-    unit: float,
-) -> tuple[Int[np.ndarray, " span"], Float32[np.ndarray, " span"]]:
+    path: _Row, span: _Row, columns: Int[np.ndarray, " columns"], top: np.ndarray, last: int, unit: float
+) -> tuple[_Row, Float32[np.ndarray, " span"]]:
     """The path with a straight bridge from eye to eye, and 1 where a brow may be, 0 on the bridge.
 
     Between the eyes there is no brow to find, and the dark corners beside the nose would draw the path down.

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from configural.io.images import bounding_box
 from configural.objects import FACE
+from configural.portraits.plausibility import part_middles
 from configural.portraits.regions import assemble
 
 # Means of the 70 portraits of FASSEG, in rows of the portrait.
@@ -54,10 +54,7 @@ def crop_box(masks: Mapping[str, Bool[np.ndarray, "rows cols"]], *, margin: floa
         PortraitError: If a part is not to be seen.
     """
     segmentation = assemble(masks, smallest=_SMALLEST)
-    middles = {}
-    for number, kind in enumerate(FACE.part_kinds, start=1):
-        top, left, bottom, right = bounding_box(segmentation == number)
-        middles[kind] = np.array([top + bottom - 1, left + right - 1]) / 2
+    middles = part_middles(segmentation)
     one, other = (middles[kind] for kind in FACE.unit.between)
     eyes = (one + other) / 2
     height = max(

@@ -13,6 +13,10 @@ from configural.io.images import decode_image, highest, open_image, orientation,
 
 _NAMED = 12  # colours or ids that a message names
 
+_Colours = tuple[tuple[int, int, int], ...]
+_Wanted = Mapping[str, _Colours]
+_Masks = dict[str, Bool[np.ndarray, "rows cols"]]
+
 
 @dataclass(frozen=True, eq=False)
 class Label:
@@ -44,15 +48,13 @@ class Label:
             ids = colours[..., 0].astype(np.int64)
         return cls(colours, ids, file.mode == "P")
 
-    def with_ids(self, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, Bool[np.ndarray, "rows cols"]]:
+    def with_ids(self, wanted: Mapping[str, tuple[int, ...]]) -> _Masks:
         """Where each part kind's numbers are; a PortraitError in a label of colours."""
         if self.ids is None:
             raise PortraitError(f"its label has no ids but {self.described}; describe it by colours")
         return {kind: np.isin(self.ids, ids) for kind, ids in wanted.items()}
 
-    def with_colours(
-        self, wanted: Mapping[str, tuple[tuple[int, int, int], ...]], tolerance: int
-    ) -> dict[str, Bool[np.ndarray, "rows cols"]]:
+    def with_colours(self, wanted: _Wanted, tolerance: int) -> _Masks:
         """Where each part kind's colours are, the nearest within the tolerance.
 
         [n, n, n] for all kinds is the id n where the label is a palette that shows no such colour, or grey of
@@ -72,9 +74,7 @@ class Label:
             for position, (kind, distance) in enumerate(zip(wanted, away, strict=True))
         }
 
-    def with_nearest(
-        self, wanted: Mapping[str, tuple[tuple[int, int, int], ...]], others: tuple[tuple[int, int, int], ...]
-    ) -> dict[str, Bool[np.ndarray, "rows cols"]]:
+    def with_nearest(self, wanted: _Wanted, others: _Colours) -> _Masks:
         """Where each part kind's colours are nearer than all others."""
         named = [*wanted.items(), ("", others)]
         palette = np.array([colour for _, colours in named for colour in colours], np.float32)
@@ -84,7 +84,7 @@ class Label:
         nearest = owners[np.argmin(distances, axis=2)]
         return {kind: nearest == owner for owner, kind in enumerate(wanted)}
 
-    def _shows(self, wanted: Mapping[str, tuple[tuple[int, int, int], ...]], tolerance: int) -> bool:
+    def _shows(self, wanted: _Wanted, tolerance: int) -> bool:
         """Whether the colours, taken as such, are there."""
         if not self.palette and self.ids is not None and self.ids.max() > 255:
             return not (self.ids % 257).any()  # eight bits spread over sixteen

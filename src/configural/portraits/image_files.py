@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePath
 
 from configural.io.images import natural
@@ -69,25 +70,22 @@ class Beside:
 
     def __init__(self, folder: Path, pattern: str) -> None:
         self.folder, self.pattern = folder, pattern
-        self._starred: dict[tuple[str, ...], Path] | None = None
 
     def of(self, image: ImageFile) -> Path:
         """The file that belongs to an image, whether it exists or not."""
         path = filled_in(self.pattern, image.stands_for)
         if "*" not in path:
             return self.folder / path
-        if self._starred is None:
-            self._starred = dict(self._found())
         return self._starred.get(self._key(PurePath(path)), self.folder / path)
 
-    def _found(self) -> Iterator[tuple[tuple[str, ...], Path]]:
-        for path in sorted(self.folder.glob(_WORD.sub("*", self.pattern)), reverse=True):
-            yield self._key(path.relative_to(self.folder)), path
+    @cached_property
+    def _starred(self) -> Mapping[tuple[str, ...], Path]:
+        found = sorted(self.folder.glob(_WORD.sub("*", self.pattern)), reverse=True)
+        return {self._key(path.relative_to(self.folder)): path for path in found}
 
     def _key(self, path: PurePath) -> tuple[str, ...]:
-        return tuple(
-            part for part, pattern in zip(path.parts, PurePath(self.pattern).parts, strict=False) if pattern != "*"
-        )
+        patterns = PurePath(self.pattern).parts
+        return tuple(part for part, pattern in zip(path.parts, patterns, strict=False) if pattern != "*")
 
 
 def _alternatives(pattern: str) -> Iterator[tuple[str, Mapping[str, str]]]:

@@ -29,6 +29,9 @@ COLOURS = (
 )
 """Of part kinds in paste order: those of Okabe and Ito, which colour-blind readers can distinguish."""
 
+PALETTE = np.array([(0, 0, 0), *COLOURS, *[(0, 0, 0)] * (255 - len(COLOURS))], np.uint8)
+"""The same for label images, in which a part kind is 1 + its position; all else is black."""
+
 _DOT = (0, 255, 160)  # of a landmark
 _COVER = 0.6  # of the colours over the portrait
 
@@ -92,8 +95,6 @@ def inspect(
 
 def write_labels(photographs: LabelFolder, names: Sequence[str]) -> None:
     """Write the masks of photographs as palette images with the ids 1, 2 … where there are none yet."""
-    palette = np.zeros((256, 3), np.uint8)
-    palette[1 : 1 + len(COLOURS)] = COLOURS
     with progress.bar("writing labels", len(names)) as update:
         for done, name in enumerate(names, start=1):
             path = photographs.correction(name)
@@ -103,7 +104,7 @@ def write_labels(photographs: LabelFolder, names: Sequence[str]) -> None:
                 for number, kind in enumerate(photographs.scheme.part_kinds, start=1):
                     ids[masks[kind]] = number
                 image, content = Image.fromarray(ids), io.BytesIO()
-                image.putpalette(palette.tobytes())
+                image.putpalette(PALETTE.tobytes())
                 image.save(content, "PNG")
                 files.write_bytes(path, content.getvalue())
             update(done)

@@ -33,6 +33,7 @@ _DETECTOR_SIDE, _POINTS_SIDE = 128, 256  # pixels of the networks' inputs
 _CERTAIN = 0.5  # of a face, for both networks
 _OVERLAP = 0.3  # of two boxes, from which on they are of one face
 _AROUND = 1.5  # the square that the points are looked for in, in sides of the face's box
+_Image = UInt8[np.ndarray, "_ _ 3"]
 _TILES = ((1, 1), (2, 3), (4, 7))  # an image's part and the steps that cover it, for faces small in the image
 
 
@@ -90,7 +91,7 @@ class Landmarker:
         """Raise a ConfiguralError if LiteRT or the bundle is missing, or is another file."""
         _ = self._networks
 
-    def faces(self, image: UInt8[np.ndarray, "rows cols 3"]) -> list[Found]:
+    def faces(self, image: _Image) -> list[Found]:
         """All faces of an image, the largest first.
 
         Faces are looked for in the whole image, and if there is none in smaller and smaller parts of it. The
@@ -125,15 +126,14 @@ class Landmarker:
             with zipfile.ZipFile(io.BytesIO(data)) as bundle:
                 return _Network(bundle.read(_DETECTOR)), _Network(bundle.read(_POINTS))
 
-    def _boxes(self, image: UInt8[np.ndarray, "rows cols 3"]) -> "list[_Box]":
+    def _boxes(self, image: _Image) -> "list[_Box]":
         rows, cols = image.shape[:2]
         scale = _DETECTOR_SIDE / max(rows, cols)
         width, height = max(1, round(cols * scale)), max(1, round(rows * scale))
         left, top = (_DETECTOR_SIDE - width) // 2, (_DETECTOR_SIDE - height) // 2
         square = np.zeros((_DETECTOR_SIDE, _DETECTOR_SIDE, 3), np.float32)
-        square[top : top + height, left : left + width] = cv2.resize(
-            image, (width, height), interpolation=cv2.INTER_AREA
-        )
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        square[top : top + height, left : left + width] = small
         outputs = {output.shape[-1]: output for output in self._networks[0](square / 127.5 - 1)}
         certain = _sigmoid(outputs[1][0, :, 0])
         numbers = outputs[16][0].reshape(-1, 8, 2) / _DETECTOR_SIDE
@@ -147,7 +147,7 @@ class Landmarker:
             boxes.append(_Box(np.array([x, y, wide, high, *eyes[0], *eyes[1]]), float(certain[at])))
         return boxes
 
-    def _face(self, image: UInt8[np.ndarray, "rows cols 3"], box: "_Box") -> Found | None:
+    def _face(self, image: _Image, box: "_Box") -> Found | None:
         points, certain = self._points(image, box)
         if certain < _CERTAIN:
             return None
@@ -159,9 +159,7 @@ class Landmarker:
             points[own] = (points[own] + mirrored[others]) / 2
         return Found(points, float(max(box.numbers[2:4])))
 
-    def _points(
-        self, image: UInt8[np.ndarray, "rows cols 3"], box: "_Box"
-    ) -> tuple[Float[np.ndarray, "478 2"], float]:
+    def _points(self, image: _Image, box: "_Box") -> tuple[Float[np.ndarray, "478 2"], float]:
         x, y, wide, high, *eyes = box.numbers
         angle = math.atan2(eyes[3] - eyes[1], eyes[2] - eyes[0])
         scale = _AROUND * max(wide, high) / _POINTS_SIDE
@@ -238,9 +236,7 @@ def _merged(boxes: list[_Box]) -> list[_Box]:
     return merged
 
 
-def _tiles(
-    image: UInt8[np.ndarray, "rows cols 3"], parts: int, steps: int
-) -> Iterator[tuple[int, int, UInt8[np.ndarray, "_ _ 3"]]]:
+def _tiles(image: _Image, parts: int, steps: int) -> Iterator[tuple[int, int, _Image]]:
     """Parts of an image, as many steps down and across, which overlap by half; each with its top and left."""
     rows, cols = image.shape[:2]
     side = min(max(rows, cols), max(_DETECTOR_SIDE, max(rows, cols) // parts))

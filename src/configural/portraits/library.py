@@ -112,16 +112,14 @@ class Exemplar:
         masks = {kind: segmentation == 1 + scheme.index(kind) for kind in scheme.part_kinds}
         if missing := [kind for kind, mask in masks.items() if not mask.any()]:
             raise PortraitError(f"{name}: its segmentation shows no {' and no '.join(missing).replace('_', ' ')}")
-        parts = tuple(_cut_part(kind, portrait, mask) for kind, mask in masks.items())
+        parts = []
+        for kind, mask in masks.items():
+            top, left, bottom, right = bounding_box(mask)
+            box = np.s_[top:bottom, left:right]
+            parts.append(Part(kind, portrait[box].copy(), mask[box].copy(), (top, left)))
         if canvas is None:
             canvas = fill_parts(portrait, segmentation, scheme=scheme)
-        return cls(name, person or name, portrait, segmentation, canvas, parts)
-
-
-def _cut_part(kind: str, portrait: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> Part:
-    top, left, bottom, right = bounding_box(mask)
-    box = np.s_[top:bottom, left:right]
-    return Part(kind, portrait[box].copy(), mask[box].copy(), (top, left))
+        return cls(name, person or name, portrait, segmentation, canvas, tuple(parts))
 
 
 @dataclass(frozen=True, eq=False)

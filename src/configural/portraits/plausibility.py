@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from configural.io.images import bounding_box
 from configural.objects import FACE
@@ -29,10 +29,7 @@ def implausible(segmentation: UInt8[np.ndarray, "rows cols"]) -> str:
         >>> implausible(face), implausible(face[::-1])
         ('', 'its mouth lies 1.0 eye distances above the eyes')
     """
-    middle = {}
-    for number, kind in enumerate(FACE.part_kinds, start=1):
-        top, left, bottom, right = bounding_box(segmentation == number)
-        middle[kind] = np.array([top + bottom - 1, left + right - 1]) / 2
+    middle = part_middles(segmentation)
     between = (middle["left_eye"] + middle["right_eye"]) / 2
     tilt, distance = middle["right_eye"] - middle["left_eye"]
     if distance <= 0:
@@ -49,3 +46,10 @@ def implausible(segmentation: UInt8[np.ndarray, "rows cols"]) -> str:
     if middle["nose"][0] >= middle["mouth"][0]:
         return "its mouth lies above its nose"
     return ""
+
+
+def part_middles(segmentation: UInt8[np.ndarray, "rows cols"]) -> dict[str, Float[np.ndarray, "2"]]:
+    """Row and column of the middle of each part's bounding box, in a segmentation of the face scheme."""
+    boxes = (bounding_box(segmentation == number) for number, _ in enumerate(FACE.part_kinds, start=1))
+    middles = (np.array([top + bottom - 1, left + right - 1]) / 2 for top, left, bottom, right in boxes)
+    return dict(zip(FACE.part_kinds, middles, strict=True))

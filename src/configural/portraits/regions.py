@@ -15,6 +15,8 @@ from configural.portraits.canvas import fill_parts
 from configural.portraits.library import Exemplar
 from configural.portraits.plausibility import implausible
 
+_Mask = Bool[np.ndarray, "rows cols"]
+
 _SMALLEST_PIECE = 1e-4  # of the image's area; smaller pieces are where the edges of two colours mix
 _HARDLY = 0.1  # of the area of the other part of an interchangeable pair; what is smaller is hardly to be seen
 
@@ -99,9 +101,7 @@ def assemble(
     return segmentation
 
 
-def _two(
-    found: list[Bool[np.ndarray, "rows cols"]], word: str
-) -> tuple[list[Bool[np.ndarray, "rows cols"]], list[Bool[np.ndarray, "rows cols"]]]:
+def _two(found: list[_Mask], word: str) -> tuple[list[_Mask], list[_Mask]]:
     # What is left of one's edge is far smaller than the other.
     if len(found) < 2 or found[1].sum() < _HARDLY * found[0].sum():
         raise PortraitError(f"its label shows {f'one {word}' if found else f'no {word}s'}; two are needed")
@@ -109,12 +109,12 @@ def _two(
     return [left], [right]
 
 
-def middle_column(mask: Bool[np.ndarray, "rows cols"]) -> float:
+def middle_column(mask: _Mask) -> float:
     """The mean column of a mask's pixels."""
     return float(np.nonzero(mask)[1].mean())
 
 
-def _with_near_pieces(found: list[Bool[np.ndarray, "rows cols"]], near_by: int) -> Bool[np.ndarray, "rows cols"]:
+def _with_near_pieces(found: list[_Mask], near_by: int) -> _Mask:
     """The first, largest piece and those within so many pixels: the lips of an open mouth are drawn apart."""
     largest = found[0]
     if len(found) == 1:
@@ -124,7 +124,7 @@ def _with_near_pieces(found: list[Bool[np.ndarray, "rows cols"]], near_by: int) 
     return np.any(near, axis=0)
 
 
-def _pieces(mask: Bool[np.ndarray, "rows cols"], smallest: float) -> list[Bool[np.ndarray, "rows cols"]]:
+def _pieces(mask: _Mask, smallest: float) -> list[_Mask]:
     """The connected pieces of a mask of so many pixels with their holes filled, largest first, without specks."""
     if not mask.any():
         return []
@@ -134,6 +134,6 @@ def _pieces(mask: Bool[np.ndarray, "rows cols"], smallest: float) -> list[Bool[n
     return [_without_holes(labels == n) for n in sorted(large, key=lambda n: -areas[n])]
 
 
-def _without_holes(mask: Bool[np.ndarray, "rows cols"]) -> Bool[np.ndarray, "rows cols"]:
+def _without_holes(mask: _Mask) -> _Mask:
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(np.zeros(mask.shape, np.uint8), outlines, -1, 1, cv2.FILLED) > 0

@@ -120,14 +120,24 @@ def _note(source: str) -> Path:
     return cache_folder() / "sources" / name
 
 
-@SOURCES.register("synthetic")
-def _synthetic(rest: str, *, seed: int) -> Library:
-    return _painted("synthetic", rest, seed, paint_face, FACE)
+def _painted(
+    rest: str, *, seed: int, name: str, paint: Callable[[int, int], Exemplar], scheme: ObjectScheme
+) -> Library:
+    source = f"{name}:{rest}" if rest else name
+    if rest and not (rest.isascii() and rest.isdecimal() and int(rest) >= 2):
+        raise ConfiguralError(f"source '{source}': the number of exemplars must be a whole number of at least 2")
+    count = int(rest) if rest else DEFAULT_EXEMPLARS
+    painted = Painted(name, paint, seed=seed, count=count, scheme=scheme)
+    exemplars: Sequence[Exemplar]
+    try:
+        exemplars, _ = prepare(painted, _kept(f"{name}-{count}-{seed}"))
+    except ConfiguralError:  # without a cache, as in a container that may write nothing: painted each time
+        exemplars = [painted.read(name) for name in painted.names]
+    return Library(source, exemplars, licence=painted.licence, scheme=painted.scheme)
 
 
-@SOURCES.register("houses")
-def _houses(rest: str, *, seed: int) -> Library:
-    return _painted("houses", rest, seed, paint_house, HOUSE)
+SOURCES["synthetic"] = partial(_painted, name="synthetic", paint=paint_face, scheme=FACE)
+SOURCES["houses"] = partial(_painted, name="houses", paint=paint_house, scheme=HOUSE)
 
 
 def _published(rest: str, *, seed: int, name: str) -> Library:
@@ -162,22 +172,6 @@ def _portraits(rest: str, *, seed: int) -> Library:
 
 
 SOURCES.seal()
-
-
-def _painted(
-    name: str, number: str, seed: int, paint: Callable[[int, int], Exemplar], scheme: ObjectScheme
-) -> Library:
-    source = f"{name}:{number}" if number else name
-    if number and not (number.isascii() and number.isdecimal() and int(number) >= 2):
-        raise ConfiguralError(f"source '{source}': the number of exemplars must be a whole number of at least 2")
-    count = int(number) if number else DEFAULT_EXEMPLARS
-    painted = Painted(name, paint, seed=seed, count=count, scheme=scheme)
-    exemplars: Sequence[Exemplar]
-    try:
-        exemplars, _ = prepare(painted, _kept(f"{name}-{count}-{seed}"))
-    except ConfiguralError:  # without a cache, as in a container that may write nothing: painted each time
-        exemplars = [painted.read(name) for name in painted.names]
-    return Library(source, exemplars, licence=painted.licence, scheme=painted.scheme)
 
 
 def _kept(part: str) -> Path:

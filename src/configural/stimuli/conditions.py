@@ -172,7 +172,7 @@ class Condition(BaseModel):
                 raise ImpossibleKeyError("arrangement", "the order must leave the empty slots' kinds in place")
         if not filled and rule != "correct":
             raise ImpossibleKeyError("filled", "with no slot filled the arrangement can only be correct")
-        if not _scrambles(rule, filled, scheme):
+        if not self.scrambles(scheme):
             what = "shuffle" if rule == "shuffle" else "exchange"
             raise ImpossibleKeyError("filled", f"{list(filled)} leaves nothing to {what}")
         return self
@@ -188,21 +188,17 @@ class Condition(BaseModel):
         A shuffle is any order of the filled slots' kinds except the correct one and those in which only
         interchangeable parts have changed places.
         """
-        return _scrambles(self.arrangement, self.filled, scheme)
-
-
-def _scrambles(rule: Any, filled: tuple[str, ...], scheme: ObjectScheme) -> tuple[tuple[int, ...], ...]:
-    if isinstance(rule, MovedPart) or rule == "correct":
-        return (scheme.correct,)
-    if isinstance(rule, tuple):
-        return (tuple(map(scheme.index, rule)),)
-    empty = [slot for slot, kind in enumerate(scheme.part_kinds) if kind not in filled]
-    if rule == "shuffle":
+        rule = self.arrangement
+        if isinstance(rule, MovedPart) or rule == "correct":
+            return (scheme.correct,)
+        if isinstance(rule, tuple):
+            return (tuple(map(scheme.index, rule)),)
         orders = scheme.scrambles
-    else:
-        every = set(itertools.permutations(scheme.correct)) - {scheme.correct}
-        orders = tuple(sorted(every - set(scheme.scrambles)))
-    return tuple(order for order in orders if all(order[slot] == slot for slot in empty))
+        if rule == "exchanged":
+            every = set(itertools.permutations(scheme.correct)) - {scheme.correct}
+            orders = tuple(sorted(every - set(orders)))
+        empty = [slot for slot, kind in enumerate(scheme.part_kinds) if kind not in self.filled]
+        return tuple(order for order in orders if all(order[slot] == slot for slot in empty))
 
 
 CONDITIONS: Registry[Condition | Callable[[ObjectScheme], Condition]] = Registry(

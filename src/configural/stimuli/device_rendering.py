@@ -6,7 +6,7 @@ finds where parts go; the pixels of parts, canvases and resized surfaces stay on
 """
 
 from collections.abc import Hashable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class DeviceRenderer(Renderer):
         super().__init__(library, size=size)
         self.device = torch.device(device)
         self._store = _PixelStore(self.device)
-        self._matrices: dict[int, Float32[Tensor, "side size"]] = {}
+        self._matrix = lru_cache(maxsize=None)(self._make_matrix)
 
     def __reduce__(self) -> tuple[Any, tuple[Library]]:
         return partial(type(self), size=self.size, device=str(self.device)), (self.library,)
@@ -146,13 +146,7 @@ class DeviceRenderer(Renderer):
         return torch.where(inverted, images.flip(2, 3), images)
 
     def _shown(
-        self,
-        starts: Int[Tensor, " n"],
-        layout: Layout,
-        sources: tuple[np.ndarray, ...],
-        slot: int,
-        y: Int[Tensor, "r 1"],
-        x: Int[Tensor, " c"],
+        self, starts: Tensor, layout: Layout, sources: tuple[np.ndarray, ...], slot: int, y: Tensor, x: Tensor
     ) -> tuple[Float32[Tensor, "n 3 rc"], Float32[Tensor, "n 1 rc"]]:
         """A slot's parts in the boxes that they lie in: their pixels and their weight, interpolated linearly."""
         back, offset = (self._send(a[:, slot])[..., None, None] for a in sources)
@@ -172,16 +166,12 @@ class DeviceRenderer(Renderer):
     def _send(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
-    def _matrix(self, side: int) -> Float32[Tensor, "side size"]:
-        if side not in self._matrices:
-            self._matrices[side] = self._send(self._resampling(side)[0]).T.contiguous()
-        return self._matrices[side]
+    def _make_matrix(self, side: int) -> Float32[Tensor, "side size"]:
+        return self._send(self._resampling(side)[0]).T.contiguous()
 
     def _bare(self, host: int, background: str, placement: str) -> Float32[np.ndarray, "3 size size"]:
         return self._resized_surface(host, background, placement)[0]
 
     def _part_planes(self, *part: Any) -> Float32[np.ndarray, "4 r c"]:
         """A part's pixels and its weight in the mixture, with a margin of one pixel."""
-        material = self._part(*part)
-        pixels = np.pad(material.pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
-        return np.concatenate([pixels, np.pad(material.alpha, 1)[None]])
+        return self._part(*part).padded

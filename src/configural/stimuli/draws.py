@@ -1,6 +1,6 @@
 """The random choices behind stimuli: hosts, arrangements, donors, jitter, poses."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from configural.errors import ConfiguralError
 from configural.portraits import Library
 from configural.stimuli.conditions import Condition, MovedPart
-from configural.stimuli.layout import REFERENCE_SIDE, Draws, Layout, lay_out
+from configural.stimuli.layout import REFERENCE_SIDE, Draws, Layout, drawn, lay_out
 from configural.stimuli.table import SUBSETS
 
 # Random numbers are drawn in blocks of fixed length, each block from a generator of its own, so that a
@@ -21,12 +21,17 @@ _GAP = 2
 """Pixels of a portrait of 512 that are left between parts which must not overlap."""
 
 
+_Each = Int[np.ndarray, " n"]
+_BySlot = Int[np.ndarray, "n slots"]
+_Moves = Int[np.ndarray, "n slots 2"]
+
+
 @dataclass(frozen=True)
 class Rows:
     """Numbers within the class, positions in `SUBSETS` and placements of some stimuli, before anything is drawn."""
 
-    index: Int[np.ndarray, " n"]
-    subsets: Int[np.ndarray, " n"]
+    index: _Each
+    subsets: _Each
     placement: np.ndarray
 
     def __len__(self) -> int:
@@ -101,7 +106,7 @@ class Drawing:
                 raise HostUnfitError(int(host[row]), what)
             rng = np.random.default_rng([self.seed, label, int(rows.index[row]), int(slot), _ATTEMPTS])
             donor[row, slot], *jitter[row, slot] = choice[rng.integers(len(choice))]
-        return _unposed(host, kind, donor, jitter)
+        return drawn(host, kind, donor, jitter)
 
     def _draw_whole(self, everyone: Rows, labels: tuple[int, ...]) -> list[Draws]:
         """Draw the classes in `labels` together, stimulus by stimulus from the same material.
@@ -128,8 +133,8 @@ class Drawing:
                 kind[position, left] = order
                 donor[position, left] = np.take_along_axis(by_kind, order, axis=1)
                 jitter[position, left] = tremble + self._displacement(label, here, pose[:, 4])
-                draws = _unposed(here, order, donor[position, left], jitter[position, left])
-                draws = replace(draws, rotation=rotation[left], scale=scale[left])
+                parts = here, order, donor[position, left], jitter[position, left]
+                draws = drawn(*parts, rotation=rotation[left], scale=scale[left])
                 layout = lay_out(self.library, condition, draws=draws, placement=rows.placement)
                 layouts.append(layout)
                 if condition.spacing == "apart":
@@ -142,17 +147,10 @@ class Drawing:
                 break
         else:
             raise HostUnfitError(int(host[left[0]]), "no constellation fits onto it")
-        return [
-            replace(
-                _unposed(host, kind[position], donor[position], jitter[position]),
-                shift=shift,
-                rotation=rotation,
-                scale=scale,
-            )
-            for position in range(len(labels))
-        ]
+        pose = {"shift": shift, "rotation": rotation, "scale": scale}
+        return [drawn(host, *of_label, **pose) for of_label in zip(kind, donor, jitter, strict=True)]
 
-    def _hosts(self, rows: Rows, stream: int) -> Int[np.ndarray, " n"]:
+    def _hosts(self, rows: Rows, stream: int) -> _Each:
         hosts = [np.setdiff1d(pool, self.unfit) for pool in self.pools]
         for name, pool in zip(SUBSETS, hosts, strict=True):
             if not len(pool):
@@ -162,18 +160,14 @@ class Drawing:
                 )
         return _choose(hosts, rows.subsets, uniform(self.seed, stream, "host", 0, rows.index, 1)[:, 0])
 
-    def _contents(
-        self, rows: Rows, host: Int[np.ndarray, " n"], stream: int, attempt: int
-    ) -> tuple[Int[np.ndarray, "n slots"], Int[np.ndarray, "n slots 2"]]:
+    def _contents(self, rows: Rows, host: _Each, stream: int, attempt: int) -> tuple[_BySlot, _Moves]:
         """A donor and a jitter for each slot or, if it is drawn by part kind, each of these."""
         width = 3 * self.slots
         chance = uniform(self.seed, stream, "content", attempt, rows.index, width).reshape(len(rows), self.slots, 3)
         donors = [_choose(self.pools, rows.subsets, chance[:, slot, 0]) for slot in range(self.slots)]
         return np.stack(donors, axis=1), (chance[..., 1:] * self._jitter_steps(host)).astype(int)
 
-    def _arrange(
-        self, label: int, stream: int, attempt: int, index: Int[np.ndarray, " n"]
-    ) -> Int[np.ndarray, "n slots"]:
+    def _arrange(self, label: int, stream: int, attempt: int, index: _Each) -> _BySlot:
         """The part kind in each slot."""
         if label:
             return np.tile(self.library.scheme.correct, (len(index), 1))
@@ -181,14 +175,12 @@ class Drawing:
         chance = uniform(self.seed, stream, "arrangement", attempt, index, 1)[:, 0]
         return scrambles[(chance * len(scrambles)).astype(int)]
 
-    def _jitter_steps(self, host: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 1 1"]:
+    def _jitter_steps(self, host: _Each) -> Int[np.ndarray, "n 1 1"]:
         """How many values a part's jitter can take along one side of its host."""
         steps = self.condition.jitter * self.library.sides[host, None, None] / REFERENCE_SIDE
         return np.rint(steps).astype(int) + 1
 
-    def _displacement(
-        self, label: int, host: Int[np.ndarray, " n"], chance: Float[np.ndarray, " n"]
-    ) -> Int[np.ndarray, "n slots 2"]:
+    def _displacement(self, label: int, host: _Each, chance: Float[np.ndarray, " n"]) -> _Moves:
         """Rows and columns by which the arrangement moves one part of a scrambled object; 0 for all others."""
         moved = np.zeros((len(host), self.slots, 2), int)
         rule = self.condition.arrangement
@@ -198,15 +190,9 @@ class Drawing:
             moved[:, self.library.scheme.index(rule.part)] = np.rint(distance[:, None] * direction)
         return moved
 
-    def _fits(
-        self,
-        host: Int[np.ndarray, " n"],
-        kind: Int[np.ndarray, "n slots"],
-        donor: Int[np.ndarray, "n slots"],
-        jitter: Int[np.ndarray, "n slots 2"],
-    ) -> Bool[np.ndarray, "n slots"]:
+    def _fits(self, host: _Each, kind: _BySlot, donor: _BySlot, jitter: _Moves) -> Bool[np.ndarray, "n slots"]:
         """Whether each part's box lies inside its host's canvas, or its slot stays empty."""
-        draws, anywhere = _unposed(host, kind, donor, jitter), np.full(len(host), "middle")
+        draws, anywhere = drawn(host, kind, donor, jitter), np.full(len(host), "middle")
         layout = lay_out(self.library, self.condition, draws=draws, placement=anywhere)
         first = layout.canvas[:, None]
         inside = (layout.low >= first) & (layout.high <= first + self.library.canvas_sizes[host][:, None])
@@ -222,12 +208,6 @@ class Drawing:
         donors = np.repeat(donor[:, None], self.slots, axis=1)
         jitter = np.repeat(np.stack([row, col], axis=1)[:, None], self.slots, axis=1)
         return np.stack([donor, row, col], axis=1)[self._fits(hosts, kinds, donors, jitter)[:, slot]]
-
-
-def _unposed(host: np.ndarray, kind: np.ndarray, donor: np.ndarray, jitter: np.ndarray) -> Draws:
-    n = len(host)
-    still = np.zeros((n, 2), int), np.zeros(n), np.ones(n)
-    return Draws(host, kind, donor, jitter, *still, np.zeros(kind.shape), np.ones(kind.shape))
 
 
 def _overlap(layout: Layout) -> Bool[np.ndarray, " n"]:
@@ -257,7 +237,7 @@ _STREAMS = ("host", "arrangement", "content", "pose", "inverted", "noise")
 
 
 def uniform(
-    seed: int, label: int, stream: str, attempt: int, index: Int[np.ndarray, " n"], width: int
+    seed: int, label: int, stream: str, attempt: int, index: _Each, width: int
 ) -> Float[np.ndarray, "n width"]:
     """Numbers from [0, 1), of which those of one index are the same whatever others are drawn."""
     numbers = np.empty((len(index), width))
@@ -269,9 +249,7 @@ def uniform(
     return numbers
 
 
-def _choose(
-    pools: list[Int[np.ndarray, " _"]], subsets: Int[np.ndarray, " n"], chance: np.ndarray
-) -> Int[np.ndarray, " n"]:
+def _choose(pools: list[Int[np.ndarray, " _"]], subsets: _Each, chance: np.ndarray) -> _Each:
     """Turn chances from [0, 1) into exemplars of each stimulus's own pool."""
     chosen = np.empty(len(subsets), int)
     for subset, pool in enumerate(pools):

@@ -206,6 +206,14 @@ def layout_of(
     )
 
 
+def drawn(host: np.ndarray, kind: np.ndarray, donor: np.ndarray, jitter: np.ndarray, **pose: np.ndarray) -> Draws:
+    """Parts as they are, in a constellation that is moved, turned and enlarged as far as it is said."""
+    n = len(host)
+    pose = {"shift": np.zeros((n, 2), int), "rotation": np.zeros(n), "scale": np.ones(n), **pose}
+    still = {"part_rotation": np.zeros(kind.shape), "part_scale": np.ones(kind.shape)}
+    return Draws(host, kind, donor, jitter, **pose, **still)
+
+
 def layout_of_table(library: Library, table: StimulusTable) -> Layout:
     """`layout_of` all stimuli of a table, straight from its columns.
 
@@ -224,17 +232,14 @@ def layout_of_table(library: Library, table: StimulusTable) -> Layout:
         return np.array(found, int).reshape(len(slots), -1).T
 
     jitter = [np.stack([column(f"{slot}_{way}") for slot in slots], axis=1) for way in ("row", "col")]
-    alone = np.zeros((len(table), len(slots)))
-    draws = Draws(
-        host=np.array([library.position(host) for host in table.frame["host"].tolist()], int),
-        kind=by_slot("kind", index),
-        donor=by_slot("donor", library.position),
-        jitter=np.stack(jitter, axis=-1),
+    draws = drawn(
+        np.array([library.position(host) for host in table.frame["host"].tolist()], int),
+        by_slot("kind", index),
+        by_slot("donor", library.position),
+        np.stack(jitter, axis=-1),
         shift=np.stack([column("shift_row"), column("shift_col")], axis=1),
         rotation=column("rotation", float),
         scale=column("scale", float),
-        part_rotation=alone,
-        part_scale=alone + 1,
     )
     return lay_out(library, table.condition, draws=draws, placement=table.frame["placement"].to_numpy(str))
 

@@ -33,6 +33,12 @@ _GAINS = (0.5, 2.0)
 
 
 _Box = tuple[slice, slice]
+_Mask = Bool[np.ndarray, "rows cols"]
+_Image = UInt8[np.ndarray, "size size 3"]
+_Images = UInt8[np.ndarray, "n size size 3"]
+_Masks = Bool[np.ndarray, "slots size size"]
+_ManyMasks = Bool[np.ndarray, "n slots size size"]
+_Planes = Float32[np.ndarray, "3 rows cols"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +53,12 @@ class _Part:
     def shown(self) -> Bool[np.ndarray, "rows cols"]:
         """Where it counts as seen."""
         return self.alpha >= self.alpha.max() / 2
+
+    @property
+    def padded(self) -> Float32[np.ndarray, "4 r c"]:
+        """Pixels and weight with a margin of one pixel, so that its soft border is interpolated, too."""
+        pixels = np.pad(self.pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
+        return np.concatenate([pixels, np.pad(self.alpha, 1)[None]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,16 +171,14 @@ class Renderer:
             return self._footprints(scene, {slot: part.shown for slot, (part, _) in scene.pastes.items()})
 
     @one_blas_thread()
-    def _draw_all(
-        self, stimuli: Sequence[Stimulus], masks: Bool[np.ndarray, "n slots size size"] | None = None
-    ) -> UInt8[np.ndarray, "n size size 3"]:
+    def _draw_all(self, stimuli: Sequence[Stimulus], masks: _ManyMasks | None = None) -> _Images:
         """The images; and into masks that are all false, where their parts are seen."""
         images = np.empty((len(stimuli), self.size, self.size, 3), np.uint8)
         for row, scene in enumerate(self._scenes(stimuli)):
             self._draw_into(images[row], scene, None if masks is None else masks[row])
         return images
 
-    def _no_masks(self, n: int) -> Bool[np.ndarray, "n slots size size"]:
+    def _no_masks(self, n: int) -> _ManyMasks:
         return np.zeros((n, len(self.library.scheme.part_kinds), self.size, self.size), bool)
 
     def _scenes(self, stimuli: Sequence[Stimulus]) -> Iterator[_Scene]:
@@ -189,16 +199,15 @@ class Renderer:
             pastes = {}
             for slot in (slot for slot, holds in enumerate(filled[row]) if holds):
                 (top, first), (bottom, last) = lows[row][slot], highs[row][slot]
+                material = donors[row][slot], kinds[row][slot], sides[row]
                 box = (slice(top, bottom), slice(first, last))
-                part = self._part(
-                    donors[row][slot], kinds[row][slot], sides[row], condition.blend, condition.feather
-                )
+                part = self._part(*material, condition.blend, condition.feather)
                 if inverse is not None and offset is not None and turned[row][slot]:
-                    # One pixel of padding, so that the soft border of the turned part is interpolated, too.
                     way = inverse[row, slot], offset[row, slot], (bottom - top, last - first)
-                    planes = np.pad(part.pixels, ((0, 0), (1, 1), (1, 1)), mode="edge")
-                    pixels = np.stack([_interpolate(plane, *way) for plane in planes])
-                    part = _Part(pixels, _interpolate(np.pad(part.alpha, 1), *way), part.tone)
+                    *pixels, alpha = (
+                        ndimage.affine_transform(plane, *way, order=1, mode="nearest") for plane in part.padded
+                    )
+                    part = _Part(np.stack(pixels), alpha, part.tone)
                 if condition.colour_transfer:
                     under = (surface[:, box[0], box[1]] * part.alpha).sum(axis=(1, 2)) / part.alpha.sum()
                     gain = np.clip(under / np.maximum(part.tone, 1), *_GAINS)
@@ -207,12 +216,7 @@ class Renderer:
                 pastes[slot] = part, box
             yield _Scene(stimulus, hosts[row], surface, (corners[row][0], corners[row][1]), pastes)
 
-    def _draw_into(
-        self,
-        image: UInt8[np.ndarray, "size size 3"],
-        scene: _Scene,
-        masks: Bool[np.ndarray, "slots size size"] | None,
-    ) -> None:
+    def _draw_into(self, image: _Image, scene: _Scene, masks: _Masks | None) -> None:
         stimulus, large = scene.stimulus, scene.surface
         if stimulus.condition.background == "noise":
             matrix = self._resampling(large.shape[1])[0]
@@ -255,7 +259,7 @@ class Renderer:
             if masks is not None:
                 masks[...] = masks[:, ::-1, ::-1].copy()
 
-    def _seen(self, scene: _Scene) -> dict[int, Bool[np.ndarray, "rows cols"]]:
+    def _seen(self, scene: _Scene) -> dict[int, _Mask]:
         """Per filled slot, the pixels of its part that no later one hides; quickly if all lie apart."""
         if scene.apart:
             return {slot: part.shown for slot, (part, _) in scene.pastes.items()}
@@ -264,9 +268,7 @@ class Renderer:
             owner[box][part.shown] = slot
         return {slot: owner[box] == slot for slot, (_, box) in scene.pastes.items()}
 
-    def _footprints(
-        self, scene: _Scene, shown: dict[int, Bool[np.ndarray, "rows cols"]]
-    ) -> Bool[np.ndarray, "slots size size"]:
+    def _footprints(self, scene: _Scene, shown: dict[int, _Mask]) -> _Masks:
         """Per slot, the pixels that these pixels of its part cover to at least one half."""
         masks = self._no_masks(1)[0]
         for slot, (_, box) in scene.pastes.items():
@@ -274,7 +276,7 @@ class Renderer:
             masks[slot][window] = _at_least_half(small[:, 0])
         return masks[:, ::-1, ::-1].copy() if scene.stimulus.inverted else masks
 
-    def _surface(self, stimulus: Stimulus, host: int) -> Float32[np.ndarray, "3 rows cols"]:
+    def _surface(self, stimulus: Stimulus, host: int) -> _Planes:
         """What the parts are put on, at the host's resolution; whoever changes it changes it back."""
         background = stimulus.condition.background
         if background != "noise":
@@ -320,9 +322,7 @@ class Renderer:
         starts, stops = last.searchsorted(pixels).tolist(), first.searchsorted(pixels).tolist()
         return matrix, starts, stops, first.tolist(), (last + 1).tolist()
 
-    def _make_resized_surface(
-        self, host: int, background: str, placement: str
-    ) -> tuple[Float32[np.ndarray, "3 size size"], UInt8[np.ndarray, "size size 3"]]:
+    def _make_resized_surface(self, host: int, background: str, placement: str) -> tuple[_Planes, _Image]:
         """What is seen where no part is: exactly, and rounded to an image."""
         if background != "canvas":
             planes = np.tile(self._tone(host, background)[:, None, None], (1, self.size, self.size))
@@ -335,7 +335,7 @@ class Renderer:
         planes = matrix[:, top : top + height] @ planes @ matrix[:, left : left + width].T
         return planes, _rounded(planes)
 
-    def _make_scratch(self, host: int, background: str) -> Float32[np.ndarray, "3 rows cols"]:
+    def _make_scratch(self, host: int, background: str) -> _Planes:
         canvas = self.library[host].canvas
         if background == "canvas":
             return canvas.transpose(2, 0, 1).astype(np.float32)
@@ -387,13 +387,6 @@ def soft_mask(mask: Bool[np.ndarray, "rows cols"], feather: float) -> Float32[np
         return mask.astype(np.float32)
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     return np.clip((depth - 0.5) / feather, 0, 1).astype(np.float32)
-
-
-def _interpolate(
-    plane: Float32[np.ndarray, "r c"], matrix: np.ndarray, offset: np.ndarray, shape: tuple[int, int]
-) -> Float32[np.ndarray, "rows cols"]:
-    """The plane at matrix · (row, column) + offset, linearly between pixels; beyond, as the outermost ones."""
-    return ndimage.affine_transform(plane, matrix, offset, shape, order=1, mode="nearest")
 
 
 def resampling_matrix(side: int, size: int) -> Float32[np.ndarray, "size side"]:

@@ -25,6 +25,8 @@ SPLITS = ("paper", "identity")
 _PART = 8 * BLOCK
 """Stimuli of a class that are drawn together; keeps the memory flat however many are wanted."""
 
+_Named = str | Path | Condition | None
+
 
 def sample(
     library: Library,
@@ -103,17 +105,11 @@ def sample_to(
 
 
 def _prepare(
-    library: Library,
-    condition: str | Path | Condition | None,
-    split: str,
-    count: int,
-    seed: int,
-    placement: str | None,
-    pairs: bool,
+    library: Library, named: _Named, split: str, count: int, seed: int, placement: str | None, pairs: bool
 ) -> tuple[TableSettings, Drawing]:
     """What is to be drawn, checked."""
-    condition = default_condition(library.scheme) if condition is None else condition
-    condition = find_condition(condition, scheme=library.scheme)
+    named = default_condition(library.scheme) if named is None else named
+    condition = find_condition(named, scheme=library.scheme)
     if pairs:
         condition = condition.model_copy(update={"matched": True})
     placement = condition.placement if placement is None else placement

@@ -61,9 +61,8 @@ def shortcut_accuracies(
 
 def colour_histogram(image: UInt8[np.ndarray, "rows cols 3"]) -> Float[np.ndarray, " features"]:
     """Per colour channel the fraction of pixels in each of 16 ranges."""
-    counts = [
-        np.bincount(channel.ravel() // (256 // _BINS), minlength=_BINS) for channel in image.transpose(2, 0, 1)
-    ]
+    levels = image.transpose(2, 0, 1) // (256 // _BINS)
+    counts = [np.bincount(channel.ravel(), minlength=_BINS) for channel in levels]
     return np.concatenate(counts) / image[..., 0].size
 
 

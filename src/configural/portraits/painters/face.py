@@ -1,15 +1,16 @@
 """Drawn portraits in the likeness of photographs, with exact part masks."""
 
-import cv2
 import numpy as np
-from jaxtyping import Float, Float32
 
 from configural.portraits.library import Exemplar
 from configural.portraits.painters.brush import (
     ROWS,
     Light,
+    Outline,
     Plane,
     Planes,
+    Rng,
+    Values,
     bell,
     blur,
     cover,
@@ -18,8 +19,8 @@ from configural.portraits.painters.brush import (
     fill,
     grid,
     linear,
-    mirrored,
     mottle,
+    palette,
     photographed,
     planes,
     shifted,
@@ -28,25 +29,15 @@ from configural.portraits.painters.brush import (
     slopes,
     smooth_outline,
     step,
+    symmetric_outline,
 )
 from configural.portraits.painters.face_hair import Hair, paint_hair
 from configural.portraits.painters.face_parts import paint_parts
 from configural.portraits.painters.face_sitter import Sitter
 
 _GOLDEN = 0.6180339887498949
-_WALLS = np.array([[198, 200, 200], [176, 188, 198], [206, 196, 178], [120, 124, 128]])
-_CLOTHES = np.array(
-    [
-        [40, 42, 48],
-        [64, 70, 92],
-        [186, 186, 188],
-        [120, 36, 40],
-        [60, 84, 80],
-        [94, 84, 74],
-        [140, 140, 150],
-        [28, 28, 30],
-    ]
-)
+_WALLS = palette("c6c8c8 b0bcc6 cec4b2 787c80")
+_CLOTHES = palette("282a30 40465c bababc 782428 3c5450 5e544a 8c8c96 1c1c1e")
 
 
 def paint_face(seed: int, index: int) -> Exemplar:
@@ -65,16 +56,13 @@ def paint_face(seed: int, index: int) -> Exemplar:
     canvas, stubble = _paint_canvas(sitter, light, rng)
     portrait, segmentation = paint_parts(canvas, stubble, sitter, light, rng)
     # Few people hold their head quite upright.
-    roll = cv2.getRotationMatrix2D((sitter.axis, 300.0), float(np.clip(rng.normal(0, 1.1), -2.5, 2.5)), 1.0)
-    shown, bare, segmentation = photographed(portrait, canvas, segmentation, roll, rng)
-    name = f"synthetic/{index:02d}"
-    return Exemplar.cut(name, shown, segmentation=segmentation, canvas=bare)
+    shown, bare, segmentation = photographed(portrait, canvas, segmentation, sitter.axis, 1.1, 2.5, rng)
+    return Exemplar.cut(f"synthetic/{index:02d}", shown, segmentation=segmentation, canvas=bare)
 
 
-def _paint_canvas(sitter: Sitter, light: Light, rng: np.random.Generator) -> tuple[Planes, Plane]:
+def _paint_canvas(sitter: Sitter, light: Light, rng: Rng) -> tuple[Planes, Plane]:
     """Paint everything but the four parts, and say how thick the stubble is."""
-    side = _face_side(sitter)
-    shape = smooth_outline(mirrored(sitter.axis, side))
+    shape = _face_outline(sitter)
     face = fill(shape, ROWS, sitter.cols)
     hair = paint_hair(sitter, light, face, rng)
     image = _wall(sitter, light, rng)
@@ -93,40 +81,30 @@ def _paint_canvas(sitter: Sitter, light: Light, rng: np.random.Generator) -> tup
     return image, blur(stubble, 0.45)
 
 
-def _face_side(sitter: Sitter) -> list[tuple[float, float]]:
-    """(Half width, row) from the top of the skull to the chin."""
-    w, top, chin, jaw, tip = sitter.width, sitter.crown + 8, sitter.chin, sitter.jaw, sitter.tip
-    return [
-        (0.0, top),
-        (0.41 * w, top + 9),
-        (0.73 * w, top + 46),
-        (0.925 * w, 132),
-        (0.975 * w, 190),
-        (w, 250),
-        (0.97 * w, 305),
-        ((0.39 + 0.56 * jaw) * w, 352),
-        (jaw * 0.89 * w, 390),
-        ((0.50 * jaw + 0.50 * tip + 0.03) * w, chin - 44),
-        (tip * 1.14 * w, chin - 17),
-        (tip * 0.60 * w, chin - 3),
-        (0.0, chin + 1),
-    ]
+def _face_outline(sitter: Sitter) -> Outline:
+    """From the top of the skull to the chin, and back."""
+    top, chin, jaw, tip = sitter.crown + 8, sitter.chin, sitter.jaw, sitter.tip
+    upper, cheeks = [0.0, 0.41, 0.73, 0.925, 0.975, 1.0, 0.97], [0.39 + 0.56 * jaw, jaw * 0.89]
+    lower = [0.50 * jaw + 0.50 * tip + 0.03, tip * 1.14, tip * 0.60, 0.0]
+    rows = [top, top + 9, top + 46, 132, 190, 250, 305, 352, 390, chin - 44, chin - 17, chin - 3, chin + 1]
+    widths = [sitter.width * share for share in upper + cheeks + lower]
+    return symmetric_outline(sitter.axis, list(zip(widths, rows, strict=True)))
 
 
-def _wall(sitter: Sitter, light: Light, rng: np.random.Generator) -> Planes:
+def _wall(sitter: Sitter, light: Light, rng: Rng) -> Planes:
     y, x = grid(ROWS, sitter.cols)
     colour = linear(rng.uniform(0.85, 1.12) * _WALLS[rng.choice(4, p=[0.4, 0.25, 0.2, 0.15])])
     fall = step(-0.5, 1.2, y * (rng.uniform(0.4, 1) / ROWS) - (x / sitter.cols - 0.5) * light.direction[0])
     return planes(colour) * (1 - 0.16 * fall + 0.012 * mottle(rng, ROWS, sitter.cols, 90))
 
 
-def _paint_neck(image: Planes, sitter: Sitter, light: Light, rng: np.random.Generator, face: Plane) -> None:
+def _paint_neck(image: Planes, sitter: Sitter, light: Light, rng: Rng, face: Plane) -> None:
     top = 296  # nothing of the neck is seen above
     rows, cols = ROWS - top, sitter.cols
     y, x = grid(rows, cols, top)
     w = _neck_width(sitter)
     side = [(0, 300), (w, 330), (0.97 * w, 420), (w, 462), (1.25 * w, 500), (1.8 * w, 540), (0, 600)]
-    shape = fill(smooth_outline(mirrored(sitter.axis, side)) - (0, top), rows, cols)
+    shape = fill(symmetric_outline(sitter.axis, side) - (0, top), rows, cols)
     away = x - sitter.axis
     round_ = np.clip(away / (w * 1.25), -0.97, 0.97)
     right = 0.9 * round_ / np.sqrt(1 - round_ * round_) + 0 * y
@@ -143,16 +121,14 @@ def _neck_width(sitter: Sitter) -> float:
     return sitter.width * min(0.64 + 0.14 * sitter.manly, sitter.jaw * 0.84)
 
 
-def _paint_clothes(image: Planes, sitter: Sitter, light: Light, rng: np.random.Generator) -> None:
+def _paint_clothes(image: Planes, sitter: Sitter, light: Light, rng: Rng) -> None:
     top = 430
     rows, cols = ROWS - top, sitter.cols
     y, x = grid(rows, cols, top)
     w = _neck_width(sitter)
     away = np.abs(x - sitter.axis)
-    collar = (
-        rng.uniform(486, 506) - 36 * np.minimum(away / (w * 1.12), 3) ** 2 + 0.62 * np.maximum(away - w * 1.02, 0)
-    )
-    inside = y - collar
+    collar = rng.uniform(486, 506) - 36 * np.minimum(away / (w * 1.12), 3) ** 2
+    inside = y - (collar + 0.62 * np.maximum(away - w * 1.02, 0))
     alpha = step(-0.8, 0.8, inside) * step(-0.8, 0.8, y - 462 - (away - w) * 0.34)
     noise = rng.standard_normal((64, 64), dtype=np.float32)
     shade = 0.75 + 0.1 * fibres(noise, x + 0.4 * y, y - 0.3 * x, 26, 60) - 0.2 * bell(np.maximum(inside, 0), 2.0)
@@ -161,19 +137,10 @@ def _paint_clothes(image: Planes, sitter: Sitter, light: Light, rng: np.random.G
     cover(image[:, top:], planes(linear(_CLOTHES[rng.integers(len(_CLOTHES))])) * shade, alpha)
 
 
-def _paint_ears(image: Planes, sitter: Sitter, light: Light, rng: np.random.Generator) -> None:
+def _paint_ears(image: Planes, sitter: Sitter, light: Light, rng: Rng) -> None:
     out, tall = rng.uniform(17, 24), rng.uniform(38, 45)
-    side = [
-        (-0.5, -0.75),
-        (0.3, -1),
-        (0.86, -0.96),
-        (1.06, -0.62),
-        (0.98, -0.15),
-        (0.74, 0.35),
-        (0.56, 0.78),
-        (0.24, 0.98),
-    ]
-    side += [(-0.2, 0.86), (-0.6, 0.3)]
+    side = [(-0.5, -0.75), (0.3, -1), (0.86, -0.96), (1.06, -0.62), (0.98, -0.15)]
+    side += [(0.74, 0.35), (0.56, 0.78), (0.24, 0.98), (-0.2, 0.86), (-0.6, 0.3)]
     for sign in (-1, 1):
         col, row = sitter.axis + sign * (sitter.width - 5), sitter.eye + 29 + rng.normal(0, 2)
         top, left, rows, cols = int(row - tall - 8), int(col - 36), int(2 * tall + 16), 72
@@ -190,23 +157,15 @@ def _paint_ears(image: Planes, sitter: Sitter, light: Light, rng: np.random.Gene
         diffuse, shine = light.on(right - np.float32(0.25 * sign), down)
         dark = 0.55 * upper * bell(depth - 7, 1.9) + 0.95 * bell(u - 0.18, 0.24) * bell(v - 0.1, 0.22)
         dark = dark + 0.4 * step(0.25, -0.2, u) * step(-0.9, -0.5, v) + 0.1 * mottle(rng, rows, cols, 7)
-        paint = (
-            planes(sitter.skin) * planes((0.95, 0.82, 0.78)) * diffuse * np.exp(-planes((0.8, 1.0, 1.05)) * dark)
-            + 0.04 * shine
-        )
+        skin = planes(sitter.skin) * planes((0.95, 0.82, 0.78))
+        paint = skin * diffuse * np.exp(-planes((0.8, 1.0, 1.05)) * dark) + 0.04 * shine
         # A wide head's ears leave the image.
         first, last = max(0, -left), min(cols, sitter.cols - left)
         box = np.s_[top : top + rows, left + first : left + last]
         cover(image[:, *box], paint[:, :, first:last], alpha[:, first:last])
 
 
-def _relief(
-    sitter: Sitter,
-    shape: Float[np.ndarray, "points 2"],
-    y: Float32[np.ndarray, "rows 1"],
-    x: Float32[np.ndarray, "1 cols"],
-    rng: np.random.Generator,
-) -> Plane:
+def _relief(sitter: Sitter, shape: Outline, y: Values, x: Values, rng: Rng) -> Plane:
     """Height of a face without eyes, nose and lips, in pixels."""
     right = shape[shape[:, 0] >= sitter.axis]
     right = right[np.argsort(right[:, 1])]
@@ -230,13 +189,7 @@ def _relief(
 
 
 def _paint_face(
-    image: Planes,
-    sitter: Sitter,
-    light: Light,
-    rng: np.random.Generator,
-    face: Plane,
-    shape: Float[np.ndarray, "points 2"],
-    hair: Hair | None,
+    image: Planes, sitter: Sitter, light: Light, rng: Rng, face: Plane, shape: Outline, hair: Hair | None
 ) -> Plane:
     left, top = (max(int(low) - 2, 0) for low in shape.min(axis=0))
     right_end, bottom = (int(high) + 4 for high in shape.max(axis=0))
@@ -278,14 +231,8 @@ def _paint_face(
         shadow = np.zeros(face.shape, np.float32)
         shadow[: len(hair.front)] = hair.front
         dim -= 0.5 * blur(shifted(shadow, -light.direction[0] * 8, 5 - light.direction[1] * 4)[box], 7)
-    gloss = (
-        rng.uniform(0.05, 0.13)
-        * (1 - 0.5 * sitter.tone)
-        * (1 + 0.15 * pores)
-        * np.maximum(0.4, 1 - step(60, 120, away))
-        * dim
-        * shine
-    )
+    gloss = rng.uniform(0.05, 0.13) * (1 - 0.5 * sitter.tone) * (1 + 0.15 * pores)
+    gloss = gloss * np.maximum(0.4, 1 - step(60, 120, away)) * dim * shine
     paint = np.empty((3, rows, cols), np.float32)
     absorbed = ((0.35, 0.08, 1.1), (0.65, 0.6, 1.0), (0.9, 0.5, 0.85))
     for channel, (by_melanin, by_blood, by_stubble) in enumerate(absorbed):
@@ -297,16 +244,12 @@ def _paint_face(
     return everywhere
 
 
-def _paint_brows(image: Planes, sitter: Sitter, rng: np.random.Generator) -> None:
+def _paint_brows(image: Planes, sitter: Sitter, rng: Rng) -> None:
     scale, rows, cols = 4, 72, 120
     thick, arch = rng.uniform(5, 7.5) + 4.5 * sitter.manly, rng.uniform(3, 9) * (1.2 - 0.6 * sitter.manly)
     full = rng.uniform(0.72, 1.0)
     # Brows are darker than the hair, and darker than the skin even when the hair is white.
-    dark = np.minimum(0.5 * np.array(sitter.hair), np.array(sitter.skin) * (0.34, 0.27, 0.23)) * (
-        1.05,
-        0.92,
-        0.8,
-    )
+    dark = np.minimum(0.5 * np.array(sitter.hair), np.array(sitter.skin) * (0.34, 0.27, 0.23))
     for sign in (-1, 1):
         start, end = sitter.eye_gap - rng.uniform(31, 37), sitter.eye_gap + rng.uniform(36, 44)
         row = sitter.brow + rng.normal(0, 1.2)
@@ -329,4 +272,4 @@ def _paint_brows(image: Planes, sitter: Sitter, rng: np.random.Generator) -> Non
         alpha = shrink(draw_hairs(hairs[grown], shades[grown], rows, cols, scale, 2), rows, cols)
         alpha = np.clip(1.15 * alpha + 0.55 * blur(alpha, 2.2), 0, 1) * np.float32(full)
         box = image[:, top : top + rows, left : left + cols]
-        cover(box, np.broadcast_to(planes(dark), box.shape), alpha)
+        cover(box, planes(dark * (1.05, 0.92, 0.8)), alpha)

@@ -3,26 +3,27 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
 
 from configural.portraits.painters.brush import (
     ROWS,
     Light,
+    Outline,
     Plane,
     Planes,
+    Rng,
     bell,
     blur,
     draw_hairs,
     fibres,
     fill,
     grid,
-    mirrored,
     mottle,
     planes,
     signed_depth,
     slopes,
     smooth_outline,
     step,
+    symmetric_outline,
 )
 from configural.portraits.painters.face_sitter import Sitter
 
@@ -40,30 +41,16 @@ _EDGES = {
 
 @dataclass(frozen=True, eq=False)
 class Hair:
-    """Hair ready to be laid over a head; its rows are those of the image, down to where the hair ends.
+    """Hair ready to be laid over a head; its rows are those of the image, down to where the hair ends."""
 
-    Attributes:
-        front: How much of each pixel it covers, 0 to 1.
-        behind: The same for the hair that hangs behind the neck.
-        paint: Its colour in light.
-        back_paint: Colour of the hair behind the neck.
-    """
-
-    front: Plane
-    behind: Plane
-    paint: Planes
-    back_paint: Planes
+    front: Plane  # how much of each pixel it covers, 0 to 1
+    behind: Plane  # the same for the hair that hangs behind the neck
+    paint: Planes  # its colour in light
+    back_paint: Planes  # colour of the hair behind the neck
 
 
-def paint_hair(sitter: Sitter, light: Light, face: Plane, rng: np.random.Generator) -> Hair | None:
-    """Paint the hair; a bald head has none.
-
-    Args:
-        sitter: Whose hair.
-        light: That falls on it.
-        face: How much of each pixel the face covers.
-        rng: Source of all its details.
-    """
+def paint_hair(sitter: Sitter, light: Light, face: Plane, rng: Rng) -> Hair | None:
+    """Paint the hair around a face, of which is known how much of each pixel it covers; a bald head has none."""
     if sitter.style == "bald":
         return None
     part = sitter.axis + float(rng.choice([-1, 1])) * rng.uniform(0, 50)
@@ -101,29 +88,16 @@ def paint_hair(sitter: Sitter, light: Light, face: Plane, rng: np.random.Generat
 
 @dataclass(frozen=True, eq=False)
 class _Growth:
-    """How hair grows, pixel by pixel.
+    """How hair grows, pixel by pixel."""
 
-    Attributes:
-        streak: Brightness of each strand, about 0.
-        ragged: How far each strand reaches over the hairline, about 0.
-        edge: How far each strand reaches over the outer edge, in pixels.
-        flow: Slopes of a coordinate across the strands; none on curls and stubble.
-    """
-
-    streak: Plane
-    ragged: Plane
-    edge: Plane
-    flow: tuple[Plane, Plane] | None
+    streak: Plane  # brightness of each strand, about 0
+    ragged: Plane  # how far each strand reaches over the hairline, about 0
+    edge: Plane  # how far each strand reaches over the outer edge, in pixels
+    flow: tuple[Plane, Plane] | None  # slopes of a coordinate across the strands; none on curls and stubble
 
 
 def _growth(
-    sitter: Sitter,
-    noise: Float32[np.ndarray, "n n"],
-    part: float,
-    outline: Float[np.ndarray, "points 2"],
-    inner: Plane,
-    outer: Plane,
-    rng: np.random.Generator,
+    sitter: Sitter, noise: Plane, part: float, outline: Outline, inner: Plane, outer: Plane, rng: Rng
 ) -> _Growth:
     rows, cols = inner.shape
     y, x = grid(rows, cols)
@@ -155,9 +129,7 @@ def _growth(
     return _Growth(streak, ragged, edge, slopes(blur(across, 2.0)))
 
 
-def _comb_forward(
-    sitter: Sitter, noise: Float32[np.ndarray, "n n"], growth: _Growth, rng: np.random.Generator
-) -> tuple[Plane, Plane]:
+def _comb_forward(sitter: Sitter, noise: Plane, growth: _Growth, rng: Rng) -> tuple[Plane, Plane]:
     """Comb hair over the forehead; returns where it covers, and how deep below its tips each pixel lies."""
     rows, cols = growth.streak.shape
     y, x = grid(rows, cols)
@@ -174,7 +146,7 @@ def _comb_forward(
     return fringe, 0.6 * np.maximum(low - y + 8, 0)
 
 
-def _silhouette(sitter: Sitter, rng: np.random.Generator) -> Float[np.ndarray, "points 2"]:
+def _silhouette(sitter: Sitter, rng: Rng) -> Outline:
     """Outline of the whole hair."""
     w, top = sitter.width, sitter.crown
     if sitter.style in _LONG:
@@ -182,17 +154,11 @@ def _silhouette(sitter: Sitter, rng: np.random.Generator) -> Float[np.ndarray, "
         side = [(0.5 * w, top + 8), (0.84 * w, top + 44), (w + puff * 0.5, 140), (w + puff, 240)]
         if rng.random() < 0.35:  # a bob
             end = rng.uniform(405, 450)
-            side += [
-                (w + puff * 1.1, 320),
-                (w + puff * 0.9, end - 30),
-                (w * 0.84, end),
-                (0.5 * w, end + 4),
-                (0, end),
-            ]
+            side += [(w + puff * 1.1, 320), (w + puff * 0.9, end - 30)]
+            side += [(w * 0.84, end), (0.5 * w, end + 4), (0, end)]
         else:
-            side += [
-                (w + puff * scale + rng.normal(0, 5), row) for scale, row in ((1.1, 330), (1.2, 420), (1.1, 520))
-            ]
+            hanging = ((1.1, 330), (1.2, 420), (1.1, 520))
+            side += [(w + puff * scale + rng.normal(0, 5), row) for scale, row in hanging]
             side += [(w * 0.7, 640), (0, 700)]
     elif sitter.style == "curly":
         puff = rng.uniform(16, 34)
@@ -200,17 +166,12 @@ def _silhouette(sitter: Sitter, rng: np.random.Generator) -> Float[np.ndarray, "
         side += [(w + 4, 262), (w - 12, 280), (0, 330)]
     else:
         puff = {"crop": rng.uniform(5, 12), "back": rng.uniform(2, 6), "buzz": 3.0}[sitter.style]
-        side = [
-            (0.5 * w, top + 10),
-            (0.84 * w + puff * 0.3, top + 52),
-            (0.975 * w + puff, 150),
-            (w + puff * 0.9, 215),
-        ]
-        side += [(w + 1, 252 + rng.normal(0, 4)), (w - 12, 270), (0, 330)]
-    return smooth_outline(mirrored(sitter.axis, [(0, top), *side]))
+        side = [(0.5 * w, top + 10), (0.84 * w + puff * 0.3, top + 52), (0.975 * w + puff, 150)]
+        side += [(w + puff * 0.9, 215), (w + 1, 252 + rng.normal(0, 4)), (w - 12, 270), (0, 330)]
+    return symmetric_outline(sitter.axis, [(0, top), *side])
 
 
-def _opening(sitter: Sitter, part: float, rng: np.random.Generator) -> Float[np.ndarray, "points 2"]:
+def _opening(sitter: Sitter, part: float, rng: Rng) -> Outline:
     """Outline of where the hair leaves the face, and with long hair neck and shoulders, free."""
     a, w, line = sitter.axis, sitter.width, sitter.hairline
     if sitter.style in _LONG:
@@ -224,17 +185,12 @@ def _opening(sitter: Sitter, part: float, rng: np.random.Generator) -> Float[np.
                 points.append((a, 700.0))
         return smooth_outline(points)
     recede, burn = rng.uniform(-6, 22) * (0.4 + sitter.manly), rng.uniform(250, 280)
-    half = [
-        (0, line),
-        (0.36 * w, line + 2 - recede * 0.6),
-        (0.62 * w, line + 20 - recede * 0.3),
-        (0.81 * w, 162),
-    ]
+    half = [(0, line), (0.36 * w, line + 2 - recede * 0.6), (0.62 * w, line + 20 - recede * 0.3), (0.81 * w, 162)]
     half += [(0.85 * w, 205), (0.92 * w, burn - 18), (1.02 * w, burn + 6), (1.2 * w, burn + 60), (0, 600)]
-    return smooth_outline(mirrored(a, half))
+    return symmetric_outline(a, half)
 
 
-def _strands(noise: Float32[np.ndarray, "n n"], across: Plane, along: Plane, length: float) -> tuple[Plane, Plane]:
+def _strands(noise: Plane, across: Plane, along: Plane, length: float) -> tuple[Plane, Plane]:
     """Brightness of strands that follow a flow, and how far each reaches over the edge."""
     # Each strand starts its brighter and darker stretches elsewhere, or they would line up as bands.
     along = along + 9 * across
@@ -244,9 +200,7 @@ def _strands(noise: Float32[np.ndarray, "n n"], across: Plane, along: Plane, len
     return streak, 0.8 * fine + 0.9 * locks
 
 
-def _draped(
-    sitter: Sitter, part: float, inner: Plane, outer: Plane, rng: np.random.Generator
-) -> tuple[Plane, Plane]:
+def _draped(sitter: Sitter, part: float, inner: Plane, outer: Plane, rng: Rng) -> tuple[Plane, Plane]:
     """Flow of long hair: from the parting along the hair's two edges down to the shoulders."""
     rows, cols = inner.shape
     y, x = grid(rows, cols)
@@ -259,7 +213,7 @@ def _draped(
     return across + rng.uniform(0, 3) * wave, along
 
 
-def _combed_back(sitter: Sitter, rows: int, rng: np.random.Generator) -> tuple[Plane, Plane]:
+def _combed_back(sitter: Sitter, rows: int, rng: Rng) -> tuple[Plane, Plane]:
     """Flow of short hair: away from the face on all sides, with a lean to one side."""
     y, x = grid(rows, sitter.cols)
     lean = rng.normal(0, 1)
@@ -271,7 +225,7 @@ def _combed_back(sitter: Sitter, rows: int, rng: np.random.Generator) -> tuple[P
     return across, away + 6 * warp
 
 
-def _stray_strands(outline: Float[np.ndarray, "points 2"], rows: int, cols: int, rng: np.random.Generator) -> Plane:
+def _stray_strands(outline: Outline, rows: int, cols: int, rng: Rng) -> Plane:
     """Single hairs that leave the silhouette."""
     middle = outline.mean(axis=0)
     count = 18
@@ -287,11 +241,7 @@ def _stray_strands(outline: Float[np.ndarray, "points 2"], rows: int, cols: int,
 def _lit(sitter: Sitter, light: Light, growth: _Growth, depth: Plane) -> Planes:
     """Colour of the hair in light: Kajiya and Kay's model along strands, or plain light on curls and stubble.
 
-    Args:
-        sitter: Whose hair.
-        light: That falls on it.
-        growth: How it grows.
-        depth: Pixels from the hairline; hair is darker where it begins.
+    It is darker where it begins: `depth` is the distance from the hairline in pixels.
     """
     streak, flow = growth.streak, growth.flow
     y, x = grid(*streak.shape)

@@ -4,13 +4,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Bool
 
 from configural.objects import FACE
 from configural.portraits.painters.brush import (
+    Colour,
     Light,
     Plane,
     Planes,
+    Rng,
+    Segmentation,
+    Values,
     bell,
     blur,
     draw_hairs,
@@ -18,6 +22,7 @@ from configural.portraits.painters.brush import (
     fibres,
     grid,
     linear,
+    palette,
     planes,
     shrink,
     slopes,
@@ -25,38 +30,34 @@ from configural.portraits.painters.brush import (
 )
 from configural.portraits.painters.face_sitter import Sitter
 
+_EYE = 3, 52, 80  # samples per pixel and side of an eye's box, its rows and columns
+
+_Painted = tuple[tuple[slice, slice], Bool[np.ndarray, "high wide"]]
+"""A box of the image, and where in it the part is."""
+
 # The bright and the deep colour of irises: dark, brown, hazel, green, blue, grey.
-_IRIS = np.array(
-    [
-        [[56, 35, 24], [34, 22, 16]],
-        [[92, 57, 34], [56, 34, 21]],
-        [[112, 88, 52], [76, 58, 36]],
-        [[100, 104, 78], [66, 72, 56]],
-        [[106, 124, 140], [62, 78, 98]],
-        [[124, 132, 136], [78, 88, 96]],
-    ]
-)
+_BRIGHT = palette("382318 5c3922 705834 64684e 6a7c8c 7c8488")
+_DEEP = palette("221610 382215 4c3a24 424838 3e4e62 4e5860")
 
 
 def paint_parts(
-    canvas: Planes, stubble: Plane, sitter: Sitter, light: Light, rng: np.random.Generator
-) -> tuple[Planes, UInt8[np.ndarray, "rows cols"]]:
+    canvas: Planes, stubble: Plane, sitter: Sitter, light: Light, rng: Rng
+) -> tuple[Planes, Segmentation]:
     """The canvas with the four parts painted in, and their masks as a segmentation.
 
-    Args:
-        canvas: Linear light of the head without its parts.
-        stubble: How thick stubble lies on the canvas's skin; lips have none.
-        sitter: Whose parts.
-        light: That falls on them.
-        rng: Source of all their details.
+    Where `stubble` lies on the canvas, and how thick, matters to the lips, which have none.
     """
     portrait = canvas.copy()
     segmentation = np.zeros(canvas.shape[1:], np.uint8)
     eyes = _Eyes.draw(sitter, rng)
-    for kind, side in (("left_eye", -1), ("right_eye", 1)):
-        _paint_eye(portrait, segmentation, 1 + FACE.index(kind), side, eyes, sitter, light, rng)
-    _paint_nose(portrait, segmentation, 1 + FACE.index("nose"), sitter, light, rng)
-    _paint_mouth(portrait, segmentation, 1 + FACE.index("mouth"), stubble, sitter, light, rng)
+    painted = {
+        "left_eye": _paint_eye(portrait, -1, eyes, sitter, light, rng),
+        "right_eye": _paint_eye(portrait, 1, eyes, sitter, light, rng),
+        "nose": _paint_nose(portrait, sitter, light, rng),
+        "mouth": _paint_mouth(portrait, stubble, sitter, light, rng),
+    }
+    for kind, (box, inside) in painted.items():
+        segmentation[box][inside] = 1 + FACE.index(kind)
     return portrait, segmentation
 
 
@@ -72,14 +73,14 @@ class _Eyes:
     crease: float
     gaze: tuple[float, float]
     lashes: float
-    bright: tuple[float, float, float]
-    deep: tuple[float, float, float]
+    bright: Colour
+    deep: Colour
 
     @classmethod
-    def draw(cls, sitter: Sitter, rng: np.random.Generator) -> "_Eyes":
+    def draw(cls, sitter: Sitter, rng: Rng) -> "_Eyes":
         dark = sitter.tone > 0.42 or max(sitter.hair) < 0.012
         odds = (0.7, 0.3, 0, 0, 0, 0) if dark else (0.1, 0.3, 0.15, 0.15, 0.2, 0.1)
-        bright, deep = linear(_IRIS[rng.choice(len(_IRIS), p=odds)])
+        iris = rng.choice(len(_BRIGHT), p=odds)
         return cls(
             half=float(np.clip(rng.normal(27.4, 1.5), 24.5, 30)),
             up=float(np.clip(rng.normal(9.8, 1.1), 7.6, 12.0)),
@@ -89,32 +90,23 @@ class _Eyes:
             crease=float(np.clip(rng.normal(0.55, 0.16), 0.2, 0.85)),
             gaze=(rng.normal(0, 0.3), rng.normal(-1.3, 0.3)),
             lashes=float(np.clip(rng.normal(1.05 - 0.55 * sitter.manly, 0.2), 0.3, 1.4)),
-            bright=tuple(bright.tolist()),
-            deep=tuple(deep.tolist()),
+            bright=tuple(linear(_BRIGHT[iris]).tolist()),
+            deep=tuple(linear(_DEEP[iris]).tolist()),
         )
 
 
-def _upper_lid(place: Float[np.ndarray, "..."], height: float) -> Float[np.ndarray, "..."]:
+def _upper_lid(place: Values, height: float) -> Values:
     """Row of the upper lid's edge, from -1 at the inner to 1 at the outer corner; highest inwards of the middle."""
     return -height * (1 - np.abs(np.clip(place + 0.12 * (1 - place * place), -1, 1)) ** 2.2)
 
 
-def _lower_lid(place: Float[np.ndarray, "..."], height: float) -> Float[np.ndarray, "..."]:
+def _lower_lid(place: Values, height: float) -> Values:
     """Row of the lower lid's edge; lowest outwards of the middle."""
     return height * (1 - np.abs(np.clip(place - 0.18 * (1 - place * place), -1, 1)) ** 2.1)
 
 
-def _paint_eye(
-    portrait: Planes,
-    segmentation: UInt8[np.ndarray, "rows cols"],
-    label: int,
-    side: int,
-    eyes: _Eyes,
-    sitter: Sitter,
-    light: Light,
-    rng: np.random.Generator,
-) -> None:
-    scale, rows, cols = 3, 52, 80
+def _paint_eye(portrait: Planes, side: int, eyes: _Eyes, sitter: Sitter, light: Light, rng: Rng) -> _Painted:
+    scale, rows, cols = _EYE
     a, up, low = (size + rng.normal(0, 0.25) for size in (eyes.half, eyes.up, eyes.low))
     tilt, fold = eyes.tilt, eyes.fold
     col, row = sitter.axis + side * sitter.eye_gap + rng.normal(0, 0.8), sitter.eye + rng.normal(0, 0.8)
@@ -126,13 +118,13 @@ def _paint_eye(
     rest = 0.8 - tilt * inner + 1.4 * step(-0.72, -1.0, m)
     upper, lower = _upper_lid(inner, up) + rest, _lower_lid(inner, low) + rest
     below, above = y - upper, lower - y  # inside the opening where both are positive
-    box = np.s_[:, top : top + rows, left : left + cols]
-    skin = enlarge(portrait[box], scale)
-    paint = skin * np.exp(-planes((0.95, 1.12, 1.15)) * _lid_shade(eyes, a, m, y, upper, below, -above))
+    box = np.s_[top : top + rows, left : left + cols]
+    skin = enlarge(portrait[:, *box], scale)
+    paint = skin * np.exp(-planes((0.95, 1.12, 1.15)) * _lid_shade(eyes, m, y, upper, below, -above))
     eye = _eyeball(eyes, a, x, y, m, below, above, side, float(np.median(skin[0])), light, rng)
     opening = step(-0.5, 0.5, np.minimum(below, above)) * step(1.01, 0.985, np.abs(m))
     paint += opening * (eye - paint)
-    lash = _lashes(eyes, a, up, low, side, (col - left, row - top), (rows, cols), scale, rng)
+    lash = _lashes(eyes, a, up, low, side, (col - left, row - top), rng)
     thick = 1.25 + 0.7 * eyes.lashes * (0.3 + 0.7 * step(-1, 0.6, m))
     rim = np.clip(1.2 - np.abs(below + 0.3) / thick, 0, 1) * step(-1.0, -0.8, m) * step(1.06, 0.97, m)
     low_rim = np.clip(1 - np.abs(above + 0.5), 0, 1) * step(-0.8, 0.3, m) * step(1.05, 0.95, m)
@@ -143,53 +135,33 @@ def _paint_eye(
     high, deep = -up - fold - 1.8, low + 5.0
     from_middle = (y - (high + deep) / 2 - 0.8 + tilt * 0.6 * inner) * (2 / (deep - high))
     reach = np.abs((m - 0.015) / (1 + 4.8 / a)) ** 2.6 + np.abs(from_middle) ** 2.6
-    _merge(portrait[box], segmentation[box[1:]], label, paint - skin, reach, 0.66)
+    return box, _merge(portrait[:, *box], paint - skin, reach, 0.66)
 
 
-def _merge(
-    box: Planes,
-    labels: UInt8[np.ndarray, "rows cols"],
-    label: int,
-    change: Float[np.ndarray, "3 fine_rows fine_cols"],
-    reach: Float[np.ndarray, "fine_rows fine_cols"],
-    full: float,
-) -> None:
-    """Add a change to the image where `reach` is below 1, at full strength where it is below `full`."""
-    rows, cols = labels.shape
+def _merge(box: Planes, change: Values, reach: Values, full: float) -> Bool[np.ndarray, "rows cols"]:
+    """Add a change to the image where `reach` is below 1, at full strength where it is below `full`; says where."""
+    rows, cols = box.shape[1:]
     inside = shrink(reach < 1, rows, cols) > 0.5
     weight = step(1.0, full, reach)
     for plane, amount in zip(box, change, strict=True):
         plane += shrink(weight * amount, rows, cols) * inside
-    labels[inside] = label
+    return inside
 
 
-def _lid_shade(
-    eyes: _Eyes,
-    a: float,
-    m: Float[np.ndarray, "1 cols"],
-    y: Float[np.ndarray, "rows 1"],
-    upper: Float[np.ndarray, "1 cols"],
-    below: Float[np.ndarray, "rows cols"],
-    under: Float[np.ndarray, "rows cols"],
-) -> Float[np.ndarray, "rows cols"]:
+def _lid_shade(eyes: _Eyes, m: Values, y: Values, upper: Values, below: Values, under: Values) -> Values:
     """Darkness of the skin around the opening: fold, lid, inner hollow and the bag below."""
     place = np.clip(m, -1.15, 1.25)
-    lid = (
-        np.clip(1 - 0.5 * np.clip(-place, 0, 1.2) ** 1.6 - 0.15 * np.clip(place, 0, 1.3) ** 2, 0.25, 1) * eyes.fold
-    )
+    lid = 1 - 0.5 * np.clip(-place, 0, 1.2) ** 1.6 - 0.15 * np.clip(place, 0, 1.3) ** 2
+    lid = np.clip(lid, 0.25, 1) * eyes.fold
     beside = 0.8 - eyes.tilt * place + 1.4 * (m < 0) + 4.0 * np.clip(np.abs(m) - 1, 0, 1)
     fold = y - np.where(np.abs(m) < 1, upper, beside) + lid
     span = step(-1.2, -0.75, m) * step(1.28, 0.9, m)
-    dark = (
-        eyes.crease
-        * span
-        * (0.55 * bell(fold, 1.0) + 0.30 * bell(np.minimum(fold, 0), 2.6) * bell(np.maximum(fold, 0), 2.0))
-    )
+    soft = 0.30 * bell(np.minimum(fold, 0), 2.6) * bell(np.maximum(fold, 0), 2.0)
+    dark = eyes.crease * span * (0.55 * bell(fold, 1.0) + soft)
     plate = span * step(0, 2, fold) * step(0.5, -1.5, below)
     dark += plate * (0.14 - 0.16 * bell(below + lid * 0.55, 1.6))
-    dark += (
-        0.4 * bell(np.minimum(below + 0.3, 0), 1.7) * step(2, 0, below) * step(-1.1, -0.7, m) * step(1.2, 0.9, m)
-    )
+    edge = 0.4 * bell(np.minimum(below + 0.3, 0), 1.7) * step(2, 0, below)
+    dark += edge * step(-1.1, -0.7, m) * step(1.2, 0.9, m)
     dark += 0.24 * bell(m + 1.12, 0.2) * bell(y + 2, 8) + 0.07 * step(8, -6, y)
     bag = 0.20 * bell(under - 1.2, 1.3) - 0.05 * bell(under - 4, 1.5) + 0.15 * bell(under - 6.5, 2.2)
     return dark + bag * step(-1, 0.5, under) * step(1.12, 0.75, np.abs(m))
@@ -198,16 +170,16 @@ def _lid_shade(
 def _eyeball(
     eyes: _Eyes,
     a: float,
-    x: Float[np.ndarray, "1 cols"],
-    y: Float[np.ndarray, "rows 1"],
-    m: Float[np.ndarray, "1 cols"],
-    below: Float[np.ndarray, "rows cols"],
-    above: Float[np.ndarray, "rows cols"],
+    x: Values,
+    y: Values,
+    m: Values,
+    below: Values,
+    above: Values,
     side: int,
     skin: float,
     light: Light,
-    rng: np.random.Generator,
-) -> Float[np.ndarray, "3 rows cols"]:
+    rng: Rng,
+) -> Values:
     lum = float(np.clip(0.42 + 0.62 * skin, 0.5, 0.92))  # the eye is as well lit as the skin around it
     noise = rng.standard_normal((64, 64), dtype=np.float32)
     ball = np.minimum((x * x + (y - 0.5) ** 2) / (a * a), 1.3)
@@ -233,16 +205,9 @@ def _eyeball(
 
 
 def _lashes(
-    eyes: _Eyes,
-    a: float,
-    up: float,
-    low: float,
-    side: int,
-    middle: tuple[float, float],
-    size: tuple[int, int],
-    scale: int,
-    rng: np.random.Generator,
+    eyes: _Eyes, a: float, up: float, low: float, side: int, middle: tuple[float, float], rng: Rng
 ) -> Plane:
+    scale, rows, cols = _EYE
     count = int(36 + 24 * eyes.lashes)
     place = np.linspace(-0.86, 1.0, count) + rng.normal(0, 0.015, count)
     rest = 0.8 - eyes.tilt * place + 1.4 * step(-0.72, -1.0, place)
@@ -258,7 +223,7 @@ def _lashes(
         away_x, away_y = np.cos(np.deg2rad(angles)) * lengths, np.sin(np.deg2rad(angles)) * lengths
         hairs_x = side * np.stack([places * a, places * a + 0.5 * away_x, places * a + away_x], 1) + middle[0]
         hairs_y = np.stack([roots, roots - 0.42 * away_y, roots - away_y], 1) + middle[1]
-        covered.append(draw_hairs(np.stack([hairs_x, hairs_y], -1)[some], shade[some], *size, scale))
+        covered.append(draw_hairs(np.stack([hairs_x, hairs_y], -1)[some], shade[some], rows, cols, scale))
     return blur(np.maximum(*covered), 1.0)
 
 
@@ -271,21 +236,12 @@ def _relit(light: Light, relief: Plane, bump: Plane) -> tuple[Planes, Plane]:
     return after / np.maximum(before, 0.2), shine_after - shine_before
 
 
-def _middle_face(
-    sitter: Sitter, y: Float32[np.ndarray, "#rows #cols"], x: Float32[np.ndarray, "#rows #cols"]
-) -> Plane:
+def _middle_face(sitter: Sitter, y: Values, x: Values) -> Plane:
     """The middle of the face as a wide bowl."""
     return -0.0016 * (x - sitter.axis) ** 2 - 0.0006 * (y - 270) ** 2
 
 
-def _paint_nose(
-    portrait: Planes,
-    segmentation: UInt8[np.ndarray, "rows cols"],
-    label: int,
-    sitter: Sitter,
-    light: Light,
-    rng: np.random.Generator,
-) -> None:
+def _paint_nose(portrait: Planes, sitter: Sitter, light: Light, rng: Rng) -> _Painted:
     top, base = sitter.eye - 5 + rng.normal(0, 2), sitter.nose
     half = float(np.clip(27.5 + 4.5 * sitter.tone + 2.2 * sitter.manly + rng.normal(0, 2.0), 24.5, 38))
     axis = sitter.axis + rng.normal(0, 1.2)
@@ -346,18 +302,10 @@ def _paint_nose(
     ):
         painted = plane * brighter * np.exp(-by_dark * dark - by_red * red) + highlight
         plane += weight * (painted - plane)
-    segmentation[box][(np.abs(u) < 1) & (v > -0.04) & (y < bottom)] = label
+    return box, (np.abs(u) < 1) & (v > -0.04) & (y < bottom)
 
 
-def _paint_mouth(
-    portrait: Planes,
-    segmentation: UInt8[np.ndarray, "rows cols"],
-    label: int,
-    stubble: Plane,
-    sitter: Sitter,
-    light: Light,
-    rng: np.random.Generator,
-) -> None:
+def _paint_mouth(portrait: Planes, stubble: Plane, sitter: Sitter, light: Light, rng: Rng) -> _Painted:
     scale, margin = 2, 5.0
     axis, row = sitter.axis + rng.normal(0, 1.2), sitter.mouth
     half = float(np.clip(47 + rng.normal(0, 3.2) + 2 * sitter.manly, 40, 56))
@@ -368,11 +316,8 @@ def _paint_mouth(
     X = x * (1 / half)
     A = np.minimum(np.abs(X), 1)
     # Rows of the line between the lips, and the lips' heights above and below it.
-    line = (
-        rng.uniform(0.3, 1.1) * (bell(X, 0.2) - 0.8 * bell(A - 0.42, 0.22))
-        - rng.normal(2.0, 1.2) * A**2.4
-        + 0.6 * A
-    )
+    line = rng.uniform(0.3, 1.1) * (bell(X, 0.2) - 0.8 * bell(A - 0.42, 0.22))
+    line = line - rng.normal(2.0, 1.2) * A**2.4 + 0.6 * A
     bow = rng.uniform(0.08, 0.2)
     upper = 10.5 * full * (1 - A**1.7) ** 0.9 * (1 + bow * bell(A - 0.2, 0.12) - 1.15 * bow * bell(X, 0.09))
     lower = 15.0 * full * (1 - A**2) ** 0.72 * (1 - 0.05 * bell(X, 0.3))
@@ -380,13 +325,9 @@ def _paint_mouth(
     ends = step(1.0, 0.95, np.abs(X))
     lips = step(-0.9, 1.2, upper - up) * step(-0.5, 0.5, up)
     lips = np.maximum(lips, step(-1.6, 1.8, lower + up) * step(0.5, -0.5, up)) * ends
-    rise_up, rise_low = (
-        np.clip(up / np.maximum(upper, 0.3), 0, 1),
-        np.clip(-up / np.maximum(lower, 0.3), 0, 1),
-    )
-    bump = np.where(
-        up > 0, 2.2 * np.sin(np.pi * rise_up**0.8) + 0.8 * rise_up, 3.4 * np.sin(np.pi * rise_low**0.85)
-    )
+    rise_up, rise_low = (np.clip(up / np.maximum(upper, 0.3), 0, 1), np.clip(-up / np.maximum(lower, 0.3), 0, 1))
+    upper_bump = 2.2 * np.sin(np.pi * rise_up**0.8) + 0.8 * rise_up
+    bump = np.where(up > 0, upper_bump, 3.4 * np.sin(np.pi * rise_low**0.85))
     noise = rng.standard_normal((128, 128), dtype=np.float32)
     bent = x + 0.4 * X * np.abs(up)
     wrinkle = fibres(noise, bent, y, 1.8, 12) + 0.8 * fibres(noise, bent + 40, y, 4.0, 22)
@@ -394,9 +335,8 @@ def _paint_mouth(
     relief = blur(np.asarray(bump * (1 - A**2.5) * scale, np.float32), 2.4) + np.float32(0.045 * scale) * wrinkle
     gain, shine = _relit(light, scale * _middle_face(sitter, y + row, x + sitter.axis), relief)
     gain = 0.3 * gain + 0.7 * gain.mean(axis=0)
-    tint = np.array([0.88, 0.62, 0.63]) ** (rng.uniform(0.6, 1.15) * (1 - 0.25 * sitter.tone)) * (
-        1 - 0.12 * sitter.tone
-    )
+    tint = np.array([0.88, 0.62, 0.63]) ** (rng.uniform(0.6, 1.15) * (1 - 0.25 * sitter.tone))
+    tint *= 1 - 0.12 * sitter.tone
     lipstick = float(rng.random() < 0.35 and sitter.manly < 0.5)
     tint *= 1 - lipstick * np.array([0.0, rng.uniform(0.25, 0.55), rng.uniform(0.15, 0.45)])
     # Darkness: the line, its surroundings, the corners, and the shadow of the lower lip.
@@ -409,9 +349,9 @@ def _paint_mouth(
     highlight = gloss * lips * np.maximum(shine, 0) * (1 + 0.4 * wrinkle)
     box = np.s_[top : top + rows, left : left + cols]
     skin = enlarge(portrait[:, *box], scale)
-    shaven = lips * cv2.resize(stubble[box], None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    shaven = lips * cv2.resize(stubble[box], None, fx=scale, fy=scale)
     paint = skin * np.exp(planes((1.1, 1.0, 0.85)) * shaven - planes((0.95, 1.2, 1.2)) * dark)
     paint = paint * (1 + lips * (planes(tint) - 1)) * gain * rim + highlight
     reach = np.maximum(np.where(up > 0, up / (upper + margin), -up / (lower + margin + 2)), 0) ** 2.2
     reach = reach + np.clip((np.abs(x) - half + margin) * (0.5 / margin), 0, 2) ** 2
-    _merge(portrait[:, *box], segmentation[box], label, paint - skin, reach, 0.7)
+    return box, _merge(portrait[:, *box], paint - skin, reach, 0.7)

@@ -4,30 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from configural.portraits.painters.brush import Colour, linear
+from configural.portraits.painters.brush import Colour, Rng, linear, palette
 
 # Human skin from light to dark, and hair, as 8-bit sRGB.
-_SKIN = np.array([[234, 198, 174], [224, 180, 150], [206, 158, 126], [176, 126, 94], [134, 92, 68], [80, 54, 43]])
-_HAIR = np.array(
-    [
-        [24, 20, 20],
-        [46, 32, 25],
-        [82, 56, 38],
-        [106, 62, 40],
-        [152, 84, 46],
-        [138, 104, 74],
-        [192, 154, 110],
-        [146, 142, 138],
-        [196, 193, 188],
-    ]
-)
-# How often each hair colour comes with dark, middle and light skin.
-_HAIR_ODDS = np.array(
-    [
-        [0.72, 0.22, 0.02, 0, 0, 0, 0, 0.03, 0.01],
-        [0.30, 0.35, 0.15, 0.08, 0, 0.03, 0.02, 0.05, 0.02],
-        [0.10, 0.15, 0.20, 0.14, 0.10, 0.11, 0.12, 0.05, 0.03],
-    ]
+_SKIN = palette("eac6ae e0b496 ce9e7e b07e5e 865c44 50362b")
+_HAIR = palette("181414 2e2019 523826 6a3e28 98542e 8a684a c09a6e 928e8a c4c1bc")
+# How often each hair colour comes with light, middle and dark skin.
+_HAIR_ODDS = (
+    (0.10, 0.15, 0.20, 0.14, 0.10, 0.11, 0.12, 0.05, 0.03),
+    (0.30, 0.35, 0.15, 0.08, 0, 0.03, 0.02, 0.05, 0.02),
+    (0.72, 0.22, 0.02, 0, 0, 0, 0, 0.03, 0.01),
 )
 _STYLES = ("crop", "buzz", "bald", "curly", "parted", "back", "fringe")
 _STYLE_ODDS = {True: (0.50, 0.12, 0.12, 0.10, 0.06, 0.10, 0), False: (0.08, 0, 0, 0.10, 0.40, 0.22, 0.20)}
@@ -35,50 +21,29 @@ _STYLE_ODDS = {True: (0.50, 0.12, 0.12, 0.10, 0.06, 0.10, 0), False: (0.08, 0, 0
 
 @dataclass(frozen=True)
 class Sitter:
-    """Who is drawn: the measures of one head in pixels of a 512-row image, and its colours.
+    """Who is drawn: the measures of one head in pixels of a 512-row image, and its colours."""
 
-    Attributes:
-        cols: Width of the image.
-        axis: Column of the face's midline.
-        crown: Row of the top of the hair.
-        hairline: Row where the forehead begins.
-        brow: Row of the brows.
-        eye: Row of the eyes' centres.
-        eye_gap: Half the distance between the eyes' centres.
-        nose: Row of the nose's base.
-        mouth: Row of the line between the lips.
-        chin: Row of the chin's end.
-        width: Half the width of the face at the cheekbones.
-        jaw: Width of the jaw as a fraction of `width`.
-        tip: Width of the chin as a fraction of `width`.
-        manly: 0 to 1; brows, jaw, stubble and lips follow it.
-        tone: Skin tone, 0 the lightest, 1 the darkest.
-        skin: Albedo of the skin, linear RGB.
-        hair: Albedo of the hair, linear RGB.
-        style: How the hair is worn.
-    """
-
-    cols: int
-    axis: float
-    crown: float
-    hairline: float
-    brow: float
-    eye: float
-    eye_gap: float
-    nose: float
-    mouth: float
-    chin: float
-    width: float
-    jaw: float
-    tip: float
-    manly: float
-    tone: float
-    skin: Colour
-    hair: Colour
-    style: str
+    cols: int  # width of the image
+    axis: float  # column of the face's midline
+    crown: float  # row of the top of the hair
+    hairline: float  # row where the forehead begins
+    brow: float  # row of the brows
+    eye: float  # row of the eyes' centres
+    eye_gap: float  # half the distance between the eyes' centres
+    nose: float  # row of the nose's base
+    mouth: float  # row of the line between the lips
+    chin: float  # row of the chin's end
+    width: float  # half the width of the face at the cheekbones
+    jaw: float  # width of the jaw as a fraction of `width`
+    tip: float  # width of the chin as a fraction of `width`
+    manly: float  # 0 to 1; brows, jaw, stubble and lips follow it
+    tone: float  # skin tone, 0 the lightest, 1 the darkest
+    skin: Colour  # albedo of the skin, linear RGB
+    hair: Colour  # albedo of the hair, linear RGB
+    style: str  # how the hair is worn
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, tone: float) -> "Sitter":
+    def draw(cls, rng: Rng, tone: float) -> "Sitter":
         """Draw a sitter of a skin tone; measures follow those of frontal identity photographs."""
         cols = int(np.clip(round(rng.normal(374, 13)), 354, 408))
         manly = float(rng.beta(0.7, 0.7))
@@ -86,7 +51,7 @@ class Sitter:
         skin = linear(np.array([np.interp(place, range(len(_SKIN)), channel) for channel in _SKIN.T]))
         skin *= 1 + rng.normal(0, 1, 3) * (0.022, 0.013, 0.04)
         kind = int(np.digitize(tone + rng.normal(0, 0.15), (0.35, 0.6)))
-        hair = linear(_HAIR[rng.choice(len(_HAIR), p=_HAIR_ODDS[2 - kind])]) * (1 + rng.normal(0, 0.08))
+        hair = linear(_HAIR[rng.choice(len(_HAIR), p=_HAIR_ODDS[kind])]) * (1 + rng.normal(0, 0.08))
         eye = rng.normal(254, 4)
         nose = float(np.clip(rng.normal(336, 4), 328, 342))
         return cls(
