@@ -6,6 +6,7 @@ call still a sixth.
 
 import functools
 import inspect
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -28,9 +29,20 @@ _calls: Counter[int] = Counter()
 
 
 def annotated() -> list[str]:
-    """The modules that import jaxtyping."""
-    files = (file for file in sorted(SOURCE.rglob("*.py")) if "from jaxtyping import" in file.read_text("utf-8"))
-    return [".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__") for file in files]
+    """The modules that import jaxtyping, or from another module the name of a shape."""
+    texts = {
+        ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): file.read_text("utf-8")
+        for file in sorted(SOURCE.rglob("*.py"))
+    }
+    own = {name: text for name, text in texts.items() if "from jaxtyping import" in text}
+    named = {
+        name: rf"from {re.escape(name)} import [^\n]*(\n    [^\n]*)*\b({'|'.join(shapes)})\b"
+        for name, text in own.items()
+        if (shapes := re.findall(r"^(\w+) = \w+\[(?:np\.ndarray|Tensor),", text, re.MULTILINE))
+    }
+    return [
+        name for name, text in texts.items() if name in own or any(re.search(one, text) for one in named.values())
+    ]
 
 
 def begin_test() -> None:

@@ -322,7 +322,12 @@ def _best_path(score: Float[np.ndarray, "rows cols"], bend: float) -> Int[np.nda
 
 
 def _bridged(
-    path: _Row, span: _Row, columns: Int[np.ndarray, " columns"], top: np.ndarray, last: int, unit: float
+    path: _Row,
+    span: _Row,
+    columns: Int[np.ndarray, " columns"],
+    top: Float32[np.ndarray, " span"],
+    last: int,
+    unit: float,
 ) -> tuple[_Row, Float32[np.ndarray, " span"]]:
     """The path with a straight bridge from eye to eye, and 1 where a brow may be, 0 on the bridge.
 

@@ -146,7 +146,13 @@ class DeviceRenderer(Renderer):
         return torch.where(inverted, images.flip(2, 3), images)
 
     def _shown(
-        self, starts: Tensor, layout: Layout, sources: tuple[np.ndarray, ...], slot: int, y: Tensor, x: Tensor
+        self,
+        starts: Int[Tensor, " n"],
+        layout: Layout,
+        sources: tuple[np.ndarray, ...],
+        slot: int,
+        y: Int[Tensor, "r 1"],
+        x: Int[Tensor, " c"],
     ) -> tuple[Float32[Tensor, "n 3 rc"], Float32[Tensor, "n 1 rc"]]:
         """A slot's parts in the boxes that they lie in: their pixels and their weight, interpolated linearly."""
         back, offset = (self._send(a[:, slot])[..., None, None] for a in sources)

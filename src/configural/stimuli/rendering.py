@@ -322,7 +322,9 @@ class Renderer:
         starts, stops = last.searchsorted(pixels).tolist(), first.searchsorted(pixels).tolist()
         return matrix, starts, stops, first.tolist(), (last + 1).tolist()
 
-    def _make_resized_surface(self, host: int, background: str, placement: str) -> tuple[_Planes, _Image]:
+    def _make_resized_surface(
+        self, host: int, background: str, placement: str
+    ) -> tuple[Float32[np.ndarray, "3 size size"], _Image]:
         """What is seen where no part is: exactly, and rounded to an image."""
         if background != "canvas":
             planes = np.tile(self._tone(host, background)[:, None, None], (1, self.size, self.size))

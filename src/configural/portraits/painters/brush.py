@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Int, Shaped, UInt8
+from jaxtyping import Float, Float32, Int, Num, Shaped, UInt8
 
 ROWS = 512
 """Height of every synthetic portrait."""
 
 Plane = Float32[np.ndarray, "rows cols"]
 Planes = Float32[np.ndarray, "3 rows cols"]
+Field = Float[np.ndarray, "rows cols"]
+Down = Float[np.ndarray, "rows 1"]
+Across = Float[np.ndarray, "1 cols"]
+Noise = Float32[np.ndarray, "n n"]
 Values = Float[np.ndarray, "..."]
 Outline = Float[np.ndarray, "points 2"]
 Segmentation = UInt8[np.ndarray, "rows cols"]
@@ -24,7 +28,7 @@ def palette(codes: str) -> Int[np.ndarray, "colours 3"]:
     return np.array([list(bytes.fromhex(code)) for code in codes.split()])
 
 
-def linear(colour: Sequence[float] | np.ndarray) -> Values:
+def linear(colour: Sequence[float] | Num[np.ndarray, "*many 3"]) -> Float[np.ndarray, "*many 3"]:
     """8-bit display values as amounts of light, with a display gamma of 2."""
     return (np.asarray(colour) / 255) ** 2
 
@@ -85,7 +89,7 @@ class Light:
         power16 = power8 * power8
         return diffuse, power16 * (0.35 + 0.65 * power16 * power8)
 
-    def upon(self, relief: Values, sigma: float) -> tuple[Planes, Plane]:
+    def upon(self, relief: Field, sigma: float) -> tuple[Planes, Plane]:
         """The same on a relief that is blurred first."""
         return self.on(*slopes(blur(relief, sigma)))
 
@@ -101,7 +105,9 @@ def bell(values: Values, width: float) -> Values:
     return np.exp(values * values * (-0.5 / width**2))
 
 
-def grid(rows: int, cols: int, top: int = 0, left: int = 0, scale: int = 1) -> tuple[Values, Values]:
+def grid(
+    rows: int, cols: int, top: int = 0, left: int = 0, scale: int = 1
+) -> tuple[Float32[np.ndarray, "fine_rows 1"], Float32[np.ndarray, "1 fine_cols"]]:
     """Rows and columns of the pixel centres of a box, `scale` samples per pixel and side."""
     down = (np.arange(rows * scale, dtype=np.float32) + np.float32(0.5)) / scale + top
     right = (np.arange(cols * scale, dtype=np.float32) + np.float32(0.5)) / scale + left
@@ -117,7 +123,7 @@ def mottle(rng: Rng, rows: int, cols: int, size: float) -> Plane:
     return wide[skip : skip + rows, skip : skip + cols]
 
 
-def fibres(noise: Float32[np.ndarray, "n n"], across: Values, along: Values, width: float, length: float) -> Plane:
+def fibres(noise: Noise, across: Values, along: Values, width: float, length: float) -> Plane:
     """White noise drawn out into fibres `width` pixels wide and `length` pixels long.
 
     It repeats beyond its borders; `across` and `along` are pixels travelled across the fibres and along them, and
@@ -152,8 +158,13 @@ def fill(outline: Outline, rows: int, cols: int) -> Plane:
 
 
 def draw_hairs(
-    hairs: Values, shades: Int[np.ndarray, "hairs"], rows: int, cols: int, scale: int = 1, thickness: int = 1
-) -> Plane:
+    hairs: Float[np.ndarray, "hairs points 2"],
+    shades: Int[np.ndarray, "hairs"],
+    rows: int,
+    cols: int,
+    scale: int = 1,
+    thickness: int = 1,
+) -> Float32[np.ndarray, "fine_rows fine_cols"]:
     """How much of a box single hairs cover, 0 to 1, with `scale` samples per pixel and side.
 
     Hairs are (column, row) in pixels along each, shades of 0 to 255, and so many samples thick.
@@ -181,7 +192,7 @@ def signed_depth(covered: Plane) -> Plane:
     return cv2.distanceTransform(inside, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3)
 
 
-def blur(plane: Values, sigma: float) -> Plane:
+def blur(plane: Field, sigma: float) -> Plane:
     """Gaussian blur; one of many pixels is done at a quarter of the size."""
     plane = np.asarray(plane, np.float32)
     if sigma < 6:
@@ -210,7 +221,9 @@ def planes(colour: Sequence[float] | Float[np.ndarray, "3"]) -> Float32[np.ndarr
     return np.array(colour, np.float32)[:, None, None]
 
 
-def cover(image: Planes, paint: Values, alpha: Values) -> None:
+def cover(
+    image: Planes, paint: Float[np.ndarray, "3 #rows #cols"], alpha: Float[np.ndarray, "#rows #cols"]
+) -> None:
     """Lay paint of one colour or of many over the image, as densely as `alpha` says, 0 to 1."""
     alpha = np.asarray(alpha, np.float32)
     for below, above in zip(image, np.asarray(paint, np.float32), strict=True):

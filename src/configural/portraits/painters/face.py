@@ -5,12 +5,13 @@ import numpy as np
 from configural.portraits.library import Exemplar
 from configural.portraits.painters.brush import (
     ROWS,
+    Across,
+    Down,
     Light,
     Outline,
     Plane,
     Planes,
     Rng,
-    Values,
     bell,
     blur,
     cover,
@@ -165,7 +166,7 @@ def _paint_ears(image: Planes, sitter: Sitter, light: Light, rng: Rng) -> None:
         cover(image[:, *box], paint[:, :, first:last], alpha[:, first:last])
 
 
-def _relief(sitter: Sitter, shape: Outline, y: Values, x: Values, rng: Rng) -> Plane:
+def _relief(sitter: Sitter, shape: Outline, y: Down, x: Across, rng: Rng) -> Plane:
     """Height of a face without eyes, nose and lips, in pixels."""
     right = shape[shape[:, 0] >= sitter.axis]
     right = right[np.argsort(right[:, 1])]

@@ -7,6 +7,7 @@ import numpy as np
 from configural.portraits.painters.brush import (
     ROWS,
     Light,
+    Noise,
     Outline,
     Plane,
     Planes,
@@ -97,7 +98,7 @@ class _Growth:
 
 
 def _growth(
-    sitter: Sitter, noise: Plane, part: float, outline: Outline, inner: Plane, outer: Plane, rng: Rng
+    sitter: Sitter, noise: Noise, part: float, outline: Outline, inner: Plane, outer: Plane, rng: Rng
 ) -> _Growth:
     rows, cols = inner.shape
     y, x = grid(rows, cols)
@@ -129,7 +130,7 @@ def _growth(
     return _Growth(streak, ragged, edge, slopes(blur(across, 2.0)))
 
 
-def _comb_forward(sitter: Sitter, noise: Plane, growth: _Growth, rng: Rng) -> tuple[Plane, Plane]:
+def _comb_forward(sitter: Sitter, noise: Noise, growth: _Growth, rng: Rng) -> tuple[Plane, Plane]:
     """Comb hair over the forehead; returns where it covers, and how deep below its tips each pixel lies."""
     rows, cols = growth.streak.shape
     y, x = grid(rows, cols)
@@ -190,7 +191,7 @@ def _opening(sitter: Sitter, part: float, rng: Rng) -> Outline:
     return symmetric_outline(a, half)
 
 
-def _strands(noise: Plane, across: Plane, along: Plane, length: float) -> tuple[Plane, Plane]:
+def _strands(noise: Noise, across: Plane, along: Plane, length: float) -> tuple[Plane, Plane]:
     """Brightness of strands that follow a flow, and how far each reaches over the edge."""
     # Each strand starts its brighter and darker stretches elsewhere, or they would line up as bands.
     along = along + 9 * across

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Float32
 
 from configural.objects import FACE
 from configural.portraits.painters.brush import (
+    Across,
     Colour,
+    Down,
+    Field,
     Light,
     Plane,
     Planes,
@@ -138,7 +141,12 @@ def _paint_eye(portrait: Planes, side: int, eyes: _Eyes, sitter: Sitter, light: 
     return box, _merge(portrait[:, *box], paint - skin, reach, 0.66)
 
 
-def _merge(box: Planes, change: Values, reach: Values, full: float) -> Bool[np.ndarray, "rows cols"]:
+def _merge(
+    box: Planes,
+    change: Float[np.ndarray, "3 fine_rows fine_cols"],
+    reach: Float[np.ndarray, "fine_rows fine_cols"],
+    full: float,
+) -> Bool[np.ndarray, "rows cols"]:
     """Add a change to the image where `reach` is below 1, at full strength where it is below `full`; says where."""
     rows, cols = box.shape[1:]
     inside = shrink(reach < 1, rows, cols) > 0.5
@@ -148,7 +156,7 @@ def _merge(box: Planes, change: Values, reach: Values, full: float) -> Bool[np.n
     return inside
 
 
-def _lid_shade(eyes: _Eyes, m: Values, y: Values, upper: Values, below: Values, under: Values) -> Values:
+def _lid_shade(eyes: _Eyes, m: Across, y: Down, upper: Across, below: Field, under: Field) -> Field:
     """Darkness of the skin around the opening: fold, lid, inner hollow and the bag below."""
     place = np.clip(m, -1.15, 1.25)
     lid = 1 - 0.5 * np.clip(-place, 0, 1.2) ** 1.6 - 0.15 * np.clip(place, 0, 1.3) ** 2
@@ -170,16 +178,16 @@ def _lid_shade(eyes: _Eyes, m: Values, y: Values, upper: Values, below: Values, 
 def _eyeball(
     eyes: _Eyes,
     a: float,
-    x: Values,
-    y: Values,
-    m: Values,
-    below: Values,
-    above: Values,
+    x: Across,
+    y: Down,
+    m: Across,
+    below: Field,
+    above: Field,
     side: int,
     skin: float,
     light: Light,
     rng: Rng,
-) -> Values:
+) -> Float[np.ndarray, "3 rows cols"]:
     lum = float(np.clip(0.42 + 0.62 * skin, 0.5, 0.92))  # the eye is as well lit as the skin around it
     noise = rng.standard_normal((64, 64), dtype=np.float32)
     ball = np.minimum((x * x + (y - 0.5) ** 2) / (a * a), 1.3)
@@ -236,7 +244,9 @@ def _relit(light: Light, relief: Plane, bump: Plane) -> tuple[Planes, Plane]:
     return after / np.maximum(before, 0.2), shine_after - shine_before
 
 
-def _middle_face(sitter: Sitter, y: Values, x: Values) -> Plane:
+def _middle_face(
+    sitter: Sitter, y: Float32[np.ndarray, "#rows #cols"], x: Float32[np.ndarray, "#rows #cols"]
+) -> Plane:
     """The middle of the face as a wide bowl."""
     return -0.0016 * (x - sitter.axis) ** 2 - 0.0006 * (y - 270) ** 2
 

@@ -4,15 +4,18 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from jaxtyping import Float
 
 from configural.objects import HOUSE
 from configural.portraits.library import Exemplar
 from configural.portraits.painters.brush import (
     ROWS,
+    Across,
+    Field,
     Light,
+    Plane,
     Planes,
     Rng,
-    Values,
     bell,
     blur,
     cover,
@@ -25,6 +28,8 @@ from configural.portraits.painters.brush import (
     shrink,
     step,
 )
+
+_Colour = Float[np.ndarray, "3"]
 
 _STONE = (0.05, 0.05, 0.05)
 """Masonry lets hardly any light travel under its surface."""
@@ -120,7 +125,7 @@ def paint_house(seed: int, index: int) -> Exemplar:
     return Exemplar.cut(f"houses/{index:02d}", shown, segmentation=segmentation, canvas=bare, scheme=HOUSE)
 
 
-def _arch(x: Values, cols: int) -> Values:
+def _arch(x: Across, cols: int) -> Across:
     """By column of a part that ends in an arch, how far below its top it begins."""
     return 0.22 * cols * (2 * x / cols - 1) ** 2
 
@@ -154,7 +159,7 @@ def _paint_trees(image: Planes, facade: Facade, light: Light, rng: Rng) -> None:
             cover(image, planes(green) * diffuse * (0.8 + 0.25 * leaves), step(-0.06, 0.1, crown))
 
 
-def _blocks(facade: Facade, rng: Rng, tall: float, wide: float) -> tuple[Values, Values]:
+def _blocks(facade: Facade, rng: Rng, tall: float, wide: float) -> tuple[Plane, Plane]:
     """Relief and shade of masonry: joints lie deeper, every block has a shade of its own."""
     y, x = grid(ROWS, facade.cols)
     course = np.floor(y / tall)
@@ -236,7 +241,7 @@ def _paint_ground(image: Planes, facade: Facade, light: Light, rng: Rng) -> None
     image[:, top:] = paint * (1 - 0.5 * bell(y - top, 5.0))
 
 
-def _panel(relief: Values, colour: Values, light: Light, gloss: float) -> Planes:
+def _panel(relief: Field, colour: _Colour, light: Light, gloss: float) -> Planes:
     """Painted wood or metal of some relief."""
     diffuse, shine = light.upon(relief, 0.7)
     return np.asarray(planes(colour) * diffuse + gloss * shine, np.float32)
@@ -252,7 +257,7 @@ def _glass(rows: int, cols: int, light: Light, rng: Rng) -> Planes:
 
 
 def _window(
-    rows: int, cols: int, panes: tuple[int, int], frame: Values, curtain: bool, light: Light, rng: Rng
+    rows: int, cols: int, panes: tuple[int, int], frame: _Colour, curtain: bool, light: Light, rng: Rng
 ) -> Planes:
     y, x = grid(rows, cols)
     sill, edge = 9.0, 7.0
@@ -277,7 +282,7 @@ def _window(
     return glass
 
 
-def _door(rows: int, cols: int, arched: bool, paint: Values, frame: Values, light: Light, rng: Rng) -> Planes:
+def _door(rows: int, cols: int, arched: bool, paint: _Colour, frame: _Colour, light: Light, rng: Rng) -> Planes:
     y, x = grid(rows, cols)
     edge = 6.0
     border = np.minimum(np.minimum(x, cols - x), y)
@@ -312,7 +317,7 @@ def _door(rows: int, cols: int, arched: bool, paint: Values, frame: Values, ligh
     return around
 
 
-def _sign(rows: int, cols: int, frame: Values, light: Light, rng: Rng) -> Planes:
+def _sign(rows: int, cols: int, frame: _Colour, light: Light, rng: Rng) -> Planes:
     board = linear(_SIGNS[rng.integers(len(_SIGNS))])
     y, x = grid(rows, cols)
     rim = step(4.6, 3.4, np.minimum(np.minimum(y, rows - y), np.minimum(x, cols - x)))
