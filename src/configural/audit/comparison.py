@@ -1,4 +1,4 @@
-"""Several audits side by side, also beside what people chose, and what differs between them."""
+"""Several audits side by side, and what differs between them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from scipy.special import stdtr
 
 from configural.audit import plotting
-from configural.audit.intervals import Bootstrap, Estimate, interval
+from configural.audit.intervals import interval
+from configural.audit.people import People, read_answers
 from configural.audit.probes.displacement import ALL, ONE
 from configural.audit.publishing import publication_of_several
 from configural.audit.result import Audit
@@ -24,7 +25,6 @@ from configural.evaluation import as_html, save_figure
 from configural.evaluation.figures import figure_of, styled, titled
 from configural.io import files
 from configural.io.files import refuse_used
-from configural.io.reading import reading
 from configural.wording import without_folders
 
 LABELS = {"index": "relation index", "choice": "correct arrangement preferred", "accuracy": "accuracy"}
@@ -100,7 +100,8 @@ class AuditComparison:
     def plot_curves(self, axes: Axes | None = None) -> Figure | None:
         """The log-odds drops of one part and of all parts moved, of each audit over the others'; None if no two.
 
-        On axes that are given, or in a new figure.
+        Args:
+            axes: To draw on; by default those of a new figure.
         """
         drops = self.scores[(self.scores["probe"] == "displacement") & (self.scores["score"] == "drop")]
         if drops["folder"].nunique() < 2:
@@ -128,44 +129,6 @@ class AuditComparison:
         figures = [self.figure(), self.plot_curves()] if self.headings else []
         shown = "".join(as_html(figure, "Audits compared") for figure in figures if figure is not None)
         return str(self.summary[["name", *self.headings]].round(3).to_html(index=False)) + shown
-
-
-@dataclass(frozen=True, eq=False)
-class People:
-    """What people chose between a correct and a scrambled arrangement, as a row."""
-
-    name: str
-    choice: Estimate
-    audits: tuple[Audit, ...] = ()
-
-    def score(self, heading: str) -> dict[str, Any]:
-        """The fraction of correct choices with its interval over participants; they were asked nothing else."""
-        known = heading == "choice"
-        values = {name: getattr(self.choice, name) if known else np.nan for name in ("value", "low", "high")}
-        return {**values, "deviation": np.nan, "note": "" if known else "people were not asked"}
-
-
-_ANSWERS = ("correct", "key_resp.corr")
-"""Columns that say whether a choice was correct: jsPsych's, or one's own, and PsychoPy's."""
-
-
-def read_answers(path: Path) -> People:
-    """The answers of people in a CSV: a row for each, with who gave it (participant) and whether it was correct.
-
-    Raises:
-        ConfiguralError: If the file cannot be read, or lacks a column or an answer.
-    """
-    with reading(path, "a readable table of answers"):
-        table = pd.read_csv(path)
-    column = next((name for name in _ANSWERS if name in table), None)
-    if column is None or "participant" not in table:
-        raise ConfiguralError(f"{path}: needs the columns participant and correct (or PsychoPy's key_resp.corr)")
-    table = table[table[column].notna()]
-    said = table[column].astype(str).str.lower().map({"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0})
-    if said.isna().any() or not len(said):
-        raise ConfiguralError(f"{path}: its column {column} must be 1 or 0, true or false, in at least one row")
-    choice = Bootstrap(0).fraction(said.astype(float), table["participant"].astype(str))
-    return People(f"people ({path.stem})", choice)
 
 
 @dataclass(frozen=True, eq=False)

@@ -218,8 +218,11 @@ class Probe(ABC):
     def examples(self, shown: pd.DataFrame) -> dict[int, str]:
         """Some of its trials to look at, by row, each with what it shows; best those with usual responses.
 
-        By default the first four of all that `score` is given, versions of one object beside each other, with
-        their notes in words: texts, and numbers that are not all the same.
+        By default the first four, versions of one object beside each other, with their notes in words: texts, and
+        numbers that are not all the same.
+
+        Args:
+            shown: As `score` is given.
         """
         rows = np.argsort(shown["base"].to_numpy(), kind="stable")[:4].tolist()
         objects = list(dict.fromkeys(shown["base"].iloc[rows]))

@@ -30,21 +30,35 @@ DRAWS = "draws.parquet"
 
 
 class Facts(BaseModel):
-    """What an audit was made of, besides its settings."""
+    """What an audit was made of, besides its settings.
+
+    Attributes:
+        name: What the classifier is called.
+        classifier: What it says of itself.
+        object: The object scheme's name.
+        parts: Its part kinds, in words.
+        class_names: Of the scrambled and of the correct arrangement.
+        fingerprint: Of the library.
+        background: What lies under the parts.
+        configural: The version.
+        weights: A digest of the classifier's weights; see `models.digest`.
+        versions: Of what else it ran on.
+        date: When it was begun.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    name: str  # what the classifier is called
-    classifier: Mapping[str, Any] = {}  # what it says of itself
-    object: str = ""  # the object scheme's name
-    parts: tuple[str, ...] = ()  # its part kinds, in words
-    class_names: tuple[str, str]  # of the scrambled and of the correct arrangement
-    fingerprint: str = ""  # of the library
-    background: str = "canvas"  # what lies under the parts
-    configural: str = ""  # the version
-    weights: str = ""  # a digest of the classifier's weights; see `models.digest`
-    versions: Mapping[str, str] = {}  # of what else it ran on
-    date: str = ""  # when it was begun
+    name: str
+    classifier: Mapping[str, Any] = {}
+    object: str = ""
+    parts: tuple[str, ...] = ()
+    class_names: tuple[str, str]
+    fingerprint: str = ""
+    background: str = "canvas"
+    configural: str = ""
+    weights: str = ""
+    versions: Mapping[str, str] = {}
+    date: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +100,13 @@ class Audit:
     interruption: str = ""
 
     def score(self, probe: str, name: str, *, of: str | None = None, at: float | None = None) -> Mapping[str, Any]:
-        """The first score of a probe that has that name, and is `of` that and `at` that where these are given.
+        """The first score of that name.
+
+        Args:
+            probe: Its probe.
+            name: Its column `score`.
+            of: Its column `of`, if that matters.
+            at: Its column `at`, if that matters.
 
         Raises:
             ConfiguralError: If there is none.
@@ -153,7 +173,9 @@ class Audit:
     def save(self, folder: Path | str, probes: Collection[str] | None = None) -> None:
         """Write responses/, figures/, examples/, draws.parquet, audit.csv and audit.json, which comes last.
 
-        Where `probes` are given, responses, figures and examples of these alone, as the folder has the others'.
+        Args:
+            folder: Where.
+            probes: Write the responses, figures and examples of these alone, as the folder has the others'.
         """
         folder, wanted = Path(folder), self.probes if probes is None else probes
         for probe in wanted:

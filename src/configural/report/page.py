@@ -60,7 +60,8 @@ def write_run_report(run: Run) -> Path:
 def write_evaluation_report(folder: Path | str) -> Path:
     """Write `report.html` into the folder of a saved network's test; returns its path.
 
-    The folder holds `predictions.csv`, `metrics.json` and the images.
+    Args:
+        folder: Holds `predictions.csv`, `metrics.json` and the images.
     """
     folder = Path(folder)
     manifest.refuse_changed(folder, "metrics.json", "predictions.csv")

@@ -45,10 +45,6 @@ _KINDS_OF_POSE = {int: "whole", float: "number", bool: "flag"}
 """What the columns of a stored table hold."""
 
 
-_OF_STIMULUS = ("index", "label", "host", "placement", "pair", "rotation", "scale", "inverted", "noise")
-"""What a stimulus has straight from the columns of the same names."""
-
-
 @dataclass(frozen=True)
 class SlotContent:
     """What one slot holds.
@@ -199,9 +195,20 @@ class StimulusTable(_Rows):
             )
             for slot in self.scheme.part_kinds
         )
-        shift = columns["shift_row"][row], columns["shift_col"][row]
-        known = {name: columns[name][row] for name in _OF_STIMULUS}
-        return Stimulus(contents=contents, condition=self.condition, shift=shift, **known)
+        return Stimulus(
+            columns["index"][row],
+            columns["label"][row],
+            columns["host"][row],
+            contents,
+            columns["placement"][row],
+            self.condition,
+            columns["pair"][row],
+            (columns["shift_row"][row], columns["shift_col"][row]),
+            columns["rotation"][row],
+            columns["scale"][row],
+            columns["inverted"][row],
+            columns["noise"][row],
+        )
 
     def __iter__(self) -> Iterator[Stimulus]:
         return (self[row] for row in range(len(self)))

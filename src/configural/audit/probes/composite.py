@@ -64,11 +64,12 @@ class Composite(Probe):
         versions: list[tuple[StimulusTable, dict[str, Any]]] = []
         half = steps(material.library, base, self.distance / 2)
         kept = np.ones(len(base), bool)
-        of_two = product((("correct", mixed), ("scrambled", scrambled)), ((ALIGNED, 1), (MISALIGNED, -1)))
-        shown = [("two", *version, *aligned) for version, aligned in of_two]
-        for (donors, order, table, alignment, sign), way in product(
-            [*shown, ("one", "correct", own, ALIGNED, 1)], (1, -1)
-        ):
+        shown = [
+            *product([("two", "correct", mixed), ("two", "scrambled", scrambled)], (ALIGNED, MISALIGNED)),
+            (("one", "correct", own), ALIGNED),
+        ]
+        for ((donors, order, table), alignment), way in product(shown, (1, -1)):
+            sign = 1 if alignment == ALIGNED else -1
             moved = shifted(shifted(table, first, 0 * half, way * half), second, 0 * half, sign * way * half)
             kept &= fit(material.library, moved)
             versions.append((moved, {"donors": donors, "order": order, "alignment": alignment, "way": way}))
