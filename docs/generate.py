@@ -310,4 +310,5 @@ def _public(file: Path, only: str = "") -> list[str]:
         for alias in node.names
         if alias.asname == alias.name
     ]
-    return sorted({name for name, module in names if not only or module == only}, key=str.lower)
+    known = {name for name, module in names if not only or module == only}
+    return sorted(known, key=lambda name: (name.lower(), name))
